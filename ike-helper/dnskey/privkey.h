@@ -1,0 +1,25 @@
+/* privkey.h - this host's own key: load, describe as IPSECKEY, sign. Used by the signer only. */
+#ifndef OE_DNSKEY_PRIVKEY_H
+#define OE_DNSKEY_PRIVKEY_H
+
+#include "base/cursor.h"
+#include "base/err.h"
+
+struct privkey;
+
+/* From PEM (PKCS#8 or traditional): RSA >= 2048, P-256, P-384, Ed25519, Ed448. IKE_E_SYNTAX: not a PEM private key.
+ * IKE_E_UNSUPPORTED: another kind or a short RSA key. *why: static text. */
+IKE_CHECKED enum ike_err privkey_from_pem(struct span pem, struct privkey **out, const char **why);
+void privkey_free(struct privkey *key);
+
+/* RDATA of the matching IPSECKEY record: "10 0 ALG ." and the key. */
+IKE_CHECKED enum ike_err privkey_to_ipseckey(const struct privkey *key, struct wr *rdata);
+
+/* Make the whole AUTH value of method 14 (RFC 7427) over the parts: RSASSA-PSS for RSA, ECDSA, EdDSA, with the strongest
+ * hash that both sides know.
+ *   hashes: bit 1 << h for each hash number h of the peer's SIGNATURE_HASH_ALGORITHMS (enum ike_hash).
+ * IKE_E_UNSUPPORTED: no acceptable hash in common (Ed25519/Ed448 need Identity, RFC 8420). IKE_E_NOSPACE: w is full. */
+IKE_CHECKED enum ike_err privkey_sign(const struct privkey *key, uint32_t hashes, const struct span *parts, unsigned n,
+				      struct wr *auth_value);
+
+#endif

@@ -1,0 +1,184 @@
+/* ike.h - the IKEv2 core: RFC 7296 with AUTH_NULL (RFC 7619), signatures (RFC 7427) and fragmentation (RFC 7383).
+ *
+ * It has no clock, no socket, no random source and no global of its own. Bytes and the time go in; outputs come out:
+ *
+ *	ike_initiate() ---.                          .--> OUT_SEND       a datagram for the wire
+ *	ike_input()    ---+--> [ the core ] ---------+--> OUT_KERNEL     carry out; answer with ike_done()
+ *	ike_tick()     ---'    ike_next_output()     +--> OUT_SIGN       sign these octets; answer with ike_signed()
+ *	ike_done() ...                               +--> OUT_AUTHORIZE  may this peer have a tunnel? ike_authorized()
+ *	                                             '--> OUT_EVENT      established, failed, closed
+ *
+ * The life of an exchange that we start, in one look (the rows of steps.c tell all of it):
+ *
+ *	ike_initiate      SA_INIT sent; COOKIE and INVALID_KE_PAYLOAD make it go again with what the peer asked for
+ *	SA_INIT answer    keys agreed; IKE_AUTH { IDi=NULL, IDr=owner name, AUTH_NULL, SA, TSi, TSr } sent, in fragments if long
+ *	IKE_AUTH answer   signature checked against the key set from DNS; CHILD SA chosen; OUT_KERNEL PROTECT
+ *	ike_done          EV_ESTABLISHED
+ *
+ * Whatever goes wrong on the way ends in exactly one EV_FAILED with a reason, and leaves nothing in the kernel.
+ *
+ * Call order: after every ike_initiate, ike_input, ike_tick, ike_done, ike_signed, ike_authorized or ike_close take all
+ * outputs with ike_next_output() until it says false. now_ms is a monotonic clock that includes suspend; it must not go
+ * backwards (if it does, the core takes the latest it has seen).
+ */
+#ifndef OE_IKE_IKE_H
+#define OE_IKE_IKE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/addr.h"
+#include "base/cursor.h"
+#include "base/dnsname.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "base/rng.h"
+#include "dnskey/keyset.h"
+#include "ike/kernel_req.h"
+#include "proto/resolver_proto.h"
+
+struct ike;
+
+/* Names one IKE SA for its whole life; never 0, never used again within the life of the core. */
+typedef uint64_t ike_handle;
+
+struct ike_config {
+	bool respond;               /* accept IKE_SA_INIT requests (we have a key of our own) */
+	unsigned sas_max;           /* IKE SAs in all, both roles; default when 0: 4096 */
+	unsigned half_open_max;     /* responder SAs before IKE_AUTH is done; beyond it requests are dropped; 0: 256 */
+	unsigned cookie_threshold;  /* half-open responder SAs from which a COOKIE is demanded (RFC 7296 2.6); 0: 16 */
+	bool always_cookie;         /* demand a COOKIE from everybody */
+	unsigned fragment_max;      /* largest IP datagram that we send, in bytes (RFC 7383 2.5.1); 0: 576 IPv4, 1280 IPv6 */
+	uint16_t natt_port;         /* our own UDP port for encapsulated traffic; 0: 4500 */
+	struct dnsname identity;    /* responder: IDr that we send, FQDN; n = 0: our address */
+};
+
+/* log and rng are borrowed for the life of the core. IKE_E_NOMEM. */
+IKE_CHECKED enum ike_err ike_new(const struct ike_config *config, const struct rng *rng, const struct log *log,
+				 struct ike **out);
+/* Wipes and frees all SAs; sends nothing, leaves the kernel as it is. NULL is fine. */
+void ike_free(struct ike *ike);
+
+/* In --------------------------------------------------------------------------------------------------------- */
+
+/* A datagram from the wire. The caller has removed the non-ESP marker of port 4500 (RFC 7296 2.23) and has kept ESP and
+ * keepalives away. Never fails: what is wrong with the datagram is counted, logged at debug and, where RFC 7296 says
+ * so, answered. */
+void ike_input(struct ike *ike, const struct ip_path *path, struct span datagram, uint64_t now_ms);
+
+/* Do what is due. Call at or after ike_deadline_ms(); earlier calls do nothing. */
+void ike_tick(struct ike *ike, uint64_t now_ms);
+/* When ike_tick() is next due; UINT64_MAX = never. */
+uint64_t ike_deadline_ms(const struct ike *ike);
+
+struct ike_initiate {
+	struct ip_path path;        /* from our address and IKE port to the peer's address and port 500 */
+	struct dnsname name;        /* sent as IDr, FQDN; n = 0: no IDr */
+	struct keyset *keys;        /* the core takes its own reference */
+	uint32_t reqid;             /* for the kernel, from our range */
+	uint64_t give_up_ms;        /* absolute: EV_FAILED REASON_TIMEOUT at this time at the latest */
+	uint64_t tag;               /* given back in events; the core does not look at it */
+};
+
+/* Start to establish an IKE SA with one host-to-host CHILD SA. IKE_E_LIMIT: sas_max reached. IKE_E_NOMEM. */
+IKE_CHECKED enum ike_err ike_initiate(struct ike *ike, const struct ike_initiate *how, uint64_t now_ms, ike_handle *out);
+
+/* Delete an IKE SA and its CHILD SA: tells the peer if there is an authenticated one, asks the kernel to delete the SAs
+ * and ends in EV_CLOSED (or EV_FAILED with reason when it was not established yet). IKE_E_STATE: no such SA. */
+IKE_CHECKED enum ike_err ike_close(struct ike *ike, ike_handle sa, enum rp_reason reason, uint64_t now_ms);
+
+/* Ask the peer whether it still lives (empty INFORMATIONAL). When nothing comes back, EV_CLOSED with REASON_TIMEOUT. IKE_E_STATE: no
+ * such SA, or not established. Asking twice at once is one question. */
+IKE_CHECKED enum ike_err ike_check_liveness(struct ike *ike, ike_handle sa, uint64_t now_ms);
+
+/* Completions, by the id of the output. Unknown ids (the SA ended meanwhile) are ignored; a PROTECT that succeeded for an SA that is
+ * gone is undone by a KERNEL_DELETE_SAS. */
+void ike_done(struct ike *ike, uint64_t id, enum ike_err result, uint64_t now_ms);
+/* auth_value: the whole value of an AUTH payload of this method; empty when result is not IKE_OK. */
+void ike_signed(struct ike *ike, uint64_t id, enum ike_err result, uint8_t method, struct span auth_value, uint64_t now_ms);
+/* REASON_NONE lets the peer in, with this reqid; any other reason refuses it (and is not told to the peer). */
+void ike_authorized(struct ike *ike, uint64_t id, enum rp_reason refuse, uint32_t reqid, uint64_t now_ms);
+
+/* Out -------------------------------------------------------------------------------------------------------- */
+
+/* Who the tunnel is with and how, for logs and `oe status`. */
+struct ike_tunnel {
+	ike_handle sa;
+	uint64_t tag;               /* of ike_initiate; 0 when the peer started */
+	bool initiator;             /* we started */
+	uint8_t spi_i[8], spi_r[8]; /* of the IKE SA */
+	struct ip_path path;        /* where IKE goes now (port 4500 behind a NAT) */
+	uint32_t reqid;
+	uint32_t spi_in, spi_out;
+	struct ike_suite ike_suite;
+	struct esp_suite esp_suite;
+	bool encapsulated;          /* ESP in UDP */
+	unsigned key_index;         /* which key of the set proved it; initiator only */
+	uint8_t auth_method;        /* by which the peer authenticated */
+	uint8_t peer_id_type;       /* the ID that it returned: logged, not believed */
+	uint16_t round_trip_ms;     /* of IKE_AUTH */
+};
+
+enum ike_event_kind {
+	EV_ESTABLISHED,             /* kernel has SAs and policies: packets are protected now */
+	EV_FAILED,                  /* an attempt of ours ended; nothing is left in the kernel */
+	EV_CLOSED,                  /* an established SA ended (deleted by the peer, by ike_close, or dead): its SAs are being
+	                             * removed from the kernel (a KERNEL_DELETE_SAS goes before this event), its policies stay */
+};
+
+struct ike_event {
+	enum ike_event_kind kind;
+	struct ike_tunnel tunnel;   /* EV_FAILED: sa, tag, path and reqid are set, the rest as far as it got */
+	enum rp_reason reason;      /* EV_FAILED, EV_CLOSED */
+	char detail[128];           /* for people: "peer said NO_PROPOSAL_CHOSEN (unauthenticated)" */
+};
+
+enum ike_output_kind { OUT_SEND, OUT_KERNEL, OUT_SIGN, OUT_AUTHORIZE, OUT_EVENT };
+
+struct ike_output {
+	enum ike_output_kind kind;
+	uint64_t id;                /* OUT_KERNEL, OUT_SIGN, OUT_AUTHORIZE: for the completion */
+	union {
+		struct {
+			struct ip_path path;
+			struct span datagram;       /* IKE header first; the caller adds the non-ESP marker when either port is the
+			                             * NAT-T one */
+		} send;
+		struct kernel_request kernel;       /* holds keys: the caller wipes it after use */
+		struct {
+			uint32_t hashes;            /* bit set of the peer's SIGNATURE_HASH_ALGORITHMS, see privkey_sign() */
+			struct span parts[3];       /* octets to sign, concatenated */
+		} sign;
+		struct {
+			struct ip_path path;
+			struct dnsname asked_name;  /* IDr of the request when it was an FQDN; n = 0 otherwise */
+		} authorize;
+		struct ike_event event;
+	} u;
+};
+
+/* The next thing to do; false when there is none. Spans in *out are valid until the next call of any ike_ function. */
+bool ike_next_output(struct ike *ike, struct ike_output *out);
+
+/* Counters ---------------------------------------------------------------------------------------------------- */
+
+#define IKE_STATS(X) \
+	X(received) X(sent) X(retransmitted) \
+	X(dropped_syntax) X(dropped_version) X(dropped_integrity) X(dropped_state) X(dropped_limit) \
+	X(cookies_demanded) X(cookies_wrong) X(fragments_received) X(fragments_dropped) \
+	X(initiated) X(accepted) X(established) X(failed) X(closed) X(auth_failed)
+
+struct ike_stats {
+#define IKE_STAT_FIELD(name) uint64_t name;
+	IKE_STATS(IKE_STAT_FIELD)
+#undef IKE_STAT_FIELD
+};
+
+const struct ike_stats *ike_stats(const struct ike *ike);
+/* IKE SAs now, by phase. */
+struct ike_load {
+	unsigned sas, initiating, half_open, established;
+};
+struct ike_load ike_load(const struct ike *ike);
+
+#endif

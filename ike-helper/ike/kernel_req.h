@@ -1,0 +1,50 @@
+/* kernel_req.h - what the pure layers ask of the kernel: flat values, without pointers, so that they can cross a process
+ * boundary and be checked on the other side. kernel/ carries them out; ike/ and tunnel/ make them.
+ *
+ * The life of a policy is not the life of an SA. KERNEL_PROTECT installs SAs and policies together, and no request of
+ * the IKE core can remove a policy: KERNEL_DELETE_SAS leaves the address encrypted-or-dropped. Only tunnel/ says
+ * KERNEL_UNPROTECT, when the last answer that was handed out has expired (promise 4).
+ */
+#ifndef OE_IKE_KERNEL_REQ_H
+#define OE_IKE_KERNEL_REQ_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/addr.h"
+#include "crypto/keymat.h"
+#include "crypto/suite.h"
+
+enum kernel_op {
+	/* Add both SAs, then both policies (require ESP in transport mode between exactly these two addresses, any
+	 * protocol), in the order that never drops or leaks a packet that an earlier pair would have carried. All or
+	 * nothing: on failure everything that this request added is gone again. A policy of ours for the same addresses
+	 * is updated; somebody else's is IKE_E_CONFLICT. */
+	KERNEL_PROTECT,
+	/* Delete the two SAs. Absent ones are no error. The policies stay. */
+	KERNEL_DELETE_SAS,
+	/* Delete the policies of the address pair, and any SAs left of this reqid. Absent ones are no error. */
+	KERNEL_UNPROTECT,
+};
+
+struct kernel_request {
+	enum kernel_op op;
+	uint32_t reqid;                 /* from our range, one for each address pair; names what is ours */
+	struct ip_addr local, remote;
+	uint32_t spi_in, spi_out;       /* host byte order; in: chosen by us, packets to us */
+	/* KERNEL_PROTECT only: */
+	struct esp_suite suite;
+	struct esp_keys keys_in, keys_out;
+	uint16_t encap_local_port, encap_remote_port;   /* UDP encapsulation (RFC 3948); 0, 0 = none */
+};
+
+/* What an SA pair has carried, as the kernel counts it. */
+struct sa_traffic {
+	uint64_t bytes_in, bytes_out, packets_in, packets_out;
+	uint32_t idle_in_s, idle_out_s;         /* since the last packet; since installation when there was none */
+};
+
+/* Our reqids: 0x6f000000 ... 0x6fffffff ("o"). Nothing outside this range is ever touched. */
+enum { KERNEL_REQID_BASE = 0x6f000000, KERNEL_REQID_MASK = 0x00ffffff };
+
+#endif

@@ -1,0 +1,61 @@
+/* kernel.h - carries out the requests of ike/kernel_req.h. Two backends with one contract: XFRM through netlink, and
+ * one in memory for tests and for measuring the daemon without a kernel.
+ *
+ * plan.c turns a request into single steps and undoes them on failure, the same for both backends, so that a failure
+ * injected at any step of the one in memory tells about the other.
+ */
+#ifndef OE_KERNEL_KERNEL_H
+#define OE_KERNEL_KERNEL_H
+
+#include "base/addr.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "ike/kernel_req.h"
+
+struct kernel;
+
+/* Open the XFRM backend: needs CAP_NET_ADMIN. IKE_E_IO: netlink is not usable (*why says how). Removes what an earlier
+ * run of ours left (SAs and policies with a reqid of our range, and nothing else). */
+IKE_CHECKED enum ike_err kernel_xfrm_open(const struct log *log, struct kernel **out, const char **why);
+
+/* The one in memory. fail_at: the n-th step fails with IKE_E_KERNEL (counted from 1; 0 = none). */
+IKE_CHECKED enum ike_err kernel_fake_open(const struct log *log, struct kernel **out);
+void kernel_fake_fail_at(struct kernel *k, unsigned step);
+
+/* Removes every SA and policy of ours, the exemptions last, and closes. */
+void kernel_close(struct kernel *k);
+/* Closes and leaves everything in place (a restart that adopts it follows). */
+void kernel_leave(struct kernel *k);
+
+/* Can this kernel do ESP with at least one of our ciphers? Tries each with a throw-away SA; *suites receives a bit set by
+ * index in the list of kernel_suites(). IKE_E_UNSUPPORTED: none; *why (static) says what is missing and what to do. */
+IKE_CHECKED enum ike_err kernel_check_esp(struct kernel *k, uint32_t *suites, const char **why);
+const struct esp_suite *kernel_suites(unsigned *n);
+
+/* Policies that let through, in both directions and at a higher priority than any of ours: ICMPv6 133-137 (ND), DHCP, DHCPv6, NTP,
+ * DNS (ports 53 and 853 of other hosts), loopback. IKE's own sockets carry a bypass policy of their own. */
+IKE_CHECKED enum ike_err kernel_install_exemptions(struct kernel *k);
+
+/* Carry out one request; keys in it are the caller's to wipe. IKE_E_KERNEL, IKE_E_CONFLICT: nothing changed. */
+IKE_CHECKED enum ike_err kernel_apply(struct kernel *k, const struct kernel_request *request);
+
+/* As tunnel_env.traffic. */
+enum ike_err kernel_traffic(struct kernel *k, uint32_t reqid, uint32_t spi_in, uint32_t spi_out, const struct ip_addr *local,
+			    const struct ip_addr *remote, struct sa_traffic *out);
+
+/* Events of the kernel about our reqids: call kernel_read_events when the descriptor is readable; -1 for the fake. */
+enum kernel_event_kind { KERNEL_EV_ACQUIRE, KERNEL_EV_SOFT_EXPIRE, KERNEL_EV_HARD_EXPIRE };
+struct kernel_event {
+	enum kernel_event_kind kind;
+	uint32_t reqid;
+	uint32_t spi;               /* of an expired SA */
+};
+int kernel_event_fd(const struct kernel *k);
+/* Next event; false when there is none (never blocks). Lost events (socket overrun) are not an error: liveness finds out. */
+bool kernel_next_event(struct kernel *k, struct kernel_event *out);
+
+/* Per-socket bypass for IKE (in and out), UDP_ENCAP for the NAT-T port. IKE_E_KERNEL. */
+IKE_CHECKED enum ike_err kernel_socket_bypass(int fd, enum ip_family family);
+IKE_CHECKED enum ike_err kernel_socket_encap(int fd);
+
+#endif

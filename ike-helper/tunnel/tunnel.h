@@ -1,0 +1,139 @@
+/* tunnel.h - which addresses are protected, for whom, and until when. Pure: no I/O, no clock, no global.
+ *
+ * The IKE core knows how to establish one SA; this layer decides whether, and what becomes of an address afterwards. It is
+ * the only place that knows the states of an address, joins requests by (address, key set), enforces the limits, and
+ * releases a protection.
+ *
+ *	  request                established                 SA gone (peer deleted it, dead, expired)
+ *	-----------> ESTABLISHING -----------> PROTECTED ------------------------------> HEALING
+ *	                  |                        ^  |                                     |
+ *	                  | failed                 |  | last answer expired and idle,       | re-established
+ *	                  v                        |  | `oe down`, limit: oldest idle first v
+ *	                (gone: nothing             |  |                                  PROTECTED
+ *	                 was installed;            |  v
+ *	                 remembered as a         DRAINING --(resolver was told, a moment later)--> gone: policies removed
+ *	                 failure for a while)
+ *
+ * In PROTECTED, HEALING and DRAINING the kernel holds policies that make cleartext to and from the address impossible.
+ *
+ * Rules (design: promises 3, 4, 6):
+ *  - An address that is bound to a key set is never bound again by a name with a key set that has no key in common:
+ *    REASON_KEY_CONFLICT for the second, nothing changes for the first.
+ *  - A failed establishment leaves nothing, except that the same (address, key set) is refused with REASON_BACKOFF and the first
+ *    failure's text for 2 s, then 10 s, then 60 s, in a bounded memory.
+ *  - An attempt outlives the verdict: at the request's deadline the verdict is REFUSE, the attempt itself goes on for attempt_ms.
+ *  - A response is given to every request exactly once, unless it was cancelled or its client is gone.
+ */
+#ifndef OE_TUNNEL_TUNNEL_H
+#define OE_TUNNEL_TUNNEL_H
+
+#include "base/addr.h"
+#include "base/dnsname.h"
+#include "base/log.h"
+#include "base/rng.h"
+#include "ike/ike.h"
+#include "proto/resolver_proto.h"
+
+struct tunnels;
+
+struct tunnel_config {
+	bool allow_private;         /* RFC 1918, ULA, 100.64/10 may be protected */
+	bool accept_anonymous;      /* responder: let AUTH_NULL clients in */
+	unsigned tunnels_max;       /* in all; 0: 4096 */
+	unsigned establishing_max;  /* attempts of ours at once; 0: 512. Beyond it: queued while the deadline allows, then REASON_LIMIT */
+	unsigned per_peer_max;      /* addresses of one request that go to one owner name; 0: RP_ADDRESSES_MAX */
+	unsigned requests_max;      /* waiting requests in all; 0: 4096 */
+	uint32_t attempt_ms;        /* an attempt's whole life; 0: 10000 */
+	uint32_t idle_s;            /* release this long after the last answer expired and the last packet passed; 0: 300 */
+	uint32_t soft_life_s;       /* a tunnel is established anew after this long, before the old one ends; 0: 3600 */
+	uint32_t drain_ms;          /* between DOWN to the resolver and the removal of the policies; 0: 2000 */
+	uint16_t ike_port;          /* source port of IKE; 0: 500 */
+	uint16_t peer_port;         /* destination port of IKE; 0: 500 */
+};
+
+/* What this layer must ask the outside at once: answered without waiting. */
+struct tunnel_env {
+	void *arg;
+	/* Address from which this host would send to remote. IKE_E_REFUSED: no route. */
+	enum ike_err (*source_address)(void *arg, const struct ip_addr *remote, struct ip_addr *local);
+	/* Does this address belong to this host? */
+	bool (*is_own_address)(void *arg, const struct ip_addr *a);
+	/* Bytes carried and time since the last packet of an SA pair, from the kernel. IKE_E_STATE: no such SA. */
+	enum ike_err (*traffic)(void *arg, uint32_t reqid, uint32_t spi_in, uint32_t spi_out, const struct ip_addr *local,
+				const struct ip_addr *remote, struct sa_traffic *out);
+};
+
+/* ike, env, rng and log are borrowed. */
+IKE_CHECKED enum ike_err tunnels_new(const struct tunnel_config *config, const struct tunnel_env *env, struct ike *ike,
+				     const struct rng *rng, const struct log *log, struct tunnels **out);
+void tunnels_free(struct tunnels *t);
+
+/* In --------------------------------------------------------------------------------------------------------- */
+
+/* client: the connection that the request came by, chosen by the caller; (client, id) is unique among waiting requests:
+ * a duplicate id is IKE_E_SYNTAX (close the connection). Otherwise IKE_OK, and the verdict comes as an output, perhaps
+ * at once. */
+IKE_CHECKED enum ike_err tunnels_request(struct tunnels *t, uint64_t client, uint32_t id, const struct rp_establish *request,
+					 uint64_t now_ms);
+void tunnels_cancel(struct tunnels *t, uint64_t client, uint32_t id);
+void tunnels_client_gone(struct tunnels *t, uint64_t client);
+
+/* OUT_EVENT and OUT_AUTHORIZE of the core. */
+void tunnels_ike_event(struct tunnels *t, const struct ike_event *event, uint64_t now_ms);
+enum rp_reason tunnels_authorize(struct tunnels *t, const struct ip_path *path, uint32_t *reqid, uint64_t now_ms);
+/* Result of a TUNNEL_KERNEL output. */
+void tunnels_kernel_done(struct tunnels *t, uint64_t id, enum ike_err result, uint64_t now_ms);
+/* The kernel wants to send to a protected address and has no SA (XFRM acquire), or an SA reached its hard limit. */
+void tunnels_acquire(struct tunnels *t, uint32_t reqid, uint64_t now_ms);
+
+void tunnels_tick(struct tunnels *t, uint64_t now_ms);
+uint64_t tunnels_deadline_ms(const struct tunnels *t);
+
+/* `oe down`: by owner name (all its addresses) or by address. Returns how many tunnels are being released. */
+unsigned tunnels_down_name(struct tunnels *t, const struct dnsname *name, uint64_t now_ms);
+unsigned tunnels_down_address(struct tunnels *t, const struct ip_addr *address, uint64_t now_ms);
+/* Clean stop: refuse waiting requests with REASON_SHUTDOWN, tell the resolver, delete all. Done when no tunnels are left. */
+void tunnels_shutdown(struct tunnels *t, uint64_t now_ms);
+
+/* Out -------------------------------------------------------------------------------------------------------- */
+
+enum tunnel_output_kind { TUNNEL_VERDICT, TUNNEL_DOWN, TUNNEL_KERNEL };
+
+struct tunnel_output {
+	enum tunnel_output_kind kind;
+	uint64_t client;            /* TUNNEL_VERDICT */
+	uint64_t id;                /* TUNNEL_VERDICT: the request's id; TUNNEL_KERNEL: for tunnels_kernel_done() */
+	struct rp_verdict verdict;  /* reason_text is valid until the next call */
+	struct rp_down down;        /* for every resolver connection */
+	struct kernel_request kernel;
+};
+
+bool tunnels_next_output(struct tunnels *t, struct tunnel_output *out);
+
+/* Looking ----------------------------------------------------------------------------------------------------- */
+
+enum tunnel_state { TUNNEL_ESTABLISHING, TUNNEL_PROTECTED, TUNNEL_HEALING, TUNNEL_DRAINING };
+
+const char *tunnel_state_text(enum tunnel_state state);     /* "protected" */
+
+struct tunnel_info {
+	enum tunnel_state state;
+	bool initiator;
+	struct dnsname name;        /* first owner name; n = 0 for an anonymous client of ours */
+	unsigned names;             /* how many owner names share it */
+	struct ip_addr local, remote;
+	char key_text[24];          /* "RSA-3072"; "" for an anonymous client */
+	uint16_t key_tag;
+	uint32_t spi_in, spi_out, reqid;
+	struct esp_suite esp_suite;
+	bool encapsulated;
+	uint64_t established_ms;    /* when; 0 = not yet */
+	uint64_t answer_expires_ms; /* when the last answer handed out expires */
+	struct sa_traffic traffic;      /* zero when the kernel has no SA */
+};
+
+unsigned tunnels_count(const struct tunnels *t);
+/* Walk all: start with *cursor = 0; false at the end. Changes of the table between calls may hide or repeat one. */
+bool tunnels_next(struct tunnels *t, uint64_t *cursor, struct tunnel_info *out);
+
+#endif
