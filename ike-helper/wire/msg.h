@@ -64,6 +64,8 @@ struct msg_wr {
 	struct wr w;
 	size_t next_at;             /* where the next-payload byte of the last payload (or of the header) lies */
 	size_t open_at;             /* where the open payload starts; SIZE_MAX = none open */
+	uint8_t first;              /* type of the first payload, PL_NONE before there is one */
+	bool sealed;                /* the last payload is SK or SKF */
 	bool has_header;
 };
 
@@ -71,10 +73,12 @@ struct msg_wr {
 struct msg_wr msg_begin(void *buffer, size_t max, const struct ike_hdr *hdr);
 /* A chain without header, for the inside of SK. *first receives the type of the first payload at msg_end. */
 struct msg_wr msg_begin_inner(void *buffer, size_t max);
-/* Open a payload; write its body through &m->w; close it. */
+/* Open a payload; write its body through &m->w; close it. Payloads do not nest, and nothing can follow SK or SKF (see
+ * pl_sk_write()): either makes the writer bad, and msg_end() fails. */
 void msg_payload_begin(struct msg_wr *m, enum ike_payload_type type);
 void msg_payload_end(struct msg_wr *m);
-/* The complete bytes; the first payload's type into *first when not NULL. Fails with IKE_E_NOSPACE when full. */
+/* The complete bytes; the first payload's type into *first when not NULL (PL_NONE for an empty chain). Fails with
+ * IKE_E_NOSPACE when the buffer was full, a payload outgrew 65535 bytes or one is still open. */
 IKE_CHECKED enum ike_err msg_end(struct msg_wr *m, uint8_t *first, struct span *out);
 
 #endif

@@ -17,7 +17,7 @@ struct pl_transform {
 	uint8_t type;               /* enum ike_transform_type or unknown */
 	uint16_t id;
 	uint16_t key_bits;          /* Key Length attribute, 0 = absent */
-	bool unknown_attribute;     /* has an attribute other than Key Length: must not be chosen (3.3.6) */
+	bool unknown_attribute;     /* has an attribute other than one well-formed Key Length: not to be chosen (3.3.6) */
 };
 
 struct pl_proposal {
@@ -37,7 +37,8 @@ struct pl_sa_reader {
 
 /* Walk the proposals one by one; a stranger's SA payload is never stored whole. pl_sa_next gives IKE_OK and a
  * proposal, IKE_E_STATE after the last one, IKE_E_SYNTAX for a malformed one, IKE_E_NOSPACE for one with too many
- * transforms (ignore that proposal and go on). */
+ * transforms (ignore that proposal and go on). The first number may be any (an answer repeats the one chosen); each
+ * further one is one more than the last (3.3.1). */
 struct pl_sa_reader pl_sa_read(struct span body);
 IKE_CHECKED enum ike_err pl_sa_next(struct pl_sa_reader *sa, struct pl_proposal *out);
 
@@ -109,6 +110,7 @@ struct pl_delete {
 	uint16_t n;
 	struct span spis;           /* n * spi_len bytes */
 };
+/* Any other SPI length than these for IKE, AH and ESP is IKE_E_SYNTAX. */
 IKE_CHECKED enum ike_err pl_delete_read(struct span body, struct pl_delete *out);
 void pl_delete_write(struct msg_wr *m, uint8_t protocol, const uint32_t *spis, unsigned n);    /* n = 0: the IKE SA */
 
@@ -126,6 +128,7 @@ struct pl_ts {
 	struct pl_selector selector[PL_SELECTORS_MAX];
 	unsigned n;                 /* at least 1 */
 };
+/* IKE_E_NOSPACE: more than PL_SELECTORS_MAX (TS_UNACCEPTABLE). */
 IKE_CHECKED enum ike_err pl_ts_read(struct span body, struct pl_ts *out);
 void pl_ts_write(struct msg_wr *m, enum ike_payload_type tsi_or_tsr, const struct pl_selector *selectors, unsigned n);
 
@@ -135,5 +138,10 @@ struct pl_skf {
 	struct span rest;           /* IV, ciphertext, checksum */
 };
 IKE_CHECKED enum ike_err pl_skf_read(struct span body, struct pl_skf *out);
+/* The last payload of a message, with sealed_len zero bytes for IV, ciphertext and checksum at its end. After msg_end()
+ * everything before those bytes is final (the associated data), and seal() can fill them in. first_inner: type of the
+ * first payload inside; in fragments after the first it is 0 (RFC 7383 2.5). */
+void pl_sk_write(struct msg_wr *m, uint8_t first_inner, size_t sealed_len);
+void pl_skf_write(struct msg_wr *m, uint8_t first_inner, uint16_t number, uint16_t total, size_t sealed_len);
 
 #endif
