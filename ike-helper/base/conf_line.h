@@ -18,7 +18,8 @@ struct conf_line {
 	enum conf_line_kind kind;
 	struct span name;           /* without the colon; a view into the line */
 	struct span value;          /* without surrounding blanks or quotes; may be empty only when quoted */
-	const char *error;          /* "no colon after the option name", "no value", "quote not closed", "control character" */
+	const char *error;          /* "no colon after the option name", "no option name", "no value",
+	                             * "quote not closed", "text after the closing quote", "control character" */
 };
 
 /* line: without or with its newline. Never fails; CONF_LINE_BAD tells. */

@@ -68,7 +68,7 @@ enum rp_reason { RP_REASONS(RP_REASON_ENTRY) };
 
 /* "the host does not answer IKE"; "unknown reason" for a number that is not in the list. Never NULL. */
 const char *rp_reason_text(unsigned reason);
-/* "timeout": a short word for scripts (JSON, statistics): the symbol in lower case, '-' for '_', without REASON_. */
+/* "timeout", "unknown": a short word for scripts (JSON, statistics): the symbol in lower case, '-' for '_', without REASON_. */
 const char *rp_reason_word(unsigned reason);
 
 enum rp_verdict_kind {
@@ -92,7 +92,8 @@ struct rp_verdict {
 	enum rp_reason reason;      /* REASON_NONE with RP_ALLOW when every address is allowed */
 	struct span reason_text;    /* detail for people, may be empty; a view */
 	uint32_t ttl_cap_s;         /* the answer may be cached this long; 0 = do not cache */
-	struct {                    /* one for each address of the request, in its order; none with RP_CLEAR */
+	struct {                    /* one for each address of the request, in its order; none with RP_CLEAR,
+	                             * all or none with RP_REFUSE */
 		bool allowed;
 		enum rp_reason reason;
 	} address[RP_ADDRESSES_MAX];
@@ -120,11 +121,14 @@ struct rp_message {
 };
 
 /* Read one datagram. IKE_E_SYNTAX: the other end is broken or hostile: close the connection. IKE_E_UNSUPPORTED: a
- * version that we do not speak: answer HELLO and close. A RP_HELLO is readable in every version. */
+ * version that we do not speak: answer HELLO and close. A RP_HELLO is readable in every version.
+ * A reason number that is not in the list is kept: a later version of the other end may have more of them. */
 IKE_CHECKED enum ike_err rp_read(struct span datagram, struct rp_message *out);
 
 /* Write one datagram into w. IKE_E_NOSPACE: too many or too long fields for w or for the protocol's own limits;
- * nothing useful is in w. reason_text longer than RP_REASON_TEXT_MAX is cut at a character. */
+ * nothing useful is in w. IKE_E_SYNTAX: the message contradicts itself (no address, ALLOW without an allowed address,
+ * REFUSE without a reason, ...): a bug of the caller, and the other end would close the connection. reason_text longer
+ * than RP_REASON_TEXT_MAX is cut at a character; what is not printable UTF-8 in it is sent as '?'. */
 IKE_CHECKED enum ike_err rp_write(const struct rp_message *message, struct wr *w);
 
 #endif
