@@ -197,6 +197,9 @@ esp_both_ways() {
 	return 1
 }
 
+. "$LAB/lib-dns.sh"
+. "$LAB/lib-ipsec.sh"
+
 # --- the end ---------------------------------------------------------------------------------------------------
 
 # What a person wants to see of a scenario that failed, and the shell of `run --shell`.

@@ -1,0 +1,172 @@
+# shellcheck shell=bash disable=SC2154,SC2034 # variables of lib.sh, and for it
+# Keys, the hosts that answer IKE with them, our client, and what must be true of its kernel.
+
+# lab_key NAME rsa|rsa4096|ecdsa|ecdsa384|ed25519|ed448: a private key; the same in every scenario of this boot
+lab_key() {
+	local pem=$LAB_CACHE/$1.$2.pem how
+	case $2 in
+	rsa)		how=(-algorithm RSA -pkeyopt rsa_keygen_bits:3072) ;;
+	rsa4096)	how=(-algorithm RSA -pkeyopt rsa_keygen_bits:4096) ;;
+	ecdsa)		how=(-algorithm EC -pkeyopt ec_paramgen_curve:P-256) ;;
+	ecdsa384)	how=(-algorithm EC -pkeyopt ec_paramgen_curve:P-384) ;;
+	ed25519|ed448)	how=(-algorithm "$2") ;;
+	*)		fail "lab_key: no type $2" ;;
+	esac
+	[ -e "$pem" ] || openssl genpkey "${how[@]}" -out "$pem" 2>/dev/null
+	ln -sf "$pem" "$1.pem"
+	echo "$2" >"$1.type"
+}
+
+# lab_ipseckey NAME [PRECEDENCE [GATEWAY-TYPE GATEWAY]]: RDATA of this key, in presentation format (RFC 4025 3.2)
+lab_ipseckey() {
+	local gateway="${3:-0}" alg key
+	case $(<"$1.type") in
+	rsa*)		alg=2	# RFC 3110: length of the exponent, exponent, modulus; the exponent is 65537
+			key=$(openssl rsa -in "$1.pem" -noout -modulus)
+			key=$(printf '03010001%s' "${key#*=}" | basenc --base16 -d | base64 -w 0) ;;
+	ecdsa)		alg=3 key=$(spki "$1" 64) ;;
+	ecdsa384)	alg=3 key=$(spki "$1" 96) ;;
+	ed25519)	alg=4 key=$(spki "$1" 32) ;;
+	ed448)		alg=4 key=$(spki "$1" 57) ;;
+	esac
+	echo "${2:-10} $gateway $alg ${4:-.} $key"
+}
+# Elliptic keys end their SubjectPublicKeyInfo.
+spki() { openssl pkey -in "$1.pem" -pubout -outform DER | tail -c "$2" | base64 -w 0; }
+
+# lab_responder HOST libreswan KEY [cookies]
+# lab_responder HOST own KEY [OE.CONF-LINE...]: HOST accepts anonymous IKEv2 clients and proves KEY
+lab_responder() {
+	case $2 in
+	libreswan)	libreswan_responder "$1" "$3" "${4:-}" ;;
+	own)		own_responder "$1" "${@:3}" ;;
+	*)		fail "lab_responder: no kind $2" ;;
+	esac
+}
+
+libreswan_responder() {
+	local host=$1 key=$2 ddos=auto dir=$LAB_WORK/pluto.$1 ckaid
+	[ "$3" != cookies ] || ddos=busy
+	libreswan_in_place
+	ckaid=$(libreswan_key "$key" "$dir")
+	mkdir -p "$dir/run" "$dir/policies"
+	: >"$dir/secrets"
+	sed "s,@DIR@,$dir,g; s,@CKAID@,$ckaid,; s,@DDOS@,$ddos,; s,@V4@,${lab_v4[$host]},; s,@V6@,${lab_v6[$host]}," \
+		"$LAB/responders/libreswan.conf" >"$dir/ipsec.conf"
+	lab_daemon "pluto.$host" "$host" "$LAB_LIBRESWAN/pluto" --config "$dir/ipsec.conf" --nofork --stderrlog \
+		--rundir "$dir/run" --nssdir "$dir/nss" --secretsfile "$dir/secrets"
+	lab_wait 10 "libreswan on $host" libreswan_ready "$host"
+}
+# pluto finds its other programs in /usr/libexec/ipsec alone.
+libreswan_in_place() {
+	[ "$LAB_LIBRESWAN" != /usr/libexec/ipsec ] || return 0
+	[ -n "$LAB_LIBRESWAN" ] || fail "libreswan is not there: tests/lab/get-libreswan"
+	mkdir libexec
+	mount --bind "$LAB_LIBRESWAN" libexec
+	mount -t tmpfs tmpfs /usr/libexec
+	mkdir /usr/libexec/ipsec
+	mount --move libexec /usr/libexec/ipsec
+	LAB_LIBRESWAN=/usr/libexec/ipsec
+}
+libreswan_ready() { lab_says "pluto.$1" '"v4": added' && lab_says "pluto.$1" '"v6": added'; }
+
+# Our PEM key in an NSS database of pluto's; prints its CKAID. The certificate is only the way in.
+libreswan_key() {
+	local key=$1 dir=$2 cache
+	cache=$LAB_CACHE/nss.$key.$(<"$key.type")
+	if [ ! -d "$cache" ]; then
+		mkdir -p "$cache/nss"
+		openssl req -x509 -key "$key.pem" -subj /CN=lab -out "$cache/crt"
+		openssl pkcs12 -export -inkey "$key.pem" -in "$cache/crt" -name lab -passout pass: -out "$cache/p12"
+		certutil -N -d "sql:$cache/nss" --empty-password
+		pk12util -i "$cache/p12" -d "sql:$cache/nss" -W '' >&2
+		certutil -D -n lab -d "sql:$cache/nss"
+		"$LAB_LIBRESWAN/showhostkey" --nssdir "$cache/nss" --list | sed 's/.*ckaid: //' >"$cache/ckaid"
+	fi
+	mkdir -p "$dir"
+	cp -r "$cache/nss" "$dir/"
+	cat "$cache/ckaid"
+}
+
+own_responder() {
+	local host=$1 key=$2
+	{
+		printf 'server-key: "%s"\naccept-anonymous: yes\nlog-level: 3\n' "$LAB_WORK/$key.pem"
+		printf 'resolver-socket: "%s"\ncontrol-socket: "%s"\n' "$LAB_WORK/$host-resolver.sock" "$LAB_WORK/$host-control.sock"
+		[ $# -lt 3 ] || printf '%s\n' "${@:3}"
+	} >"oe.$host.conf"
+	start_iked "oe-iked.$host" "$host" "oe.$host.conf" "$host-resolver.sock"
+}
+start_iked() {
+	[ -x "$LAB_BINDIR/oe-iked" ] || fail "no $LAB_BINDIR/oe-iked"
+	lab_daemon "$1" "$2" "$LAB_BINDIR/oe-iked" -c "$LAB_WORK/$3" -d
+	lab_wait 5 "$1" iked_ready "$1" "$4"
+}
+iked_ready() { lab_says "$1" '' && [ -S "$2" ]; }
+
+# lab_oe_conf LINE...: more lines for the client's oe.conf
+lab_oe_lines=()
+lab_oe_conf() { lab_oe_lines+=("$@"); }
+
+# lab_start_client: name server if it does not run yet, oe-iked and Unbound with our module
+lab_start_client() {
+	lab_dns
+	{
+		printf 'resolver-socket: "%s"\ncontrol-socket: "%s"\nlog-level: 3\n' "$LAB_WORK/resolver.sock" "$LAB_WORK/control.sock"
+		[ ${#lab_oe_lines[@]} = 0 ] || printf '%s\n' "${lab_oe_lines[@]}"
+	} >oe.conf
+	[ -e "$LAB_BINDIR/unbound-module/.libs/unbound-oe.so" ] || fail "no $LAB_BINDIR/unbound-module/.libs/unbound-oe.so"
+	start_iked oe-iked client oe.conf resolver.sock
+	lab_resolver dynlib validator iterator
+}
+
+# lab_oe ARGUMENT...: the command line tool on the client
+lab_oe() { in_host client env OE_CONF="$LAB_WORK/oe.conf" "$LAB_BINDIR/oe" -c "$LAB_WORK/oe.conf" "$@"; }
+
+# xfrm_of HOST ADDRESS: the states and policies of HOST that have this address, one a line
+xfrm_of() {
+	{
+		ip -n "$1" -o xfrm state list
+		ip -n "$1" -o xfrm policy list
+	} | grep -Fw -- "$2" || :
+}
+# expect_tunnel HOST: client and HOST (or address) have states both ways and policies in and out
+expect_tunnel() {
+	local address found=no
+	for address in "${lab_v4[$1]:-$1}" "${lab_v6[$1]:-$1}"; do
+		if [ "$(ip -n client xfrm state list | grep -cFw -- "$address")" -ge 2 ] &&
+			ip -n client xfrm policy list | grep -Fw -- "$address" >/dev/null; then found=yes; fi
+	done
+	[ $found = yes ] || fail "the client has no tunnel with $1"
+}
+# expect_no_tunnel HOST [ADDRESS]: nothing in the client's kernel about HOST (or address)
+expect_no_tunnel() {
+	local address
+	for address in "${lab_v4[$1]:-$1}" "${lab_v6[$1]:-$1}"; do
+		[ -z "$(xfrm_of client "$address")" ] || fail "the client's kernel still has $address: $(xfrm_of client "$address" | head -n 1)"
+	done
+}
+
+# esp_packets: packets that the client's states have carried
+esp_packets() {
+	ip -n client -s xfrm state list | awk '/lifetime current/ { getline; sub(/.*bytes\), /, ""); n += $0 } END { print n + 0 }'
+}
+# expect_protected HOST [4|6]: pings reach HOST, the client's ESP counters move, and nothing was in clear since lab_dig
+expect_protected() {
+	local address=${lab_v4[$1]:-$1} before
+	[ "${2:-4}" = 4 ] || address=${lab_v6[$1]:-$1}
+	before=$(esp_packets)
+	ping_from client "$address"
+	[ "$(esp_packets)" -gt "$before" ] || fail "the ping to $address was answered but the ESP counters stand"
+	expect_no_cleartext client "$address" since-answer
+	expect_esp client "$address"
+}
+
+# expect_ike_exchanges HOST NUMBER: so many IKE SAs were begun with HOST (retransmissions and cookies are the same SA)
+expect_ike_exchanges() {
+	local pair n=0
+	for pair in $(pairs client "$1"); do
+		n=$((n + $(check_capture ike wire.pcap "${pair%,*}" "${pair#*,}" | awk '/IKE_SA_INIT/ { print $2 }' | sort -u | wc -l)))
+	done
+	[ $n = "$2" ] || fail "$n IKE exchanges with $1, not $2"
+}
