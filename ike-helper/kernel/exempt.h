@@ -1,0 +1,34 @@
+/* exempt.h - the policies that let traffic through although its address may be protected, and the priorities of all
+ * policies of ours.
+ *
+ * Priorities: XFRM takes the policy with the lowest number among those that match. Both of ours lie above (are weaker
+ * than) what anybody else uses: `ip xfrm policy add` without a priority is 0, strongSwan and libreswan count below 2^22.
+ * So an exemption of ours beats a protection of ours and nothing else: the policies of an administrator or of another IKE
+ * daemon decide as if we were not there. What follows from that for an address that such a policy covers is in
+ * kernel_xfrm.c.
+ *
+ * Exemptions have no template and therefore no reqid to know them by. Their fingerprint is: priority exactly
+ * PRIORITY_EXEMPT, action allow, no template, and a selector out of this table.
+ */
+#ifndef OE_KERNEL_EXEMPT_H
+#define OE_KERNEL_EXEMPT_H
+
+#include "base/addr.h"
+#include "kernel/plan.h"
+
+enum { PRIORITY_EXEMPT = 0x6f000000, PRIORITY_PROTECT = 0x6f000100 };
+enum { EXEMPT_MAX = 64 };
+
+struct exemption {
+	enum kernel_dir dir;
+	enum ip_family family;
+	bool loopback;              /* 127.0.0.0/8 or ::1 at both ends; otherwise any addresses */
+	uint8_t proto;              /* 0 = any */
+	uint16_t sport, dport;      /* of the packet; 0 = any. ICMPv6: sport is the type */
+	const char *name;           /* "DNS", for the log */
+};
+
+/* The i-th, from 0; false behind the last. */
+bool exemption_at(unsigned i, struct exemption *out);
+
+#endif

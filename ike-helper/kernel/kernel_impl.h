@@ -1,0 +1,28 @@
+/* kernel_impl.h - what a backend gives to kernel.c; not for users of kernel.h. */
+#ifndef OE_KERNEL_KERNEL_IMPL_H
+#define OE_KERNEL_KERNEL_IMPL_H
+
+#include "kernel/kernel.h"
+#include "kernel/plan.h"
+
+struct kernel_ops {
+	/* Fill the parts of the view that request->op needs (plan.h). */
+	enum ike_err (*look)(struct kernel *k, const struct kernel_request *request, struct plan_view *out);
+	/* Results as step_runner says; besides, for a probe, IKE_E_UNSUPPORTED: no ESP for this family, IKE_E_NO_PROPOSAL: no
+	 * such cipher. */
+	step_runner *run;
+	enum ike_err (*traffic)(struct kernel *k, uint32_t reqid, uint32_t spi_in, uint32_t spi_out,
+				const struct ip_addr *local, const struct ip_addr *remote, struct sa_traffic *out);
+	int (*event_fd)(const struct kernel *k);
+	bool (*next_event)(struct kernel *k, struct kernel_event *out);
+	/* Remove everything of ours, exemptions last, if asked to; then free k. */
+	void (*close)(struct kernel *k, bool remove);
+};
+
+/* First member of each backend's own struct. */
+struct kernel {
+	const struct kernel_ops *ops;
+	const struct log *log;
+};
+
+#endif

@@ -1,0 +1,256 @@
+/* plan.c - order and roll-back.
+ *
+ * PROTECT: SA in, SA out | policy out, policy in.
+ *   - SA in first: the peer may use it from the moment its answer left, and without it its packets are lost. While no
+ *     policy asks for it, an additional SA in accepts what is encrypted and changes nothing else.
+ *   - SA out before policy out: the other way round the first packet would find a policy and no SA, that is an acquire
+ *     and a lost packet.
+ *   - Policy out before policy in: between the two our packets leave encrypted, and the answers, encrypted or not yet,
+ *     are both accepted. The other way round would drop the peer's cleartext while ours still leaves in clear.
+ *   - No policy before both SAs are known to be in: an establishment that fails never had a policy, not even for a moment
+ *     (promise 3). That is why the stages are two.
+ *   Re-establishing: policies of the same reqid are there already and are left alone. The kernel sends with the newest SA
+ *   of a reqid, and accepts on every SA in that is there, so packets change over from one pair to the next without a gap;
+ *   the old pair goes by DELETE_SAS, later. A policy of ours with another reqid is updated, out before in.
+ *
+ * UNPROTECT: policy in | policy out | SAs.
+ *   Policies can be put back, SAs cannot (their keys are gone), so SAs go last. In before out, and each alone: should one
+ *   fail, no packet of ours has left in clear. SAs gone first would drop packets until the policies are gone too.
+ *
+ * DELETE_SAS: SA out, SA in. Out first: no packet is sent whose answer could no longer be read.
+ *
+ * Undo runs backwards. What cannot be undone is a deleted SA: then the policies are put back and the address is
+ * encrypted-or-dropped, the safe side. The caller may repeat the request, absent objects are no error.
+ */
+#include "kernel/plan.h"
+#include "kernel/exempt.h"
+
+_Static_assert((int)PLAN_STEPS_MAX >= (int)EXEMPT_MAX && (int)PLAN_STEPS_MAX >= PLAN_SAS_MAX + 2, "a plan holds any request");
+
+static bool reqid_is_ours(uint32_t reqid)
+{
+	return (reqid & ~(uint32_t)KERNEL_REQID_MASK) == KERNEL_REQID_BASE;
+}
+
+static bool keys_fit(const struct esp_suite *suite, const struct esp_keys *keys)
+{
+	return keys->encr.n == suite_encr_key_len(suite->encr, suite->encr_bits) + suite_encr_salt_len(suite->encr) &&
+	       keys->integ.n == suite_integ_key_len(suite->integ);
+}
+
+static bool suite_fits(const struct esp_suite *s)
+{
+	/* On the wire ChaCha20 has no Key Length attribute, inside it counts as 256 bits. */
+	uint16_t wire_bits = s->encr == ENCR_CHACHA20_POLY1305 ? 0 : s->encr_bits;
+
+	if (!suite_supports(TT_ENCR, s->encr, wire_bits))
+		return false;
+	if (suite_is_aead(s->encr))
+		return s->integ == INTEG_NONE;
+	return s->integ != INTEG_NONE && suite_supports(TT_INTEG, s->integ, 0);
+}
+
+enum ike_err plan_check(const struct kernel_request *r)
+{
+	/* RFC 4303 2.1: SPIs 1 to 255 are reserved, 0 is never sent. */
+	enum { SPI_FIRST = 256 };
+
+	if (!reqid_is_ours(r->reqid) || r->local.family != r->remote.family ||
+	    (r->local.family != IP_V4 && r->local.family != IP_V6) || ip_equal(&r->local, &r->remote))
+		return IKE_E_SYNTAX;
+
+	switch (r->op) {
+	case KERNEL_UNPROTECT:
+	case KERNEL_DELETE_SAS:
+		return IKE_OK;
+	case KERNEL_PROTECT:
+		if (r->spi_in < SPI_FIRST || r->spi_out < SPI_FIRST || !suite_fits(&r->suite) ||
+		    !keys_fit(&r->suite, &r->keys_in) || !keys_fit(&r->suite, &r->keys_out) ||
+		    (r->encap_local_port == 0) != (r->encap_remote_port == 0))
+			return IKE_E_SYNTAX;
+		return IKE_OK;
+	}
+	return IKE_E_SYNTAX;
+}
+
+static struct step *plan_add(struct plan *p, enum step_kind kind, unsigned stage, enum kernel_dir dir,
+			     const struct kernel_request *r)
+{
+	struct step *s = &p->steps[p->n++];
+
+	*s = (struct step){ .kind = kind, .stage = stage, .dir = dir, .reqid = r->reqid, .request = r };
+	if (kind == STEP_SA_ADD)
+		s->spi = dir == DIR_IN ? r->spi_in : r->spi_out;
+	return s;
+}
+
+static void plan_policy(struct plan *p, const struct policy_view *have, enum kernel_dir dir, const struct kernel_request *r)
+{
+	struct step *s;
+
+	switch (have->owner) {
+	case POLICY_ABSENT:
+		plan_add(p, STEP_POLICY_ADD, 1, dir, r);
+		return;
+	case POLICY_OURS:
+		if (have->exact && have->reqid == r->reqid)
+			return;
+		s = plan_add(p, STEP_POLICY_UPDATE, 1, dir, r);
+		s->old_reqid = have->reqid;
+		return;
+	case POLICY_FOREIGN:
+		return;
+	}
+}
+
+static void plan_unprotect(struct plan *p, const struct plan_view *view, const struct kernel_request *r)
+{
+	static const enum kernel_dir order[] = { DIR_IN, DIR_OUT };
+
+	for (unsigned i = 0; i < 2; i++) {
+		const struct policy_view *have = &view->policy[order[i]];
+		struct step *s;
+
+		if (have->owner != POLICY_OURS)
+			continue;
+		s = plan_add(p, STEP_POLICY_DELETE, i, order[i], r);
+		s->reqid = have->reqid;
+		s->index = have->index;
+	}
+}
+
+static void plan_delete_sas(struct plan *p, const struct plan_view *view, unsigned stage, const struct kernel_request *r)
+{
+	static const enum kernel_dir order[] = { DIR_OUT, DIR_IN };
+
+	for (unsigned i = 0; i < 2; i++)
+		for (unsigned j = 0; j < view->sas; j++)
+			if (view->sa[j].dir == order[i])
+				plan_add(p, STEP_SA_DELETE, stage, order[i], r)->spi = view->sa[j].spi;
+}
+
+enum ike_err plan_make(const struct kernel_request *r, const struct plan_view *view, struct plan *out)
+{
+	out->n = 0;
+	switch (r->op) {
+	case KERNEL_PROTECT:
+		if (view->policy[DIR_OUT].owner == POLICY_FOREIGN || view->policy[DIR_IN].owner == POLICY_FOREIGN)
+			return IKE_E_CONFLICT;
+		plan_add(out, STEP_SA_ADD, 0, DIR_IN, r);
+		plan_add(out, STEP_SA_ADD, 0, DIR_OUT, r);
+		plan_policy(out, &view->policy[DIR_OUT], DIR_OUT, r);
+		plan_policy(out, &view->policy[DIR_IN], DIR_IN, r);
+		return IKE_OK;
+	case KERNEL_DELETE_SAS:
+		plan_delete_sas(out, view, 0, r);
+		return IKE_OK;
+	case KERNEL_UNPROTECT:
+		plan_unprotect(out, view, r);
+		plan_delete_sas(out, view, 2, r);
+		return IKE_OK;
+	}
+	return IKE_E_SYNTAX;
+}
+
+void plan_exemptions(struct plan *out)
+{
+	struct exemption e;
+
+	for (out->n = 0; exemption_at(out->n, &e); out->n++)
+		out->steps[out->n] = (struct step){ .kind = STEP_EXEMPT_ADD, .dir = e.dir, .index = out->n };
+}
+
+/* The step that takes back s; false when there is none. */
+static bool step_inverse(const struct step *s, struct step *out)
+{
+	*out = *s;
+	out->stage = 0;
+	switch (s->kind) {
+	case STEP_SA_ADD:
+		out->kind = STEP_SA_DELETE;
+		return true;
+	case STEP_SA_DELETE:
+		return false;
+	case STEP_POLICY_ADD:
+		out->kind = STEP_POLICY_DELETE;
+		return true;
+	case STEP_POLICY_UPDATE:
+		out->reqid = s->old_reqid;
+		out->old_reqid = s->reqid;
+		return true;
+	case STEP_POLICY_DELETE:
+		out->kind = STEP_POLICY_ADD;
+		return true;
+	case STEP_EXEMPT_ADD:
+		out->kind = STEP_EXEMPT_DELETE;
+		return true;
+	case STEP_EXEMPT_DELETE:
+		out->kind = STEP_EXEMPT_ADD;
+		return true;
+	}
+	return false;
+}
+
+/* The kernel is as the step wants it, although the step changed nothing. */
+static bool step_needless(const struct step *s, enum ike_err result)
+{
+	switch (s->kind) {
+	case STEP_SA_DELETE:
+	case STEP_POLICY_DELETE:
+	case STEP_EXEMPT_DELETE:
+		return result == IKE_E_STATE;
+	case STEP_EXEMPT_ADD:
+		/* The same selector by somebody else: theirs outranks any of ours, so what it says holds anyway. */
+		return result == IKE_E_CONFLICT;
+	case STEP_SA_ADD:
+	case STEP_POLICY_ADD:
+	case STEP_POLICY_UPDATE:
+		return false;
+	}
+	return false;
+}
+
+/* Take back those of the first n steps that changed something. What fails is tried a second time (the kernel may just have
+ * been short of memory); beyond that there is nothing to be done about it, and the backend has logged it. */
+static void plan_undo(const struct plan *plan, unsigned n, const enum ike_err *results, step_runner *run, void *arg)
+{
+	struct step back[PLAN_STEPS_MAX];
+	enum ike_err undone[PLAN_STEPS_MAX];
+	unsigned m = 0, left = 0;
+
+	while (n-- > 0)
+		if (results[n] == IKE_OK && step_inverse(&plan->steps[n], &back[m]))
+			m++;
+	if (m == 0)
+		return;
+	run(arg, back, m, undone);
+	for (unsigned i = 0; i < m; i++)
+		if (undone[i] != IKE_OK && !step_needless(&back[i], undone[i]))
+			back[left++] = back[i];
+	if (left > 0)
+		run(arg, back, left, undone);
+}
+
+enum ike_err plan_run(const struct plan *plan, step_runner *run, void *arg)
+{
+	enum ike_err results[PLAN_STEPS_MAX];
+	enum ike_err err = IKE_OK;
+	unsigned from = 0;
+
+	while (from < plan->n && err == IKE_OK) {
+		unsigned to = from;
+
+		while (to < plan->n && plan->steps[to].stage == plan->steps[from].stage)
+			to++;
+		run(arg, &plan->steps[from], to - from, &results[from]);
+		for (unsigned i = from; i < to && err == IKE_OK; i++) {
+			if (results[i] == IKE_OK || step_needless(&plan->steps[i], results[i]))
+				continue;
+			err = results[i] == IKE_E_CONFLICT ? IKE_E_CONFLICT : IKE_E_KERNEL;
+		}
+		from = to;
+	}
+	if (err != IKE_OK)
+		plan_undo(plan, from, results, run, arg);
+	return err;
+}

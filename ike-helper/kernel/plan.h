@@ -1,0 +1,83 @@
+/* plan.h - a request of the IKE core as an ordered list of single steps, and how to undo them. Pure: the backends look
+ * and carry out, everything about order and roll-back is here, once.
+ *
+ *	look (backend) -> plan_make (here) -> plan_run (here): stage by stage through the backend, undone on failure
+ */
+#ifndef OE_KERNEL_PLAN_H
+#define OE_KERNEL_PLAN_H
+
+#include "base/addr.h"
+#include "base/err.h"
+#include "ike/kernel_req.h"
+
+enum kernel_dir { DIR_OUT, DIR_IN };
+
+enum policy_owner {
+	POLICY_ABSENT,
+	POLICY_OURS,                /* its template carries a reqid of our range */
+	POLICY_FOREIGN,             /* never touched */
+};
+
+struct policy_view {
+	enum policy_owner owner;
+	bool exact;                 /* POLICY_OURS: differs from what we would install in the reqid at most */
+	uint32_t reqid;             /* POLICY_OURS */
+	uint32_t index;             /* the kernel's number of it */
+};
+
+/* spi 0: a larval SA, which the kernel made together with an acquire and which has no SPI yet. */
+struct sa_view {
+	enum kernel_dir dir;
+	uint32_t spi;
+};
+
+enum { PLAN_SAS_MAX = 16 };
+
+/* What the kernel holds now for a request: filled by the backend. */
+struct plan_view {
+	struct policy_view policy[2];           /* by enum kernel_dir; PROTECT and UNPROTECT */
+	struct sa_view sa[PLAN_SAS_MAX];        /* of this reqid only. DELETE_SAS: those of the two SPIs; UNPROTECT: all */
+	unsigned sas;
+	bool more;                              /* there are more SAs than fit: ask again afterwards */
+};
+
+enum step_kind { STEP_SA_ADD, STEP_SA_DELETE, STEP_POLICY_ADD, STEP_POLICY_UPDATE, STEP_POLICY_DELETE, STEP_EXEMPT_ADD, STEP_EXEMPT_DELETE };
+
+struct step {
+	enum step_kind kind;
+	unsigned stage;             /* steps of a stage may travel together; the next stage waits for their results */
+	enum kernel_dir dir;
+	uint32_t spi;               /* SA steps */
+	uint32_t reqid;             /* what the step installs; deleting: what was there */
+	uint32_t old_reqid;         /* STEP_POLICY_UPDATE */
+	uint32_t index;             /* STEP_POLICY_DELETE: exactly this policy; 0 = by its addresses. Exemptions: their number */
+	bool probe;                 /* a refusal is an answer, not an error to log */
+	const struct kernel_request *request;   /* addresses, and for STEP_SA_ADD suite and keys; borrowed */
+};
+
+enum { PLAN_STEPS_MAX = 64 };      /* the longest are all exemptions, and the SAs of UNPROTECT */
+
+struct plan {
+	struct step steps[PLAN_STEPS_MAX];
+	unsigned n;
+};
+
+/* IKE_E_SYNTAX: values that the core never makes (a reqid outside our range, key lengths that do not fit the suite, ...):
+ * carry out nothing, the two sides do not agree about the interface. */
+IKE_CHECKED enum ike_err plan_check(const struct kernel_request *request);
+
+/* IKE_E_CONFLICT: somebody else has a policy for this pair; the plan is then empty. */
+IKE_CHECKED enum ike_err plan_make(const struct kernel_request *request, const struct plan_view *view, struct plan *out);
+
+/* Every exemption of exempt.h. */
+void plan_exemptions(struct plan *out);
+
+/* Carries out the steps of one stage in order and reports each: IKE_OK; IKE_E_STATE: nothing to delete; IKE_E_CONFLICT:
+ * to be added, but it exists; any other: refused. A failed step does not stop those behind it in the same call. */
+typedef void step_runner(void *arg, const struct step *steps, unsigned n, enum ike_err *results);
+
+/* All steps, or on failure none (but see plan.c about deleted SAs). Returns the first failure: IKE_E_CONFLICT for
+ * something that exists (an exemption that exists is no failure), IKE_E_KERNEL for all others. */
+IKE_CHECKED enum ike_err plan_run(const struct plan *plan, step_runner *run, void *arg);
+
+#endif

@@ -1,0 +1,481 @@
+/* The contract of kernel.h over the kernel in memory: above all that a failure at any step leaves what was there. */
+#include "tests/unit/unit.h"
+
+#include <stdio.h>
+
+#include "kernel/kernel_fake.h"
+
+enum { REQID = KERNEL_REQID_BASE + 42, TEXT_MAX = 16384 };
+
+static struct ip_addr addr(const char *text)
+{
+	struct ip_addr a;
+
+	assert_int_equal(ip_from_text(text, &a), IKE_OK);
+	return a;
+}
+
+static struct kernel_request request(enum kernel_op op, uint32_t pair)
+{
+	struct kernel_request r = {
+		.op = op, .reqid = REQID, .local = addr("2001:db8::1"), .remote = addr("2001:db8::2"),
+		.spi_in = 0x1000 + pair, .spi_out = 0x2000 + pair,
+		.suite = { ENCR_AES_GCM_16, 256, INTEG_NONE, true },
+		.keys_in = { .encr = { .n = 36, .b = { 1 } } }, .keys_out = { .encr = { .n = 36, .b = { 2 } } },
+	};
+
+	return r;
+}
+
+static struct kernel *open_fake(void)
+{
+	struct kernel *k;
+
+	assert_int_equal(kernel_fake_open(NULL, &k), IKE_OK);
+	return k;
+}
+
+static enum ike_err apply(struct kernel *k, enum kernel_op op, uint32_t pair)
+{
+	struct kernel_request r = request(op, pair);
+
+	return kernel_apply(k, &r);
+}
+
+static enum kernel_fate fate_out(const struct kernel *k)
+{
+	struct kernel_request r = request(KERNEL_PROTECT, 0);
+
+	return kernel_fake_fate_out(k, &r.local, &r.remote);
+}
+
+static enum kernel_fate fate_in(const struct kernel *k)
+{
+	struct kernel_request r = request(KERNEL_PROTECT, 0);
+
+	return kernel_fake_fate_in(k, &r.local, &r.remote);
+}
+
+/* Starting points for the property test: what was applied before. */
+static const struct start {
+	const char *name;
+	unsigned n;
+	struct { enum kernel_op op; uint32_t pair; } ops[4];
+	bool foreign_sa, foreign_out, foreign_in, larval, other_reqid;
+} starts[] = {
+	{ .name = "nothing" },
+	{ .name = "foreign SA", .foreign_sa = true },
+	{ .name = "foreign policy out", .foreign_out = true },
+	{ .name = "foreign policy in", .foreign_in = true },
+	{ .name = "one pair", .n = 1, .ops = { { KERNEL_PROTECT, 1 } } },
+	{ .name = "two pairs", .n = 2, .ops = { { KERNEL_PROTECT, 1 }, { KERNEL_PROTECT, 2 } } },
+	{ .name = "policies only", .n = 2, .ops = { { KERNEL_PROTECT, 1 }, { KERNEL_DELETE_SAS, 1 } } },
+	{ .name = "larval", .n = 2, .ops = { { KERNEL_PROTECT, 1 }, { KERNEL_DELETE_SAS, 1 } }, .larval = true },
+	{ .name = "released", .n = 2, .ops = { { KERNEL_PROTECT, 1 }, { KERNEL_UNPROTECT, 1 } } },
+	{ .name = "another reqid of ours", .other_reqid = true },
+};
+enum { N_STARTS = sizeof starts / sizeof starts[0] };
+
+static struct kernel *begin(const struct start *s)
+{
+	struct kernel *k = open_fake();
+	struct kernel_request r = request(KERNEL_PROTECT, 0);
+
+	for (unsigned i = 0; i < s->n; i++)
+		assert_int_equal(apply(k, s->ops[i].op, s->ops[i].pair), IKE_OK);
+	if (s->foreign_sa)
+		assert_int_equal(kernel_fake_foreign_sa(k, true, &r.local, &r.remote, 0x1001), IKE_OK);
+	if (s->foreign_out)
+		assert_int_equal(kernel_fake_foreign_policy(k, false, &r.local, &r.remote), IKE_OK);
+	if (s->foreign_in)
+		assert_int_equal(kernel_fake_foreign_policy(k, true, &r.local, &r.remote), IKE_OK);
+	if (s->larval)
+		assert_int_equal(kernel_fake_acquire(k, &r.local, &r.remote), IKE_OK);
+	if (s->other_reqid) {
+		r.reqid++;
+		r.spi_in = r.spi_out = 0x9000;
+		assert_int_equal(kernel_apply(k, &r), IKE_OK);
+	}
+	return k;
+}
+
+/* What must hold after every single step, also of a roll-back. */
+struct moments {
+	enum kernel_fate out, in;   /* at the beginning */
+	enum kernel_op op;
+	bool clear_out, clear_in, dropped;
+};
+
+static void moment(void *arg, const struct kernel *k)
+{
+	struct moments *m = arg;
+
+	m->clear_out |= fate_out(k) == FATE_CLEAR;
+	m->clear_in |= fate_in(k) == FATE_CLEAR;
+	m->dropped |= fate_out(k) == FATE_DROP || fate_in(k) == FATE_DROP;
+}
+
+static void check_moments(const struct moments *m, bool other_reqid)
+{
+	if (m->op != KERNEL_UNPROTECT) {
+		if (m->out != FATE_CLEAR)
+			assert_false(m->clear_out);
+		if (m->in != FATE_CLEAR)
+			assert_false(m->clear_in);
+	}
+	/* No packet that the pair before would have carried is dropped; nor, at a first establishment, any packet at all. A
+	 * change of the reqid changes the SA too, one direction after the other. */
+	if (m->op == KERNEL_PROTECT && m->out != FATE_DROP && m->in != FATE_DROP && !other_reqid)
+		assert_false(m->dropped);
+}
+
+static void lines_of_sas(const char *from, char *to)
+{
+	to[0] = '\0';
+	for (const char *line = from; *line; line = strchr(line, '\n') + 1)
+		if (strncmp(line, "sa ", 3) == 0)
+			strncat(to, line, (size_t)(strchr(line, '\n') - line) + 1);
+}
+
+static void lines_of_policies(const char *from, char *to)
+{
+	to[0] = '\0';
+	for (const char *line = from; *line; line = strchr(line, '\n') + 1)
+		if (strncmp(line, "sa ", 3) != 0)
+			strncat(to, line, (size_t)(strchr(line, '\n') - line) + 1);
+}
+
+/* Is every line of a in b? */
+static bool all_lines_in(const char *a, const char *b)
+{
+	char line[512];
+
+	for (; *a; a = strchr(a, '\n') + 1) {
+		snprintf(line, sizeof line, "%.*s", (int)(strchr(a, '\n') - a) + 1, a);
+		if (!strstr(b, line))
+			return false;
+	}
+	return true;
+}
+
+/* One op from one start with a failure at step n. Returns whether there were so many steps. */
+static bool one_failure(const struct start *s, enum kernel_op op, uint32_t pair, unsigned n)
+{
+	static char before[TEXT_MAX], after[TEXT_MAX], a[TEXT_MAX], b[TEXT_MAX];
+	struct kernel *fresh = begin(s), *k = begin(s);
+	enum ike_err without_failure = apply(fresh, op, pair);
+	struct moments m = { .out = fate_out(k), .in = fate_in(k), .op = op };
+	enum ike_err err;
+	bool happened;
+
+	kernel_fake_describe(k, before, sizeof before);
+	kernel_fake_watch(k, moment, &m);
+	kernel_fake_fail_at(k, n);
+	err = apply(k, op, pair);
+	happened = kernel_fake_steps(k) >= n;
+	kernel_fake_describe(k, after, sizeof after);
+	check_moments(&m, s->other_reqid);
+
+	if (err != IKE_OK && op == KERNEL_PROTECT && !s->larval) {
+		assert_string_equal(before, after);
+	} else if (err != IKE_OK) {
+		/* A deleted SA stays deleted (and a larval one that a real one replaced), everything else is as it was. */
+		lines_of_policies(before, a);
+		lines_of_policies(after, b);
+		assert_string_equal(a, b);
+		lines_of_sas(after, a);
+		assert_true(all_lines_in(a, before));
+	}
+	/* A failure of the moment stands in the way of no repetition. */
+	kernel_fake_fail_at(k, 0);
+	if (err == IKE_E_KERNEL)
+		assert_int_equal(apply(k, op, pair), without_failure);
+	kernel_close(fresh);
+	kernel_close(k);
+	return happened;
+}
+
+static void failure_at_any_step_leaves_what_was_there(void **state)
+{
+	static const enum kernel_op ops[] = { KERNEL_PROTECT, KERNEL_DELETE_SAS, KERNEL_UNPROTECT };
+	unsigned tried = 0;
+
+	(void)state;
+	for (unsigned s = 0; s < N_STARTS; s++)
+		for (unsigned o = 0; o < 3; o++)
+			for (uint32_t pair = 1; pair <= 3; pair++) {
+				unsigned n = 1;
+
+				while (one_failure(&starts[s], ops[o], pair, n))
+					n++;
+				tried += n;
+			}
+	assert_true(tried > 200);
+}
+
+static void first_protection_protects_both_ways(void **state)
+{
+	struct kernel *k = open_fake();
+	struct kernel_fake_counts c;
+
+	(void)state;
+	assert_int_equal(fate_out(k), FATE_CLEAR);
+	assert_int_equal(apply(k, KERNEL_PROTECT, 1), IKE_OK);
+	assert_int_equal(fate_out(k), FATE_ESP);
+	assert_int_equal(fate_in(k), FATE_ESP);
+	kernel_fake_count(k, &c);
+	assert_int_equal(c.sas, 2);
+	assert_int_equal(c.policies, 2);
+	assert_int_equal(apply(k, KERNEL_DELETE_SAS, 1), IKE_OK);
+	assert_int_equal(fate_out(k), FATE_DROP);
+	assert_int_equal(fate_in(k), FATE_DROP);
+	assert_int_equal(apply(k, KERNEL_DELETE_SAS, 1), IKE_OK);
+	assert_int_equal(apply(k, KERNEL_UNPROTECT, 1), IKE_OK);
+	assert_int_equal(fate_out(k), FATE_CLEAR);
+	assert_int_equal(fate_in(k), FATE_CLEAR);
+	assert_int_equal(apply(k, KERNEL_UNPROTECT, 1), IKE_OK);
+	kernel_close(k);
+}
+
+static void renewal_sends_on_the_new_pair_and_still_reads_the_old(void **state)
+{
+	struct kernel *k = open_fake();
+	struct kernel_request r = request(KERNEL_PROTECT, 1);
+
+	(void)state;
+	assert_int_equal(apply(k, KERNEL_PROTECT, 1), IKE_OK);
+	assert_int_equal(apply(k, KERNEL_PROTECT, 2), IKE_OK);
+	assert_int_equal(kernel_fake_spi_out(k, &r.local, &r.remote), 0x2002);
+	assert_true(kernel_fake_accepts(k, &r.local, &r.remote, 0x1001));
+	assert_true(kernel_fake_accepts(k, &r.local, &r.remote, 0x1002));
+	assert_int_equal(apply(k, KERNEL_DELETE_SAS, 1), IKE_OK);
+	assert_false(kernel_fake_accepts(k, &r.local, &r.remote, 0x1001));
+	assert_int_equal(fate_out(k), FATE_ESP);
+	kernel_close(k);
+}
+
+static void same_spi_twice_is_refused_and_the_first_stays(void **state)
+{
+	struct kernel *k = open_fake();
+
+	(void)state;
+	assert_int_equal(apply(k, KERNEL_PROTECT, 1), IKE_OK);
+	assert_int_equal(apply(k, KERNEL_PROTECT, 1), IKE_E_CONFLICT);
+	assert_int_equal(fate_out(k), FATE_ESP);
+	assert_int_equal(fate_in(k), FATE_ESP);
+	kernel_close(k);
+}
+
+static void foreign_objects_stay(void **state)
+{
+	struct kernel *k = open_fake();
+	struct kernel_request r = request(KERNEL_PROTECT, 1);
+	struct kernel_fake_counts c;
+
+	(void)state;
+	assert_int_equal(kernel_fake_foreign_policy(k, true, &r.local, &r.remote), IKE_OK);
+	assert_int_equal(kernel_fake_foreign_sa(k, true, &r.local, &r.remote, r.spi_in), IKE_OK);
+	assert_int_equal(apply(k, KERNEL_PROTECT, 1), IKE_E_CONFLICT);
+	assert_int_equal(apply(k, KERNEL_DELETE_SAS, 1), IKE_OK);
+	assert_int_equal(apply(k, KERNEL_UNPROTECT, 1), IKE_OK);
+	kernel_fake_count(k, &c);
+	assert_int_equal(c.foreign_policies, 1);
+	assert_int_equal(c.foreign_sas, 1);
+	assert_int_equal(c.sas + c.policies, 0);
+	kernel_close(k);
+}
+
+static void malformed_request_changes_nothing(void **state)
+{
+	struct kernel *k = open_fake();
+	struct kernel_request r = request(KERNEL_PROTECT, 1);
+	struct kernel_fake_counts c;
+
+	(void)state;
+	r.keys_out.encr.n = 16;
+	assert_int_equal(kernel_apply(k, &r), IKE_E_SYNTAX);
+	kernel_fake_count(k, &c);
+	assert_int_equal(c.sas + c.policies, 0);
+	kernel_close(k);
+}
+
+static void unprotect_removes_any_number_of_sas(void **state)
+{
+	struct kernel *k = open_fake();
+	struct kernel_fake_counts c;
+
+	(void)state;
+	for (uint32_t pair = 1; pair <= 50; pair++)
+		assert_int_equal(apply(k, KERNEL_PROTECT, pair), IKE_OK);
+	assert_int_equal(apply(k, KERNEL_UNPROTECT, 1), IKE_OK);
+	kernel_fake_count(k, &c);
+	assert_int_equal(c.sas, 0);
+	assert_int_equal(c.policies, 0);
+	kernel_close(k);
+}
+
+static void acquire_is_healed_by_the_next_protect(void **state)
+{
+	struct kernel *k = open_fake();
+	struct kernel_request r = request(KERNEL_PROTECT, 1);
+	struct kernel_fake_counts c;
+	struct kernel_event e;
+
+	(void)state;
+	assert_int_equal(kernel_event_fd(k), -1);
+	assert_int_equal(kernel_fake_acquire(k, &r.local, &r.remote), IKE_E_STATE);
+	assert_int_equal(apply(k, KERNEL_PROTECT, 1), IKE_OK);
+	assert_int_equal(kernel_fake_acquire(k, &r.local, &r.remote), IKE_E_STATE);
+	assert_int_equal(apply(k, KERNEL_DELETE_SAS, 1), IKE_OK);
+	assert_int_equal(kernel_fake_acquire(k, &r.local, &r.remote), IKE_OK);
+	assert_int_equal(kernel_fake_acquire(k, &r.local, &r.remote), IKE_E_STATE);
+	assert_true(kernel_next_event(k, &e));
+	assert_int_equal(e.kind, KERNEL_EV_ACQUIRE);
+	assert_int_equal(e.reqid, REQID);
+	assert_false(kernel_next_event(k, &e));
+	assert_int_equal(apply(k, KERNEL_PROTECT, 2), IKE_OK);
+	kernel_fake_count(k, &c);
+	assert_int_equal(c.sas, 2);
+	assert_int_equal(fate_out(k), FATE_ESP);
+	kernel_close(k);
+}
+
+static void hard_expiry_drops_and_tells(void **state)
+{
+	struct kernel *k = open_fake();
+	struct kernel_event e;
+
+	(void)state;
+	assert_int_equal(apply(k, KERNEL_PROTECT, 1), IKE_OK);
+	assert_int_equal(kernel_fake_expire(k, 0x2001, false), IKE_OK);
+	assert_int_equal(fate_out(k), FATE_ESP);
+	assert_int_equal(kernel_fake_expire(k, 0x2001, true), IKE_OK);
+	assert_int_equal(kernel_fake_expire(k, 0x2001, true), IKE_E_STATE);
+	assert_int_equal(fate_out(k), FATE_DROP);
+	assert_true(kernel_next_event(k, &e));
+	assert_int_equal(e.kind, KERNEL_EV_SOFT_EXPIRE);
+	assert_true(kernel_next_event(k, &e));
+	assert_int_equal(e.kind, KERNEL_EV_HARD_EXPIRE);
+	assert_int_equal(e.spi, 0x2001);
+	kernel_close(k);
+}
+
+static void traffic_is_told_for_a_known_pair_only(void **state)
+{
+	struct kernel *k = open_fake();
+	struct kernel_request r = request(KERNEL_PROTECT, 1);
+	struct sa_traffic set = { .bytes_in = 5, .packets_out = 3, .idle_in_s = 7 }, got = { .bytes_in = 99 };
+
+	(void)state;
+	assert_int_equal(kernel_traffic(k, r.reqid, r.spi_in, r.spi_out, &r.local, &r.remote, &got), IKE_E_STATE);
+	assert_int_equal(got.bytes_in, 0);
+	assert_int_equal(kernel_apply(k, &r), IKE_OK);
+	kernel_fake_set_traffic(k, REQID, &set);
+	assert_int_equal(kernel_traffic(k, r.reqid, r.spi_in, r.spi_out, &r.local, &r.remote, &got), IKE_OK);
+	assert_int_equal(got.bytes_in, 5);
+	assert_int_equal(got.packets_out, 3);
+	assert_int_equal(got.idle_in_s, 7);
+	kernel_close(k);
+}
+
+static void two_ends_fit_only_with_the_same_keys(void **state)
+{
+	struct kernel *a = open_fake(), *b = open_fake();
+	struct kernel_request ra = request(KERNEL_PROTECT, 1), rb = ra;
+
+	(void)state;
+	rb.local = ra.remote;
+	rb.remote = ra.local;
+	rb.spi_in = ra.spi_out;
+	rb.spi_out = ra.spi_in;
+	rb.keys_in = ra.keys_out;
+	rb.keys_out = ra.keys_in;
+	assert_int_equal(kernel_apply(a, &ra), IKE_OK);
+	assert_int_equal(kernel_apply(b, &rb), IKE_OK);
+	assert_true(kernel_fake_pair(a, b, &ra.local, &ra.remote));
+	assert_int_equal(apply(b, KERNEL_UNPROTECT, 0), IKE_OK);        /* another pair of addresses: changes nothing */
+	assert_true(kernel_fake_pair(a, b, &ra.local, &ra.remote));
+	rb.spi_in++;
+	rb.op = KERNEL_UNPROTECT;
+	assert_int_equal(kernel_apply(b, &rb), IKE_OK);
+	rb.op = KERNEL_PROTECT;
+	rb.spi_in--;
+	rb.keys_in.encr.b[0] ^= 1;
+	assert_int_equal(kernel_apply(b, &rb), IKE_OK);
+	assert_false(kernel_fake_pair(a, b, &ra.local, &ra.remote));
+	kernel_close(a);
+	kernel_close(b);
+}
+
+static void exemptions_are_all_or_none(void **state)
+{
+	struct kernel_fake_counts c;
+	unsigned all, n = 0;
+	struct kernel *k = open_fake();
+
+	(void)state;
+	assert_int_equal(kernel_install_exemptions(k), IKE_OK);
+	assert_int_equal(kernel_install_exemptions(k), IKE_OK);
+	kernel_fake_count(k, &c);
+	all = c.exemptions;
+	assert_true(all > 20);
+	kernel_close(k);
+	for (n = 1; n <= all; n++) {
+		k = open_fake();
+		kernel_fake_fail_at(k, n);
+		assert_int_equal(kernel_install_exemptions(k), IKE_E_KERNEL);
+		kernel_fake_count(k, &c);
+		assert_int_equal(c.exemptions, 0);
+		kernel_close(k);
+	}
+}
+
+static void check_tells_which_ciphers_work(void **state)
+{
+	struct kernel *k = open_fake();
+	struct kernel_fake_counts c;
+	uint32_t works;
+	const char *why;
+
+	(void)state;
+	assert_int_equal(kernel_check_esp(k, &works, &why), IKE_OK);
+	assert_int_equal(works, 0xff);
+	kernel_fake_count(k, &c);
+	assert_int_equal(c.sas, 0);
+	kernel_fake_without(k, ENCR_CHACHA20_POLY1305, IP_V4);
+	assert_int_equal(kernel_check_esp(k, &works, &why), IKE_OK);
+	assert_int_equal(works, 0xff & ~(1 << 2) & ~(1 << 6));
+	kernel_fake_without(k, 0, IP_V6);
+	assert_int_equal(kernel_check_esp(k, &works, &why), IKE_OK);
+	assert_int_equal(works, 0xff & ~(1 << 2) & ~(1 << 6));
+	kernel_fake_without(k, ENCR_AES_GCM_16, IP_V4);
+	kernel_fake_without(k, ENCR_AES_CBC, IP_V4);
+	assert_int_equal(kernel_check_esp(k, &works, &why), IKE_E_UNSUPPORTED);
+	assert_non_null(strstr(why, "ciphers"));
+	kernel_fake_without(k, 0, IP_V4);
+	assert_int_equal(kernel_check_esp(k, &works, &why), IKE_E_UNSUPPORTED);
+	assert_int_equal(works, 0);
+	assert_non_null(strstr(why, "no ESP"));
+	kernel_close(k);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(failure_at_any_step_leaves_what_was_there),
+		cmocka_unit_test(first_protection_protects_both_ways),
+		cmocka_unit_test(renewal_sends_on_the_new_pair_and_still_reads_the_old),
+		cmocka_unit_test(same_spi_twice_is_refused_and_the_first_stays),
+		cmocka_unit_test(foreign_objects_stay),
+		cmocka_unit_test(malformed_request_changes_nothing),
+		cmocka_unit_test(unprotect_removes_any_number_of_sas),
+		cmocka_unit_test(acquire_is_healed_by_the_next_protect),
+		cmocka_unit_test(hard_expiry_drops_and_tells),
+		cmocka_unit_test(traffic_is_told_for_a_known_pair_only),
+		cmocka_unit_test(two_ends_fit_only_with_the_same_keys),
+		cmocka_unit_test(exemptions_are_all_or_none),
+		cmocka_unit_test(check_tells_which_ciphers_work),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
