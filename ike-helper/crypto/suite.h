@@ -43,7 +43,8 @@ unsigned suite_prf_len(uint16_t prf);
 /* Bytes of a public value of this group: 256, 384, 64, 96, 32; 0 for one that we do not do. */
 unsigned suite_group_public_len(uint16_t group);
 
-/* "AES-GCM-256", "AES-CBC-256/HMAC-SHA2-256-128", for people; into to (at least 64 bytes); returns to. */
+/* "AES-GCM-256", "AES-CBC-256/HMAC-SHA2-256-128/ESN"; "AES-GCM-256/PRF-HMAC-SHA2-384/x25519"; for people; into to (at least
+ * 64 bytes); returns to. */
 const char *esp_suite_text(const struct esp_suite *s, char *to, unsigned max);
 const char *ike_suite_text(const struct ike_suite *s, char *to, unsigned max);
 

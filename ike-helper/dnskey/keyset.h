@@ -14,8 +14,10 @@ struct keyset;
 
 /* From raw RDATA, with the address they are meant for: keeps the records whose key is usable and whose gateway is none
  * or this address, ordered by precedence; drops duplicates.
- * IKE_E_UNSUPPORTED: none is usable; *why says why the best one is not (static text). IKE_E_NOMEM.
- * The new set has one reference. */
+ * IKE_E_UNSUPPORTED: none is usable, *why says why the best one is not (static text); or there are more than
+ * KEYSET_RECORDS_MAX, a price for each of which a stranger's zone could make us pay. IKE_E_NOMEM.
+ * The new set has one reference; it belongs to one thread. */
+enum { KEYSET_RECORDS_MAX = 16 };
 IKE_CHECKED enum ike_err keyset_new(const struct span *rdatas, unsigned n, const struct ip_addr *address,
 				    struct keyset **out, const char **why);
 struct keyset *keyset_ref(struct keyset *set);          /* returns set */
@@ -33,7 +35,8 @@ bool keyset_intersects(const struct keyset *a, const struct keyset *b);
 bool keyset_contains(const struct keyset *b, const struct ipseckey *key);
 
 /* Verify an AUTH value with each key in turn (RFC 4025 1.3: several records are a rollover). *which receives the index
- * that proved it. Errors as pubkey_verify(), of the key that came closest. */
+ * that proved it. Errors as pubkey_verify(), of the key that came closest (IKE_E_AUTH before IKE_E_SYNTAX
+ * before IKE_E_UNSUPPORTED); IKE_E_NOMEM and IKE_E_CRYPTO at once, since then not every key was tried. */
 IKE_CHECKED enum ike_err keyset_verify(const struct keyset *set, uint8_t method, struct span value,
 				       const struct span *signed_octets, unsigned n, unsigned *which);
 

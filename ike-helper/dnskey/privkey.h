@@ -16,7 +16,7 @@ void privkey_free(struct privkey *key);
 IKE_CHECKED enum ike_err privkey_to_ipseckey(const struct privkey *key, struct wr *rdata);
 
 /* Make the whole AUTH value of method 14 (RFC 7427) over the parts: RSASSA-PSS for RSA, ECDSA, EdDSA, with the strongest
- * hash that both sides know.
+ * hash that both sides know (ECDSA: rather the hash that RFC 4754 pairs with the curve, which every peer takes).
  *   hashes: bit 1 << h for each hash number h of the peer's SIGNATURE_HASH_ALGORITHMS (enum ike_hash).
  * IKE_E_UNSUPPORTED: no acceptable hash in common (Ed25519/Ed448 need Identity, RFC 8420). IKE_E_NOSPACE: w is full. */
 IKE_CHECKED enum ike_err privkey_sign(const struct privkey *key, uint32_t hashes, const struct span *parts, unsigned n,

@@ -12,12 +12,19 @@ struct pubkey;                      /* ready for verification; a few kilobytes: 
 
 /* From an IPSECKEY record.
  * IKE_E_SYNTAX: wrong length, leading zero in modulus or exponent, point not on the curve (a point with a leading 0x04
- *   is accepted, since it is seen in the wild), even or tiny exponent, even modulus.
+ *   is accepted, since it is seen in the wild; an Ed448 point is judged by pubkey_verify() only), an exponent length in its
+ *   long form without need, even or tiny exponent, even modulus.
  * IKE_E_UNSUPPORTED: DSA, no key, unknown algorithm, RSA below 2048 or above 8192 bits, exponent above 32 bits.
  * *why (may be NULL) receives a static text for people: "RSA key of less than 2048 bits", "algorithm 1 (DSA) is not
  * supported; an RSA key is algorithm 2". */
 IKE_CHECKED enum ike_err pubkey_read(const struct ipseckey *record, struct pubkey **out, const char **why);
+/* The same for a record that pubkey_read() has accepted before (one of a key set): leaves out the test of an Ed25519 point,
+ * which costs a third of a verification and would fail there as well. */
+IKE_CHECKED enum ike_err pubkey_reread(const struct ipseckey *record, struct pubkey **out);
 void pubkey_free(struct pubkey *key);
+
+/* The bytes of a record's public key in their one canonical form, for comparison: an ECDSA point without its 0x04. */
+struct span pubkey_canonical(const struct ipseckey *record);
 
 enum pubkey_kind pubkey_kind(const struct pubkey *key);
 unsigned pubkey_bits(const struct pubkey *key);         /* 3072, 256, 384, 255, 448 */
