@@ -101,7 +101,7 @@ static inline uint16_t rd_u16(struct rd *r)
 {
 	struct span s = rd_bytes(r, 2);
 
-	return s.n > 0 ? (uint16_t)(s.p[0] << 8 | s.p[1]) : 0;
+	return s.n > 0 ? (uint16_t)((unsigned)s.p[0] << 8 | s.p[1]) : 0;
 }
 
 static inline uint32_t rd_u32(struct rd *r)
