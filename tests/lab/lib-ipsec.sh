@@ -34,7 +34,7 @@ lab_ipseckey() {
 # Elliptic keys end their SubjectPublicKeyInfo.
 spki() { openssl pkey -in "$1.pem" -pubout -outform DER | tail -c "$2" | base64 -w 0; }
 
-# lab_responder HOST libreswan KEY [cookies]
+# lab_responder HOST libreswan KEY [cookies|refuse]: refuse = wants a client with a key of its own
 # lab_responder HOST own KEY [OE.CONF-LINE...]: HOST accepts anonymous IKEv2 clients and proves KEY
 lab_responder() {
 	case $2 in
@@ -45,13 +45,18 @@ lab_responder() {
 }
 
 libreswan_responder() {
-	local host=$1 key=$2 ddos=auto dir=$LAB_WORK/pluto.$1 ckaid
-	[ "$3" != cookies ] || ddos=busy
+	local host=$1 key=$2 ddos=auto sig=rsasig id=%null auth=null dir=$LAB_WORK/pluto.$1 ckaid
+	[[ $(<"$key.type") == rsa* ]] || sig=ecdsa
+	case $3 in
+	cookies)	ddos=busy ;;
+	refuse)		id=@nobody.example auth=rsasig ;;
+	esac
 	libreswan_in_place
 	ckaid=$(libreswan_key "$key" "$dir")
 	mkdir -p "$dir/run" "$dir/policies"
 	: >"$dir/secrets"
-	sed "s,@DIR@,$dir,g; s,@CKAID@,$ckaid,; s,@DDOS@,$ddos,; s,@V4@,${lab_v4[$host]},; s,@V6@,${lab_v6[$host]}," \
+	sed "s,@DIR@,$dir,g; s,@CKAID@,$ckaid,; s,@DDOS@,$ddos,; s,@SIG@,$sig,; s,@ID@,$id,; s,@AUTH@,$auth,; \
+		s,@V4@,${lab_v4[$host]},; s,@V6@,${lab_v6[$host]}," \
 		"$LAB/responders/libreswan.conf" >"$dir/ipsec.conf"
 	lab_daemon "pluto.$host" "$host" "$LAB_LIBRESWAN/pluto" --config "$dir/ipsec.conf" --nofork --stderrlog \
 		--rundir "$dir/run" --nssdir "$dir/nss" --secretsfile "$dir/secrets"
@@ -169,4 +174,35 @@ expect_ike_exchanges() {
 		n=$((n + $(check_capture ike wire.pcap "${pair%,*}" "${pair#*,}" | awk '/IKE_SA_INIT/ { print $2 }' | sort -u | wc -l)))
 	done
 	[ $n = "$2" ] || fail "$n IKE exchanges with $1, not $2"
+}
+
+# lab_watch_policies: from now on record what the client's kernel is asked, and when answers leave the resolver
+lab_watch_policies() {
+	ip -n client -batch - <<-BATCH
+	link add nlmon0 type nlmon
+	link set nlmon0 up
+	BATCH
+	lab_capture netlink client nlmon0
+	lab_capture answers client lo 'udp port 53'
+}
+# expect_policy_before_answer HOST [4|6]: since lab_watch_policies, and before the first answer with a record, the kernel
+# had said yes to the SAs and to the policies for HOST both ways
+expect_policy_before_answer() {
+	local mine=$client_v4 address=${lab_v4[$1]:-$1} ready answered
+	[ "${2:-4}" = 4 ] || mine=$client_v6 address=${lab_v6[$1]:-$1}
+	check_capture policy netlink.pcap "$mine" "$address" >policies.txt || fail "no SAs and policies for $1"
+	ready=$(awk '!seen[$2, $3]++ { last = $1 } END { print last }' policies.txt)
+	answered=$(check_capture dns answers.pcap 127.0.0.1 127.0.0.1 | awk '$NF > 0 { print $1; exit }')
+	note "policies at $ready, first answer at ${answered:-never}"
+	[ -n "$answered" ] || fail "no answer was seen"
+	[[ $ready < $answered ]] || fail "an answer left at $answered, before the policies of $ready"
+}
+
+# lab_ask ARGUMENT...: see ask --help; its output is in asked.txt
+lab_ask() { in_host client /usr/bin/python3 -I "$LAB/ask" "$@" >asked.txt || :; tail -n 1 asked.txt; }
+# lab_asked NAME: what lab_ask heard about NAME first, for the expect_* of lab_dig
+lab_asked() {
+	local field
+	read -ra field < <(grep -F -m 1 -- "$1 " asked.txt) || fail "$1 was not asked"
+	lab_rcode=${field[3]} lab_ms=${field[2]%.*} lab_answers=("${field[@]:4}") lab_ede='' lab_ad=no
 }
