@@ -15,7 +15,9 @@
  *	IKE_AUTH answer   signature checked against the key set from DNS; CHILD SA chosen; OUT_KERNEL PROTECT
  *	ike_done          EV_ESTABLISHED
  *
- * Whatever goes wrong on the way ends in exactly one EV_FAILED with a reason, and leaves nothing in the kernel.
+ * Whatever goes wrong on the way ends in exactly one EV_FAILED with a reason, and leaves nothing in the kernel. While a
+ * KERNEL_PROTECT is out nothing ends: an ike_close() or a deadline in that moment takes effect after ike_done(), as EV_ESTABLISHED and
+ * then EV_CLOSED, because the policies are in the kernel by then and only the layer above may remove them.
  *
  * Call order: after every ike_initiate, ike_input, ike_tick, ike_done, ike_signed, ike_authorized or ike_close take all
  * outputs with ike_next_output() until it says false. now_ms is a monotonic clock that includes suspend; it must not go
@@ -83,16 +85,17 @@ struct ike_initiate {
 /* Start to establish an IKE SA with one host-to-host CHILD SA. IKE_E_LIMIT: sas_max reached. IKE_E_NOMEM. */
 IKE_CHECKED enum ike_err ike_initiate(struct ike *ike, const struct ike_initiate *how, uint64_t now_ms, ike_handle *out);
 
-/* Delete an IKE SA and its CHILD SA: tells the peer if there is an authenticated one, asks the kernel to delete the SAs
- * and ends in EV_CLOSED (or EV_FAILED with reason when it was not established yet). IKE_E_STATE: no such SA. */
+/* Delete an IKE SA and its CHILD SA: asks the kernel to delete the SAs and ends in EV_CLOSED (or EV_FAILED with reason when it was not
+ * established yet), at once; tells the peer if there is an authenticated one, again and again for a bounded while after the event.
+ * IKE_E_STATE: no such SA, or it has ended already. */
 IKE_CHECKED enum ike_err ike_close(struct ike *ike, ike_handle sa, enum rp_reason reason, uint64_t now_ms);
 
 /* Ask the peer whether it still lives (empty INFORMATIONAL). When nothing comes back, EV_CLOSED with REASON_TIMEOUT. IKE_E_STATE: no
  * such SA, or not established. Asking twice at once is one question. */
 IKE_CHECKED enum ike_err ike_check_liveness(struct ike *ike, ike_handle sa, uint64_t now_ms);
 
-/* Completions, by the id of the output. Unknown ids (the SA ended meanwhile) are ignored; a PROTECT that succeeded for an SA that is
- * gone is undone by a KERNEL_DELETE_SAS. */
+/* Completions, by the id of the output; each OUT_KERNEL PROTECT, OUT_SIGN and OUT_AUTHORIZE must get its own. Unknown ids (the SA ended
+ * meanwhile; a KERNEL_DELETE_SAS) are ignored. */
 void ike_done(struct ike *ike, uint64_t id, enum ike_err result, uint64_t now_ms);
 /* auth_value: the whole value of an AUTH payload of this method; empty when result is not IKE_OK. */
 void ike_signed(struct ike *ike, uint64_t id, enum ike_err result, uint8_t method, struct span auth_value, uint64_t now_ms);
@@ -121,7 +124,8 @@ struct ike_tunnel {
 
 enum ike_event_kind {
 	EV_ESTABLISHED,             /* kernel has SAs and policies: packets are protected now */
-	EV_FAILED,                  /* an attempt of ours ended; nothing is left in the kernel */
+	EV_FAILED,                  /* an attempt ended; nothing is left in the kernel. One of ours, or of a peer after ike_authorized()
+	                             * let it in; peers that fail earlier make no event */
 	EV_CLOSED,                  /* an established SA ended (deleted by the peer, by ike_close, or dead): its SAs are being
 	                             * removed from the kernel (a KERNEL_DELETE_SAS goes before this event), its policies stay */
 };

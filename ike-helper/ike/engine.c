@@ -1,0 +1,631 @@
+#include "ike/engine.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ike/child.h"
+#include "ike/sealed.h"
+#include "ike/x.h"
+
+enum { SAS_MAX = 4096, HALF_OPEN_MAX = 256, COOKIE_THRESHOLD = 16, ESP_SPI_MIN = 0x1000 };
+
+#define SA_OF(link, member) ((struct ike_sa *)(void *)((char *)(link) - offsetof(struct ike_sa, member)))
+
+/* The core ------------------------------------------------------------------------------------------------------- */
+
+enum ike_err ike_new(const struct ike_config *config, const struct rng *rng, const struct log *log, struct ike **out)
+{
+	struct ike *ike = calloc(1, sizeof *ike);
+
+	*out = NULL;
+	if (!ike)
+		return IKE_E_NOMEM;
+	ike->config = *config;
+	ike->rng = rng;
+	ike->log = log;
+	ike->errors_left = ERRORS_BURST;
+	if (!ike->config.sas_max)
+		ike->config.sas_max = SAS_MAX;
+	if (!ike->config.half_open_max)
+		ike->config.half_open_max = HALF_OPEN_MAX;
+	if (!ike->config.cookie_threshold)
+		ike->config.cookie_threshold = COOKIE_THRESHOLD;
+	if (!ike->config.natt_port)
+		ike->config.natt_port = NATT_PORT;
+	out_init(&ike->out);
+	cookie_init(&ike->cookies, rng, 0);
+	if (table_init(&ike->by_spi) != IKE_OK || table_init(&ike->by_handle) != IKE_OK || table_init(&ike->by_esp) != IKE_OK ||
+	    table_init(&ike->by_init) != IKE_OK || table_init(&ike->by_peer) != IKE_OK) {
+		ike_free(ike);
+		return IKE_E_NOMEM;
+	}
+	*out = ike;
+	return IKE_OK;
+}
+
+void ike_free(struct ike *ike)
+{
+	struct ike_sa *sa, *next;
+	struct out_slot *slot;
+
+	if (!ike)
+		return;
+	while ((slot = out_take(&ike->out))) {
+		if (slot->kind == SLOT_SEND)
+			packet_unref((struct packet *)slot);
+	}
+	for (sa = ike->all; sa; sa = next) {
+		next = sa->next;
+		sa_free(sa);
+	}
+	packet_unref(ike->lent);
+	cookie_clear(&ike->cookies);
+	timers_clear(&ike->timers);
+	table_clear(&ike->by_spi);
+	table_clear(&ike->by_handle);
+	table_clear(&ike->by_esp);
+	table_clear(&ike->by_init);
+	table_clear(&ike->by_peer);
+	secret_wipe(ike, sizeof *ike);
+	free(ike);
+}
+
+const struct ike_stats *ike_stats(const struct ike *ike)
+{
+	return &ike->stats;
+}
+
+struct ike_load ike_load(const struct ike *ike)
+{
+	return ike->load;
+}
+
+uint64_t engine_enter(struct ike *ike, uint64_t now_ms)
+{
+	if (now_ms > ike->now_ms)
+		ike->now_ms = now_ms;
+	packet_unref(ike->lent);
+	ike->lent = NULL;
+	return ike->now_ms;
+}
+
+/* SAs enter and leave -------------------------------------------------------------------------------------------- */
+
+static uint64_t spi_hash(const uint8_t spi[IKE_SPI_LEN])
+{
+	struct rd r = rd_over(span_of(spi, IKE_SPI_LEN));
+
+	return rd_u64(&r);
+}
+
+static uint64_t addr_hash(const struct ip_addr *a)
+{
+	struct rd r = rd_over(span_of(a->b, sizeof a->b));
+	uint64_t high = rd_u64(&r);
+
+	return high * UINT64_C(0x100000001b3) ^ rd_u64(&r);
+}
+
+static uint64_t init_hash(const uint8_t spi_i[IKE_SPI_LEN], const struct ip_path *path)
+{
+	return spi_hash(spi_i) ^ addr_hash(&path->remote.addr) ^ path->remote.port;
+}
+
+/* The counter that this state counts in. */
+static unsigned *load_of(struct ike_load *load, enum sa_state state, bool initiator)
+{
+	if (state == ST_UP)
+		return &load->established;
+	if (IN(state) & IN_HANDSHAKE)
+		return initiator ? &load->initiating : &load->half_open;
+	return NULL;
+}
+
+static void count(struct ike_sa *sa, int step)
+{
+	unsigned *n = load_of(&sa->ike->load, sa->state, sa->initiator);
+
+	if (n)
+		*n += (unsigned)step;
+}
+
+void engine_new_spi(struct ike_sa *sa)
+{
+	struct ike *ike = sa->ike;
+	uint8_t *spi = sa_spi_own(sa);
+
+	table_remove(&ike->by_spi, &sa->by_spi);
+	do {
+		rng_fill(ike->rng, spi, IKE_SPI_LEN);
+	} while (spi_hash(spi) == 0 || table_first(&ike->by_spi, spi_hash(spi)));
+	table_insert(&ike->by_spi, &sa->by_spi, spi_hash(spi));
+}
+
+void engine_new_esp_spi(struct ike_sa *sa)
+{
+	struct ike *ike = sa->ike;
+
+	table_remove(&ike->by_esp, &sa->by_esp);
+	/* Values below 256 are reserved (RFC 4303 2.1); a few more are left to people who make SAs by hand. */
+	do {
+		rng_fill(ike->rng, &sa->spi_in, sizeof sa->spi_in);
+	} while (sa->spi_in < ESP_SPI_MIN || table_first(&ike->by_esp, sa->spi_in));
+	table_insert(&ike->by_esp, &sa->by_esp, sa->spi_in);
+}
+
+bool engine_is_first_contact(const struct ike_sa *sa)
+{
+	const struct table_link *link;
+
+	for (link = table_first(&sa->ike->by_peer, sa->by_peer.hash); link; link = table_next(link)) {
+		const struct ike_sa *other = SA_OF(link, by_peer);
+
+		if (other != sa && ip_equal(&other->path.remote.addr, &sa->path.remote.addr))
+			return false;
+	}
+	return true;
+}
+
+enum ike_err engine_add(struct ike *ike, bool initiator, const struct ip_path *path, struct ike_sa **out)
+{
+	struct ike_sa *sa;
+
+	*out = NULL;
+	if (ike->load.sas >= ike->config.sas_max)
+		return IKE_E_LIMIT;
+	if (timers_reserve(&ike->timers, ike->load.sas + 1) != IKE_OK)
+		return IKE_E_NOMEM;
+	sa = sa_new(ike, initiator);
+	if (!sa)
+		return IKE_E_NOMEM;
+	sa->path = *path;
+	sa->handle = ++ike->last_handle;
+	table_insert(&ike->by_handle, &sa->by_handle, sa->handle);
+	engine_new_spi(sa);
+	table_insert(&ike->by_peer, &sa->by_peer, addr_hash(&path->remote.addr));
+	sa->next = ike->all;
+	if (sa->next)
+		sa->next->prev = sa;
+	ike->all = sa;
+	ike->load.sas++;
+	count(sa, 1);
+	*out = sa;
+	return IKE_OK;
+}
+
+void engine_remember_init(struct ike_sa *sa)
+{
+	table_insert(&sa->ike->by_init, &sa->by_init, init_hash(sa->spi_i, &sa->path));
+}
+
+static void leave_tables(struct ike_sa *sa)
+{
+	struct ike *ike = sa->ike;
+
+	table_remove(&ike->by_spi, &sa->by_spi);
+	table_remove(&ike->by_handle, &sa->by_handle);
+	table_remove(&ike->by_esp, &sa->by_esp);
+	table_remove(&ike->by_init, &sa->by_init);
+	table_remove(&ike->by_peer, &sa->by_peer);
+	timer_set(&ike->timers, &sa->timer, NEVER_MS);
+	ike->load.sas--;
+}
+
+static bool has_output(const struct ike_sa *sa)
+{
+	return sa->ask.queued || sa->up.queued || sa->delete_sas.queued || sa->end.queued;
+}
+
+/* Free it if it is gone and has nothing more to say. */
+static void collect(struct ike_sa *sa)
+{
+	if (sa->state != ST_GONE || has_output(sa))
+		return;
+	if (sa->prev)
+		sa->prev->next = sa->next;
+	else
+		sa->ike->all = sa->next;
+	if (sa->next)
+		sa->next->prev = sa->prev;
+	sa_free(sa);
+}
+
+struct ike_sa *engine_by_spi(const struct ike *ike, const uint8_t spi[IKE_SPI_LEN])
+{
+	struct table_link *link = table_first(&ike->by_spi, spi_hash(spi));
+
+	return link ? SA_OF(link, by_spi) : NULL;
+}
+
+struct ike_sa *engine_by_init(const struct ike *ike, const uint8_t spi_i[IKE_SPI_LEN], const struct ip_path *path)
+{
+	struct table_link *link;
+
+	for (link = table_first(&ike->by_init, init_hash(spi_i, path)); link; link = table_next(link)) {
+		struct ike_sa *sa = SA_OF(link, by_init);
+
+		if (memcmp(sa->spi_i, spi_i, IKE_SPI_LEN) == 0 && ip_endpoint_equal(&sa->path.remote, &path->remote))
+			return sa;
+	}
+	return NULL;
+}
+
+struct ike_sa *engine_by_handle(const struct ike *ike, ike_handle handle)
+{
+	struct table_link *link = table_first(&ike->by_handle, handle);
+
+	return link ? SA_OF(link, by_handle) : NULL;
+}
+
+/* Moving ---------------------------------------------------------------------------------------------------------- */
+
+const char *engine_label(const struct ike_sa *sa, char to[SA_LABEL_MAX])
+{
+	char endpoint[IP_ENDPOINT_TEXT_MAX], name[DNSNAME_TEXT_MAX];
+	bool named = sa->hs && sa->hs->name.n > 0;
+
+	ip_endpoint_text(&sa->path.remote, endpoint);
+	if (named)
+		dnsname_text(&sa->hs->name, name);
+	snprintf(to, SA_LABEL_MAX, "%s%s%.100s%s", endpoint, named ? " (" : "", named ? name : "", named ? ")" : "");
+	return to;
+}
+
+/* The one place where an SA says that it ended. */
+static void announce_end(struct ike_sa *sa)
+{
+	struct ike *ike = sa->ike;
+	/* Strangers that fail before they are let in must not fill the log. */
+	enum log_level level = sa->owes_end ? LOG_LEVEL_INFO : LOG_LEVEL_DEBUG;
+	char label[SA_LABEL_MAX];
+
+	if (sa->child_installed)
+		out_put(&ike->out, &sa->delete_sas, SLOT_DELETE_SAS);
+	if (sa->owes_end)
+		out_put(&ike->out, &sa->end, SLOT_END);
+	sa->owes_end = false;
+	if (sa->was_up)
+		ike->stats.closed++;
+	else
+		ike->stats.failed++;
+	engine_label(sa, label);
+	if (sa->was_up)
+		log_line(ike->log, level, "%s: closed: %s: %s, spi %08x/%08x", label, rp_reason_text(sa->reason), sa->detail,
+			 sa->spi_in, sa->spi_out);
+	else
+		log_line(ike->log, level, "%s: failed: %s: %s", label, rp_reason_text(sa->reason), sa->detail);
+}
+
+static void announce_up(struct ike_sa *sa)
+{
+	char label[SA_LABEL_MAX], esp[64];
+
+	log_info(sa->ike->log, "%s: up, %s, %s%s, spi %08x/%08x, IKE_AUTH took %u ms", engine_label(sa, label),
+		 sa->initiator ? "we started" : "the peer started", esp_suite_text(&sa->esp_suite, esp, sizeof esp),
+		 sa->encapsulated ? " in UDP" : "", sa->spi_in, sa->spi_out, sa->round_trip_ms);
+}
+
+void engine_move(struct ike_sa *sa, enum sa_state next, uint64_t now_ms)
+{
+	enum sa_state from = sa->state;
+	enum ike_err err;
+
+	if (next == from)
+		return;
+	count(sa, -1);
+	err = sa_set_state(sa, next);
+	assert(err == IKE_OK);      /* a row of steps.c names a state that may follow */
+	(void)err;
+	count(sa, 1);
+	if (next == ST_UP)
+		announce_up(sa);
+	if (from < ST_LEAVING && sa->state >= ST_LEAVING)
+		announce_end(sa);
+	if (sa->state >= ST_UP) {
+		table_remove(&sa->ike->by_init, &sa->by_init);
+		sa_end_handshake(sa);
+	}
+	if (next == ST_LEAVING)
+		sa->expire_ms = now_ms + LEAVING_MS;
+	else if (next == ST_LINGERING)
+		sa->expire_ms = now_ms + LINGER_MS;
+	else if (sa->state == ST_GONE)
+		leave_tables(sa);
+}
+
+void engine_step(struct ike_sa *sa, const struct stimulus *s)
+{
+	struct stimulus close = { .on = ON_CLOSE, .now_ms = s->now_ms };
+	uint64_t due;
+
+	step_run(sa, s);
+	if (sa->state == ST_UP && sa->close_asked) {
+		sa->close_asked = false;
+		close.reason = sa->close_reason;
+		step_run(sa, &close);
+	}
+	if (sa->state == ST_GONE) {
+		collect(sa);
+		return;
+	}
+	due = window_due_ms(&sa->window);
+	timer_set(&sa->ike->timers, &sa->timer, due < sa->expire_ms ? due : sa->expire_ms);
+}
+
+/* Messages of ours -------------------------------------------------------------------------------------------------- */
+
+void engine_ask(struct ike_sa *sa, enum out_slot_kind kind)
+{
+	sa->pending_id = 0;
+	out_put(&sa->ike->out, &sa->ask, kind);
+}
+
+struct msg_wr engine_inner(struct ike *ike)
+{
+	return msg_begin_inner(ike->inner, sizeof ike->inner);
+}
+
+enum ike_err engine_request(struct ike_sa *sa, uint8_t exchange, struct msg_wr *inner, uint64_t now_ms)
+{
+	struct packet *p = NULL;
+	struct span bytes;
+	uint8_t first;
+	enum ike_err err;
+
+	err = msg_end(inner, &first, &bytes);
+	if (err == IKE_OK)
+		err = sealed_make(sa, exchange, sa->window.next_request, false, first, bytes, &sa->path, &p);
+	if (err != IKE_OK)
+		return err;
+	window_request_out(&sa->window, p, now_ms);
+	packet_send(&sa->ike->out, p, &sa->path);
+	return IKE_OK;
+}
+
+enum ike_err engine_reply(struct ike_sa *sa, uint8_t exchange, uint32_t id, const struct ip_path *path, struct msg_wr *inner,
+			  uint64_t now_ms)
+{
+	struct packet *p = NULL;
+	struct span bytes;
+	uint8_t first;
+	enum ike_err err;
+
+	err = msg_end(inner, &first, &bytes);
+	if (err == IKE_OK)
+		err = sealed_make(sa, exchange, id, true, first, bytes, path, &p);
+	if (err != IKE_OK)
+		return err;
+	window_reply_out(&sa->window, p, now_ms);
+	packet_send(&sa->ike->out, p, path);
+	return IKE_OK;
+}
+
+enum ike_err engine_reply_notify(struct ike_sa *sa, const struct stimulus *s, uint16_t type, struct span value)
+{
+	struct msg_wr m = engine_inner(sa->ike);
+
+	if (type)
+		pl_notify_write(&m, PROTO_NONE, span_of(NULL, 0), type, value);
+	return engine_reply(sa, s->hdr->exchange, s->hdr->message_id, s->path, &m, s->now_ms);
+}
+
+/* Commands and completions --------------------------------------------------------------------------------------------- */
+
+enum ike_err ike_initiate(struct ike *ike, const struct ike_initiate *how, uint64_t now_ms, ike_handle *out)
+{
+	struct stimulus s = { .on = ON_START, .now_ms = engine_enter(ike, now_ms) };
+	struct ike_sa *sa;
+	enum ike_err err;
+
+	*out = 0;
+	err = engine_add(ike, true, &how->path, &sa);
+	if (err != IKE_OK)
+		return err;
+	sa->tag = how->tag;
+	sa->reqid = how->reqid;
+	sa->expire_ms = how->give_up_ms;
+	sa->owes_end = true;
+	sa->hs->path_500 = how->path;
+	sa->hs->name = how->name;
+	sa->hs->keys = keyset_ref(how->keys);
+	ike->stats.initiated++;
+	*out = sa->handle;
+	engine_step(sa, &s);
+	return IKE_OK;
+}
+
+static enum ike_err command(struct ike *ike, ike_handle handle, const struct stimulus *s, unsigned states)
+{
+	struct ike_sa *sa = engine_by_handle(ike, handle);
+
+	if (!sa || !(IN(sa->state) & states))
+		return IKE_E_STATE;
+	engine_step(sa, s);
+	return IKE_OK;
+}
+
+enum ike_err ike_close(struct ike *ike, ike_handle sa, enum rp_reason reason, uint64_t now_ms)
+{
+	struct stimulus s = { .on = ON_CLOSE, .now_ms = engine_enter(ike, now_ms), .reason = reason };
+
+	return command(ike, sa, &s, IN_HANDSHAKE | IN(ST_UP));
+}
+
+enum ike_err ike_check_liveness(struct ike *ike, ike_handle sa, uint64_t now_ms)
+{
+	struct stimulus s = { .on = ON_PROBE, .now_ms = engine_enter(ike, now_ms) };
+
+	return command(ike, sa, &s, IN(ST_UP));
+}
+
+/* Ids are the handle and a counter: a completion finds its SA, or that it is gone. */
+static void complete(struct ike *ike, uint64_t id, const struct stimulus *s)
+{
+	struct ike_sa *sa = engine_by_handle(ike, id >> 8);
+
+	if (!sa || sa->pending_id != id)
+		return;
+	sa->pending_id = 0;
+	engine_step(sa, s);
+}
+
+void ike_done(struct ike *ike, uint64_t id, enum ike_err result, uint64_t now_ms)
+{
+	struct stimulus s = { .on = ON_KERNEL, .now_ms = engine_enter(ike, now_ms), .result = result };
+
+	complete(ike, id, &s);
+}
+
+void ike_signed(struct ike *ike, uint64_t id, enum ike_err result, uint8_t method, struct span auth_value, uint64_t now_ms)
+{
+	struct stimulus s = {
+		.on = ON_SIGNED, .now_ms = engine_enter(ike, now_ms), .result = result, .auth_method = method, .auth_value = auth_value,
+	};
+
+	complete(ike, id, &s);
+}
+
+void ike_authorized(struct ike *ike, uint64_t id, enum rp_reason refuse, uint32_t reqid, uint64_t now_ms)
+{
+	struct stimulus s = { .on = ON_AUTHORIZED, .now_ms = engine_enter(ike, now_ms), .reason = refuse, .reqid = reqid };
+
+	complete(ike, id, &s);
+}
+
+/* Time ------------------------------------------------------------------------------------------------------------ */
+
+uint64_t ike_deadline_ms(const struct ike *ike)
+{
+	const struct timer *first = timers_first(&ike->timers);
+
+	return first ? first->due_ms : NEVER_MS;
+}
+
+void ike_tick(struct ike *ike, uint64_t now_ms)
+{
+	struct stimulus expired = { .on = ON_EXPIRED, .now_ms = engine_enter(ike, now_ms) };
+	struct timer *timer;
+
+	while ((timer = timers_first(&ike->timers)) && timer->due_ms <= ike->now_ms) {
+		struct ike_sa *sa = SA_OF(timer, timer);
+		struct packet *again = window_tick(&sa->window, ike->now_ms);
+		uint64_t due;
+
+		if (sa->expire_ms <= ike->now_ms) {
+			sa->expire_ms = NEVER_MS;
+			expired.reason = sa->reason;
+			engine_step(sa, &expired);
+			continue;
+		}
+		if (again) {
+			ike->stats.retransmitted++;
+			packet_send(&ike->out, again, &sa->path);
+		}
+		due = window_due_ms(&sa->window);
+		timer_set(&ike->timers, &sa->timer, due < sa->expire_ms ? due : sa->expire_ms);
+	}
+}
+
+/* Outputs ---------------------------------------------------------------------------------------------------------- */
+
+static void ask_output(struct ike_sa *sa, enum out_slot_kind kind, struct ike_output *out)
+{
+	struct handshake *hs = sa->hs;
+
+	out->id = sa->pending_id = sa->handle << 8 | ++sa->asks;
+	if (kind == SLOT_AUTHORIZE) {
+		out->kind = OUT_AUTHORIZE;
+		out->u.authorize.path = sa->path;
+		out->u.authorize.asked_name = hs->name;
+	} else if (kind == SLOT_SIGN) {
+		out->kind = OUT_SIGN;
+		out->u.sign.hashes = hs->peer_hashes;
+		out->u.sign.parts[0] = packet_span(hs->message_r);
+		out->u.sign.parts[1] = sa_nonce_i(sa);
+		out->u.sign.parts[2] = secret_span(&hs->maced_id);
+	} else {
+		out->kind = OUT_KERNEL;
+		child_protect_request(sa, &out->u.kernel);
+	}
+}
+
+static void event_output(struct ike_sa *sa, enum ike_event_kind kind, struct ike_output *out)
+{
+	out->kind = OUT_EVENT;
+	out->u.event.kind = kind;
+	sa_tunnel(sa, &out->u.event.tunnel);
+	if (kind == EV_ESTABLISHED)
+		return;
+	out->u.event.reason = sa->reason;
+	memcpy(out->u.event.detail, sa->detail, sizeof out->u.event.detail);
+}
+
+/* false: the SA has ended meanwhile, and this is not to be asked any more. */
+static bool sa_output(struct ike_sa *sa, enum out_slot_kind kind, struct ike_output *out)
+{
+	switch (kind) {
+	case SLOT_AUTHORIZE: case SLOT_SIGN: case SLOT_PROTECT:
+		if (!(IN(sa->state) & IN_HANDSHAKE))
+			return false;
+		ask_output(sa, kind, out);
+		return true;
+	case SLOT_UP:
+		event_output(sa, EV_ESTABLISHED, out);
+		return true;
+	case SLOT_DELETE_SAS:
+		out->kind = OUT_KERNEL;
+		out->id = sa->handle << 8 | ++sa->asks;
+		child_delete_request(sa, &out->u.kernel);
+		return true;
+	case SLOT_END:
+		event_output(sa, sa->was_up ? EV_CLOSED : EV_FAILED, out);
+		return true;
+	case SLOT_SEND:
+		break;
+	}
+	return false;
+}
+
+static struct ike_sa *owner_of(struct out_slot *slot)
+{
+	switch (slot->kind) {
+	case SLOT_AUTHORIZE: case SLOT_SIGN: case SLOT_PROTECT:
+		return SA_OF(slot, ask);
+	case SLOT_UP:
+		return SA_OF(slot, up);
+	case SLOT_DELETE_SAS:
+		return SA_OF(slot, delete_sas);
+	case SLOT_END:
+		return SA_OF(slot, end);
+	case SLOT_SEND:
+		break;
+	}
+	return NULL;
+}
+
+bool ike_next_output(struct ike *ike, struct ike_output *out)
+{
+	struct out_slot *slot;
+
+	engine_enter(ike, 0);
+	while ((slot = out_take(&ike->out))) {
+		*out = (struct ike_output){ .id = 0 };
+		if (slot->kind == SLOT_SEND) {
+			ike->lent = (struct packet *)slot;
+			out->kind = OUT_SEND;
+			out->u.send.path = ike->lent->path;
+			out->u.send.datagram = packet_span(ike->lent);
+			ike->stats.sent++;
+			return true;
+		}
+		struct ike_sa *sa = owner_of(slot);
+		bool wanted = sa_output(sa, slot->kind, out);
+
+		collect(sa);
+		if (wanted)
+			return true;
+	}
+	return false;
+}

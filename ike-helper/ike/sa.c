@@ -1,0 +1,123 @@
+#include "ike/sa.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Which states may follow which. GONE may follow all. */
+static const uint16_t legal_next[ST_MAX] = {
+	[ST_NEW] = IN(ST_INIT_SENT) | IN(ST_INIT_ANSWERED),
+	[ST_INIT_SENT] = IN(ST_AUTH_SENT),
+	[ST_AUTH_SENT] = IN(ST_I_INSTALLING) | IN(ST_INIT_SENT) | IN(ST_LEAVING),
+	[ST_I_INSTALLING] = IN(ST_UP) | IN(ST_LEAVING),
+	[ST_INIT_ANSWERED] = IN(ST_AUTHORIZING) | IN(ST_SIGNING) | IN(ST_LINGERING),
+	[ST_AUTHORIZING] = IN(ST_SIGNING) | IN(ST_LINGERING),
+	[ST_SIGNING] = IN(ST_R_INSTALLING) | IN(ST_LINGERING),
+	[ST_R_INSTALLING] = IN(ST_UP) | IN(ST_LINGERING),
+	[ST_UP] = IN(ST_LEAVING) | IN(ST_LINGERING),
+	[ST_LEAVING] = IN(ST_LINGERING),
+	[ST_LINGERING] = 0,
+	[ST_GONE] = 0,
+};
+
+static const char *const state_texts[ST_MAX] = {
+	[ST_NEW] = "new",
+	[ST_INIT_SENT] = "init-sent",
+	[ST_AUTH_SENT] = "auth-sent",
+	[ST_I_INSTALLING] = "installing",
+	[ST_INIT_ANSWERED] = "init-answered",
+	[ST_AUTHORIZING] = "authorizing",
+	[ST_SIGNING] = "signing",
+	[ST_R_INSTALLING] = "installing",
+	[ST_UP] = "up",
+	[ST_LEAVING] = "leaving",
+	[ST_LINGERING] = "lingering",
+	[ST_GONE] = "gone",
+};
+
+const char *sa_state_text(enum sa_state state)
+{
+	return (unsigned)state < ST_MAX ? state_texts[state] : "?";
+}
+
+enum ike_err sa_set_state(struct ike_sa *sa, enum sa_state next)
+{
+	if (next != sa->state && next != ST_GONE && !(legal_next[sa->state] & IN(next)))
+		return IKE_E_STATE;
+	sa->state = next;
+	return IKE_OK;
+}
+
+void sa_blame(struct ike_sa *sa, enum rp_reason reason, const char *format, ...)
+{
+	va_list args;
+
+	if (sa->reason != REASON_NONE)
+		return;
+	sa->reason = reason;
+	va_start(args, format);
+	vsnprintf(sa->detail, sizeof sa->detail, format, args);
+	va_end(args);
+}
+
+struct ike_sa *sa_new(struct ike *ike, bool initiator)
+{
+	struct ike_sa *sa = calloc(1, sizeof *sa);
+
+	if (!sa)
+		return NULL;
+	sa->hs = calloc(1, sizeof *sa->hs);
+	if (!sa->hs) {
+		free(sa);
+		return NULL;
+	}
+	sa->ike = ike;
+	sa->initiator = initiator;
+	sa->expire_ms = NEVER_MS;
+	window_init(&sa->window);
+	return sa;
+}
+
+void sa_end_handshake(struct ike_sa *sa)
+{
+	struct handshake *hs = sa->hs;
+
+	if (!hs)
+		return;
+	/* No rekeying of our own yet: nothing will be derived from SK_d, and nothing more is signed. */
+	secret_clear(&sa->keys.d);
+	secret_clear(&sa->keys.pi);
+	secret_clear(&sa->keys.pr);
+	packet_unref(hs->message_i);
+	packet_unref(hs->message_r);
+	dh_free(hs->dh);
+	keyset_unref(hs->keys);
+	free(hs->auth_value);
+	secret_wipe(hs, sizeof *hs);
+	free(hs);
+	sa->hs = NULL;
+}
+
+void sa_free(struct ike_sa *sa)
+{
+	sa_end_handshake(sa);
+	window_clear(&sa->window);
+	frag_clear(&sa->frags[0]);
+	frag_clear(&sa->frags[1]);
+	ike_keys_clear(&sa->keys);
+	secret_wipe(sa, sizeof *sa);
+	free(sa);
+}
+
+void sa_tunnel(const struct ike_sa *sa, struct ike_tunnel *out)
+{
+	*out = (struct ike_tunnel){
+		.sa = sa->handle, .tag = sa->tag, .initiator = sa->initiator, .path = sa->path, .reqid = sa->reqid,
+		.spi_in = sa->spi_in, .spi_out = sa->spi_out, .ike_suite = sa->suite, .esp_suite = sa->esp_suite,
+		.encapsulated = sa->encapsulated, .key_index = sa->key_index, .auth_method = sa->auth_method,
+		.peer_id_type = sa->peer_id_type, .round_trip_ms = sa->round_trip_ms,
+	};
+	memcpy(out->spi_i, sa->spi_i, sizeof out->spi_i);
+	memcpy(out->spi_r, sa->spi_r, sizeof out->spi_r);
+}

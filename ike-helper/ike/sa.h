@@ -1,0 +1,166 @@
+/* sa.h - one IKE SA with its one CHILD SA: what it holds, how long, and which states may follow each other.
+ *
+ * While it is being set up it has a struct handshake, the larger part, which is freed when it is up. Whoever moves an SA from state
+ * to state does so with sa_set_state(), which has no effect but to refuse what is not legal.
+ */
+#ifndef OE_IKE_SA_H
+#define OE_IKE_SA_H
+
+#include "crypto/dh.h"
+#include "crypto/keymat.h"
+#include "ike/choose.h"
+#include "ike/cookie.h"
+#include "ike/frag.h"
+#include "ike/ike.h"
+#include "ike/msgid.h"
+#include "ike/natd.h"
+#include "ike/out.h"
+#include "ike/table.h"
+#include "ike/timers.h"
+#include "ike/ts.h"
+
+enum sa_state {
+	ST_NEW,                     /* made, nothing sent */
+	/* we started: */
+	ST_INIT_SENT,               /* IKE_SA_INIT request is out */
+	ST_AUTH_SENT,               /* keys agreed, IKE_AUTH request is out */
+	ST_I_INSTALLING,            /* the host proved its key; the kernel is asked */
+	/* the peer started: */
+	ST_INIT_ANSWERED,           /* keys agreed, waiting for IKE_AUTH */
+	ST_AUTHORIZING,             /* waiting for ike_authorized() */
+	ST_SIGNING,                 /* waiting for ike_signed() */
+	ST_R_INSTALLING,            /* the kernel is asked; the IKE_AUTH response waits for it */
+	/* both: */
+	ST_UP,
+	ST_LEAVING,                 /* over; the peer was told and has not acknowledged it yet */
+	ST_LINGERING,               /* over; only repeats its last answer to a peer that has missed it */
+	ST_GONE,                    /* in no table any more; freed when its last output is taken */
+	ST_MAX
+};
+
+#define IN(state) (1u << (state))
+/* The states in which the handshake goes on. */
+#define IN_HANDSHAKE (IN(ST_MAX) - 1 - IN(ST_UP) - IN(ST_LEAVING) - IN(ST_LINGERING) - IN(ST_GONE))
+
+enum { NONCE_LEN = 32, INIT_ROUNDS_MAX = 5 };
+
+/* What is needed only until the SA is up. */
+struct handshake {
+	/* Both roles. The two IKE_SA_INIT messages are kept because both ends sign their own (RFC 7296 2.15). */
+	struct packet *message_i, *message_r;
+	uint8_t nonce[NONCE_LEN];       /* ours */
+	struct span nonce_peer;         /* a view into the peer's message */
+	struct dh *dh;                  /* until the keys are agreed */
+	uint32_t peer_hashes;           /* SIGNATURE_HASH_ALGORITHMS as a bit set */
+	struct natd nat;
+	struct esp_choice esp;
+	struct esp_keys keys_in, keys_out;
+	struct dnsname name;            /* initiator: to be asked for as IDr; responder: asked for by the peer */
+
+	/* Initiator. */
+	struct keyset *keys;
+	uint16_t group;                 /* of our KE */
+	uint8_t cookie[COOKIE_MAX], cookie_len;
+	uint8_t rounds;                 /* IKE_SA_INIT requests that the peer had us send anew */
+	bool without_name;              /* second try, without IDr */
+	enum rp_reason suspicion;       /* what an unauthenticated message says is wrong; REASON_NONE = nothing */
+	uint16_t suspicion_notify;
+	struct ip_path path_500;        /* where IKE_SA_INIT goes, should it start anew */
+
+	/* Responder. */
+	bool transport_asked;
+	struct ts_pair ts;
+	uint16_t child_refused;         /* notify type with which the CHILD SA is refused; 0 = accepted */
+	uint32_t auth_request_id;       /* message ID of the IKE_AUTH request, to be answered later */
+	struct secret maced_id;         /* last part of the octets to be signed */
+	uint8_t auth_method;            /* with which ike_signed() has come back */
+	uint8_t *auth_value;            /* owned */
+	size_t auth_value_len;
+};
+
+struct ike_sa {
+	struct ike *ike;
+	ike_handle handle;
+	uint64_t tag;
+	enum sa_state state;
+	bool initiator;
+	bool encapsulated;
+	bool fragments;                 /* both announced IKEV2_FRAGMENTATION_SUPPORTED */
+	bool owes_end;                  /* an EV_FAILED or EV_CLOSED has to come */
+	bool was_up;                    /* it is to be EV_CLOSED */
+	bool child_installed;           /* the kernel has our SAs */
+	bool close_asked;               /* ike_close() while the kernel was busy with our request */
+	enum rp_reason close_reason;    /* with which */
+	uint8_t peer_id_type, auth_method;
+	uint8_t asks;                   /* counts OUT_KERNEL, OUT_SIGN, OUT_AUTHORIZE for their ids */
+	uint16_t round_trip_ms;
+	uint8_t spi_i[IKE_SPI_LEN], spi_r[IKE_SPI_LEN];
+	uint32_t reqid, spi_in, spi_out;
+	unsigned key_index;
+	struct ip_path path;
+	struct ike_suite suite;
+	struct esp_suite esp_suite;
+	struct ike_keys keys;           /* once up only ei, er, ai, ar */
+	uint64_t iv_next;               /* never used before in our direction */
+	struct window window;
+	struct frag_in frags[2];         /* of the request and of the response that is being received */
+	struct handshake *hs;           /* NULL once it is over */
+
+	uint64_t expire_ms;             /* give up, forget, or end; NEVER_MS */
+	uint64_t pending_id;            /* output that waits for its completion; 0 = none */
+	enum rp_reason reason;          /* why it ended */
+	char detail[128];
+
+	struct table_link by_spi, by_handle, by_esp, by_init, by_peer;
+	struct timer timer;             /* the earlier of expire_ms and what the window has to do */
+	struct out_slot ask, up, delete_sas, end;
+	struct ike_sa *prev, *next;     /* all of them */
+};
+
+/* Our own SPI and the peer's. */
+static inline uint8_t *sa_spi_own(struct ike_sa *sa)
+{
+	return sa->initiator ? sa->spi_i : sa->spi_r;
+}
+
+static inline uint8_t *sa_spi_peer(struct ike_sa *sa)
+{
+	return sa->initiator ? sa->spi_r : sa->spi_i;
+}
+
+static inline struct span sa_nonce_i(const struct ike_sa *sa)
+{
+	return sa->initiator ? span_of(sa->hs->nonce, NONCE_LEN) : sa->hs->nonce_peer;
+}
+
+static inline struct span sa_nonce_r(const struct ike_sa *sa)
+{
+	return sa->initiator ? sa->hs->nonce_peer : span_of(sa->hs->nonce, NONCE_LEN);
+}
+
+static inline struct span packet_span(const struct packet *p)
+{
+	return span_of(p->bytes, p->n);
+}
+
+/* "auth-sent" for debug lines. */
+const char *sa_state_text(enum sa_state state);
+
+/* IKE_E_STATE: not a legal move; nothing changed. Moving to the same state is always legal. */
+IKE_CHECKED enum ike_err sa_set_state(struct ike_sa *sa, enum sa_state next);
+
+/* Remember why it will have failed, in words for people; the first reason given is kept. */
+__attribute__((format(printf, 3, 4)))
+void sa_blame(struct ike_sa *sa, enum rp_reason reason, const char *format, ...);
+
+/* NULL without memory. It is in no table yet. */
+struct ike_sa *sa_new(struct ike *ike, bool initiator);
+/* Wipe and free the handshake, and the keys that only it needs. */
+void sa_end_handshake(struct ike_sa *sa);
+/* Wipe and free all. It must be in no table, queue or heap. */
+void sa_free(struct ike_sa *sa);
+
+/* As seen from outside. */
+void sa_tunnel(const struct ike_sa *sa, struct ike_tunnel *out);
+
+#endif

@@ -1,0 +1,319 @@
+#include "ike/steps.h"
+
+#include "ike/engine.h"
+#include "ike/x.h"
+
+typedef HANDLER((*step_handler));
+typedef QUESTION((*step_question));
+
+struct step {
+	uint16_t in;                /* set of states */
+	enum step_on on;
+	uint8_t exchange;           /* of a message; 0 = any */
+	uint32_t need;              /* set of payload types that must be there */
+	uint16_t notify;            /* notify that must be there; 0 = none */
+	step_question when;         /* what else must be so; NULL = nothing */
+	step_handler run;
+	enum sa_state next;
+	const char *story;
+};
+
+#define P(type) (UINT32_C(1) << ((type) - PL_SA))
+#define INIT_PAYLOADS (P(PL_SA) | P(PL_KE) | P(PL_NONCE))
+#define AUTH_I_PAYLOADS (P(PL_IDI) | P(PL_AUTH) | P(PL_SA) | P(PL_TSI) | P(PL_TSR))
+#define AUTH_R_PAYLOADS (P(PL_IDR) | P(PL_AUTH) | P(PL_SA) | P(PL_TSI) | P(PL_TSR))
+#define OVER (IN(ST_LEAVING) | IN(ST_LINGERING))
+
+/* The first row that fits is taken: what is special stands before what is general. A `next` that equals the state is a row that stays. */
+static const struct step steps[] = {
+/* We start: IKE_SA_INIT. Nothing in an answer is authenticated: what does not fit is ignored, and we keep asking. */
+{ IN(ST_NEW), ON_START, 0, 0, 0, NULL, init_start, ST_INIT_SENT,
+	"IKE_SA_INIT sent" },
+{ IN(ST_INIT_SENT), ON_REPLY, EXCH_IKE_SA_INIT, 0, N_COOKIE, cookie_is_usable, init_with_cookie, ST_INIT_SENT,
+	"asked for a cookie: sent again with it" },
+{ IN(ST_INIT_SENT), ON_REPLY, EXCH_IKE_SA_INIT, 0, N_INVALID_KE_PAYLOAD, group_is_ours, init_with_group, ST_INIT_SENT,
+	"asked for another group: sent again with it" },
+{ IN(ST_INIT_SENT), ON_REPLY, EXCH_IKE_SA_INIT, INIT_PAYLOADS, 0, NULL, init_answered, ST_AUTH_SENT,
+	"keys agreed, proving identity" },
+{ IN(ST_INIT_SENT), ON_REPLY, EXCH_IKE_SA_INIT, P(PL_NOTIFY), 0, NULL, init_refused, ST_INIT_SENT,
+	"an error that anybody could have sent: noted" },
+
+/* We start: IKE_AUTH. */
+{ IN(ST_AUTH_SENT), ON_REPLY, EXCH_IKE_AUTH, AUTH_R_PAYLOADS, 0, NULL, auth_answered, ST_I_INSTALLING,
+	"the host proved its key, installing" },
+{ IN(ST_AUTH_SENT), ON_REPLY, EXCH_IKE_AUTH, P(PL_IDR) | P(PL_AUTH), 0, NULL, auth_answered_without_child, ST_LEAVING,
+	"the host proved its key and refused the CHILD SA" },
+{ IN(ST_AUTH_SENT), ON_REPLY, EXCH_IKE_AUTH, P(PL_NOTIFY), 0, name_was_asked, auth_refused_name, ST_INIT_SENT,
+	"refused: once more, without asking for a name" },
+{ IN(ST_AUTH_SENT), ON_REPLY, EXCH_IKE_AUTH, P(PL_NOTIFY), 0, NULL, auth_refused, ST_GONE,
+	"refused" },
+{ IN(ST_I_INSTALLING), ON_KERNEL, 0, 0, 0, NULL, initiator_installed, ST_UP,
+	"up" },
+{ IN(ST_INIT_SENT) | IN(ST_AUTH_SENT) | IN(ST_I_INSTALLING), ON_REQUEST, 0, 0, 0, NULL, wait_for_it, ST_GONE,
+	"too early: the peer will repeat it" },
+
+/* The peer starts: IKE_SA_INIT, after cookie and limits (init_admit). */
+{ IN(ST_NEW), ON_REQUEST, EXCH_IKE_SA_INIT, INIT_PAYLOADS, 0, NULL, init_requested, ST_INIT_ANSWERED,
+	"keys agreed, waiting for its identity" },
+
+/* The peer starts: IKE_AUTH. */
+{ IN(ST_INIT_ANSWERED), ON_REQUEST, EXCH_IKE_AUTH, AUTH_I_PAYLOADS, 0, child_is_refused, auth_requested_without_child, ST_SIGNING,
+	"anonymous peer; its CHILD SA is not acceptable" },
+{ IN(ST_INIT_ANSWERED), ON_REQUEST, EXCH_IKE_AUTH, AUTH_I_PAYLOADS, 0, NULL, auth_requested, ST_AUTHORIZING,
+	"anonymous peer, may it have a tunnel?" },
+{ IN(ST_AUTHORIZING), ON_AUTHORIZED, 0, 0, 0, NULL, auth_authorized, ST_SIGNING,
+	"let in, signing" },
+{ IN(ST_SIGNING), ON_SIGNED, 0, 0, 0, child_was_refused, auth_signed_without_child, ST_LINGERING,
+	"proved our key, CHILD SA refused" },
+{ IN(ST_SIGNING), ON_SIGNED, 0, 0, 0, NULL, auth_signed, ST_R_INSTALLING,
+	"signed, installing" },
+{ IN(ST_R_INSTALLING), ON_KERNEL, 0, 0, 0, NULL, responder_installed, ST_UP,
+	"up" },
+{ IN(ST_AUTHORIZING) | IN(ST_SIGNING) | IN(ST_R_INSTALLING), ON_REQUEST, 0, 0, 0, NULL, wait_for_it, ST_GONE,
+	"being worked on" },
+
+/* Up: INFORMATIONAL. */
+{ IN(ST_UP), ON_REQUEST, EXCH_INFORMATIONAL, P(PL_DELETE), 0, deletes_ike, info_ike_deleted, ST_LINGERING,
+	"deleted by the peer" },
+{ IN(ST_UP), ON_REQUEST, EXCH_INFORMATIONAL, P(PL_DELETE), 0, deletes_child, info_child_deleted, ST_LEAVING,
+	"CHILD SA deleted by the peer: deleting the IKE SA too" },
+{ IN(ST_UP), ON_REQUEST, EXCH_INFORMATIONAL, P(PL_NOTIFY), 0, tells_fatal_error, info_fatal_error, ST_LINGERING,
+	"the peer says that it is over" },
+{ IN(ST_UP) | OVER, ON_REQUEST, EXCH_INFORMATIONAL, 0, 0, NULL, info_answer, ST_MAX,
+	"answered" },
+{ IN(ST_UP), ON_PROBE, 0, 0, 0, request_is_out, wait_for_it, ST_UP,
+	"asked already" },
+{ IN(ST_UP), ON_PROBE, 0, 0, 0, NULL, info_probe, ST_UP,
+	"asked whether the peer lives" },
+{ IN(ST_UP), ON_REPLY, EXCH_INFORMATIONAL, 0, 0, NULL, info_alive, ST_UP,
+	"the peer lives" },
+{ IN(ST_LEAVING), ON_REPLY, EXCH_INFORMATIONAL, 0, 0, delete_is_owed, info_delete_now, ST_LEAVING,
+	"answered; now the peer is told that it is over" },
+{ IN(ST_LEAVING), ON_REPLY, EXCH_INFORMATIONAL, 0, 0, NULL, info_bye, ST_GONE,
+	"the peer knows that it is over" },
+
+/* Up: CREATE_CHILD_SA is refused, there is one CHILD SA and no rekeying. */
+{ IN(ST_UP), ON_REQUEST, EXCH_CREATE_CHILD_SA, 0, 0, NULL, child_refuse, ST_UP,
+	"no more SAs" },
+{ OVER, ON_REQUEST, EXCH_CREATE_CHILD_SA, 0, 0, NULL, child_refuse_closing, ST_MAX,
+	"no more SAs, it is over" },
+
+/* The end. While the kernel works for us nothing ends: what it has installed must be known first. */
+{ IN(ST_INIT_SENT) | IN(ST_AUTH_SENT) | IN(ST_INIT_ANSWERED) | IN(ST_AUTHORIZING) | IN(ST_SIGNING), ON_CLOSE, 0, 0, 0, NULL,
+	forget, ST_GONE, "given up" },
+{ IN(ST_I_INSTALLING) | IN(ST_R_INSTALLING), ON_CLOSE, 0, 0, 0, NULL, info_close_later, ST_MAX,
+	"to be closed when the kernel has answered" },
+{ IN(ST_UP), ON_CLOSE, 0, 0, 0, request_is_out, info_close_later, ST_LEAVING,
+	"closed; the peer is told when it has answered" },
+{ IN(ST_UP), ON_CLOSE, 0, 0, 0, NULL, info_close, ST_LEAVING,
+	"closed, telling the peer" },
+{ IN(ST_INIT_SENT) | IN(ST_AUTH_SENT) | IN(ST_INIT_ANSWERED) | IN(ST_AUTHORIZING) | IN(ST_SIGNING) | IN(ST_UP), ON_EXPIRED, 0, 0, 0,
+	NULL, give_up, ST_GONE, "no answer in time" },
+{ OVER, ON_EXPIRED, 0, 0, 0, NULL, forget, ST_GONE,
+	"forgotten" },
+};
+
+/* Choosing a row ----------------------------------------------------------------------------------------------- */
+
+static bool is_message(const struct stimulus *s)
+{
+	return s->on == ON_REQUEST || s->on == ON_REPLY;
+}
+
+static uint32_t types_in(const struct msg_chain *chain)
+{
+	uint32_t types = 0;
+	unsigned i;
+
+	for (i = 0; i < chain->n; i++) {
+		if (chain->payload[i].type >= PL_SA && chain->payload[i].type < PL_SA + 32)
+			types |= P(chain->payload[i].type);
+	}
+	return types;
+}
+
+static bool fits(const struct step *row, const struct ike_sa *sa, const struct stimulus *s)
+{
+	struct pl_notify notify;
+
+	if (!(row->in & IN(sa->state)) || row->on != s->on)
+		return false;
+	if (is_message(s)) {
+		if (row->exchange && row->exchange != s->hdr->exchange)
+			return false;
+		if (row->need & ~types_in(s->chain))
+			return false;
+		if (row->notify && !pl_notify_find(s->chain, row->notify, &notify))
+			return false;
+	}
+	return !row->when || row->when(sa, s);
+}
+
+static const struct step *find(const struct ike_sa *sa, const struct stimulus *s)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof steps / sizeof *steps; i++) {
+		if (fits(&steps[i], sa, s))
+			return &steps[i];
+	}
+	return NULL;
+}
+
+/* When it does not go well --------------------------------------------------------------------------------------- */
+
+enum ike_err step_check_payloads(const struct msg_chain *chain, uint8_t *critical)
+{
+	static const uint32_t known = P(PL_SA) | P(PL_KE) | P(PL_IDI) | P(PL_IDR) | P(PL_CERT) | P(PL_CERTREQ) | P(PL_AUTH) |
+		P(PL_NONCE) | P(PL_NOTIFY) | P(PL_DELETE) | P(PL_VENDOR) | P(PL_TSI) | P(PL_TSR) | P(PL_CP) | P(PL_EAP);
+	static const uint32_t many = P(PL_CERT) | P(PL_CERTREQ) | P(PL_NOTIFY) | P(PL_DELETE) | P(PL_VENDOR);
+	uint32_t seen = 0;
+	unsigned i;
+
+	*critical = 0;
+	for (i = 0; i < chain->n; i++) {
+		uint8_t type = chain->payload[i].type;
+		uint32_t bit = type >= PL_SA && type < PL_SA + 32 ? P(type) : 0;
+
+		if (!(bit & known)) {
+			if (!chain->payload[i].critical)
+				continue;
+			*critical = type;
+			return IKE_E_UNSUPPORTED;
+		}
+		if (seen & bit & ~many)
+			return IKE_E_SYNTAX;
+		seen |= bit;
+	}
+	return IKE_OK;
+}
+
+static enum rp_reason reason_of(enum ike_err err)
+{
+	switch (err) {
+	case IKE_E_SYNTAX: case IKE_E_UNSUPPORTED: case IKE_E_INTEGRITY:
+		return REASON_PROTOCOL;
+	case IKE_E_NO_PROPOSAL:
+		return REASON_NO_PROPOSAL;
+	case IKE_E_AUTH:
+		return REASON_AUTH_FAILED;
+	case IKE_E_LIMIT:
+		return REASON_LIMIT;
+	case IKE_E_TIMEOUT:
+		return REASON_TIMEOUT;
+	case IKE_E_REFUSED:
+		return REASON_PEER_REFUSED;
+	case IKE_E_KERNEL: case IKE_E_CONFLICT:
+		return REASON_KERNEL;
+	case IKE_OK: case IKE_E_NOSPACE: case IKE_E_NOMEM: case IKE_E_STATE: case IKE_E_CRYPTO: case IKE_E_CONFIG: case IKE_E_IO:
+	case IKE_E_MAX:
+		break;
+	}
+	return REASON_INTERNAL;
+}
+
+/* It is over. What the handler has queued for the peer decides how long we stay: until our last request is acknowledged, or as
+ * long as the peer may have missed our last answer. */
+static void fail(struct ike_sa *sa, enum ike_err err, uint64_t now_ms)
+{
+	sa_blame(sa, reason_of(err), "%s", ike_err_text(err));
+	if (sa->state == ST_LEAVING || sa->state == ST_LINGERING)
+		return;
+	if (sa->window.request && sa->state != ST_INIT_SENT && sa->window.next_request > 1)
+		engine_move(sa, ST_LEAVING, now_ms);
+	else if (sa->window.reply && (sa->initiator || sa->window.expected > 1))
+		engine_move(sa, ST_LINGERING, now_ms);
+	else
+		engine_move(sa, ST_GONE, now_ms);
+}
+
+/* Tell the peer what is wrong with its message. IKE_E_STATE: a response is answered by a request of ours only while there is no SA
+ * yet that other exchanges use (RFC 7296 2.21.2). */
+static enum ike_err complain(struct ike_sa *sa, const struct stimulus *s, enum ike_err err, uint8_t critical)
+{
+	if (s->on == ON_REQUEST && err == IKE_E_UNSUPPORTED)
+		return engine_reply_notify(sa, s, N_UNSUPPORTED_CRITICAL_PAYLOAD, span_of(&critical, 1));
+	if (s->on == ON_REQUEST)
+		return engine_reply_notify(sa, s, N_INVALID_SYNTAX, span_of(NULL, 0));
+	if (sa->state >= ST_UP)
+		return IKE_E_STATE;
+	window_request_over(&sa->window, true);
+	return info_farewell(sa, N_INVALID_SYNTAX, s->now_ms);
+}
+
+/* An authentic message that no row allows, or that is malformed: RFC 7296 2.21.2, 2.21.3. */
+static void refuse_message(struct ike_sa *sa, const struct stimulus *s, enum ike_err err, uint8_t critical)
+{
+	const char *what = err == IKE_E_SYNTAX ? "malformed" : err == IKE_E_UNSUPPORTED ? "with an unknown critical payload" : "unexpected";
+	const char *kind = s->on == ON_REQUEST ? "request" : "response";
+	enum ike_err said;
+
+	if (s->hdr->exchange == EXCH_IKE_SA_INIT) {
+		sa->ike->stats.dropped_state++;
+		return;
+	}
+	said = complain(sa, s, err, critical);
+	log_debug(sa->ike->log, "ike %llu: %s %s %s%s", (unsigned long long)sa->handle, what, ike_exchange_name(s->hdr->exchange), kind,
+		  said == IKE_OK ? ", told the peer" : "");
+	/* RFC 7296 2.5: what has an unknown critical payload is refused; what was established before stands. */
+	if (err == IKE_E_UNSUPPORTED && said == IKE_OK && sa->state >= ST_UP)
+		return;
+	sa_blame(sa, REASON_PROTOCOL, "%s %s %s", what, ike_exchange_name(s->hdr->exchange), kind);
+	fail(sa, IKE_E_SYNTAX, s->now_ms);
+}
+
+void step_run(struct ike_sa *sa, const struct stimulus *s)
+{
+	const struct step *row;
+	uint8_t critical = 0;
+	enum ike_err err = IKE_OK;
+
+	if (is_message(s))
+		err = s->chain ? step_check_payloads(s->chain, &critical) : IKE_E_SYNTAX;
+	row = err == IKE_OK ? find(sa, s) : NULL;
+	if (!row) {
+		if (is_message(s))
+			refuse_message(sa, s, err, critical);
+		return;
+	}
+	err = row->run(sa, s);
+	log_debug(sa->ike->log, "ike %llu: %s: %s%s%s", (unsigned long long)sa->handle, sa_state_text(sa->state), row->story,
+		  err == IKE_OK ? "" : " - ", err == IKE_OK ? "" : ike_err_text(err));
+	if (err == IKE_E_STATE)
+		return;
+	if (err == IKE_OK)
+		engine_move(sa, row->next == ST_MAX ? sa->state : row->next, s->now_ms);
+	else
+		fail(sa, err, s->now_ms);
+}
+
+/* Handlers that do next to nothing ----------------------------------------------------------------------------- */
+
+HANDLER(wait_for_it)
+{
+	(void)sa;
+	(void)s;
+	return IKE_E_STATE;
+}
+
+HANDLER(give_up)
+{
+	(void)s;
+	if (sa->hs && sa->hs->suspicion != REASON_NONE)
+		sa_blame(sa, sa->hs->suspicion, "peer said %s (unauthenticated)", ike_notify_name(sa->hs->suspicion_notify));
+	else if (sa->state == ST_INIT_SENT)
+		sa_blame(sa, REASON_TIMEOUT, "no answer to IKE_SA_INIT");
+	else if (sa->state == ST_AUTH_SENT)
+		sa_blame(sa, REASON_TIMEOUT, "no answer to IKE_AUTH");
+	else if (sa->state == ST_UP)
+		sa_blame(sa, REASON_TIMEOUT, "no answer to a liveness check");
+	else
+		sa_blame(sa, REASON_TIMEOUT, "handshake not finished in time");
+	return IKE_OK;
+}
+
+HANDLER(forget)
+{
+	sa_blame(sa, s->reason, "%s", rp_reason_text(s->reason));
+	return IKE_OK;
+}

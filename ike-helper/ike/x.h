@@ -1,0 +1,74 @@
+/* x.h - handlers of the rows in steps.c, one file for each exchange.
+ *
+ * A handler does the work of one row. It returns
+ *	IKE_OK          the SA moves to the row's next state
+ *	IKE_E_STATE     nothing happened: the message is ignored, the SA stays as it is
+ *	anything else   the SA is over; sa_blame() said why, or the error's own text must do
+ * It never sets a state, and it changes nothing before it knows that it will not return IKE_E_STATE.
+ */
+#ifndef OE_IKE_X_H
+#define OE_IKE_X_H
+
+#include "ike/steps.h"
+
+#define HANDLER(name) enum ike_err name(struct ike_sa *sa, const struct stimulus *s)
+#define QUESTION(name) bool name(const struct ike_sa *sa, const struct stimulus *s)
+
+/* x_init.c: IKE_SA_INIT, initiator */
+HANDLER(init_start);
+HANDLER(init_with_cookie);
+QUESTION(cookie_is_usable);
+HANDLER(init_with_group);
+QUESTION(group_is_ours);
+HANDLER(init_answered);
+HANDLER(init_refused);
+/* responder */
+HANDLER(init_requested);
+
+/* x_auth.c: IKE_AUTH, initiator */
+enum ike_err auth_send(struct ike_sa *sa, uint64_t now_ms);
+QUESTION(name_was_asked);
+HANDLER(auth_refused_name);
+HANDLER(auth_answered);
+HANDLER(auth_answered_without_child);
+HANDLER(auth_refused);
+HANDLER(initiator_installed);
+
+/* x_auth_r.c: IKE_AUTH, responder */
+QUESTION(child_is_refused);
+QUESTION(child_was_refused);
+HANDLER(auth_requested);
+HANDLER(auth_requested_without_child);
+HANDLER(auth_authorized);
+HANDLER(auth_signed);
+HANDLER(auth_signed_without_child);
+HANDLER(responder_installed);
+
+/* x_info.c: INFORMATIONAL */
+enum ike_err info_farewell(struct ike_sa *sa, uint16_t notify, uint64_t now_ms);
+QUESTION(deletes_ike);
+HANDLER(info_ike_deleted);
+QUESTION(deletes_child);
+HANDLER(info_child_deleted);
+QUESTION(tells_fatal_error);
+HANDLER(info_fatal_error);
+HANDLER(info_answer);
+HANDLER(info_probe);
+HANDLER(info_alive);
+QUESTION(request_is_out);
+HANDLER(info_close);
+HANDLER(info_close_later);
+QUESTION(delete_is_owed);
+HANDLER(info_delete_now);
+HANDLER(info_bye);
+
+/* x_child.c: CREATE_CHILD_SA */
+HANDLER(child_refuse);
+HANDLER(child_refuse_closing);
+
+/* steps.c */
+HANDLER(wait_for_it);
+HANDLER(give_up);
+HANDLER(forget);
+
+#endif

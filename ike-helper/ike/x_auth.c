@@ -1,0 +1,257 @@
+/* IKE_AUTH (RFC 7296 1.2, 2.15, 2.17; RFC 7619; RFC 7427), initiator: we are nobody, the host proves its key. */
+#include <string.h>
+
+#include "ike/child.h"
+#include "ike/engine.h"
+#include "ike/x.h"
+
+static void write_notify(struct msg_wr *m, uint16_t type)
+{
+	pl_notify_write(m, PROTO_NONE, span_of(NULL, 0), type, span_of(NULL, 0));
+}
+
+/* AUTH of method NULL over our IKE_SA_INIT message (RFC 7619 2.1). */
+static enum ike_err write_auth(const struct ike_sa *sa, struct msg_wr *m)
+{
+	struct secret maced_id = { 0 }, value = { 0 };
+	uint8_t id[4];
+	struct wr w = wr_over(id, sizeof id);
+	enum ike_err err;
+
+	pl_id_body(&w, ID_NULL, span_of(NULL, 0));
+	err = auth_maced_id(sa->suite.prf, &sa->keys.pi, wr_span(&w), &maced_id);
+	if (err == IKE_OK)
+		err = auth_null(sa->suite.prf, &sa->keys.pi, packet_span(sa->hs->message_i), sa->hs->nonce_peer, &maced_id, &value);
+	if (err == IKE_OK)
+		pl_auth_write(m, AUTH_NULL, secret_span(&value));
+	secret_clear(&maced_id);
+	secret_clear(&value);
+	return err;
+}
+
+static bool asks_for_name(const struct ike_sa *sa)
+{
+	return sa->hs->name.n > 0 && !sa->hs->without_name;
+}
+
+enum ike_err auth_send(struct ike_sa *sa, uint64_t now_ms)
+{
+	struct msg_wr m = engine_inner(sa->ike);
+	struct pl_selector tsi = ts_host(&sa->path.local.addr), tsr = ts_host(&sa->path.remote.addr);
+	struct offer offer;
+	enum ike_err err;
+
+	pl_id_write(&m, PL_IDI, ID_NULL, span_of(NULL, 0));
+	if (engine_is_first_contact(sa))
+		write_notify(&m, N_INITIAL_CONTACT);
+	if (asks_for_name(sa)) {
+		char name[DNSNAME_TEXT_MAX];
+
+		dnsname_text(&sa->hs->name, name);
+		pl_id_write(&m, PL_IDR, ID_FQDN, span_of(name, strlen(name)));
+	}
+	err = write_auth(sa, &m);
+	if (err != IKE_OK)
+		return err;
+	write_notify(&m, N_USE_TRANSPORT_MODE);
+	engine_new_esp_spi(sa);
+	offer_esp(&offer, sa->spi_in);
+	offer_write(&m, &offer);
+	pl_ts_write(&m, PL_TSI, &tsi, 1);
+	pl_ts_write(&m, PL_TSR, &tsr, 1);
+	return engine_request(sa, EXCH_IKE_AUTH, &m, now_ms);
+}
+
+/* Refusals ------------------------------------------------------------------------------------------------------- */
+
+/* The first error notify; 0 = none. */
+static uint16_t error_in(const struct stimulus *s)
+{
+	struct pl_notify notify;
+	unsigned i;
+
+	for (i = 0; i < s->chain->n; i++) {
+		if (s->chain->payload[i].type == PL_NOTIFY && pl_notify_read(s->chain->payload[i].body, &notify) == IKE_OK &&
+		    notify.type < NOTIFY_FIRST_STATUS)
+			return notify.type;
+	}
+	return 0;
+}
+
+/* Some hosts know themselves by their address alone and refuse a request for any other identity. The name in DNS is what
+ * counts, and the key proves it: so ask once more without naming anybody. */
+QUESTION(name_was_asked)
+{
+	uint16_t error = error_in(s);
+
+	return asks_for_name(sa) && (error == N_AUTHENTICATION_FAILED || error == N_INVALID_SYNTAX);
+}
+
+HANDLER(auth_refused_name)
+{
+	struct handshake *hs = sa->hs;
+
+	window_clear(&sa->window);
+	ike_keys_clear(&sa->keys);
+	packet_unref(hs->message_r);
+	hs->message_r = NULL;
+	hs->nonce_peer = span_of(NULL, 0);
+	hs->cookie_len = 0;
+	hs->without_name = true;
+	sa->fragments = sa->encapsulated = false;
+	sa->path = hs->path_500;
+	memset(sa->spi_r, 0, IKE_SPI_LEN);
+	engine_new_spi(sa);
+	return init_start(sa, s);
+}
+
+HANDLER(auth_refused)
+{
+	uint16_t error = error_in(s);
+
+	if (!error)
+		sa_blame(sa, REASON_PROTOCOL, "IKE_AUTH response without AUTH");
+	else
+		sa_blame(sa, REASON_PEER_REFUSED, "peer said %s to IKE_AUTH", ike_notify_name(error));
+	window_request_over(&sa->window, true);
+	return IKE_E_REFUSED;
+}
+
+/* The answer ----------------------------------------------------------------------------------------------------- */
+
+/* Tell the peer that there will be no SA, and fail with err. Its IKE_AUTH is answered either way (RFC 7296 2.21.2). */
+static enum ike_err leave(struct ike_sa *sa, enum ike_err err, uint16_t notify, uint64_t now_ms)
+{
+	if (info_farewell(sa, notify, now_ms) != IKE_OK)
+		log_debug(sa->ike->log, "ike %llu: could not tell the peer that it is over", (unsigned long long)sa->handle);
+	return err;
+}
+
+static void blame_auth(struct ike_sa *sa, const struct pl_auth *auth, enum ike_err err)
+{
+	const char *how = err == IKE_E_AUTH ? "does not verify" : err == IKE_E_UNSUPPORTED ? "is of a kind not accepted" : "is malformed";
+	unsigned n = keyset_count(sa->hs->keys);
+	struct ipseckey record;
+	struct pubkey *key;
+	char text[24];
+
+	keyset_at(sa->hs->keys, 0, &record);
+	if (n == 1 && pubkey_read(&record, &key, NULL) == IKE_OK) {
+		sa_blame(sa, REASON_AUTH_FAILED, "AUTH (%s) %s with the published key, %s", ike_auth_method_name(auth->method), how,
+			 pubkey_text(key, text, sizeof text));
+		pubkey_free(key);
+	}
+	sa_blame(sa, REASON_AUTH_FAILED, "AUTH (%s) %s with any of %u published keys", ike_auth_method_name(auth->method), how, n);
+}
+
+/* RFC 7296 2.15, responder: its IKE_SA_INIT message | Ni | prf(SK_pr, IDr'), by a key that DNS has told us. */
+static enum ike_err verify(struct ike_sa *sa, const struct stimulus *s)
+{
+	struct handshake *hs = sa->hs;
+	struct secret maced_id = { 0 };
+	struct span octets[3];
+	struct pl_auth auth;
+	struct pl_id id;
+	enum ike_err err;
+
+	err = pl_id_read(msg_find(s->chain, PL_IDR)->body, &id);
+	if (err == IKE_OK)
+		err = pl_auth_read(msg_find(s->chain, PL_AUTH)->body, &auth);
+	if (err != IKE_OK)
+		return leave(sa, err, N_INVALID_SYNTAX, s->now_ms);
+	err = auth_maced_id(sa->suite.prf, &sa->keys.pr, id.rest_of_id, &maced_id);
+	if (err != IKE_OK)
+		return leave(sa, err, 0, s->now_ms);
+	octets[0] = packet_span(hs->message_r);
+	octets[1] = sa_nonce_i(sa);
+	octets[2] = secret_span(&maced_id);
+	err = keyset_verify(hs->keys, auth.method, auth.value, octets, 3, &sa->key_index);
+	secret_clear(&maced_id);
+	if (err == IKE_OK) {
+		sa->peer_id_type = id.type;
+		sa->auth_method = auth.method;
+		return IKE_OK;
+	}
+	if (err == IKE_E_AUTH || err == IKE_E_UNSUPPORTED || err == IKE_E_SYNTAX) {
+		blame_auth(sa, &auth, err);
+		sa->ike->stats.auth_failed++;
+		err = IKE_E_AUTH;
+	}
+	return leave(sa, err, N_AUTHENTICATION_FAILED, s->now_ms);
+}
+
+static void answer_came(struct ike_sa *sa, uint64_t now_ms)
+{
+	uint64_t ms = now_ms - sa->window.sent_ms;
+
+	sa->round_trip_ms = (uint16_t)(ms < UINT16_MAX ? ms : UINT16_MAX);
+	window_request_over(&sa->window, true);
+}
+
+static enum ike_err check_child(struct ike_sa *sa, const struct stimulus *s)
+{
+	struct pl_notify notify;
+	struct offer offer;
+	enum ike_err err;
+
+	if (!pl_notify_find(s->chain, N_USE_TRANSPORT_MODE, &notify)) {
+		sa_blame(sa, REASON_PEER_REFUSED, "the host insists on tunnel mode");
+		return IKE_E_REFUSED;
+	}
+	offer_esp(&offer, sa->spi_in);
+	err = offer_check_esp(&offer, msg_find(s->chain, PL_SA)->body, &sa->hs->esp);
+	if (err != IKE_OK) {
+		sa_blame(sa, REASON_PROTOCOL, "the host chose ESP algorithms that we did not offer");
+		return err;
+	}
+	err = ts_check_answer(msg_find(s->chain, PL_TSI)->body, msg_find(s->chain, PL_TSR)->body, &sa->path.local.addr,
+			      &sa->path.remote.addr);
+	if (err != IKE_OK)
+		sa_blame(sa, REASON_TS_UNACCEPTABLE, "the host answered with other traffic selectors than host to host");
+	return err;
+}
+
+HANDLER(auth_answered)
+{
+	enum ike_err err;
+
+	answer_came(sa, s->now_ms);
+	err = verify(sa, s);
+	if (err != IKE_OK)
+		return err;
+	err = check_child(sa, s);
+	if (err == IKE_OK)
+		err = child_install(sa);
+	return err == IKE_OK ? IKE_OK : leave(sa, err, 0, s->now_ms);
+}
+
+/* RFC 7296 1.2: the IKE SA stands although the CHILD SA failed. It is of no use to us. */
+HANDLER(auth_answered_without_child)
+{
+	uint16_t error = error_in(s);
+	enum ike_err err;
+
+	answer_came(sa, s->now_ms);
+	err = verify(sa, s);
+	if (err != IKE_OK)
+		return err;
+	if (error == N_NO_PROPOSAL_CHOSEN)
+		sa_blame(sa, REASON_NO_PROPOSAL, "peer said NO_PROPOSAL_CHOSEN for ESP");
+	else if (error == N_TS_UNACCEPTABLE || error == N_SINGLE_PAIR_REQUIRED)
+		sa_blame(sa, REASON_TS_UNACCEPTABLE, "peer said %s", ike_notify_name(error));
+	else if (error)
+		sa_blame(sa, REASON_PEER_REFUSED, "peer said %s for the CHILD SA", ike_notify_name(error));
+	else
+		sa_blame(sa, REASON_PROTOCOL, "IKE_AUTH response without a CHILD SA");
+	return leave(sa, IKE_E_REFUSED, 0, s->now_ms);
+}
+
+HANDLER(initiator_installed)
+{
+	if (s->result != IKE_OK) {
+		sa_blame(sa, REASON_KERNEL, "%s", ike_err_text(s->result));
+		return leave(sa, IKE_E_KERNEL, 0, s->now_ms);
+	}
+	child_is_up(sa);
+	return IKE_OK;
+}

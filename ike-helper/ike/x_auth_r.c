@@ -1,0 +1,269 @@
+/* IKE_AUTH (RFC 7296 1.2, 2.15, 2.17; RFC 7619; RFC 7427), responder: the peer is anybody, we prove our key.
+ *
+ * request -> may it? -> sign -> kernel -> response: the peer hears nothing before its packets can be answered.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "ike/child.h"
+#include "ike/engine.h"
+#include "ike/x.h"
+
+static void write_notify(struct msg_wr *m, uint16_t type)
+{
+	pl_notify_write(m, PROTO_NONE, span_of(NULL, 0), type, span_of(NULL, 0));
+}
+
+/* Refuse the whole IKE SA, and fail with err. */
+static enum ike_err refuse(struct ike_sa *sa, uint32_t id, enum ike_err err, uint16_t notify, uint64_t now_ms)
+{
+	struct msg_wr m = engine_inner(sa->ike);
+
+	write_notify(&m, notify);
+	if (engine_reply(sa, EXCH_IKE_AUTH, id, &sa->path, &m, now_ms) != IKE_OK)
+		log_debug(sa->ike->log, "ike %llu: could not answer", (unsigned long long)sa->handle);
+	return err;
+}
+
+/* The request ---------------------------------------------------------------------------------------------------- */
+
+/* Our own identity, as the body of IDr. */
+static void own_id(const struct ike_sa *sa, uint8_t *type, char text[DNSNAME_TEXT_MAX], struct span *value)
+{
+	const struct dnsname *name = &sa->ike->config.identity;
+
+	if (name->n > 0) {
+		dnsname_text(name, text);
+		*type = ID_FQDN;
+		*value = span_of(text, strlen(text));
+		return;
+	}
+	*type = sa->path.local.addr.family == IP_V4 ? ID_IPV4_ADDR : ID_IPV6_ADDR;
+	*value = ip_bytes(&sa->path.local.addr);
+}
+
+/* IKE_OK: the peer sent a right AUTH of method NULL. That proves only that it is the one that sent IKE_SA_INIT. */
+static enum ike_err verify_anonymous(struct ike_sa *sa, const struct stimulus *s)
+{
+	struct secret maced_id = { 0 }, expected = { 0 };
+	struct pl_auth auth;
+	struct pl_id id;
+	enum ike_err err;
+
+	err = pl_id_read(msg_find(s->chain, PL_IDI)->body, &id);
+	if (err == IKE_OK)
+		err = pl_auth_read(msg_find(s->chain, PL_AUTH)->body, &auth);
+	if (err != IKE_OK)
+		return err;
+	if (auth.method != AUTH_NULL) {
+		sa_blame(sa, REASON_AUTH_FAILED, "peer authenticates by %s: only anonymous peers are let in",
+			 ike_auth_method_name(auth.method));
+		return IKE_E_AUTH;
+	}
+	err = auth_maced_id(sa->suite.prf, &sa->keys.pi, id.rest_of_id, &maced_id);
+	if (err == IKE_OK)
+		err = auth_null(sa->suite.prf, &sa->keys.pi, packet_span(sa->hs->message_i), sa_nonce_r(sa), &maced_id, &expected);
+	if (err == IKE_OK && !secret_eq(secret_span(&expected), auth.value))
+		err = IKE_E_AUTH;
+	secret_clear(&maced_id);
+	secret_clear(&expected);
+	sa->peer_id_type = id.type;
+	sa->auth_method = auth.method;
+	return err;
+}
+
+/* 0, or the notify with which the CHILD SA is refused (RFC 7296 1.2, 3.10.1). */
+static uint16_t judge_child(const struct ike_sa *sa, const struct stimulus *s, struct esp_choice *esp, struct ts_pair *ts)
+{
+	struct ts_ends ends = {
+		.peer = s->path->remote.addr, .us = s->path->local.addr,
+		.peer_behind_nat = sa->hs->nat.remote_behind_nat, .us_behind_nat = sa->hs->nat.local_behind_nat,
+	};
+	struct pl_notify notify;
+
+	/* Transport mode is all we do; NO_PROPOSAL_CHOSEN is also the general refusal of a CHILD SA. */
+	if (!pl_notify_find(s->chain, N_USE_TRANSPORT_MODE, &notify))
+		return N_NO_PROPOSAL_CHOSEN;
+	if (choose_esp(msg_find(s->chain, PL_SA)->body, esp) != IKE_OK)
+		return N_NO_PROPOSAL_CHOSEN;
+	if (ts_narrow(msg_find(s->chain, PL_TSI)->body, msg_find(s->chain, PL_TSR)->body, &ends, ts) != IKE_OK)
+		return N_TS_UNACCEPTABLE;
+	return 0;
+}
+
+QUESTION(child_is_refused)
+{
+	struct esp_choice esp;
+	struct ts_pair ts;
+
+	return judge_child(sa, s, &esp, &ts) != 0;
+}
+
+/* The name that the peer wants to talk to; a hint for the choice of a key, no more. */
+static void read_asked_name(struct handshake *hs, const struct msg_chain *chain)
+{
+	const struct msg_payload *payload = msg_find(chain, PL_IDR);
+	char text[DNSNAME_TEXT_MAX];
+	struct pl_id id;
+
+	hs->name.n = 0;
+	if (!payload || pl_id_read(payload->body, &id) != IKE_OK || id.type != ID_FQDN || id.value.n == 0 || id.value.n >= sizeof text ||
+	    memchr(id.value.p, 0, id.value.n))
+		return;
+	memcpy(text, id.value.p, id.value.n);
+	text[id.value.n] = '\0';
+	if (dnsname_from_text(text, &hs->name) != IKE_OK)
+		hs->name.n = 0;
+}
+
+static enum ike_err take_request(struct ike_sa *sa, const struct stimulus *s)
+{
+	struct handshake *hs = sa->hs;
+	enum ike_err err;
+
+	hs->auth_request_id = s->hdr->message_id;
+	/* Behind a NAT the peer comes by another port now; and ours may be the one for NAT traversal. */
+	sa->path = *s->path;
+	err = verify_anonymous(sa, s);
+	if (err == IKE_E_AUTH)
+		sa->ike->stats.auth_failed++;
+	if (err != IKE_OK)
+		return refuse(sa, hs->auth_request_id, err, err == IKE_E_SYNTAX ? N_INVALID_SYNTAX : N_AUTHENTICATION_FAILED, s->now_ms);
+	sa->encapsulated = hs->nat.local_behind_nat || hs->nat.remote_behind_nat;
+	read_asked_name(hs, s->chain);
+	hs->child_refused = judge_child(sa, s, &hs->esp, &hs->ts);
+	return IKE_OK;
+}
+
+HANDLER(auth_requested)
+{
+	enum ike_err err = take_request(sa, s);
+
+	if (err == IKE_OK)
+		engine_ask(sa, SLOT_AUTHORIZE);
+	return err;
+}
+
+/* The octets that our key signs: our IKE_SA_INIT message | Ni | prf(SK_pr, IDr). The first two are kept as they are. */
+static enum ike_err ask_for_signature(struct ike_sa *sa)
+{
+	uint8_t body[4 + DNSNAME_TEXT_MAX], type;
+	char text[DNSNAME_TEXT_MAX];
+	struct wr w = wr_over(body, sizeof body);
+	struct span value;
+	enum ike_err err;
+
+	own_id(sa, &type, text, &value);
+	pl_id_body(&w, type, value);
+	err = auth_maced_id(sa->suite.prf, &sa->keys.pr, wr_span(&w), &sa->hs->maced_id);
+	if (err == IKE_OK)
+		engine_ask(sa, SLOT_SIGN);
+	return err;
+}
+
+HANDLER(auth_requested_without_child)
+{
+	enum ike_err err = take_request(sa, s);
+
+	if (err != IKE_OK)
+		return err;
+	sa_blame(sa, sa->hs->child_refused == N_TS_UNACCEPTABLE ? REASON_TS_UNACCEPTABLE : REASON_NO_PROPOSAL, "CHILD SA refused: %s",
+		 ike_notify_name(sa->hs->child_refused));
+	return ask_for_signature(sa);
+}
+
+/* The decisions --------------------------------------------------------------------------------------------------- */
+
+HANDLER(auth_authorized)
+{
+	enum ike_err err;
+
+	if (s->reason != REASON_NONE) {
+		sa_blame(sa, s->reason, "%s", rp_reason_text(s->reason));
+		return refuse(sa, sa->hs->auth_request_id, IKE_E_REFUSED, N_AUTHENTICATION_FAILED, s->now_ms);
+	}
+	sa->reqid = s->reqid;
+	sa->owes_end = true;
+	err = ask_for_signature(sa);
+	return err == IKE_OK ? IKE_OK : refuse(sa, sa->hs->auth_request_id, err, N_AUTHENTICATION_FAILED, s->now_ms);
+}
+
+QUESTION(child_was_refused)
+{
+	(void)s;
+	return sa->hs->child_refused != 0;
+}
+
+/* The response: IDr, AUTH, and the CHILD SA or why there is none. */
+static enum ike_err respond(struct ike_sa *sa, uint16_t refusal, uint64_t now_ms)
+{
+	struct handshake *hs = sa->hs;
+	struct msg_wr m = engine_inner(sa->ike);
+	char text[DNSNAME_TEXT_MAX];
+	struct span value;
+	uint8_t type;
+
+	own_id(sa, &type, text, &value);
+	pl_id_write(&m, PL_IDR, type, value);
+	pl_auth_write(&m, hs->auth_method, span_of(hs->auth_value, hs->auth_value_len));
+	if (refusal) {
+		write_notify(&m, refusal);
+	} else {
+		write_notify(&m, N_USE_TRANSPORT_MODE);
+		choice_set_esp_spi(&hs->esp, sa->spi_in);
+		pl_sa_write(&m, &hs->esp.answer, 1);
+		pl_ts_write(&m, PL_TSI, &hs->ts.i, 1);
+		pl_ts_write(&m, PL_TSR, &hs->ts.r, 1);
+	}
+	return engine_reply(sa, EXCH_IKE_AUTH, hs->auth_request_id, &sa->path, &m, now_ms);
+}
+
+static enum ike_err take_signature(struct ike_sa *sa, const struct stimulus *s)
+{
+	struct handshake *hs = sa->hs;
+
+	if (s->result == IKE_OK && s->auth_value.n > 0)
+		hs->auth_value = malloc(s->auth_value.n);
+	if (!hs->auth_value) {
+		sa_blame(sa, REASON_INTERNAL, "signing with our key: %s",
+			 ike_err_text(s->result != IKE_OK ? s->result : IKE_E_NOMEM));
+		return refuse(sa, hs->auth_request_id, IKE_E_CRYPTO, N_AUTHENTICATION_FAILED, s->now_ms);
+	}
+	memcpy(hs->auth_value, s->auth_value.p, s->auth_value.n);
+	hs->auth_value_len = s->auth_value.n;
+	hs->auth_method = s->auth_method;
+	return IKE_OK;
+}
+
+HANDLER(auth_signed)
+{
+	enum ike_err err = take_signature(sa, s);
+
+	if (err != IKE_OK)
+		return err;
+	engine_new_esp_spi(sa);
+	err = child_install(sa);
+	return err == IKE_OK ? IKE_OK : refuse(sa, sa->hs->auth_request_id, err, N_AUTHENTICATION_FAILED, s->now_ms);
+}
+
+/* RFC 7296 1.2: the peer hears that we are who it looks for, and that there is no CHILD SA. It will delete the rest. */
+HANDLER(auth_signed_without_child)
+{
+	enum ike_err err = take_signature(sa, s);
+
+	return err == IKE_OK ? respond(sa, sa->hs->child_refused, s->now_ms) : err;
+}
+
+HANDLER(responder_installed)
+{
+	enum ike_err err;
+
+	if (s->result != IKE_OK) {
+		sa_blame(sa, REASON_KERNEL, "%s", ike_err_text(s->result));
+		err = respond(sa, N_NO_PROPOSAL_CHOSEN, s->now_ms);
+		return err == IKE_OK ? IKE_E_KERNEL : err;
+	}
+	/* Should the answer fail, then it was up for a moment: the policies are in the kernel, and the layer above must know. */
+	child_is_up(sa);
+	return respond(sa, 0, s->now_ms);
+}
