@@ -1,0 +1,98 @@
+#include "tunnel/state.h"
+
+#include <stdlib.h>
+
+/* After the first, second and every further failure in a row. */
+static const uint64_t wait_ms[] = { 2000, 10000, 60000 };
+
+static struct failure *of_link(struct table_link *link)
+{
+	return link ? (struct failure *)((char *)link - offsetof(struct failure, link)) : NULL;
+}
+
+static struct failure *find(struct tunnels *t, const struct ip_addr *remote, const struct keyset *keys)
+{
+	struct failure *f = of_link(table_first(&t->failures, hash_address(remote)));
+
+	while (f && !(ip_equal(&f->remote, remote) && keyset_equal(f->keys, keys)))
+		f = of_link(table_next(&f->link));
+	return f;
+}
+
+static void unchain(struct tunnels *t, struct failure *f)
+{
+	if (f->older)
+		f->older->newer = f->newer;
+	else
+		t->oldest = f->newer;
+	if (f->newer)
+		f->newer->older = f->older;
+	else
+		t->newest = f->older;
+	f->older = f->newer = NULL;
+}
+
+static void append(struct tunnels *t, struct failure *f)
+{
+	f->older = t->newest;
+	if (t->newest)
+		t->newest->newer = f;
+	else
+		t->oldest = f;
+	t->newest = f;
+}
+
+static void forget(struct tunnels *t, struct failure *f)
+{
+	table_remove(&t->failures, &f->link);
+	unchain(t, f);
+	keyset_unref(f->keys);
+	free(f);
+}
+
+const struct failure *failure_active(struct tunnels *t, const struct ip_addr *remote, const struct keyset *keys)
+{
+	const struct failure *f = find(t, remote, keys);
+
+	return f && t->now_ms < f->until_ms ? f : NULL;
+}
+
+void failure_remember(struct tunnels *t, const struct ip_addr *remote, struct keyset *keys, enum rp_reason reason,
+		      const char *detail)
+{
+	struct failure *f = find(t, remote, keys);
+	unsigned last = sizeof wait_ms / sizeof *wait_ms - 1;
+
+	if (!f) {
+		if (t->failures.n >= FAILURES_MAX)
+			forget(t, t->oldest);
+		f = calloc(1, sizeof *f);
+		if (!f)
+			return;             /* a failure that is not remembered is only tried again earlier */
+		f->remote = *remote;
+		f->keys = keyset_ref(keys);
+		table_insert(&t->failures, &f->link, hash_address(remote));
+	} else {
+		unchain(t, f);
+	}
+	append(t, f);
+	f->reason = reason;
+	strncpy(f->detail, detail, sizeof f->detail - 1);
+	f->at_ms = t->now_ms;
+	f->until_ms = t->now_ms + wait_ms[f->times < last ? f->times : last];
+	f->times++;
+}
+
+void failure_forget(struct tunnels *t, const struct ip_addr *remote, const struct keyset *keys)
+{
+	struct failure *f = find(t, remote, keys);
+
+	if (f)
+		forget(t, f);
+}
+
+void failures_clear(struct tunnels *t)
+{
+	while (t->oldest)
+		forget(t, t->oldest);
+}

@@ -1,0 +1,356 @@
+#include "tunnel/state.h"
+
+#include <stdlib.h>
+
+static struct peer *of_link(struct table_link *link)
+{
+	return link ? (struct peer *)((char *)link - offsetof(struct peer, link)) : NULL;
+}
+
+struct peer *peer_of_link(struct table_link *link)
+{
+	return of_link(link);
+}
+
+struct peer *peer_of_timer(struct timer *timer)
+{
+	return timer ? (struct peer *)((char *)timer - offsetof(struct peer, timer)) : NULL;
+}
+
+struct peer *peer_by_address(const struct tunnels *t, const struct ip_addr *remote)
+{
+	struct peer *p = of_link(table_first(&t->peers, hash_address(remote)));
+
+	while (p && !ip_equal(&p->remote, remote))
+		p = of_link(table_next(&p->link));
+	return p;
+}
+
+struct peer *peer_by_reqid(const struct tunnels *t, uint32_t reqid)
+{
+	struct table_link *link = table_first(&t->peers_by_reqid, reqid);
+
+	return link ? (struct peer *)((char *)link - offsetof(struct peer, by_reqid)) : NULL;
+}
+
+/* Names ------------------------------------------------------------------------------------------------------- */
+
+static bool name_at(const struct peer *p, size_t *at, struct dnsname *out)
+{
+	if (*at >= p->names_len)
+		return false;
+	out->n = p->names[*at];
+	memcpy(out->b, p->names + *at + 1, out->n);
+	*at += 1u + out->n;
+	return true;
+}
+
+bool peer_has_name(const struct peer *p, const struct dnsname *name)
+{
+	struct dnsname n;
+
+	for (size_t at = 0; name_at(p, &at, &n);) {
+		if (dnsname_equal(&n, name))
+			return true;
+	}
+	return false;
+}
+
+void peer_first_name(const struct peer *p, struct dnsname *out)
+{
+	size_t at = 0;
+
+	if (!name_at(p, &at, out))
+		out->n = 0;
+}
+
+static void add_name(struct peer *p, const struct dnsname *name)
+{
+	uint8_t *names;
+
+	if (p->n_names >= NAMES_PER_PEER_MAX || name->n == 0 || peer_has_name(p, name))
+		return;
+	names = realloc(p->names, p->names_len + 1u + name->n);
+	if (!names)
+		return;
+	names[p->names_len] = name->n;
+	memcpy(names + p->names_len + 1, name->b, name->n);
+	p->names = names;
+	p->names_len += 1u + name->n;
+	p->n_names++;
+}
+
+bool peer_next_down(struct peer *p, struct dnsname *out)
+{
+	size_t at = 0;
+
+	for (unsigned i = 0; name_at(p, &at, out); i++) {
+		if (i == p->down_told) {
+			p->down_told++;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Outputs ------------------------------------------------------------------------------------------------------ */
+
+void peer_queue_out(struct tunnels *t, struct peer *p)
+{
+	if (p->out_queued)
+		return;
+	p->out_queued = true;
+	p->next_out = NULL;
+	*t->out_tail = p;
+	t->out_tail = &p->next_out;
+}
+
+static void tell_down(struct tunnels *t, struct peer *p, enum rp_reason reason)
+{
+	p->tell_down = true;
+	p->down_told = 0;
+	p->down_reason = reason;
+	peer_queue_out(t, p);
+}
+
+/* Life --------------------------------------------------------------------------------------------------------- */
+
+static uint64_t earlier(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+void peer_set_timer(struct tunnels *t, struct peer *p)
+{
+	uint64_t due_ms = NEVER_MS;
+
+	switch (p->state) {
+	case TUNNEL_ESTABLISHING:           /* a state of attempts, for people; no peer is in it */
+		break;
+	case TUNNEL_PROTECTED:
+		due_ms = earlier(t->now_ms + jittered(t, CHECK_MS * (1 + t->peers.n / 256)), p->renew_ms);
+		break;
+	case TUNNEL_HEALING:
+		due_ms = p->heal_ms;
+		break;
+	case TUNNEL_DRAINING:
+		due_ms = p->drain_ms;
+		break;
+	}
+	timer_set(&t->peer_timers, &p->timer, due_ms);
+}
+
+bool peer_key_in(const struct peer *p, const struct keyset *keys)
+{
+	struct ipseckey key;
+
+	if (!p->keys)
+		return false;
+	keyset_at(p->keys, p->key_index, &key);
+	return keyset_contains(keys, &key);
+}
+
+void peer_answer(struct tunnels *t, struct peer *p, const struct dnsname *name, uint32_t ttl_s)
+{
+	uint64_t expires_ms = later(t->now_ms, ttl_s);
+
+	add_name(p, name);
+	if (expires_ms > p->answer_expires_ms)
+		p->answer_expires_ms = expires_ms;
+}
+
+IKE_CHECKED static struct peer *peer_new(struct tunnels *t, const struct ike_tunnel *u)
+{
+	struct peer *p = calloc(1, sizeof *p);
+
+	if (!p || timers_reserve(&t->peer_timers, t->peers.n + 1) != IKE_OK) {
+		free(p);
+		return NULL;
+	}
+	p->remote = u->path.remote.addr;
+	p->reqid = u->reqid;
+	table_insert(&t->peers, &p->link, hash_address(&p->remote));
+	table_insert(&t->peers_by_reqid, &p->by_reqid, p->reqid);
+	return p;
+}
+
+struct peer *peer_established(struct tunnels *t, const struct ike_event *e, struct keyset *keys)
+{
+	const struct ike_tunnel *u = &e->tunnel;
+	struct peer *p = peer_by_address(t, &u->path.remote.addr);
+	ike_handle old;
+
+	if (!p)
+		p = peer_new(t, u);
+	if (!p)
+		return NULL;
+	/* Make before break: the old pair goes when the new one is in place. An anonymous client's SA does not stay beside
+	 * one whose key was proved. */
+	old = p->sa;
+	p->sa = u->sa;
+	if (old && old != u->sa)
+		(void)!ike_close(t->ike, old, REASON_NONE, t->now_ms);
+	p->state = TUNNEL_PROTECTED;
+	p->local = u->path.local.addr;
+	p->spi_in = u->spi_in;
+	p->spi_out = u->spi_out;
+	p->esp_suite = u->esp_suite;
+	p->encapsulated = u->encapsulated;
+	p->established_ms = t->now_ms;
+	p->packets_out = 0;
+	p->heal_wait_ms = 0;
+	p->renew_ms = u->initiator ? t->now_ms + jittered(t, t->config.soft_life_s * 1000ull) : NEVER_MS;
+	if (u->initiator) {
+		keyset_ref(keys);
+		keyset_unref(p->keys);
+		p->keys = keys;
+		p->key_index = u->key_index;
+		attempts_conflict(t, p);
+	}
+	peer_set_timer(t, p);
+	return p;
+}
+
+/* The policies stay: whatever is sent to the address now is dropped until it is healed or released. */
+static void begin_healing(struct tunnels *t, struct peer *p, enum rp_reason reason)
+{
+	bool wanted = t->now_ms < p->answer_expires_ms;
+
+	p->state = TUNNEL_HEALING;
+	p->sa = 0;
+	p->wanted_ms = t->now_ms;
+	tell_down(t, p, reason);
+	p->heal_wait_ms = HEAL_FIRST_MS;
+	p->heal_ms = wanted && attempt_renew(t, p) ? t->now_ms + t->config.attempt_ms : t->now_ms + p->heal_wait_ms;
+	peer_set_timer(t, p);
+}
+
+void peer_closed(struct tunnels *t, struct peer *p, enum rp_reason reason)
+{
+	p->sa = 0;
+	if (p->state == TUNNEL_DRAINING)
+		return;
+	if (p->keys)
+		begin_healing(t, p, reason);
+	else
+		peer_drain(t, p, reason, 0);    /* an anonymous client that leaves: it alone wanted the protection */
+}
+
+void peer_drain(struct tunnels *t, struct peer *p, enum rp_reason reason, uint64_t wait_ms)
+{
+	if (p->state == TUNNEL_DRAINING && p->drain_ms <= t->now_ms + wait_ms)
+		return;
+	p->state = TUNNEL_DRAINING;
+	p->drain_ms = t->now_ms + wait_ms;
+	tell_down(t, p, reason);
+	peer_set_timer(t, p);
+}
+
+/* A second of silence is nothing; packets that leave and none that come back are a question to the peer. */
+static void check(struct tunnels *t, struct peer *p)
+{
+	struct sa_traffic traffic;
+	uint32_t idle_s;
+
+	if (t->env->traffic(t->env->arg, p->reqid, p->spi_in, p->spi_out, &p->local, &p->remote, &traffic) != IKE_OK) {
+		/* The kernel has lost it (hard limit, or an administrator): the policies are there. */
+		ike_handle lost = p->sa;
+
+		peer_closed(t, p, REASON_KERNEL);
+		if (lost)
+			(void)!ike_close(t->ike, lost, REASON_KERNEL, t->now_ms);
+		return;
+	}
+	if (p->sa && traffic.packets_out > p->packets_out && traffic.idle_in_s >= SILENT_S)
+		(void)!ike_check_liveness(t->ike, p->sa, t->now_ms);
+	p->packets_out = traffic.packets_out;
+	idle_s = traffic.idle_in_s < traffic.idle_out_s ? traffic.idle_in_s : traffic.idle_out_s;
+	if (t->now_ms >= p->answer_expires_ms && idle_s >= t->config.idle_s) {
+		peer_drain(t, p, REASON_NONE, t->config.drain_ms);
+		return;
+	}
+	peer_set_timer(t, p);
+}
+
+static void heal(struct tunnels *t, struct peer *p)
+{
+	/* Nobody was told the address any more, and nobody has tried to send for a while. */
+	if (t->now_ms >= p->answer_expires_ms && t->now_ms >= later(p->wanted_ms, t->config.idle_s)) {
+		peer_drain(t, p, REASON_NONE, t->config.drain_ms);
+		return;
+	}
+	if (t->now_ms < p->answer_expires_ms || t->now_ms < p->wanted_ms + p->heal_wait_ms)
+		(void)attempt_renew(t, p);
+	p->heal_wait_ms = p->heal_wait_ms * 2 > HEAL_LAST_MS ? HEAL_LAST_MS : p->heal_wait_ms * 2;
+	p->heal_ms = t->now_ms + jittered(t, p->heal_wait_ms);
+	peer_set_timer(t, p);
+}
+
+static void release(struct tunnels *t, struct peer *p)
+{
+	if (p->sa)
+		(void)!ike_close(t->ike, p->sa, p->down_reason, t->now_ms);
+	p->sa = 0;
+	if (!p->unprotecting) {
+		p->unprotecting = p->unprotect = true;
+		peer_queue_out(t, p);
+	}
+	timer_set(&t->peer_timers, &p->timer, NEVER_MS);
+}
+
+void peer_due(struct tunnels *t, struct peer *p)
+{
+	switch (p->state) {
+	case TUNNEL_ESTABLISHING:
+		break;
+	case TUNNEL_PROTECTED:
+		if (t->now_ms >= p->renew_ms) {
+			(void)attempt_renew(t, p);
+			p->renew_ms = t->now_ms + jittered(t, HEAL_LAST_MS);
+		}
+		check(t, p);
+		return;
+	case TUNNEL_HEALING:
+		heal(t, p);
+		return;
+	case TUNNEL_DRAINING:
+		release(t, p);
+		return;
+	}
+	timer_set(&t->peer_timers, &p->timer, NEVER_MS);
+}
+
+void peer_free(struct tunnels *t, struct peer *p)
+{
+	struct peer **at = &t->out_first;
+
+	while (*at && *at != p)
+		at = &(*at)->next_out;
+	if (*at) {
+		*at = p->next_out;
+		if (!*at)
+			t->out_tail = at;
+	}
+	timer_set(&t->peer_timers, &p->timer, NEVER_MS);
+	table_remove(&t->peers, &p->link);
+	table_remove(&t->peers_by_reqid, &p->by_reqid);
+	keyset_unref(p->keys);
+	free(p->names);
+	free(p);
+}
+
+void peers_evict_one(struct tunnels *t)
+{
+	struct peer *best = NULL;
+
+	for (size_t i = 0; i < t->peers.buckets; i++) {
+		for (struct peer *p = of_link(t->peers.bucket[i]); p; p = of_link(p->link.next)) {
+			if (p->state == TUNNEL_DRAINING || t->now_ms < p->answer_expires_ms)
+				continue;
+			if (!best || p->established_ms < best->established_ms)
+				best = p;
+		}
+	}
+	if (best)
+		peer_drain(t, best, REASON_LIMIT, t->config.drain_ms);
+}

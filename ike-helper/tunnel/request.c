@@ -1,0 +1,252 @@
+#include "tunnel/state.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+/* The verdict goes out a little before the resolver would give up by itself. */
+enum { MARGIN_MS = 50 };
+
+static uint64_t hash_request(uint64_t client, uint32_t id)
+{
+	return (client * 0x9e3779b97f4a7c15u) ^ ((uint64_t)id * 0xc2b2ae3d27d4eb4fu);
+}
+
+struct request *request_of_timer(struct timer *timer)
+{
+	return timer ? (struct request *)((char *)timer - offsetof(struct request, timer)) : NULL;
+}
+
+static struct request *of_link(struct table_link *link)
+{
+	return link ? (struct request *)((char *)link - offsetof(struct request, link)) : NULL;
+}
+
+static struct request *find(struct tunnels *t, uint64_t client, uint32_t id)
+{
+	struct request *r = of_link(table_first(&t->requests, hash_request(client, id)));
+
+	while (r && !(r->client == client && r->id == id))
+		r = of_link(table_next(&r->link));
+	return r;
+}
+
+void request_free(struct tunnels *t, struct request *r)
+{
+	for (unsigned i = 0; i < r->n; i++)
+		attempt_leave(t, &r->wait[i]);
+	timer_set(&t->request_timers, &r->timer, NEVER_MS);
+	table_remove(&t->requests, &r->link);
+	free(r);
+}
+
+static void make_ready(struct tunnels *t, struct request *r)
+{
+	if (r->ready)
+		return;
+	for (unsigned i = 0; i < r->n; i++)
+		attempt_leave(t, &r->wait[i]);
+	timer_set(&t->request_timers, &r->timer, NEVER_MS);
+	r->ready = true;
+	r->next_ready = NULL;
+	*t->ready_tail = r;
+	t->ready_tail = &r->next_ready;
+}
+
+void request_decide(struct tunnels *t, struct wait *w, enum rp_reason reason, const char *detail)
+{
+	struct request *r = w->request;
+
+	attempt_leave(t, w);
+	w->allowed = reason == REASON_NONE;
+	w->reason = reason;
+	if (!w->allowed && r->detail[0] == '\0')
+		snprintf(r->detail, sizeof r->detail, "%s", detail);
+	if (--r->pending == 0)
+		make_ready(t, r);
+	else if (w->allowed && r->timer.due_ms > t->now_ms + FIRST_SUCCESS_WAIT_MS)
+		timer_set(&t->request_timers, &r->timer, t->now_ms + FIRST_SUCCESS_WAIT_MS);
+}
+
+/* The deadline: what is still open counts as not answered; the attempts go on without us. */
+void request_due(struct tunnels *t, struct request *r)
+{
+	for (unsigned i = 0; i < r->n && !r->ready; i++) {
+		if (r->wait[i].attempt)
+			request_decide(t, &r->wait[i], REASON_TIMEOUT, "still trying");
+	}
+	make_ready(t, r);
+}
+
+/* Refused before any packet is sent: addresses that must never have a tunnel. */
+static enum rp_reason admit(struct tunnels *t, const struct ip_addr *a)
+{
+	switch (ip_scope(a)) {
+	case IP_SCOPE_GLOBAL:
+		return REASON_NONE;
+	case IP_SCOPE_PRIVATE:
+		return t->config.allow_private ? REASON_NONE : REASON_ADDRESS_NOT_ALLOWED;
+	case IP_SCOPE_LINK_LOCAL:
+	case IP_SCOPE_LOOPBACK:
+	case IP_SCOPE_MULTICAST:
+	case IP_SCOPE_UNUSABLE:
+		break;
+	}
+	return REASON_ADDRESS_NOT_ALLOWED;
+}
+
+/* p protects the address: may this name use it? */
+static bool shares(const struct peer *p, const struct keyset *keys)
+{
+	return p->keys && p->state == TUNNEL_PROTECTED && peer_key_in(p, keys);
+}
+
+/* The one name that an address is bound to may bring a new key (its zone has rolled); so may the first name that asks for an
+ * address which an anonymous client of ours protects. */
+static bool may_rebind(const struct peer *p, const struct dnsname *owner)
+{
+	return !p->keys || (p->n_names == 1 && peer_has_name(p, owner));
+}
+
+static void decide_conflict(struct tunnels *t, struct wait *w, const struct peer *p)
+{
+	char detail[DETAIL_MAX], text[DNSNAME_TEXT_MAX];
+	struct dnsname name;
+
+	peer_first_name(p, &name);
+	snprintf(detail, sizeof detail, "bound to %.80s", dnsname_text(&name, text));
+	request_decide(t, w, REASON_KEY_CONFLICT, detail);
+}
+
+static void decide_address(struct tunnels *t, struct wait *w, const struct rp_establish *q, const struct ip_addr *a)
+{
+	struct peer *p = peer_by_address(t, a);
+	const struct failure *f;
+	struct keyset *keys = NULL;
+	const char *why = "";
+	enum rp_reason reason;
+
+	if (t->env->is_own_address(t->env->arg, a)) {
+		if (w->request->ttl_s > OWN_ADDRESS_TTL_S)
+			w->request->ttl_s = OWN_ADDRESS_TTL_S;
+		request_decide(t, w, REASON_NONE, "");  /* never leaves this host: nothing to protect */
+		return;
+	}
+	reason = admit(t, a);
+	if (reason != REASON_NONE) {
+		request_decide(t, w, reason, ip_scope_text(ip_scope(a)));
+		return;
+	}
+	if (keyset_new(q->keys, q->n_keys, a, &keys, &why) != IKE_OK) {
+		request_decide(t, w, REASON_NO_USABLE_KEY, why ? why : "");
+		return;
+	}
+	if (p && p->state != TUNNEL_DRAINING && shares(p, keys)) {
+		peer_answer(t, p, &q->owner, q->ttl_s);
+		request_decide(t, w, REASON_NONE, "");
+	} else if (p && p->state == TUNNEL_DRAINING) {
+		request_decide(t, w, p->down_reason == REASON_DOWN_BY_OPERATOR ? p->down_reason : REASON_BACKOFF,
+			       "the earlier tunnel is being removed");
+	} else if (p && !peer_key_in(p, keys) && !may_rebind(p, &q->owner)) {
+		decide_conflict(t, w, p);
+	} else if ((f = failure_active(t, a, keys)) != NULL && !attempt_for(t, a, keys)) {
+		request_decide(t, w, f->reason, f->detail);
+	} else {
+		attempt_join(t, w, a, keys, p);
+	}
+	keyset_unref(keys);
+}
+
+IKE_CHECKED static enum ike_err request_new(struct tunnels *t, uint64_t client, uint32_t id,
+					     const struct rp_establish *q, struct request **out)
+{
+	struct request *r = calloc(1, sizeof *r + q->n_addresses * sizeof r->wait[0]);
+
+	*out = NULL;
+	if (!r || timers_reserve(&t->request_timers, t->requests.n + 1) != IKE_OK) {
+		free(r);
+		return IKE_E_NOMEM;
+	}
+	r->client = client;
+	r->id = id;
+	r->owner = q->owner;
+	r->ttl_s = q->ttl_s;
+	r->n = r->pending = q->n_addresses;
+	for (unsigned i = 0; i < r->n; i++) {
+		r->wait[i].request = r;
+		r->wait[i].reason = REASON_TIMEOUT;
+	}
+	table_insert(&t->requests, &r->link, hash_request(client, id));
+	*out = r;
+	return IKE_OK;
+}
+
+enum ike_err tunnels_request(struct tunnels *t, uint64_t client, uint32_t id, const struct rp_establish *request,
+			     uint64_t now_ms)
+{
+	enum rp_reason refuse = REASON_NONE;
+	uint32_t deadline_ms = request->deadline_ms;
+	struct request *r;
+	enum ike_err err;
+
+	if (now_ms > t->now_ms)
+		t->now_ms = now_ms;
+	if (request->n_addresses == 0 || find(t, client, id))
+		return IKE_E_SYNTAX;
+	if (t->stopping)
+		refuse = REASON_SHUTDOWN;
+	else if (t->requests.n >= t->config.requests_max)
+		refuse = REASON_LIMIT;
+	err = request_new(t, client, id, request, &r);
+	if (err != IKE_OK)
+		return err;
+	deadline_ms -= deadline_ms > 2 * MARGIN_MS ? MARGIN_MS : deadline_ms / 2;
+	timer_set(&t->request_timers, &r->timer, t->now_ms + deadline_ms);
+	for (unsigned i = 0; i < r->n; i++) {
+		if (refuse != REASON_NONE)
+			request_decide(t, &r->wait[i], refuse, "");
+		else
+			decide_address(t, &r->wait[i], request, &request->addresses[i]);
+	}
+	return IKE_OK;
+}
+
+void tunnels_cancel(struct tunnels *t, uint64_t client, uint32_t id)
+{
+	struct request *r = find(t, client, id);
+
+	if (r && !r->ready)
+		request_free(t, r);
+}
+
+/* Walk all buckets: this happens when a connection ends, not for each lookup. Ready ones are taken by the caller, who knows that
+ * nobody is there. */
+static void for_all_waiting(struct tunnels *t, const uint64_t *client, enum rp_reason reason)
+{
+	for (size_t i = 0; i < t->requests.buckets; i++) {
+		struct request *next, *r = of_link(t->requests.bucket[i]);
+
+		for (; r; r = next) {
+			next = of_link(r->link.next);
+			if (r->ready || (client && r->client != *client))
+				continue;
+			if (client) {
+				request_free(t, r);
+				continue;
+			}
+			for (unsigned j = 0; j < r->n && !r->ready; j++) {
+				if (r->wait[j].attempt)
+					request_decide(t, &r->wait[j], reason, "");
+			}
+		}
+	}
+}
+
+void tunnels_client_gone(struct tunnels *t, uint64_t client)
+{
+	for_all_waiting(t, &client, REASON_NONE);
+}
+
+void requests_refuse_all(struct tunnels *t, enum rp_reason reason)
+{
+	for_all_waiting(t, NULL, reason);
+}

@@ -1,0 +1,180 @@
+/* state.h - what the files of this layer share. The outside sees tunnel.h only.
+ *
+ *	request   what the resolver waits for: one owner name, some addresses; each address waits for an attempt
+ *	attempt   one establishment under way, for (address, key set); several names may wait for it
+ *	peer      an address that the kernel protects: PROTECTED, HEALING or DRAINING
+ *	failure   the memory of an attempt that failed, so that it is not repeated at once
+ *
+ * Two attempts for one address with different key sets run beside each other (nobody can keep a name from its host by
+ * publishing the host's address with a key of his own). Each has a reqid of its own, and the kernel layer refuses to
+ * protect an address that is protected under another reqid: the first one that proves its key binds the address.
+ */
+#ifndef OE_TUNNEL_STATE_H
+#define OE_TUNNEL_STATE_H
+
+#include "ike/table.h"
+#include "ike/timers.h"
+#include "tunnel/tunnel.h"
+
+enum {
+	NAMES_PER_PEER_MAX = 64,
+	FAILURES_MAX = 1024,
+	DETAIL_MAX = 128,
+	FIRST_SUCCESS_WAIT_MS = 300,        /* for the other addresses of a name, once one of them is up */
+	OWN_ADDRESS_TTL_S = 60,
+	CHECK_MS = 15000,                   /* how often a protected address is looked at */
+	SILENT_S = 10,                      /* packets out and none in for this long: ask whether the peer lives */
+	HEAL_FIRST_MS = 1000, HEAL_LAST_MS = 60000,
+};
+
+struct attempt;
+struct request;
+
+/* One address of a request. */
+struct wait {
+	struct request *request;
+	struct attempt *attempt;            /* what it waits for; NULL = decided */
+	struct wait *next;                  /* of the same attempt */
+	bool allowed;
+	enum rp_reason reason;
+};
+
+struct request {
+	struct table_link link;             /* by client and id */
+	struct timer timer;
+	struct request *next_ready;
+	uint64_t client;
+	uint32_t id, ttl_s;
+	bool ready;                         /* in the queue of verdicts */
+	unsigned n, pending;
+	char detail[DETAIL_MAX];            /* of the first address that was refused */
+	struct dnsname owner;
+	struct wait wait[];
+};
+
+struct attempt {
+	struct table_link link;             /* by address */
+	struct table_link by_id;
+	uint64_t id;                        /* the tag of its ike_initiate */
+	struct attempt *next_queued;
+	struct wait *waits;
+	struct ip_addr remote, local;
+	struct keyset *keys;
+	uint32_t reqid;
+	ike_handle sa;                      /* 0 = waits for its turn */
+	bool ending;                        /* whoever waits is being told; it is freed by whoever tells */
+	struct dnsname owner;               /* of whoever asked first: IDr */
+	uint32_t ttl_s;                     /* longest of the waiting names */
+};
+
+struct peer {
+	struct table_link link;             /* by address */
+	struct table_link by_reqid;
+	struct timer timer;
+	struct peer *next_out;              /* in the queue of outputs */
+	bool out_queued, tell_down, unprotect, unprotecting;
+	enum tunnel_state state;
+	enum rp_reason down_reason;
+	struct ip_addr remote, local;
+	uint32_t reqid;
+	struct keyset *keys;                /* NULL: an anonymous client of ours */
+	unsigned key_index;                 /* which one was proved */
+	ike_handle sa;                      /* 0 = none */
+	uint32_t spi_in, spi_out;
+	struct esp_suite esp_suite;
+	bool encapsulated;
+	uint64_t established_ms, answer_expires_ms, renew_ms, heal_ms, drain_ms, wanted_ms;
+	uint32_t heal_wait_ms;
+	uint64_t packets_out;               /* at the last look */
+	uint8_t *names;                     /* length byte and wire form, one after the other */
+	size_t names_len;
+	unsigned n_names, down_told;
+};
+
+struct failure {
+	struct table_link link;             /* by address */
+	struct failure *older, *newer;
+	struct ip_addr remote;
+	struct keyset *keys;
+	enum rp_reason reason;
+	unsigned times;
+	uint64_t at_ms, until_ms;
+	char detail[DETAIL_MAX];
+};
+
+struct tunnels {
+	struct tunnel_config config;
+	const struct tunnel_env *env;
+	struct ike *ike;
+	const struct rng *rng;
+	const struct log *log;
+
+	struct table requests, attempts, attempts_by_id, peers, peers_by_reqid, failures;
+	struct timers request_timers, peer_timers;
+	struct request *ready_first, **ready_tail, *given;
+	struct attempt *queue_first, **queue_tail;
+	struct peer *out_first, **out_tail;
+	struct failure *oldest, *newest;
+	unsigned running;                   /* attempts that the core works on */
+	uint64_t last_id, now_ms;
+	uint32_t last_reqid;
+	bool stopping;
+};
+
+uint64_t hash_address(const struct ip_addr *a);
+uint64_t later(uint64_t now_ms, uint64_t seconds);      /* now_ms plus seconds, without overflow */
+uint32_t reqid_new(struct tunnels *t);
+/* Between seven eighths and all of ms, so that what began together does not end together. */
+uint64_t jittered(struct tunnels *t, uint64_t ms);
+
+/* request.c */
+void request_decide(struct tunnels *t, struct wait *w, enum rp_reason reason, const char *detail);
+void request_free(struct tunnels *t, struct request *r);
+void request_due(struct tunnels *t, struct request *r);
+struct request *request_of_timer(struct timer *timer);
+void requests_refuse_all(struct tunnels *t, enum rp_reason reason);
+
+/* attempt.c */
+/* Let w wait for an establishment of (remote, keys); starts or queues one when there is none. May decide w at once. */
+void attempt_join(struct tunnels *t, struct wait *w, const struct ip_addr *remote, struct keyset *keys, struct peer *peer);
+/* Establish p anew, for nobody in particular. False when it could not be started. */
+bool attempt_renew(struct tunnels *t, struct peer *p);
+void attempt_leave(struct tunnels *t, struct wait *w);
+struct attempt *attempt_by_id(struct tunnels *t, uint64_t id);
+struct attempt *attempt_for(struct tunnels *t, const struct ip_addr *remote, const struct keyset *keys);
+/* The core has an answer; a is freed. */
+void attempt_succeeded(struct tunnels *t, struct attempt *a, struct peer *p);
+void attempt_failed(struct tunnels *t, struct attempt *a, enum rp_reason reason, const char *detail);
+/* Attempts for p's address whose key set does not have the key that p is bound to are over. */
+void attempts_conflict(struct tunnels *t, const struct peer *p);
+void attempts_start_queued(struct tunnels *t);
+
+/* peer.c */
+struct peer *peer_by_address(const struct tunnels *t, const struct ip_addr *remote);
+struct peer *peer_by_reqid(const struct tunnels *t, uint32_t reqid);
+struct peer *peer_established(struct tunnels *t, const struct ike_event *e, struct keyset *keys);
+void peer_closed(struct tunnels *t, struct peer *p, enum rp_reason reason);
+bool peer_key_in(const struct peer *p, const struct keyset *keys);
+bool peer_has_name(const struct peer *p, const struct dnsname *name);
+void peer_answer(struct tunnels *t, struct peer *p, const struct dnsname *name, uint32_t ttl_s);
+void peer_drain(struct tunnels *t, struct peer *p, enum rp_reason reason, uint64_t wait_ms);
+void peer_due(struct tunnels *t, struct peer *p);
+void peer_free(struct tunnels *t, struct peer *p);
+void peer_first_name(const struct peer *p, struct dnsname *out);
+/* Next name to be told as DOWN; false when all are. */
+bool peer_next_down(struct peer *p, struct dnsname *out);
+void peer_queue_out(struct tunnels *t, struct peer *p);
+struct peer *peer_of_timer(struct timer *timer);
+/* Begin to release the oldest idle one. */
+void peers_evict_one(struct tunnels *t);
+void peer_set_timer(struct tunnels *t, struct peer *p);
+struct peer *peer_of_link(struct table_link *link);
+
+/* failures.c */
+const struct failure *failure_active(struct tunnels *t, const struct ip_addr *remote, const struct keyset *keys);
+void failure_remember(struct tunnels *t, const struct ip_addr *remote, struct keyset *keys, enum rp_reason reason,
+		      const char *detail);
+void failure_forget(struct tunnels *t, const struct ip_addr *remote, const struct keyset *keys);
+void failures_clear(struct tunnels *t);
+
+#endif

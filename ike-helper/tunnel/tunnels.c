@@ -1,0 +1,512 @@
+#include "tunnel/tunnel.h"
+
+#include <stdlib.h>
+
+#include "tunnel/state.h"
+
+enum { SHUTDOWN_DRAIN_MS = 200, UNPROTECT_AGAIN_MS = 1000 };
+
+uint64_t hash_address(const struct ip_addr *a)
+{
+	struct rd r = rd_over(span_of(a->b, sizeof a->b));
+	uint64_t high = rd_u64(&r), low = rd_u64(&r);
+
+	return (high * 0x9e3779b97f4a7c15u) ^ (low * 0xc2b2ae3d27d4eb4fu) ^ a->family;
+}
+
+uint64_t later(uint64_t now_ms, uint64_t seconds)
+{
+	return seconds > (UINT64_MAX - now_ms) / 1000 ? UINT64_MAX : now_ms + seconds * 1000;
+}
+
+uint64_t jittered(struct tunnels *t, uint64_t ms)
+{
+	uint32_t r;
+
+	rng_fill(t->rng, &r, sizeof r);
+	return ms - ms / 8 * r / UINT32_MAX;
+}
+
+uint32_t reqid_new(struct tunnels *t)
+{
+	uint32_t reqid;
+
+	do {
+		t->last_reqid = (t->last_reqid + 1) & KERNEL_REQID_MASK;
+		reqid = KERNEL_REQID_BASE | t->last_reqid;
+	} while (t->last_reqid == 0 || peer_by_reqid(t, reqid));
+	return reqid;
+}
+
+static unsigned or_default(unsigned value, unsigned otherwise)
+{
+	return value ? value : otherwise;
+}
+
+static struct tunnel_config with_defaults(struct tunnel_config c)
+{
+	c.tunnels_max = or_default(c.tunnels_max, 4096);
+	c.establishing_max = or_default(c.establishing_max, 512);
+	c.requests_max = or_default(c.requests_max, 4096);
+	c.attempt_ms = or_default(c.attempt_ms, 10000);
+	c.idle_s = or_default(c.idle_s, 300);
+	c.soft_life_s = or_default(c.soft_life_s, 3600);
+	c.drain_ms = or_default(c.drain_ms, 2000);
+	c.ike_port = (uint16_t)or_default(c.ike_port, 500);
+	c.peer_port = (uint16_t)or_default(c.peer_port, 500);
+	return c;
+}
+
+enum ike_err tunnels_new(const struct tunnel_config *config, const struct tunnel_env *env, struct ike *ike,
+			 const struct rng *rng, const struct log *log, struct tunnels **out)
+{
+	struct tunnels *t = calloc(1, sizeof *t);
+
+	*out = NULL;
+	if (!t)
+		return IKE_E_NOMEM;
+	t->config = with_defaults(*config);
+	t->env = env;
+	t->ike = ike;
+	t->rng = rng;
+	t->log = log;
+	t->ready_tail = &t->ready_first;
+	t->queue_tail = &t->queue_first;
+	t->out_tail = &t->out_first;
+	if (table_init(&t->requests) != IKE_OK || table_init(&t->attempts) != IKE_OK ||
+	    table_init(&t->attempts_by_id) != IKE_OK || table_init(&t->peers) != IKE_OK ||
+	    table_init(&t->peers_by_reqid) != IKE_OK || table_init(&t->failures) != IKE_OK) {
+		tunnels_free(t);
+		return IKE_E_NOMEM;
+	}
+	*out = t;
+	return IKE_OK;
+}
+
+/* Whatever waits in a table, one after the other. */
+static struct table_link *any(const struct table *table)
+{
+	for (size_t i = 0; i < table->buckets; i++) {
+		if (table->bucket[i])
+			return table->bucket[i];
+	}
+	return NULL;
+}
+
+void tunnels_free(struct tunnels *t)
+{
+	struct table_link *link;
+
+	if (!t)
+		return;
+	while ((link = any(&t->requests)) != NULL)
+		request_free(t, (struct request *)((char *)link - offsetof(struct request, link)));
+	while ((link = any(&t->attempts)) != NULL)
+		attempt_failed(t, (struct attempt *)((char *)link - offsetof(struct attempt, link)), REASON_SHUTDOWN, "");
+	while ((link = any(&t->peers)) != NULL)
+		peer_free(t, peer_of_link(link));
+	failures_clear(t);
+	table_clear(&t->requests);
+	table_clear(&t->attempts);
+	table_clear(&t->attempts_by_id);
+	table_clear(&t->peers);
+	table_clear(&t->peers_by_reqid);
+	table_clear(&t->failures);
+	timers_clear(&t->request_timers);
+	timers_clear(&t->peer_timers);
+	free(t);
+}
+
+static void see(struct tunnels *t, uint64_t now_ms)
+{
+	if (now_ms > t->now_ms)
+		t->now_ms = now_ms;
+}
+
+/* From the core ------------------------------------------------------------------------------------------------- */
+
+static void on_established(struct tunnels *t, const struct ike_event *e)
+{
+	struct attempt *a = e->tunnel.initiator ? attempt_by_id(t, e->tunnel.tag) : NULL;
+	struct peer *p;
+
+	if (e->tunnel.initiator && !a) {        /* a conflict ended it in this very moment */
+		(void)!ike_close(t->ike, e->tunnel.sa, REASON_KEY_CONFLICT, t->now_ms);
+		return;
+	}
+	p = peer_by_address(t, &e->tunnel.path.remote.addr);
+	if (p && p->state == TUNNEL_DRAINING) { /* its policies are about to go: nothing may be promised */
+		if (a)
+			attempt_failed(t, a, REASON_BACKOFF, "the earlier tunnel is being removed");
+		(void)!ike_close(t->ike, e->tunnel.sa, p->down_reason, t->now_ms);
+		return;
+	}
+	p = peer_established(t, e, a ? a->keys : NULL);
+	if (!p) {
+		if (a)
+			attempt_failed(t, a, REASON_INTERNAL, "out of memory");
+		(void)!ike_close(t->ike, e->tunnel.sa, REASON_INTERNAL, t->now_ms);
+		return;
+	}
+	if (a)
+		attempt_succeeded(t, a, p);
+}
+
+void tunnels_ike_event(struct tunnels *t, const struct ike_event *event, uint64_t now_ms)
+{
+	struct attempt *a;
+	struct peer *p;
+
+	see(t, now_ms);
+	switch (event->kind) {
+	case EV_ESTABLISHED:
+		on_established(t, event);
+		break;
+	case EV_FAILED:
+		a = attempt_by_id(t, event->tunnel.tag);
+		if (a)
+			attempt_failed(t, a, event->reason, event->detail);
+		break;
+	case EV_CLOSED:
+		p = peer_by_reqid(t, event->tunnel.reqid);
+		if (p && p->sa == event->tunnel.sa)
+			peer_closed(t, p, event->reason);
+		break;
+	}
+	attempts_start_queued(t);
+}
+
+enum rp_reason tunnels_authorize(struct tunnels *t, const struct ip_path *path, uint32_t *reqid, uint64_t now_ms)
+{
+	struct peer *p = peer_by_address(t, &path->remote.addr);
+
+	see(t, now_ms);
+	*reqid = 0;
+	if (t->stopping)
+		return REASON_SHUTDOWN;
+	if (!t->config.accept_anonymous)
+		return REASON_PEER_REFUSED;
+	switch (ip_scope(&path->remote.addr)) {
+	case IP_SCOPE_GLOBAL:
+	case IP_SCOPE_PRIVATE:              /* a client may well be behind our own NAT */
+		break;
+	case IP_SCOPE_LINK_LOCAL:
+	case IP_SCOPE_LOOPBACK:
+	case IP_SCOPE_MULTICAST:
+	case IP_SCOPE_UNUSABLE:
+		return REASON_ADDRESS_NOT_ALLOWED;
+	}
+	if (t->env->is_own_address(t->env->arg, &path->remote.addr))
+		return REASON_ADDRESS_NOT_ALLOWED;
+	/* Somebody on the path could be this client: what we have authenticated is not replaced by what nobody has. */
+	if (p && p->keys)
+		return REASON_KEY_CONFLICT;
+	if (p && p->state == TUNNEL_DRAINING)
+		return REASON_BACKOFF;
+	if (!p && t->peers.n + t->attempts.n >= t->config.tunnels_max - t->config.tunnels_max / 16)
+		peers_evict_one(t);
+	if (!p && t->peers.n + t->attempts.n >= t->config.tunnels_max)
+		return REASON_LIMIT;
+	*reqid = p ? p->reqid : reqid_new(t);
+	return REASON_NONE;
+}
+
+void tunnels_kernel_done(struct tunnels *t, uint64_t id, enum ike_err result, uint64_t now_ms)
+{
+	struct peer *p = peer_by_reqid(t, (uint32_t)id);
+
+	see(t, now_ms);
+	if (!p || !p->unprotecting)
+		return;
+	if (result == IKE_OK) {
+		peer_free(t, p);
+		return;
+	}
+	/* Still there, and still ours to remove. */
+	p->unprotecting = false;
+	p->drain_ms = t->now_ms + UNPROTECT_AGAIN_MS;
+	peer_set_timer(t, p);
+}
+
+void tunnels_acquire(struct tunnels *t, uint32_t reqid, uint64_t now_ms)
+{
+	struct peer *p = peer_by_reqid(t, reqid);
+	ike_handle lost;
+
+	see(t, now_ms);
+	if (!p || !p->keys || p->state == TUNNEL_DRAINING)
+		return;
+	lost = p->sa;
+	if (p->state == TUNNEL_PROTECTED) {
+		peer_closed(t, p, REASON_KERNEL);
+		if (lost)
+			(void)!ike_close(t->ike, lost, REASON_KERNEL, t->now_ms);
+	}
+	p->wanted_ms = t->now_ms;
+	if (p->heal_ms > t->now_ms + p->heal_wait_ms) {
+		p->heal_ms = t->now_ms + p->heal_wait_ms;
+		peer_set_timer(t, p);
+	}
+	(void)attempt_renew(t, p);
+}
+
+/* Time ------------------------------------------------------------------------------------------------------------ */
+
+void tunnels_tick(struct tunnels *t, uint64_t now_ms)
+{
+	struct timer *timer;
+
+	see(t, now_ms);
+	while ((timer = timers_first(&t->request_timers)) != NULL && timer->due_ms <= t->now_ms)
+		request_due(t, request_of_timer(timer));
+	while ((timer = timers_first(&t->peer_timers)) != NULL && timer->due_ms <= t->now_ms)
+		peer_due(t, peer_of_timer(timer));
+	attempts_start_queued(t);
+}
+
+uint64_t tunnels_deadline_ms(const struct tunnels *t)
+{
+	const struct timer *r = timers_first(&t->request_timers), *p = timers_first(&t->peer_timers);
+	uint64_t request_ms = r ? r->due_ms : UINT64_MAX, peer_ms = p ? p->due_ms : UINT64_MAX;
+
+	return request_ms < peer_ms ? request_ms : peer_ms;
+}
+
+/* By hand --------------------------------------------------------------------------------------------------------- */
+
+static unsigned down(struct tunnels *t, const struct dnsname *name, const struct ip_addr *address, enum rp_reason reason,
+		     uint64_t wait_ms)
+{
+	unsigned n = 0;
+
+	for (size_t i = 0; i < t->peers.buckets; i++) {
+		struct peer *next, *p = peer_of_link(t->peers.bucket[i]);
+
+		for (; p; p = next) {
+			next = peer_of_link(p->link.next);
+			if ((name && !peer_has_name(p, name)) || (address && !ip_equal(&p->remote, address)))
+				continue;
+			peer_drain(t, p, reason, wait_ms);
+			n++;
+		}
+	}
+	return n;
+}
+
+unsigned tunnels_down_name(struct tunnels *t, const struct dnsname *name, uint64_t now_ms)
+{
+	see(t, now_ms);
+	return down(t, name, NULL, REASON_DOWN_BY_OPERATOR, t->config.drain_ms);
+}
+
+unsigned tunnels_down_address(struct tunnels *t, const struct ip_addr *address, uint64_t now_ms)
+{
+	see(t, now_ms);
+	return down(t, NULL, address, REASON_DOWN_BY_OPERATOR, t->config.drain_ms);
+}
+
+void tunnels_shutdown(struct tunnels *t, uint64_t now_ms)
+{
+	see(t, now_ms);
+	t->stopping = true;
+	requests_refuse_all(t, REASON_SHUTDOWN);
+	for (size_t i = 0; i < t->attempts.buckets; i++) {
+		struct table_link *next, *link = t->attempts.bucket[i];
+
+		for (; link; link = next) {
+			struct attempt *a = (struct attempt *)((char *)link - offsetof(struct attempt, link));
+
+			next = link->next;
+			if (a->sa)
+				(void)!ike_close(t->ike, a->sa, REASON_SHUTDOWN, t->now_ms);
+			else
+				attempt_failed(t, a, REASON_SHUTDOWN, "");
+		}
+	}
+	down(t, NULL, NULL, REASON_SHUTDOWN, SHUTDOWN_DRAIN_MS);
+}
+
+/* Out -------------------------------------------------------------------------------------------------------------- */
+
+/* One line a decision. */
+static void log_verdict(const struct tunnels *t, const struct request *r, const struct rp_verdict *v)
+{
+	char name[DNSNAME_TEXT_MAX];
+	unsigned allowed = 0;
+
+	for (unsigned i = 0; i < v->n_addresses; i++)
+		allowed += v->address[i].allowed;
+	if (v->kind == RP_ALLOW)
+		log_info(t->log, "%s: answered: %u of %u addresses protected%s%s", dnsname_text(&r->owner, name), allowed,
+			 v->n_addresses, r->detail[0] ? ": " : "", r->detail);
+	else
+		log_info(t->log, "%s: refused: %s%s%s", dnsname_text(&r->owner, name), rp_reason_text(v->reason),
+			 r->detail[0] ? ": " : "", r->detail);
+}
+
+static void verdict_of(const struct request *r, struct tunnel_output *out)
+{
+	struct rp_verdict *v = &out->verdict;
+
+	out->kind = TUNNEL_VERDICT;
+	out->client = r->client;
+	out->id = r->id;
+	v->kind = RP_REFUSE;
+	v->n_addresses = r->n;
+	for (unsigned i = 0; i < r->n; i++) {
+		v->address[i].allowed = r->wait[i].allowed;
+		v->address[i].reason = r->wait[i].reason;
+		if (r->wait[i].allowed)
+			v->kind = RP_ALLOW;
+		else if (v->reason == REASON_NONE)
+			v->reason = r->wait[i].reason;
+	}
+	v->reason_text = span_of(r->detail, strlen(r->detail));
+	v->ttl_cap_s = v->kind == RP_ALLOW ? r->ttl_s : 0;
+}
+
+/* What p has to say next; false when there is nothing left. */
+static bool peer_output(struct peer *p, struct tunnel_output *out)
+{
+	if (p->tell_down) {
+		out->kind = TUNNEL_DOWN;
+		out->down.reason = p->down_reason;
+		if (peer_next_down(p, &out->down.owner))
+			return true;
+		p->tell_down = false;
+	}
+	if (!p->unprotect)
+		return false;
+	p->unprotect = false;
+	out->kind = TUNNEL_KERNEL;
+	out->id = p->reqid;
+	out->kernel.op = KERNEL_UNPROTECT;
+	out->kernel.reqid = p->reqid;
+	out->kernel.local = p->local;
+	out->kernel.remote = p->remote;
+	return true;
+}
+
+bool tunnels_next_output(struct tunnels *t, struct tunnel_output *out)
+{
+	struct peer *p;
+
+	memset(out, 0, sizeof *out);
+	if (t->given) {
+		request_free(t, t->given);
+		t->given = NULL;
+	}
+	/* The resolver forgets first; only then is it told anything new. */
+	while ((p = t->out_first) != NULL) {
+		if (peer_output(p, out))
+			return true;
+		t->out_first = p->next_out;
+		if (!t->out_first)
+			t->out_tail = &t->out_first;
+		p->out_queued = false;
+		p->next_out = NULL;
+	}
+	t->given = t->ready_first;
+	if (!t->given)
+		return false;
+	t->ready_first = t->given->next_ready;
+	if (!t->ready_first)
+		t->ready_tail = &t->ready_first;
+	verdict_of(t->given, out);
+	log_verdict(t, t->given, &out->verdict);
+	return true;
+}
+
+/* Looking ------------------------------------------------------------------------------------------------------------ */
+
+const char *tunnel_state_text(enum tunnel_state state)
+{
+	switch (state) {
+	case TUNNEL_ESTABLISHING: return "establishing";
+	case TUNNEL_PROTECTED: return "protected";
+	case TUNNEL_HEALING: return "healing";
+	case TUNNEL_DRAINING: return "draining";
+	}
+	return "unknown";
+}
+
+unsigned tunnels_count(const struct tunnels *t)
+{
+	return (unsigned)(t->peers.n + t->attempts.n);
+}
+
+static void describe_key(const struct keyset *keys, unsigned index, struct tunnel_info *out)
+{
+	struct ipseckey record;
+	struct pubkey *key = NULL;
+
+	if (!keys)
+		return;
+	keyset_at(keys, index, &record);
+	out->key_tag = ipseckey_tag(&record);
+	if (pubkey_read(&record, &key, NULL) == IKE_OK)
+		pubkey_text(key, out->key_text, sizeof out->key_text);
+	pubkey_free(key);
+}
+
+static void describe_peer(const struct tunnels *t, const struct peer *p, struct tunnel_info *out)
+{
+	out->state = p->state;
+	out->initiator = p->keys != NULL;
+	peer_first_name(p, &out->name);
+	out->names = p->n_names;
+	out->local = p->local;
+	out->remote = p->remote;
+	describe_key(p->keys, p->key_index, out);
+	out->spi_in = p->spi_in;
+	out->spi_out = p->spi_out;
+	out->reqid = p->reqid;
+	out->esp_suite = p->esp_suite;
+	out->encapsulated = p->encapsulated;
+	out->established_ms = p->established_ms;
+	out->answer_expires_ms = p->answer_expires_ms;
+	if (t->env->traffic(t->env->arg, p->reqid, p->spi_in, p->spi_out, &p->local, &p->remote, &out->traffic) != IKE_OK)
+		memset(&out->traffic, 0, sizeof out->traffic);
+}
+
+static void describe_attempt(const struct attempt *a, struct tunnel_info *out)
+{
+	out->state = TUNNEL_ESTABLISHING;
+	out->initiator = true;
+	out->name = a->owner;
+	out->names = 1;
+	out->local = a->local;
+	out->remote = a->remote;
+	out->reqid = a->reqid;
+	describe_key(a->keys, 0, out);
+}
+
+/* The nth entry of a table; NULL behind the last. */
+static struct table_link *nth(const struct table *table, uint64_t n)
+{
+	for (size_t i = 0; i < table->buckets; i++) {
+		for (struct table_link *link = table->bucket[i]; link; link = link->next) {
+			if (n-- == 0)
+				return link;
+		}
+	}
+	return NULL;
+}
+
+bool tunnels_next(struct tunnels *t, uint64_t *cursor, struct tunnel_info *out)
+{
+	struct table_link *link;
+	uint64_t n = (*cursor)++;
+
+	memset(out, 0, sizeof *out);
+	link = nth(&t->peers, n);
+	if (link) {
+		describe_peer(t, peer_of_link(link), out);
+		return true;
+	}
+	link = n >= t->peers.n ? nth(&t->attempts, n - t->peers.n) : NULL;
+	if (!link)
+		return false;
+	describe_attempt((const struct attempt *)((char *)link - offsetof(struct attempt, link)), out);
+	return true;
+}
