@@ -18,8 +18,8 @@
 enum kernel_op {
 	/* Add both SAs, then both policies (require ESP in transport mode between exactly these two addresses, any
 	 * protocol), in the order that never drops or leaks a packet that an earlier pair would have carried. All or
-	 * nothing: on failure everything that this request added is gone again. A policy of ours for the same addresses
-	 * is updated; somebody else's is IKE_E_CONFLICT. */
+	 * nothing: on failure everything that this request added is gone again. A policy for the same addresses
+	 * that is somebody else's, or ours with another reqid, is IKE_E_CONFLICT. */
 	KERNEL_PROTECT,
 	/* Delete the two SAs. Absent ones are no error. The policies stay. */
 	KERNEL_DELETE_SAS,

@@ -203,8 +203,10 @@ static enum rp_reason reason_of(enum ike_err err)
 		return REASON_TIMEOUT;
 	case IKE_E_REFUSED:
 		return REASON_PEER_REFUSED;
-	case IKE_E_KERNEL: case IKE_E_CONFLICT:
+	case IKE_E_KERNEL:
 		return REASON_KERNEL;
+	case IKE_E_CONFLICT:
+		return REASON_KEY_CONFLICT;
 	case IKE_OK: case IKE_E_NOSPACE: case IKE_E_NOMEM: case IKE_E_STATE: case IKE_E_CRYPTO: case IKE_E_CONFIG: case IKE_E_IO:
 	case IKE_E_MAX:
 		break;

@@ -11,7 +11,10 @@
  *     (promise 3). That is why the stages are two.
  *   Re-establishing: policies of the same reqid are there already and are left alone. The kernel sends with the newest SA
  *   of a reqid, and accepts on every SA in that is there, so packets change over from one pair to the next without a gap;
- *   the old pair goes by DELETE_SAS, later. A policy of ours with another reqid is updated, out before in.
+ *   the old pair goes by DELETE_SAS, later.
+ *   A policy of ours with another reqid is a conflict, as a foreign one is: the address is bound to the key that was proved
+ *   first, and a second attempt with another key must not take over its traffic (promise 3). That this is decided here
+ *   makes it independent of the order in which the layers above hear of two successes.
  *
  * UNPROTECT: policy in | policy out | SAs.
  *   Policies can be put back, SAs cannot (their keys are gone), so SAs go last. In before out, and each alone: should one
@@ -86,17 +89,13 @@ static struct step *plan_add(struct plan *p, enum step_kind kind, unsigned stage
 
 static void plan_policy(struct plan *p, const struct policy_view *have, enum kernel_dir dir, const struct kernel_request *r)
 {
-	struct step *s;
-
 	switch (have->owner) {
 	case POLICY_ABSENT:
 		plan_add(p, STEP_POLICY_ADD, 1, dir, r);
 		return;
 	case POLICY_OURS:
-		if (have->exact && have->reqid == r->reqid)
-			return;
-		s = plan_add(p, STEP_POLICY_UPDATE, 1, dir, r);
-		s->old_reqid = have->reqid;
+		if (!have->exact)
+			plan_add(p, STEP_POLICY_UPDATE, 1, dir, r)->old_reqid = have->reqid;
 		return;
 	case POLICY_FOREIGN:
 		return;
@@ -111,7 +110,7 @@ static void plan_unprotect(struct plan *p, const struct plan_view *view, const s
 		const struct policy_view *have = &view->policy[order[i]];
 		struct step *s;
 
-		if (have->owner != POLICY_OURS)
+		if (have->owner != POLICY_OURS || have->reqid != r->reqid)
 			continue;
 		s = plan_add(p, STEP_POLICY_DELETE, i, order[i], r);
 		s->reqid = have->reqid;
@@ -129,12 +128,17 @@ static void plan_delete_sas(struct plan *p, const struct plan_view *view, unsign
 				plan_add(p, STEP_SA_DELETE, stage, order[i], r)->spi = view->sa[j].spi;
 }
 
+static bool is_taken(const struct policy_view *have, const struct kernel_request *r)
+{
+	return have->owner == POLICY_FOREIGN || (have->owner == POLICY_OURS && have->reqid != r->reqid);
+}
+
 enum ike_err plan_make(const struct kernel_request *r, const struct plan_view *view, struct plan *out)
 {
 	out->n = 0;
 	switch (r->op) {
 	case KERNEL_PROTECT:
-		if (view->policy[DIR_OUT].owner == POLICY_FOREIGN || view->policy[DIR_IN].owner == POLICY_FOREIGN)
+		if (is_taken(&view->policy[DIR_OUT], r) || is_taken(&view->policy[DIR_IN], r))
 			return IKE_E_CONFLICT;
 		plan_add(out, STEP_SA_ADD, 0, DIR_IN, r);
 		plan_add(out, STEP_SA_ADD, 0, DIR_OUT, r);

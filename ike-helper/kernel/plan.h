@@ -66,7 +66,7 @@ struct plan {
  * carry out nothing, the two sides do not agree about the interface. */
 IKE_CHECKED enum ike_err plan_check(const struct kernel_request *request);
 
-/* IKE_E_CONFLICT: somebody else has a policy for this pair; the plan is then empty. */
+/* IKE_E_CONFLICT: somebody else, or another reqid of ours, has a policy for this pair; the plan is then empty. */
 IKE_CHECKED enum ike_err plan_make(const struct kernel_request *request, const struct plan_view *view, struct plan *out);
 
 /* Every exemption of exempt.h. */

@@ -74,19 +74,33 @@ static void a_missing_half_is_added(void **state)
 	assert_string_equal(plan_text(&p), "sa+ in, sa+ out | policy+ in");
 }
 
-static void another_reqid_or_shape_of_ours_is_updated(void **state)
+static void another_shape_of_ours_is_updated(void **state)
 {
 	struct kernel_request r = request(KERNEL_PROTECT);
 	struct plan_view view = { .policy = { ours, ours } };
 	struct plan p;
 
 	(void)state;
-	view.policy[DIR_OUT].reqid++;
-	view.policy[DIR_IN].exact = false;
+	view.policy[DIR_OUT].exact = view.policy[DIR_IN].exact = false;
 	assert_int_equal(plan_make(&r, &view, &p), IKE_OK);
 	assert_string_equal(plan_text(&p), "sa+ in, sa+ out | policy= out, policy= in");
-	assert_int_equal(p.steps[2].old_reqid, KERNEL_REQID_BASE + 8);
 	assert_int_equal(p.steps[2].reqid, KERNEL_REQID_BASE + 7);
+}
+
+static void an_address_bound_under_another_reqid_is_a_conflict(void **state)
+{
+	struct kernel_request r = request(KERNEL_PROTECT), release = request(KERNEL_UNPROTECT);
+	struct plan_view view = { .policy = { ours, ours } };
+	struct plan p;
+
+	(void)state;
+	view.policy[DIR_OUT].reqid++;
+	assert_int_equal(plan_make(&r, &view, &p), IKE_E_CONFLICT);
+	assert_int_equal(p.n, 0);
+	/* Nor does the release of the one take the policy of the other. */
+	view.policy[DIR_IN].reqid++;
+	assert_int_equal(plan_make(&release, &view, &p), IKE_OK);
+	assert_int_equal(p.n, 0);
 }
 
 static void foreign_policy_of_either_direction_is_a_conflict(void **state)
@@ -222,7 +236,7 @@ static void something_that_vanished_cannot_be_updated(void **state)
 	struct plan p;
 
 	(void)state;
-	view.policy[DIR_OUT].reqid++;
+	view.policy[DIR_OUT].exact = false;
 	assert_int_equal(plan_make(&r, &view, &p), IKE_OK);
 	assert_int_equal(plan_run(&p, scripted, &s), IKE_E_KERNEL);
 	assert_string_equal(s.done, "sa+ in, sa+ out | policy= out | sa- out, sa- in");
@@ -340,7 +354,8 @@ int main(void)
 		cmocka_unit_test(first_protection_adds_sas_then_policies),
 		cmocka_unit_test(renewal_leaves_policies_alone),
 		cmocka_unit_test(a_missing_half_is_added),
-		cmocka_unit_test(another_reqid_or_shape_of_ours_is_updated),
+		cmocka_unit_test(an_address_bound_under_another_reqid_is_a_conflict),
+		cmocka_unit_test(another_shape_of_ours_is_updated),
 		cmocka_unit_test(foreign_policy_of_either_direction_is_a_conflict),
 		cmocka_unit_test(unprotect_deletes_policies_one_by_one_and_sas_last),
 		cmocka_unit_test(delete_sas_never_touches_a_policy),
