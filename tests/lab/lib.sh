@@ -13,7 +13,8 @@ fail() {
 }
 skip() { printf '%s\n' "$*" >"$LAB_WORK/reason"; exit 77; }
 note() { echo "-- $*"; }
-tell() { printf '%s\n' "$*" | tee /dev/fd/4; }
+tell() { printf '%s\n' "$*" | tee -a /dev/fd/4; }
+show() { tell "\$ $*"; "$@" 2>&1 | tee -a /dev/fd/4; }
 trap 'fail "line $LINENO: ${BASH_COMMAND%%$'"'\\\\n'"'*}: exit status $?"' ERR
 trap lab_end EXIT
 exec 5<> <(:)	# nap reads from it: a bash builtin, where sleep(1) is a process
@@ -212,7 +213,7 @@ lab_end() {
 			{ ip -n "$host" -s xfrm state; ip -n "$host" xfrm policy; } >"xfrm.$host"
 		done
 	fi
-	if [ "$LAB_SHELL" = yes ]; then
+	if [ "$LAB_SHELL" != no ]; then
 		{
 			echo "lab: $LAB_NAME ended with status $status; this is its host client."
 			echo "lab: \`in_host HOST COMMAND\` for the others: ${lab_hosts[*]}.  Leave with exit."
