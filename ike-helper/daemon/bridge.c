@@ -1,0 +1,246 @@
+#include "config.h"
+
+#include "daemon/bridge.h"
+
+#include <malloc.h>
+
+#include "base/secret.h"
+#include "daemon/loop.h"
+#include "daemon/net.h"
+#include "daemon/resolverd.h"
+#include "daemon/route.h"
+#include "daemon/signer.h"
+#include "ike/ike.h"
+#include "kernel/kernel.h"
+#include "tunnel/tunnel.h"
+
+/* Outputs -------------------------------------------------------------------------------------------------------- */
+
+static void do_sign(struct bridge *b, const struct ike_output *out)
+{
+	uint8_t value[SIGNER_VALUE_MAX];
+	struct wr w = wr_over(value, sizeof value);
+	enum ike_err err = signer_sign(b->signer, out->u.sign.hashes, out->u.sign.parts, 3, &w);
+
+	if (err != IKE_OK)
+		log_error(b->log, "cannot sign with our own key: %s", ike_err_text(err));
+	ike_signed(b->ike, out->id, err, AUTH_SIGNATURE, err == IKE_OK ? wr_span(&w) : span_of(NULL, 0), loop_now_ms());
+}
+
+static void do_authorize(struct bridge *b, const struct ike_output *out)
+{
+	uint32_t reqid = 0;
+	enum rp_reason refuse = tunnels_authorize(b->tunnels, &out->u.authorize.path, &reqid, loop_now_ms());
+
+	ike_authorized(b->ike, out->id, refuse, reqid, loop_now_ms());
+}
+
+/* The request holds keys: it is wiped here, as soon as the kernel has them. */
+static enum ike_err do_kernel(struct bridge *b, struct kernel_request *request)
+{
+	enum ike_err err = kernel_apply(b->kernel, request);
+
+	secret_wipe(request, sizeof *request);
+	return err;
+}
+
+static void do_ike_output(struct bridge *b, struct ike_output *out)
+{
+	switch (out->kind) {
+	case OUT_SEND:
+		net_send(b->net, &out->u.send.path, out->u.send.datagram);
+		break;
+	case OUT_KERNEL: {
+		enum ike_err err = do_kernel(b, &out->u.kernel);
+
+		ike_done(b->ike, out->id, err, loop_now_ms());
+		break;
+	}
+	case OUT_SIGN:
+		do_sign(b, out);
+		break;
+	case OUT_AUTHORIZE:
+		do_authorize(b, out);
+		break;
+	case OUT_EVENT:
+		tunnels_ike_event(b->tunnels, &out->u.event, loop_now_ms());
+		break;
+	}
+}
+
+static void do_tunnel_output(struct bridge *b, struct tunnel_output *out)
+{
+	switch (out->kind) {
+	case TUNNEL_VERDICT:
+		resolverd_verdict(b->resolverd, out->client, (uint32_t)out->id, &out->verdict);
+		break;
+	case TUNNEL_DOWN:
+		resolverd_down(b->resolverd, &out->down);
+		break;
+	case TUNNEL_KERNEL: {
+		enum ike_err err = do_kernel(b, &out->kernel);
+
+		tunnels_kernel_done(b->tunnels, out->id, err, loop_now_ms());
+		break;
+	}
+	}
+}
+
+/* The allocator keeps what tunnels used; after a crowd has gone the system gets it back. */
+static void give_memory_back(struct bridge *b)
+{
+	enum { CROWD = 64 };
+	unsigned now = tunnels_count(b->tunnels);
+
+	if (now > b->heap_peak)
+		b->heap_peak = now;
+	if (b->heap_peak >= CROWD && now <= b->heap_peak / 4) {
+		b->heap_peak = now;
+		(void)malloc_trim(0);
+	}
+}
+
+void bridge_pump(struct bridge *b)
+{
+	struct ike_output ike;
+	struct tunnel_output tunnel;
+	uint64_t ike_ms, tunnels_ms, wake_ms;
+	bool busy = true;
+
+	while (busy) {
+		busy = false;
+		while (ike_next_output(b->ike, &ike)) {
+			busy = true;
+			do_ike_output(b, &ike);
+		}
+		while (tunnels_next_output(b->tunnels, &tunnel)) {
+			busy = true;
+			do_tunnel_output(b, &tunnel);
+		}
+	}
+	give_memory_back(b);
+	ike_ms = ike_deadline_ms(b->ike);
+	tunnels_ms = tunnels_deadline_ms(b->tunnels);
+	wake_ms = ike_ms < tunnels_ms ? ike_ms : tunnels_ms;
+	if (b->stop_by_ms != 0) {
+		wake_ms = wake_ms < b->stop_by_ms ? wake_ms : b->stop_by_ms;
+		if (tunnels_count(b->tunnels) == 0 || loop_now_ms() >= b->stop_by_ms)
+			loop_end(b->loop);
+	}
+	loop_wake_at(b->loop, wake_ms);
+}
+
+void bridge_stop(struct bridge *b)
+{
+	enum { STOP_MS = 3000 };
+
+	if (b->stop_by_ms != 0) {
+		loop_end(b->loop);
+		return;
+	}
+	b->stop_by_ms = loop_now_ms() + STOP_MS;
+	tunnels_shutdown(b->tunnels, loop_now_ms());
+	bridge_pump(b);
+}
+
+/* Inputs --------------------------------------------------------------------------------------------------------- */
+
+void bridge_due(struct bridge *b)
+{
+	ike_tick(b->ike, loop_now_ms());
+	tunnels_tick(b->tunnels, loop_now_ms());
+	bridge_pump(b);
+}
+
+static void on_done(void *arg)
+{
+	bridge_pump(arg);
+}
+
+static void on_datagram(void *arg, const struct ip_path *path, struct span datagram)
+{
+	struct bridge *b = arg;
+
+	ike_input(b->ike, path, datagram, loop_now_ms());
+	bridge_pump(b);
+}
+
+void bridge_net_user(struct bridge *b, struct net_user *out)
+{
+	*out = (struct net_user){ .arg = b, .in = on_datagram };
+}
+
+static enum ike_err on_request(void *arg, uint64_t client, uint32_t id, const struct rp_establish *request)
+{
+	struct bridge *b = arg;
+
+	return tunnels_request(b->tunnels, client, id, request, loop_now_ms());
+}
+
+static void on_cancel(void *arg, uint64_t client, uint32_t id)
+{
+	struct bridge *b = arg;
+
+	tunnels_cancel(b->tunnels, client, id);
+}
+
+static void on_gone(void *arg, uint64_t client)
+{
+	struct bridge *b = arg;
+
+	tunnels_client_gone(b->tunnels, client);
+}
+
+void bridge_resolverd_user(struct bridge *b, struct resolverd_user *out)
+{
+	*out = (struct resolverd_user){
+		.arg = b, .request = on_request, .cancel = on_cancel, .gone = on_gone, .done = on_done,
+	};
+}
+
+static enum ike_err env_source(void *arg, const struct ip_addr *remote, struct ip_addr *local)
+{
+	struct bridge *b = arg;
+
+	return route_source(b->route, remote, local);
+}
+
+static bool env_is_own(void *arg, const struct ip_addr *address)
+{
+	struct bridge *b = arg;
+
+	return route_is_own(b->route, address);
+}
+
+static enum ike_err env_traffic(void *arg, uint32_t reqid, uint32_t spi_in, uint32_t spi_out, const struct ip_addr *local,
+				const struct ip_addr *remote, struct sa_traffic *out)
+{
+	struct bridge *b = arg;
+
+	return kernel_traffic(b->kernel, reqid, spi_in, spi_out, local, remote, out);
+}
+
+void bridge_tunnel_env(struct bridge *b, struct tunnel_env *out)
+{
+	*out = (struct tunnel_env){
+		.arg = b, .source_address = env_source, .is_own_address = env_is_own, .traffic = env_traffic,
+	};
+}
+
+void bridge_kernel_events(struct bridge *b)
+{
+	struct kernel_event event;
+
+	while (kernel_next_event(b->kernel, &event))
+		switch (event.kind) {
+		case KERNEL_EV_ACQUIRE:
+		case KERNEL_EV_HARD_EXPIRE:
+			tunnels_acquire(b->tunnels, event.reqid, loop_now_ms());
+			break;
+		case KERNEL_EV_SOFT_EXPIRE:
+			/* tunnel/ renews by its own clock, well before; the hard expiry is the safety net. */
+			log_debug(b->log, "the kernel says that SA %08x of reqid %08x grows old", event.spi, event.reqid);
+			break;
+		}
+	bridge_pump(b);
+}

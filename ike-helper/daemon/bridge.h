@@ -1,0 +1,56 @@
+/* bridge.h - the only glue: carries the outputs of the core and of tunnel/ to the network, the kernel, the signer and
+ * the resolver, and their results back, until nobody wants anything any more.
+ */
+#ifndef OE_DAEMON_BRIDGE_H
+#define OE_DAEMON_BRIDGE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/log.h"
+
+struct ike;
+struct kernel;
+struct loop;
+struct net;
+struct net_user;
+struct resolverd;
+struct resolverd_user;
+struct route;
+struct signer;
+struct tunnel_env;
+struct tunnels;
+
+/* All borrowed; the owner, main.c, fills it in step by step and has it complete before the loop runs. */
+struct bridge {
+	const struct log *log;
+	struct loop *loop;
+	struct net *net;
+	struct route *route;
+	struct kernel *kernel;
+	struct signer *signer;          /* NULL: no key of our own */
+	struct ike *ike;
+	struct tunnels *tunnels;
+	struct resolverd *resolverd;
+	unsigned heap_peak;             /* most tunnels since memory was last given back to the system */
+	uint64_t stop_by_ms;            /* the loop ends when no tunnel is left, or at this time; 0: goes on */
+};
+
+/* Take all outputs and set the timer. After everything that went in. */
+void bridge_pump(struct bridge *b);
+
+/* Begin the clean stop: refuse, tell the resolver, release all; bounded to 3 s. The second call ends it at once. */
+void bridge_stop(struct bridge *b);
+
+/* The time of loop_wake_at() has come. */
+void bridge_due(struct bridge *b);
+
+/* What the parts call. */
+void bridge_net_user(struct bridge *b, struct net_user *out);
+void bridge_resolverd_user(struct bridge *b, struct resolverd_user *out);
+void bridge_tunnel_env(struct bridge *b, struct tunnel_env *out);
+
+/* The kernel's own events; call when kernel_event_fd() is readable. */
+void bridge_kernel_events(struct bridge *b);
+
+#endif

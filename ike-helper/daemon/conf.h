@@ -1,0 +1,78 @@
+/* conf.h - oe.conf into an immutable struct. The options are listed in options.h. */
+#ifndef OE_DAEMON_CONF_H
+#define OE_DAEMON_CONF_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/addr.h"
+#include "base/dnsname.h"
+#include "base/err.h"
+#include "base/log.h"
+
+enum {
+	CONF_SOCKET_MAX = 108,      /* bytes of struct sockaddr_un's path, with its NUL */
+	CONF_PATH_MAX = 1024,
+	CONF_WORD_MAX = 64,
+	CONF_LISTEN_MAX = 32,
+	CONF_LINE_MAX = 2048,       /* bytes of one line of the file */
+	CONF_ERROR_MAX = 1024,
+};
+
+struct conf {
+	char resolver_socket[CONF_SOCKET_MAX];
+	char resolver_group[CONF_WORD_MAX];     /* "": "unbound" if there is such a group */
+	char control_socket[CONF_SOCKET_MAX];
+	char control_group[CONF_WORD_MAX];      /* "": root only */
+	uint32_t deadline_ms;
+	bool allow_private;
+	char server_key[CONF_PATH_MAX];         /* "": this host answers nobody */
+	struct dnsname server_identity;
+	bool accept_anonymous;
+	bool always_cookie;
+	struct {
+		struct ip_addr at[CONF_LISTEN_MAX];
+		unsigned n;                     /* 0: all addresses */
+	} listen;
+	uint32_t ike_port, natt_port, peer_port;
+	enum log_level log_level;
+	uint32_t tunnels_max, establishing_max;
+	uint32_t attempt_ms, idle_s, soft_life_s;
+	uint32_t fragment_size;
+};
+
+enum option_kind {
+	OPTION_PATH,                /* absolute */
+	OPTION_WORD,                /* letters, digits, '-', '_', '.' */
+	OPTION_NUMBER,
+	OPTION_BOOL,                /* yes, no */
+	OPTION_NAME,                /* domain name */
+	OPTION_ADDRESS,             /* IP address, repeatable */
+	OPTION_LEVEL,               /* error, info, debug */
+};
+
+struct option_row {
+	const char *name;
+	enum option_kind kind;
+	size_t offset;              /* of the field in struct conf */
+	const char *fallback;       /* default */
+	uint32_t min, max;
+	const char *help;
+};
+
+/* All options, in the order of the documentation. */
+const struct option_row *conf_options(unsigned *n);
+
+/* Have both the same value? */
+bool conf_same(const struct option_row *row, const struct conf *a, const struct conf *b);
+
+/* The defaults. */
+void conf_defaults(struct conf *out);
+
+/* Read a file over the defaults; of an option that is given twice the last one counts. must_exist: a missing file is an
+ * error, else it means the defaults. IKE_E_CONFIG (also for a file that cannot be read): tell the user *error, which
+ * names file, line, option, value and what is allowed; *out holds the defaults. */
+IKE_CHECKED enum ike_err conf_read(const char *file, bool must_exist, struct conf *out, char error[CONF_ERROR_MAX]);
+
+#endif

@@ -1,0 +1,117 @@
+#include "config.h"
+
+#include "daemon/control_commands.h"
+
+#include <string.h>
+
+#include "daemon/control_json.h"
+#include "proto/control_proto.h"
+#include "tunnel/tunnel.h"
+
+json_t *control_error(const char *word, const char *text)
+{
+	return json_pack("{s:s, s:s, s:s}", "result", "error", "word", word, "error", text);
+}
+
+/* The member "match": a domain name or an address. NULL, or what is wrong with it. */
+static json_t *read_match(const json_t *request, bool needed, struct control_walk *out)
+{
+	const json_t *match = json_object_get(request, "match");
+	const char *text = json_string_value(match);
+
+	memset(out, 0, sizeof *out);
+	if (!match && !needed)
+		return NULL;
+	if (!text || text[0] == '\0')
+		return control_error("bad-request", "\"match\" must be a domain name or an address");
+	if (ip_from_text(text, &out->address) == IKE_OK || dnsname_from_text(text, &out->name) == IKE_OK)
+		return NULL;
+	return control_error("bad-request", "\"match\" is neither a domain name nor an address");
+}
+
+static bool is_match(const struct control_walk *walk, const struct tunnel_info *info)
+{
+	if (walk->name.n > 0)
+		return dnsname_equal(&walk->name, &info->name);
+	return walk->address.family == IP_NONE || ip_equal(&walk->address, &info->remote);
+}
+
+json_t *control_walk_next(const struct controld_user *user, struct control_walk *walk)
+{
+	struct tunnel_info info;
+
+	while (tunnels_next(user->tunnels, &walk->cursor, &info)) {
+		if (!is_match(walk, &info))
+			continue;
+		walk->found++;
+		return json_pack("{s:o}", "tunnel", control_json_tunnel(&info, user->now_ms(user->arg)));
+	}
+	walk->active = false;
+	return json_pack("{s:s, s:i}", "result", "ok", "tunnels", (int)walk->found);
+}
+
+static json_t *do_status(const struct controld_user *user, const json_t *request, struct control_walk *walk)
+{
+	json_t *wrong = read_match(request, false, walk);
+
+	(void)user;
+	walk->active = !wrong;
+	return wrong;
+}
+
+static json_t *do_down(const struct controld_user *user, const json_t *request, struct control_walk *walk)
+{
+	json_t *wrong = read_match(request, true, walk);
+	uint64_t now_ms = user->now_ms(user->arg);
+	unsigned released;
+
+	if (wrong)
+		return wrong;
+	if (walk->name.n > 0)
+		released = tunnels_down_name(user->tunnels, &walk->name, now_ms);
+	else
+		released = tunnels_down_address(user->tunnels, &walk->address, now_ms);
+	user->done(user->arg);
+	if (released == 0)
+		return control_error("no-such-tunnel", "there is no such tunnel");
+	return json_pack("{s:s, s:i}", "result", "ok", "released", (int)released);
+}
+
+static json_t *do_stats(const struct controld_user *user, const json_t *request, struct control_walk *walk)
+{
+	(void)request;
+	(void)walk;
+	return json_pack("{s:s, s:o}", "result", "ok", "stats", control_json_stats(user));
+}
+
+static json_t *do_version(const struct controld_user *user, const json_t *request, struct control_walk *walk)
+{
+	(void)user;
+	(void)request;
+	(void)walk;
+	return json_pack("{s:s, s:s, s:i}", "result", "ok", "version", PACKAGE_VERSION, "protocol", CONTROL_VERSION);
+}
+
+static const struct {
+	const char *word;
+	json_t *(*run)(const struct controld_user *user, const json_t *request, struct control_walk *walk);
+} commands[] = {
+	{ "status", do_status },
+	{ "down", do_down },
+	{ "stats", do_stats },
+	{ "version", do_version },
+};
+
+json_t *control_run(const struct controld_user *user, const json_t *request, struct control_walk *walk)
+{
+	const char *word = json_string_value(json_object_get(request, "command"));
+	size_t i;
+
+	walk->active = false;
+	if (!word)
+		return control_error("bad-request", "a request is an object with the text \"command\"");
+	for (i = 0; i < sizeof commands / sizeof *commands; i++)
+		if (strcmp(commands[i].word, word) == 0)
+			return commands[i].run(user, request, walk);
+	return control_error("unknown-command", "no such command (status, down, stats, version)");
+}

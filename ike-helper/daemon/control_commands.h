@@ -1,0 +1,31 @@
+/* control_commands.h - the commands of docs/control.md: a request in, lines of an answer out. Knows nothing of sockets. */
+#ifndef OE_DAEMON_CONTROL_COMMANDS_H
+#define OE_DAEMON_CONTROL_COMMANDS_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/addr.h"
+#include "base/dnsname.h"
+#include "daemon/controld.h"
+
+/* An answer of many lines that is under way. */
+struct control_walk {
+	bool active;                    /* control_walk_next() has more */
+	uint64_t cursor;
+	unsigned found;
+	struct dnsname name;            /* n = 0: any */
+	struct ip_addr address;         /* IP_NONE: any */
+};
+
+/* Run a request. Returns the answer's line; NULL when walk->active, or when there is no memory. */
+json_t *control_run(const struct controld_user *user, const json_t *request, struct control_walk *walk);
+
+/* The next line of a long answer; the last one ends it. NULL: no memory. */
+json_t *control_walk_next(const struct controld_user *user, struct control_walk *walk);
+
+/* {"result": "error", ...}; NULL: no memory. */
+json_t *control_error(const char *word, const char *text);
+
+#endif

@@ -1,0 +1,120 @@
+#include "config.h"
+
+#include "daemon/control_json.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "daemon/net.h"
+#include "daemon/resolverd.h"
+
+static json_t *spi_json(uint32_t spi)
+{
+	char text[9];
+
+	if (spi == 0)
+		return json_null();
+	snprintf(text, sizeof text, "%08x", spi);
+	return json_string(text);
+}
+
+static json_t *name_json(const struct dnsname *name)
+{
+	char text[DNSNAME_TEXT_MAX];
+
+	return name->n > 0 ? json_string(dnsname_text(name, text)) : json_null();
+}
+
+static json_t *address_json(const struct ip_addr *address)
+{
+	char text[IP_TEXT_MAX];
+
+	return address->family != IP_NONE ? json_string(ip_text(address, text)) : json_null();
+}
+
+static void add_traffic(json_t *to, const struct sa_traffic *traffic)
+{
+	uint32_t idle_s = traffic->idle_in_s < traffic->idle_out_s ? traffic->idle_in_s : traffic->idle_out_s;
+
+	json_object_set_new(to, "bytes_in", json_integer((json_int_t)traffic->bytes_in));
+	json_object_set_new(to, "bytes_out", json_integer((json_int_t)traffic->bytes_out));
+	json_object_set_new(to, "packets_in", json_integer((json_int_t)traffic->packets_in));
+	json_object_set_new(to, "packets_out", json_integer((json_int_t)traffic->packets_out));
+	json_object_set_new(to, "idle_s", json_integer(idle_s));
+}
+
+json_t *control_json_tunnel(const struct tunnel_info *info, uint64_t now_ms)
+{
+	json_t *to = json_object();
+	char suite[64];
+	bool is_up = info->established_ms != 0;
+
+	json_object_set_new(to, "name", name_json(&info->name));
+	json_object_set_new(to, "names", json_integer(info->names));
+	json_object_set_new(to, "address", address_json(&info->remote));
+	json_object_set_new(to, "local", address_json(&info->local));
+	json_object_set_new(to, "state", json_string(tunnel_state_text(info->state)));
+	json_object_set_new(to, "initiator", json_boolean(info->initiator));
+	json_object_set_new(to, "key", info->key_text[0] != '\0' ? json_string(info->key_text) : json_null());
+	json_object_set_new(to, "key_tag", info->key_text[0] != '\0' ? json_integer(info->key_tag) : json_null());
+	json_object_set_new(to, "spi_in", spi_json(info->spi_in));
+	json_object_set_new(to, "spi_out", spi_json(info->spi_out));
+	json_object_set_new(to, "cipher",
+			    is_up ? json_string(esp_suite_text(&info->esp_suite, suite, sizeof suite)) : json_null());
+	json_object_set_new(to, "esn", json_boolean(is_up && info->esp_suite.esn));
+	json_object_set_new(to, "encapsulated", json_boolean(info->encapsulated));
+	json_object_set_new(to, "reqid", json_integer(info->reqid));
+	json_object_set_new(to, "age_s", is_up && now_ms >= info->established_ms ?
+			    json_integer((json_int_t)((now_ms - info->established_ms) / 1000)) : json_null());
+	json_object_set_new(to, "answer_expires_in_s", info->answer_expires_ms > now_ms ?
+			    json_integer((json_int_t)((info->answer_expires_ms - now_ms + 999) / 1000)) : json_integer(0));
+	add_traffic(to, &info->traffic);
+	return to;
+}
+
+static void add_count(json_t *to, const char *group, const char *name, uint64_t count)
+{
+	char key[64];
+
+	snprintf(key, sizeof key, "%s.%s", group, name);
+	json_object_set_new(to, key, json_integer((json_int_t)count));
+}
+
+static void add_tunnels(json_t *to, struct tunnels *tunnels)
+{
+	static const enum tunnel_state states[] = {
+		TUNNEL_ESTABLISHING, TUNNEL_PROTECTED, TUNNEL_HEALING, TUNNEL_DRAINING,
+	};
+	uint64_t counts[sizeof states / sizeof *states] = { 0 }, cursor = 0;
+	struct tunnel_info info;
+	size_t i;
+
+	while (tunnels_next(tunnels, &cursor, &info))
+		for (i = 0; i < sizeof states / sizeof *states; i++)
+			counts[i] += info.state == states[i];
+	add_count(to, "tunnels", "all", tunnels_count(tunnels));
+	for (i = 0; i < sizeof states / sizeof *states; i++)
+		add_count(to, "tunnels", tunnel_state_text(states[i]), counts[i]);
+}
+
+json_t *control_json_stats(const struct controld_user *user)
+{
+	const struct ike_stats *ike = ike_stats(user->ike);
+	const struct net_stats *net = net_stats(user->net);
+	struct ike_load load = ike_load(user->ike);
+	json_t *to = json_object();
+
+	add_tunnels(to, user->tunnels);
+	add_count(to, "resolver", "connections", resolverd_clients(user->resolverd));
+	add_count(to, "ike", "sas", load.sas);
+	add_count(to, "ike", "initiating", load.initiating);
+	add_count(to, "ike", "half_open", load.half_open);
+	add_count(to, "ike", "sas_established", load.established);
+#define ADD_IKE(name) add_count(to, "ike", #name, ike->name);
+	IKE_STATS(ADD_IKE)
+#undef ADD_IKE
+#define ADD_NET(name) add_count(to, "net", #name, net->name);
+	NET_STATS(ADD_NET)
+#undef ADD_NET
+	return to;
+}

@@ -1,0 +1,15 @@
+/* control_json.h - the objects of docs/control.md. */
+#ifndef OE_DAEMON_CONTROL_JSON_H
+#define OE_DAEMON_CONTROL_JSON_H
+
+#include <jansson.h>
+#include <stdint.h>
+
+#include "daemon/controld.h"
+#include "tunnel/tunnel.h"
+
+/* All return a new reference, or NULL when there is no memory. */
+json_t *control_json_tunnel(const struct tunnel_info *info, uint64_t now_ms);
+json_t *control_json_stats(const struct controld_user *user);
+
+#endif

@@ -1,0 +1,34 @@
+/* controld.h - the socket of the command oe: docs/control.md, one JSON object a line over SOCK_STREAM. */
+#ifndef OE_DAEMON_CONTROLD_H
+#define OE_DAEMON_CONTROLD_H
+
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/log.h"
+
+struct controld;
+struct event_base;
+struct ike;
+struct net;
+struct resolverd;
+struct tunnels;
+
+/* What people may look at. All borrowed. */
+struct controld_user {
+	void *arg;
+	uint64_t (*now_ms)(void *arg);
+	void (*done)(void *arg);        /* after a request that changed something: look for outputs */
+	struct tunnels *tunnels;
+	const struct ike *ike;
+	const struct net *net;
+	const struct resolverd *resolverd;
+};
+
+/* listener: from unix_listen(); owned from now on, also on failure. IKE_E_NOMEM. */
+IKE_CHECKED enum ike_err controld_new(struct event_base *base, int listener, const struct controld_user *user,
+				      const struct log *log, struct controld **out);
+/* NULL is fine. */
+void controld_free(struct controld *d);
+
+#endif

@@ -1,0 +1,153 @@
+#include "config.h"
+
+#include "daemon/loop.h"
+
+#include <event2/event.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/timerfd.h>
+#include <time.h>
+#include <unistd.h>
+
+struct loop {
+	struct loop_user user;
+	struct event_base *base;
+	int timer_fd;
+	uint64_t wake_at_ms;
+	struct event *timer, *sigterm, *sigint, *sighup, *watch;
+	void (*watch_readable)(void *arg);
+};
+
+uint64_t loop_now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_BOOTTIME, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+static void on_timer(evutil_socket_t fd, short what, void *arg)
+{
+	struct loop *loop = arg;
+	uint64_t times;
+
+	(void)what;
+	/* Empty when the timer was set again after it became readable. */
+	if (read(fd, &times, sizeof times) != (ssize_t)sizeof times)
+		return;
+	loop->wake_at_ms = UINT64_MAX;
+	loop->user.due(loop->user.arg);
+}
+
+static void on_stop(evutil_socket_t signal, short what, void *arg)
+{
+	struct loop *loop = arg;
+
+	(void)signal;
+	(void)what;
+	loop->user.stop(loop->user.arg);
+}
+
+static void on_reload(evutil_socket_t signal, short what, void *arg)
+{
+	struct loop *loop = arg;
+
+	(void)signal;
+	(void)what;
+	loop->user.reload(loop->user.arg);
+}
+
+enum ike_err loop_new(const struct loop_user *user, struct loop **out)
+{
+	struct loop *loop = calloc(1, sizeof *loop);
+
+	*out = NULL;
+	if (!loop)
+		return IKE_E_NOMEM;
+	loop->user = *user;
+	loop->wake_at_ms = UINT64_MAX;
+	loop->timer_fd = timerfd_create(CLOCK_BOOTTIME, TFD_NONBLOCK | TFD_CLOEXEC);
+	loop->base = event_base_new();
+	if (loop->timer_fd < 0 || !loop->base)
+		goto fail;
+	loop->timer = event_new(loop->base, loop->timer_fd, EV_READ | EV_PERSIST, on_timer, loop);
+	loop->sigterm = evsignal_new(loop->base, SIGTERM, on_stop, loop);
+	loop->sigint = evsignal_new(loop->base, SIGINT, on_stop, loop);
+	loop->sighup = evsignal_new(loop->base, SIGHUP, on_reload, loop);
+	if (!loop->timer || !loop->sigterm || !loop->sigint || !loop->sighup || event_add(loop->timer, NULL) != 0 ||
+	    event_add(loop->sigterm, NULL) != 0 || event_add(loop->sigint, NULL) != 0 || event_add(loop->sighup, NULL) != 0)
+		goto fail;
+	*out = loop;
+	return IKE_OK;
+fail:
+	loop_free(loop);
+	return IKE_E_IO;
+}
+
+void loop_free(struct loop *loop)
+{
+	if (!loop)
+		return;
+	if (loop->timer)
+		event_free(loop->timer);
+	if (loop->sigterm)
+		event_free(loop->sigterm);
+	if (loop->sigint)
+		event_free(loop->sigint);
+	if (loop->sighup)
+		event_free(loop->sighup);
+	if (loop->watch)
+		event_free(loop->watch);
+	if (loop->base)
+		event_base_free(loop->base);
+	if (loop->timer_fd >= 0)
+		close(loop->timer_fd);
+	free(loop);
+}
+
+struct event_base *loop_base(struct loop *loop)
+{
+	return loop->base;
+}
+
+void loop_wake_at(struct loop *loop, uint64_t at_ms)
+{
+	struct itimerspec when = { 0 };
+
+	if (at_ms == loop->wake_at_ms)
+		return;
+	loop->wake_at_ms = at_ms;
+	if (at_ms != UINT64_MAX) {
+		when.it_value.tv_sec = (time_t)(at_ms / 1000);
+		when.it_value.tv_nsec = (long)(at_ms % 1000) * 1000000;
+		if (at_ms == 0)
+			when.it_value.tv_nsec = 1;      /* zero would disarm it */
+	}
+	(void)timerfd_settime(loop->timer_fd, TFD_TIMER_ABSTIME, &when, NULL);
+}
+
+static void on_watched(evutil_socket_t fd, short what, void *arg)
+{
+	struct loop *loop = arg;
+
+	(void)fd;
+	(void)what;
+	loop->watch_readable(loop->user.arg);
+}
+
+enum ike_err loop_watch(struct loop *loop, int fd, void (*readable)(void *arg))
+{
+	loop->watch_readable = readable;
+	loop->watch = event_new(loop->base, fd, EV_READ | EV_PERSIST, on_watched, loop);
+	return loop->watch && event_add(loop->watch, NULL) == 0 ? IKE_OK : IKE_E_NOMEM;
+}
+
+enum ike_err loop_run(struct loop *loop)
+{
+	return event_base_dispatch(loop->base) < 0 ? IKE_E_IO : IKE_OK;
+}
+
+void loop_end(struct loop *loop)
+{
+	(void)event_base_loopbreak(loop->base);
+}

@@ -1,0 +1,71 @@
+/* options.h - every option of oe.conf, once: its name, kind, default, bounds and what a person is told about it.
+ *
+ * conf.c reads files by this list; the unit test holds oe.conf.example and docs/oe.conf.5 to it.
+ *
+ * OPTION_X(name, field, kind, default, min, max, help)
+ *   name     as in the file
+ *   field    of struct conf
+ *   kind     of enum option_kind
+ *   default  text, as in the file; "" = not set
+ *   min, max of a number; the size of a text
+ *   help     whole sentences; each string is one line of oe.conf.example
+ */
+#ifndef OE_DAEMON_OPTIONS_H
+#define OE_DAEMON_OPTIONS_H
+
+#define CONF_OPTIONS(X) \
+	X("resolver-socket", resolver_socket, OPTION_PATH, RUNSTATEDIR "/unbound-oe/resolver.sock", 0, CONF_SOCKET_MAX, \
+	  "Where Unbound's module reaches oe-iked. Both read this option.") \
+	X("resolver-group", resolver_group, OPTION_WORD, "", 0, CONF_WORD_MAX, \
+	  "The group that may open resolver-socket: the one that Unbound runs in. When this\n" \
+	  "is not set it is \"unbound\" if there is such a group, else root's.") \
+	X("control-socket", control_socket, OPTION_PATH, RUNSTATEDIR "/unbound-oe/control.sock", 0, CONF_SOCKET_MAX, \
+	  "Where the command oe reaches oe-iked. Both read this option.") \
+	X("control-group", control_group, OPTION_WORD, "", 0, CONF_WORD_MAX, \
+	  "A group that may use oe, besides root. Its members can take tunnels down.") \
+	X("deadline", deadline_ms, OPTION_NUMBER, "1500", 100, 60000, \
+	  "Milliseconds after which the module answers SERVFAIL although oe-iked is still\n" \
+	  "trying. Keep it below Unbound's discard-timeout (1900).") \
+	X("allow-private", allow_private, OPTION_BOOL, "no", 0, 0, \
+	  "Allow tunnels to private addresses: 10/8, 172.16/12, 192.168/16, 100.64/10, fc00::/7.") \
+	X("server-key", server_key, OPTION_PATH, "", 0, CONF_PATH_MAX, \
+	  "A PEM file with this host's private key (\"oe key generate\" makes one). When it is\n" \
+	  "set, oe-iked also answers hosts that want a tunnel to this one. Nobody but the\n" \
+	  "owner may read the file.") \
+	X("server-identity", server_identity, OPTION_NAME, "", 0, 0, \
+	  "The domain name that this host calls itself when it answers (IDr). Its address when\n" \
+	  "this is not set.") \
+	X("accept-anonymous", accept_anonymous, OPTION_BOOL, "no", 0, 0, \
+	  "Accept hosts that do not say who they are (AUTH_NULL, RFC 7619). Needs server-key.") \
+	X("always-cookie", always_cookie, OPTION_BOOL, "no", 0, 0, \
+	  "Have every host that wants a tunnel prove first that it receives at its address\n" \
+	  "(RFC 7296 2.6), not only when there are many.") \
+	X("listen", listen, OPTION_ADDRESS, "", 0, 0, \
+	  "An address of this host to use for IKE; may be given several times. All addresses\n" \
+	  "when this is not set.") \
+	X("ike-port", ike_port, OPTION_NUMBER, "500", 1, 65535, \
+	  "The UDP port of this host for IKE.") \
+	X("natt-port", natt_port, OPTION_NUMBER, "4500", 1, 65535, \
+	  "The UDP port of this host for IKE and ESP through a NAT (RFC 3948).") \
+	X("peer-port", peer_port, OPTION_NUMBER, "500", 1, 65535, \
+	  "The UDP port of other hosts to which IKE is sent first.") \
+	X("log-level", log_level, OPTION_LEVEL, "info", 0, 0, \
+	  "error: somebody must act. info: also one line for each event in the life of a\n" \
+	  "tunnel. debug: also each exchange and each datagram that was dropped.") \
+	X("tunnels-max", tunnels_max, OPTION_NUMBER, "4096", 1, 1000000, \
+	  "Tunnels at once. Beyond it the one that was idle longest is released.") \
+	X("establishing-max", establishing_max, OPTION_NUMBER, "512", 1, 100000, \
+	  "Attempts to establish a tunnel at once. Others wait their turn.") \
+	X("attempt", attempt_ms, OPTION_NUMBER, "10000", 500, 120000, \
+	  "Milliseconds that an attempt lasts. It may go on after the module's deadline, so\n" \
+	  "that the application's next try finds the tunnel ready.") \
+	X("idle", idle_s, OPTION_NUMBER, "300", 1, 604800, \
+	  "Seconds after which a tunnel is released, counted from its last packet and from the\n" \
+	  "time when the last answer that led to it has expired.") \
+	X("soft-life", soft_life_s, OPTION_NUMBER, "3600", 30, 86400, \
+	  "Seconds after which a tunnel that is in use gets new keys.") \
+	X("fragment-size", fragment_size, OPTION_NUMBER, "0", 0, 65535, \
+	  "Bytes of the largest IP packet that IKE is sent in (RFC 7383); 0 means 576 for IPv4\n" \
+	  "and 1280 for IPv6.")
+
+#endif

@@ -1,0 +1,343 @@
+#include "config.h"
+
+#include "daemon/resolverd.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/queue.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "daemon/unix_socket.h"
+
+enum {
+	CLIENTS_MAX = 64,               /* worker threads of a few resolvers */
+	BATCH_MAX = 64,                 /* messages read before others have their turn */
+	QUEUE_BYTES_MAX = 256 * 1024,   /* unsent; beyond it the client does not read */
+};
+
+struct queued {
+	STAILQ_ENTRY(queued) next;
+	size_t n;
+	uint8_t b[];
+};
+
+struct client {
+	LIST_ENTRY(client) next;
+	struct resolverd *d;
+	uint64_t id;
+	int fd;
+	struct event *readable, *writable;
+	bool greeted;
+	STAILQ_HEAD(, queued) queue;
+	size_t queue_bytes;
+};
+
+struct resolverd {
+	struct event_base *base;
+	struct resolverd_user user;
+	const struct log *log;
+	int listener;
+	struct event *acceptable;
+	LIST_HEAD(, client) clients;
+	unsigned n_clients;
+	uint64_t last_id;
+	uint8_t buffer[RP_MESSAGE_MAX];
+};
+
+static void client_free(struct client *c)
+{
+	struct queued *q;
+
+	LIST_REMOVE(c, next);
+	c->d->n_clients--;
+	while ((q = STAILQ_FIRST(&c->queue))) {
+		STAILQ_REMOVE_HEAD(&c->queue, next);
+		free(q);
+	}
+	if (c->readable)
+		event_free(c->readable);
+	if (c->writable)
+		event_free(c->writable);
+	close(c->fd);
+	free(c);
+}
+
+static void client_close(struct client *c, const char *why)
+{
+	struct resolverd *d = c->d;
+	uint64_t id = c->id;
+
+	log_info(d->log, "resolver connection %llu closed: %s", (unsigned long long)id, why);
+	client_free(c);
+	d->user.gone(d->user.arg, id);
+}
+
+/* Out ------------------------------------------------------------------------------------------------------------ */
+
+/* True when the datagram has gone or can never go (*broken). */
+static bool send_now(struct client *c, struct span datagram, bool *broken)
+{
+	ssize_t n;
+
+	do {
+		n = send(c->fd, datagram.p, datagram.n, MSG_NOSIGNAL);
+	} while (n < 0 && errno == EINTR);
+	*broken = n < 0 && errno != EAGAIN && errno != ENOBUFS;
+	return n >= 0;
+}
+
+static void on_writable(evutil_socket_t fd, short what, void *arg)
+{
+	struct client *c = arg;
+	struct queued *q;
+	bool broken;
+
+	(void)fd;
+	(void)what;
+	while ((q = STAILQ_FIRST(&c->queue))) {
+		if (!send_now(c, span_of(q->b, q->n), &broken)) {
+			struct resolverd *d = c->d;
+
+			if (broken)
+				client_close(c, "cannot be written to");
+			else
+				event_add(c->writable, NULL);
+			d->user.done(d->user.arg);
+			return;
+		}
+		STAILQ_REMOVE_HEAD(&c->queue, next);
+		c->queue_bytes -= q->n;
+		free(q);
+	}
+}
+
+/* False: the client was closed. */
+static bool client_send(struct client *c, const struct rp_message *message)
+{
+	uint8_t buffer[1024 + RP_REASON_TEXT_MAX];
+	struct wr w = wr_over(buffer, sizeof buffer);
+	struct queued *q;
+	bool broken = false;
+
+	if (rp_write(message, &w) != IKE_OK) {
+		client_close(c, "internal error: an answer does not fit its buffer");
+		return false;
+	}
+	if (STAILQ_EMPTY(&c->queue)) {
+		if (send_now(c, wr_span(&w), &broken))
+			return true;
+		if (broken) {
+			client_close(c, "cannot be written to");
+			return false;
+		}
+	}
+	q = c->queue_bytes + w.n <= QUEUE_BYTES_MAX ? malloc(sizeof *q + w.n) : NULL;
+	if (!q) {
+		client_close(c, "does not read its answers");
+		return false;
+	}
+	q->n = w.n;
+	memcpy(q->b, buffer, w.n);
+	STAILQ_INSERT_TAIL(&c->queue, q, next);
+	c->queue_bytes += q->n;
+	event_add(c->writable, NULL);
+	return true;
+}
+
+void resolverd_verdict(struct resolverd *d, uint64_t client, uint32_t id, const struct rp_verdict *verdict)
+{
+	struct rp_message message = { .type = RP_VERDICT, .id = id, .u.verdict = *verdict };
+	struct client *c;
+
+	LIST_FOREACH(c, &d->clients, next)
+		if (c->id == client) {
+			(void)client_send(c, &message);
+			return;
+		}
+}
+
+void resolverd_down(struct resolverd *d, const struct rp_down *down)
+{
+	struct rp_message message = { .type = RP_DOWN, .u.down = *down };
+	struct client *c, *following;
+
+	for (c = LIST_FIRST(&d->clients); c; c = following) {
+		following = LIST_NEXT(c, next);
+		if (c->greeted)
+			(void)client_send(c, &message);
+	}
+}
+
+unsigned resolverd_clients(const struct resolverd *d)
+{
+	return d->n_clients;
+}
+
+/* In ------------------------------------------------------------------------------------------------------------- */
+
+static bool send_hello(struct client *c)
+{
+	struct rp_message hello = {
+		.type = RP_HELLO, .u.hello = { .version_min = RP_VERSION, .version_max = RP_VERSION },
+	};
+
+	return client_send(c, &hello);
+}
+
+static bool handle_hello(struct client *c, const struct rp_hello *hello)
+{
+	if (c->greeted) {
+		client_close(c, "said HELLO twice");
+		return false;
+	}
+	if (!send_hello(c))
+		return false;
+	if (hello->version_min > RP_VERSION || hello->version_max < RP_VERSION) {
+		client_close(c, "speaks no version of the protocol that we speak");
+		return false;
+	}
+	c->greeted = true;
+	return true;
+}
+
+/* False: the client was closed. */
+static bool handle(struct client *c, struct span datagram)
+{
+	struct resolverd *d = c->d;
+	struct rp_message message;
+	enum ike_err err = rp_read(datagram, &message);
+
+	if (err == IKE_E_UNSUPPORTED) {
+		if (send_hello(c))
+			client_close(c, "speaks no version of the protocol that we speak");
+		return false;
+	}
+	if (err != IKE_OK) {
+		client_close(c, "sent a malformed message");
+		return false;
+	}
+	if (!c->greeted && message.type != RP_HELLO) {
+		client_close(c, "did not say HELLO first");
+		return false;
+	}
+	switch (message.type) {
+	case RP_HELLO:
+		return handle_hello(c, &message.u.hello);
+	case RP_ESTABLISH:
+		err = d->user.request(d->user.arg, c->id, message.id, &message.u.establish);
+		if (err == IKE_OK)
+			return true;
+		client_close(c, err == IKE_E_SYNTAX ? "used an id twice" : ike_err_text(err));
+		return false;
+	case RP_CANCEL:
+		d->user.cancel(d->user.arg, c->id, message.id);
+		return true;
+	case RP_VERDICT:
+	case RP_DOWN:
+		break;
+	}
+	client_close(c, "sent a message that only oe-iked sends");
+	return false;
+}
+
+static void on_readable(evutil_socket_t fd, short what, void *arg)
+{
+	struct client *c = arg;
+	struct resolverd *d = c->d;
+	unsigned i;
+
+	(void)what;
+	for (i = 0; i < BATCH_MAX; i++) {
+		/* MSG_TRUNC: the datagram's own length, so that one that is too long is seen to be. */
+		ssize_t n = recv(fd, d->buffer, sizeof d->buffer, MSG_TRUNC);
+
+		if (n < 0 && (errno == EAGAIN || errno == EINTR))
+			break;
+		if (n <= 0) {
+			client_close(c, n == 0 ? "by the resolver" : "cannot be read from");
+			break;
+		}
+		if ((size_t)n > sizeof d->buffer) {
+			client_close(c, "sent a message that is too long");
+			break;
+		}
+		if (!handle(c, span_of(d->buffer, (size_t)n)))
+			break;
+	}
+	d->user.done(d->user.arg);
+}
+
+static void on_acceptable(evutil_socket_t fd, short what, void *arg)
+{
+	struct resolverd *d = arg;
+	char peer[UNIX_PEER_TEXT_MAX];
+	struct client *c;
+	int connection = unix_accept(fd);
+
+	(void)what;
+	if (connection < 0)
+		return;
+	c = d->n_clients < CLIENTS_MAX ? calloc(1, sizeof *c) : NULL;
+	if (!c) {
+		log_error(d->log, "resolver connection refused (%s): there are %u already", unix_peer_text(connection, peer),
+			  d->n_clients);
+		close(connection);
+		return;
+	}
+	c->d = d;
+	c->id = ++d->last_id;
+	c->fd = connection;
+	STAILQ_INIT(&c->queue);
+	LIST_INSERT_HEAD(&d->clients, c, next);
+	d->n_clients++;
+	c->readable = event_new(d->base, connection, EV_READ | EV_PERSIST, on_readable, c);
+	c->writable = event_new(d->base, connection, EV_WRITE, on_writable, c);
+	if (!c->readable || !c->writable || event_add(c->readable, NULL) != 0) {
+		log_error(d->log, "resolver connection refused (%s): out of memory", unix_peer_text(connection, peer));
+		client_free(c);
+		return;
+	}
+	log_info(d->log, "resolver connection %llu from %s", (unsigned long long)c->id, unix_peer_text(connection, peer));
+}
+
+enum ike_err resolverd_new(struct event_base *base, int listener, const struct resolverd_user *user, const struct log *log,
+			   struct resolverd **out)
+{
+	struct resolverd *d = calloc(1, sizeof *d);
+
+	*out = NULL;
+	if (!d) {
+		close(listener);
+		return IKE_E_NOMEM;
+	}
+	d->base = base;
+	d->user = *user;
+	d->log = log;
+	d->listener = listener;
+	LIST_INIT(&d->clients);
+	d->acceptable = event_new(base, listener, EV_READ | EV_PERSIST, on_acceptable, d);
+	if (!d->acceptable || event_add(d->acceptable, NULL) != 0) {
+		resolverd_free(d);
+		return IKE_E_NOMEM;
+	}
+	*out = d;
+	return IKE_OK;
+}
+
+void resolverd_free(struct resolverd *d)
+{
+	struct client *c;
+
+	if (!d)
+		return;
+	while ((c = LIST_FIRST(&d->clients)))
+		client_free(c);
+	if (d->acceptable)
+		event_free(d->acceptable);
+	close(d->listener);
+	free(d);
+}

@@ -1,0 +1,155 @@
+#include "config.h"
+
+#include "daemon/route.h"
+
+#include <linux/netlink.h>
+#include <linux/rtnetlink.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+#include "daemon/conf.h"
+
+struct route {
+	const struct conf *conf;
+	int fd;
+	uint32_t seq;
+};
+
+struct question {
+	struct nlmsghdr header;
+	struct rtmsg route;
+	struct rtattr dst_header;
+	uint8_t dst[16];
+};
+
+struct answer {
+	uint8_t type;               /* RTN_UNICAST, RTN_LOCAL, ... */
+	struct ip_addr source;      /* IP_NONE: the kernel named none */
+};
+
+enum { ANSWER_MAX = 4096, WAIT_S = 1 };
+
+static bool read_answer(const struct nlmsghdr *header, uint8_t family, struct answer *out)
+{
+	const struct rtmsg *route = NLMSG_DATA(header);
+	const struct rtattr *a;
+	size_t left;
+
+	if (header->nlmsg_type != RTM_NEWROUTE || header->nlmsg_len < NLMSG_LENGTH(sizeof *route))
+		return false;
+	out->type = route->rtm_type;
+	left = header->nlmsg_len - NLMSG_LENGTH(sizeof *route);
+	for (a = RTM_RTA(route); RTA_OK(a, left); a = RTA_NEXT(a, left)) {
+		if (a->rta_type != RTA_PREFSRC)
+			continue;
+		if (ip_from_bytes(span_of(RTA_DATA(a), RTA_PAYLOAD(a)), &out->source) != IKE_OK ||
+		    out->source.family != family)
+			return false;
+	}
+	return true;
+}
+
+/* False: the kernel says that there is no way. */
+static bool ask(struct route *r, const struct ip_addr *address, struct answer *out)
+{
+	union {
+		struct nlmsghdr header;
+		uint8_t b[ANSWER_MAX];
+	} in;
+	struct span dst = ip_bytes(address);
+	struct question question = {
+		.header = { .nlmsg_type = RTM_GETROUTE, .nlmsg_flags = NLM_F_REQUEST, .nlmsg_seq = ++r->seq },
+		.route = { .rtm_family = address->family == IP_V4 ? AF_INET : AF_INET6, .rtm_dst_len = (uint8_t)(dst.n * 8) },
+		.dst_header = { .rta_type = RTA_DST, .rta_len = (unsigned short)RTA_LENGTH(dst.n) },
+	};
+	ssize_t n;
+
+	memset(out, 0, sizeof *out);
+	if (dst.n == 0)
+		return false;
+	memcpy(question.dst, dst.p, dst.n);
+	question.header.nlmsg_len = (uint32_t)(offsetof(struct question, dst) + dst.n);
+	if (send(r->fd, &question, question.header.nlmsg_len, 0) < 0)
+		return false;
+	/* The kernel answers before send() returns; what is older than our question is left from one that timed out. */
+	do {
+		n = recv(r->fd, &in, sizeof in, 0);
+	} while (n >= (ssize_t)sizeof in.header && in.header.nlmsg_seq != r->seq);
+	return n >= (ssize_t)sizeof in.header && NLMSG_OK(&in.header, (size_t)n) &&
+	       read_answer(&in.header, address->family, out);
+}
+
+static bool is_listened(const struct conf *conf, const struct ip_addr *address)
+{
+	unsigned i;
+
+	for (i = 0; i < conf->listen.n; i++)
+		if (ip_equal(&conf->listen.at[i], address))
+			return true;
+	return conf->listen.n == 0;
+}
+
+/* The kernel's choice if we listen there, else the first address of the family where we do. */
+static bool choose(const struct conf *conf, struct ip_addr *source)
+{
+	unsigned i;
+
+	if (is_listened(conf, source))
+		return true;
+	for (i = 0; i < conf->listen.n; i++)
+		if (conf->listen.at[i].family == source->family) {
+			*source = conf->listen.at[i];
+			return true;
+		}
+	return false;
+}
+
+enum ike_err route_source(struct route *route, const struct ip_addr *remote, struct ip_addr *local)
+{
+	struct answer answer;
+
+	memset(local, 0, sizeof *local);
+	if (!ask(route, remote, &answer) || answer.type != RTN_UNICAST || answer.source.family == IP_NONE ||
+	    !choose(route->conf, &answer.source))
+		return IKE_E_REFUSED;
+	*local = answer.source;
+	return IKE_OK;
+}
+
+bool route_is_own(struct route *route, const struct ip_addr *address)
+{
+	struct answer answer;
+
+	return ask(route, address, &answer) && answer.type == RTN_LOCAL;
+}
+
+enum ike_err route_open(const struct conf *conf, struct route **out)
+{
+	const struct timeval wait = { .tv_sec = WAIT_S };
+	struct route *r = calloc(1, sizeof *r);
+
+	*out = NULL;
+	if (!r)
+		return IKE_E_NOMEM;
+	r->conf = conf;
+	r->fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+	if (r->fd < 0 || setsockopt(r->fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof wait) != 0) {
+		route_close(r);
+		return IKE_E_IO;
+	}
+	*out = r;
+	return IKE_OK;
+}
+
+void route_close(struct route *route)
+{
+	if (!route)
+		return;
+	if (route->fd >= 0)
+		close(route->fd);
+	free(route);
+}

@@ -1,0 +1,16 @@
+/* startup.h - becoming a daemon, and telling whoever started us that we are one. */
+#ifndef OE_DAEMON_STARTUP_H
+#define OE_DAEMON_STARTUP_H
+
+#include "base/err.h"
+
+/* Go on in a child without a terminal; the parent waits and exits with the child's word: 0 when startup_ready() is
+ * called, or the child's exit status when it ends first. So `oe-iked && echo ready` is true. IKE_E_IO. */
+IKE_CHECKED enum ike_err startup_background(void);
+
+/* Everything works: release the parent, and tell a service manager (NOTIFY_SOCKET, sd_notify(3)). */
+void startup_ready(void);
+/* The clean stop has begun. */
+void startup_stopping(void);
+
+#endif
