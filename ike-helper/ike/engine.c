@@ -113,22 +113,32 @@ static uint64_t init_hash(const uint8_t spi_i[IKE_SPI_LEN], const struct ip_path
 	return spi_hash(spi_i) ^ addr_hash(&path->remote.addr) ^ path->remote.port;
 }
 
-/* The counter that this state counts in. */
-static unsigned *load_of(struct ike_load *load, enum sa_state state, bool initiator)
+/* The counter that it counts in. A peer that failed is half open until it is forgotten: its kind shall not fill the table. */
+static unsigned *load_of(struct ike_sa *sa)
 {
-	if (state == ST_UP)
+	struct ike_load *load = &sa->ike->load;
+
+	if (sa->state == ST_UP)
 		return &load->established;
-	if (IN(state) & IN_HANDSHAKE)
-		return initiator ? &load->initiating : &load->half_open;
-	return NULL;
+	if (IN(sa->state) & IN_HANDSHAKE)
+		return sa->initiator ? &load->initiating : &load->half_open;
+	return sa->state == ST_LINGERING && !sa->was_up ? &load->half_open : NULL;
 }
 
-static void count(struct ike_sa *sa, int step)
+static void count_in(struct ike_sa *sa)
 {
-	unsigned *n = load_of(&sa->ike->load, sa->state, sa->initiator);
+	unsigned *n = load_of(sa);
 
 	if (n)
-		*n += (unsigned)step;
+		++*n;
+}
+
+static void count_out(struct ike_sa *sa)
+{
+	unsigned *n = load_of(sa);
+
+	if (n)
+		--*n;
 }
 
 void engine_new_spi(struct ike_sa *sa)
@@ -190,14 +200,14 @@ enum ike_err engine_add(struct ike *ike, bool initiator, const struct ip_path *p
 		sa->next->prev = sa;
 	ike->all = sa;
 	ike->load.sas++;
-	count(sa, 1);
+	count_in(sa);
 	*out = sa;
 	return IKE_OK;
 }
 
 void engine_remember_init(struct ike_sa *sa)
 {
-	table_insert(&sa->ike->by_init, &sa->by_init, init_hash(sa->spi_i, &sa->path));
+	table_insert(&sa->ike->by_init, &sa->by_init, init_hash(sa->spi_i, &sa->hs->message_i->path));
 }
 
 static void leave_tables(struct ike_sa *sa)
@@ -239,14 +249,15 @@ struct ike_sa *engine_by_spi(const struct ike *ike, const uint8_t spi[IKE_SPI_LE
 	return link ? SA_OF(link, by_spi) : NULL;
 }
 
-struct ike_sa *engine_by_init(const struct ike *ike, const uint8_t spi_i[IKE_SPI_LEN], const struct ip_path *path)
+struct ike_sa *engine_by_init(const struct ike *ike, const uint8_t spi_i[IKE_SPI_LEN], const struct ip_path *path, struct span request)
 {
 	struct table_link *link;
 
 	for (link = table_first(&ike->by_init, init_hash(spi_i, path)); link; link = table_next(link)) {
 		struct ike_sa *sa = SA_OF(link, by_init);
 
-		if (memcmp(sa->spi_i, spi_i, IKE_SPI_LEN) == 0 && ip_endpoint_equal(&sa->path.remote, &path->remote))
+		if (ip_endpoint_equal(&sa->hs->message_i->path.remote, &path->remote) &&
+		    span_equal(packet_span(sa->hs->message_i), request))
 			return sa;
 	}
 	return NULL;
@@ -314,11 +325,11 @@ void engine_move(struct ike_sa *sa, enum sa_state next, uint64_t now_ms)
 
 	if (next == from)
 		return;
-	count(sa, -1);
+	count_out(sa);
 	err = sa_set_state(sa, next);
 	assert(err == IKE_OK);      /* a row of steps.c names a state that may follow */
 	(void)err;
-	count(sa, 1);
+	count_in(sa);
 	if (next == ST_UP)
 		announce_up(sa);
 	if (from < ST_LEAVING && sa->state >= ST_LEAVING)

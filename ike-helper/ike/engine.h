@@ -45,9 +45,10 @@ IKE_CHECKED enum ike_err engine_add(struct ike *ike, bool initiator, const struc
 void engine_new_spi(struct ike_sa *sa);
 /* Choose and reserve sa->spi_in. */
 void engine_new_esp_spi(struct ike_sa *sa);
-/* Enter a responder's SA by its initiator's SPI and endpoint, so that a repeated IKE_SA_INIT finds it. */
+/* Enter a responder's SA by the IKE_SA_INIT request that made it (hs->message_i) and where it came from, so that a repeated one
+ * finds it. It leaves that table with its handshake. */
 void engine_remember_init(struct ike_sa *sa);
-struct ike_sa *engine_by_init(const struct ike *ike, const uint8_t spi_i[IKE_SPI_LEN], const struct ip_path *path);
+struct ike_sa *engine_by_init(const struct ike *ike, const uint8_t spi_i[IKE_SPI_LEN], const struct ip_path *path, struct span request);
 struct ike_sa *engine_by_handle(const struct ike *ike, ike_handle handle);
 struct ike_sa *engine_by_spi(const struct ike *ike, const uint8_t own_spi[IKE_SPI_LEN]);
 /* No other SA of ours goes to this peer's address. */

@@ -85,9 +85,9 @@ static bool cookie_is_fine(struct ike *ike, const struct stimulus *s)
 /* The initiator has not heard our answer. */
 static bool is_repeated_init(struct ike *ike, const struct stimulus *s)
 {
-	struct ike_sa *sa = engine_by_init(ike, s->hdr->spi_i, s->path);
+	struct ike_sa *sa = engine_by_init(ike, s->hdr->spi_i, s->path, s->datagram);
 
-	if (!sa || !sa->hs || !sa->hs->message_i || !span_equal(packet_span(sa->hs->message_i), s->datagram))
+	if (!sa)
 		return false;
 	if (sa->state == ST_INIT_ANSWERED) {
 		ike->stats.retransmitted++;
@@ -125,7 +125,6 @@ static void new_initiator(struct ike *ike, const struct stimulus *s)
 		return;
 	}
 	memcpy(sa->spi_i, s->hdr->spi_i, IKE_SPI_LEN);
-	engine_remember_init(sa);
 	ike->stats.accepted++;
 	engine_step(sa, s);
 }

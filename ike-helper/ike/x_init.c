@@ -140,12 +140,13 @@ HANDLER(init_start)
 	return send_request(sa, s->now_ms);
 }
 
+/* One that we have sent already is a late copy of the demand: the request with it is out. */
 QUESTION(cookie_is_usable)
 {
 	struct pl_notify cookie;
 
 	return sa->hs->rounds < INIT_ROUNDS_MAX && pl_notify_find(s->chain, N_COOKIE, &cookie) && cookie.value.n > 0 &&
-		cookie.value.n <= COOKIE_MAX;
+		cookie.value.n <= COOKIE_MAX && !span_equal(cookie.value, span_of(sa->hs->cookie, sa->hs->cookie_len));
 }
 
 HANDLER(init_with_cookie)
@@ -361,6 +362,7 @@ HANDLER(init_requested)
 	if (!request)
 		return IKE_E_NOMEM;
 	hs->message_i = request;
+	engine_remember_init(sa);
 	hs->nonce_peer.p = request->bytes + (hs->nonce_peer.p - s->datagram.p);
 	memcpy(sa->spi_i, s->hdr->spi_i, IKE_SPI_LEN);
 	rng_fill(sa->ike->rng, hs->nonce, NONCE_LEN);

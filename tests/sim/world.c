@@ -119,6 +119,23 @@ static void send_datagram(struct sim_world *w, enum sim_side from, const struct 
 		sim_deliver_later(w, d, WIRE_MS);
 }
 
+void sim_inject(struct sim_world *w, enum sim_side from, uint16_t port, struct span bytes)
+{
+	struct ip_path path = {
+		.local = { .addr = w->host[from].addr, .port = port },
+		.remote = { .addr = w->host[!from].addr, .port = port },
+	};
+
+	send_datagram(w, from, &path, bytes);
+	sim_deliver(w, sim_take(w));
+}
+
+void sim_remove_host(struct sim_world *w, enum sim_side side)
+{
+	ike_free(w->host[side].ike);
+	w->host[side].ike = NULL;
+}
+
 void sim_deliver_later(struct sim_world *w, struct sim_datagram *d, uint64_t delay_ms)
 {
 	struct sim_datagram **at = &w->wire;
@@ -536,9 +553,12 @@ void sim_check_rest(struct sim_world *w)
 
 	for (side = 0; side < SIDES; side++) {
 		struct sim_host *h = &w->host[side];
-		struct ike_load load = ike_load(h->ike);
+		struct ike_load load;
 		unsigned up = 0;
 
+		if (!h->ike)
+			continue;
+		load = ike_load(h->ike);
 		for (i = 0; i < h->n_ends; i++) {
 			up += h->ends[i].ups > h->ends[i].ends;
 			if (h->ends[i].ups + h->ends[i].ends == 0)

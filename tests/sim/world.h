@@ -91,6 +91,11 @@ void sim_clear(struct sim_world *w);
 
 uint32_t sim_random(struct sim_world *w, uint32_t below);
 
+/* One side becomes a script: take what is sent to it with sim_take(), answer with sim_inject(). */
+void sim_remove_host(struct sim_world *w, enum sim_side side);
+/* From that side, port to port, straight into the other one's core. Nothing else may be on the wire. */
+void sim_inject(struct sim_world *w, enum sim_side from, uint16_t port, struct span bytes);
+
 /* Start an attempt of the client; keys: consumed. */
 ike_handle sim_initiate(struct sim_world *w, struct keyset *keys, const char *name, uint64_t life_ms);
 

@@ -1,0 +1,297 @@
+/* sim: many random schedules of two IKE cores. Every schedule comes from its seed alone:
+ *
+ *	sim --seeds 2000                   seeds 1 to 2000
+ *	sim --from 1234 --seeds 1 -v       one of them again, with its message ladder
+ *
+ * Whatever the wire and the hosts do, the promises of ike.h must hold (sim_broken() in world.c, and below): one end for each
+ * attempt, equal keys at both ends, nothing in the kernel after a failure, and success where nothing is in the way.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/sim/world.h"
+#include "wire/msg.h"
+#include "wire/payloads.h"
+
+enum { ATTEMPTS_MAX = 4, LIFE_MS = 20000, CLEAN_BY_MS = 4000, REST_MS = 200000 };
+
+enum hindrance {
+	NOTHING, WRONG_KEY, NOT_LET_IN, CANNOT_SIGN, CLIENT_KERNEL_FAILS, SERVER_KERNEL_FAILS, SERVER_SILENT, HINDRANCES,
+};
+
+static const char *const hindrance_texts[HINDRANCES] = {
+	"nothing in the way", "wrong key", "not let in", "server cannot sign", "client's kernel fails", "server's kernel fails",
+	"server silent",
+};
+
+struct schedule {
+	struct sim_world w;
+	enum hindrance hindrance;
+	enum sim_key server_key;
+	unsigned loss, copies, flips, replays, delay_ms;        /* per cent, and the longest delay */
+	unsigned forgeries_left;
+	uint64_t clean_at_ms;           /* from then on the wire is perfect */
+	bool cookies, clean;
+	ike_handle attempt[ATTEMPTS_MAX];
+	unsigned attempts;
+};
+
+static bool chance(struct schedule *s, unsigned per_cent)
+{
+	return sim_random(&s->w, 100) < per_cent;
+}
+
+/* The wire --------------------------------------------------------------------------------------------------------- */
+
+/* An answer to IKE_SA_INIT from somebody who is on the path and wants to harm: without a key it must not end the attempt. */
+static void forge(struct schedule *s, const struct sim_datagram *request, const struct ike_hdr *request_hdr)
+{
+	static const uint16_t kinds[] = { N_NO_PROPOSAL_CHOSEN, N_INVALID_KE_PAYLOAD, N_INVALID_SYNTAX, N_AUTHENTICATION_FAILED, N_COOKIE };
+	static const uint8_t group[] = { 0, GROUP_ECP_256 };
+	/* Whoever sees a request with a cookie can have another one sent in its place, and then the answer to the first does not verify. */
+	bool cookie_may_be_forged = s->cookies && request_hdr->next_payload == PL_SA;
+	uint16_t kind = kinds[sim_random(&s->w, cookie_may_be_forged ? 5 : 4)];
+	struct ike_hdr hdr = *request_hdr;
+	struct sim_datagram *d = calloc(1, sizeof *d + 256);
+	struct span message;
+	struct msg_wr m;
+
+	if (!d)
+		abort();
+	hdr.flags = IKE_FLAG_RESPONSE;
+	m = msg_begin(d->b, 256, &hdr);
+	pl_notify_write(&m, 0, span_of(NULL, 0), kind, kind == N_INVALID_KE_PAYLOAD || kind == N_COOKIE ? span_of(group, 2) : span_of(NULL, 0));
+	if (msg_end(&m, NULL, &message) != IKE_OK)
+		abort();
+	d->n = message.n;
+	d->from = SERVER;
+	d->to = CLIENT;
+	d->serial = request->serial;
+	/* As if it came back along the same path, translator included. */
+	d->path.local = (struct ip_endpoint){ .addr = s->w.host[CLIENT].addr, .port = 500 };
+	d->path.remote = (struct ip_endpoint){ .addr = s->w.host[SERVER].addr, .port = 500 };
+	sim_deliver_later(&s->w, d, 1);
+	s->forgeries_left--;
+}
+
+static void carry(struct sim_world *w, struct sim_datagram *d, void *arg)
+{
+	struct schedule *s = arg;
+	struct ike_hdr hdr;
+
+	if (s->hindrance == SERVER_SILENT && d->from == SERVER) {
+		free(d);
+		return;
+	}
+	if (w->now_ms >= s->clean_at_ms) {
+		sim_deliver_later(w, d, 5);
+		return;
+	}
+	if (ike_hdr_read(span_of(d->b, d->n), &hdr) == IKE_OK && hdr.exchange == EXCH_IKE_SA_INIT && d->from == CLIENT &&
+	    s->forgeries_left > 0 && chance(s, 50))
+		forge(s, d, &hdr);
+	if (chance(s, s->copies))
+		sim_deliver_later(w, sim_copy(d), 1 + sim_random(w, s->delay_ms));
+	if (chance(s, s->replays))
+		sim_deliver_later(w, sim_copy(d), sim_random(w, 60000));
+	/* What is not protected yet can be spoiled by anybody on the path; the rest must withstand. */
+	if (hdr.exchange != EXCH_IKE_SA_INIT && chance(s, s->flips)) {
+		struct sim_datagram *bad = sim_copy(d);
+
+		bad->b[sim_random(w, (uint32_t)bad->n)] ^= (uint8_t)(1u << sim_random(w, 8));
+		sim_deliver_later(w, bad, 1 + sim_random(w, s->delay_ms));
+	}
+	if (chance(s, s->loss)) {
+		if (w->verbose)
+			printf("%8llu ms  #%-4u lost\n", (unsigned long long)w->now_ms, d->serial);
+		free(d);
+		return;
+	}
+	sim_deliver_later(w, d, 1 + sim_random(w, s->delay_ms));
+}
+
+/* A schedule ---------------------------------------------------------------------------------------------------------- */
+
+static unsigned one_of(struct schedule *s, const unsigned *values, unsigned n)
+{
+	return values[sim_random(&s->w, n)];
+}
+
+static void plan(struct schedule *s, uint64_t seed, bool verbose)
+{
+	static const unsigned losses[] = { 0, 0, 10, 20, 40 }, copies[] = { 0, 0, 20, 60 }, delays[] = { 5, 50, 400 };
+	static const unsigned sizes[] = { 0, 0, 0, 220, 300, 576 };
+	struct ike_config client = { 0 }, server = { 0 };
+	enum ip_family family;
+	bool nat;
+
+	memset(s, 0, sizeof *s);
+	s->w.rng_state = seed * UINT64_C(0x2545f4914f6cdd1d);
+	s->clean = chance(s, 15);
+	s->hindrance = chance(s, 55) ? NOTHING : (enum hindrance)sim_random(&s->w, HINDRANCES);
+	s->server_key = chance(s, 80) ? KEY_ED25519 : chance(s, 70) ? KEY_P256 : KEY_RSA2048;
+	s->loss = s->clean ? 0 : one_of(s, losses, 5);
+	s->copies = s->clean ? 0 : one_of(s, copies, 4);
+	s->flips = s->clean ? 0 : one_of(s, copies, 4);
+	s->replays = s->clean ? 0 : one_of(s, copies, 4);
+	s->forgeries_left = s->clean || chance(s, 70) ? 0 : 2;
+	s->delay_ms = one_of(s, delays, 3);
+	s->cookies = chance(s, 30);
+	nat = chance(s, 25);
+	family = !nat && chance(s, 40) ? IP_V6 : IP_V4;
+	client.fragment_max = one_of(s, sizes, 6);
+	server.fragment_max = one_of(s, sizes, 6);
+	server.always_cookie = s->cookies;
+	if (chance(s, 50) && dnsname_from_text("host.example", &server.identity) != IKE_OK)
+		abort();
+	s->attempts = 1 + sim_random(&s->w, ATTEMPTS_MAX);
+
+	sim_init(&s->w, s->w.rng_state, family, &client, &server, s->server_key, verbose);
+	s->w.nat = nat;
+	s->w.carry = carry;
+	s->w.carry_arg = s;
+	s->clean_at_ms = s->w.now_ms + (s->clean ? 0 : sim_random(&s->w, CLEAN_BY_MS));
+	s->w.host[CLIENT].decides_after_ms = sim_random(&s->w, 3) * 10;
+	s->w.host[SERVER].decides_after_ms = sim_random(&s->w, 3) * 10;
+	s->w.host[SERVER].refuses = s->hindrance == NOT_LET_IN ? REASON_LIMIT : REASON_NONE;
+	s->w.host[SERVER].sign_fails = s->hindrance == CANNOT_SIGN;
+	s->w.host[CLIENT].kernel_fails = s->hindrance == CLIENT_KERNEL_FAILS ? 1000 : 0;
+	s->w.host[SERVER].kernel_fails = s->hindrance == SERVER_KERNEL_FAILS ? 1000 : 0;
+	if (verbose)
+		printf("    %s; %s, key %d, loss %u%%, copies %u%%, replays %u%%, spoiled %u%%, delay up to %u ms, clean at %llu ms%s%s; %u attempts\n",
+		       hindrance_texts[s->hindrance], family == IP_V6 ? "IPv6" : "IPv4", s->server_key, s->loss, s->copies, s->replays,
+		       s->flips, s->delay_ms, (unsigned long long)s->clean_at_ms, s->cookies ? ", cookies" : "", nat ? ", NAT" : "", s->attempts);
+}
+
+static struct keyset *client_keys(struct schedule *s)
+{
+	const enum sim_key wrong[] = { KEY_ED25519_OTHER }, right[] = { s->server_key }, rollover[] = { KEY_ED25519_OTHER, s->server_key };
+	const struct ip_addr *address = &s->w.host[SERVER].addr;
+
+	if (s->hindrance == WRONG_KEY)
+		return sim_keyset(wrong, 1, address);
+	return chance(s, 30) ? sim_keyset(rollover, 2, address) : sim_keyset(right, 1, address);
+}
+
+/* Did each attempt end as the schedule allows? */
+static void check_attempts(struct schedule *s)
+{
+	unsigned i;
+
+	for (i = 0; i < s->attempts; i++) {
+		const struct sim_end *end = sim_end_of(&s->w, CLIENT, s->attempt[i]);
+
+		if (s->hindrance == NOTHING ? end->ups != 1 : end->ups != 0)
+			sim_broken(&s->w, "attempt %u: up %u times with %s (%s: %s)", i, end->ups, hindrance_texts[s->hindrance],
+				   rp_reason_text(end->last.reason), end->last.detail);
+		if (end->ups == 0 && end->ends != 1)
+			sim_broken(&s->w, "attempt %u has no end", i);
+		if (s->hindrance == WRONG_KEY && s->clean && end->last.reason != REASON_AUTH_FAILED)
+			sim_broken(&s->w, "a wrong key was called \"%s\"", rp_reason_text(end->last.reason));
+		if (s->hindrance == SERVER_SILENT && end->last.reason != REASON_TIMEOUT && !s->forgeries_left && s->clean)
+			sim_broken(&s->w, "silence was called \"%s\"", rp_reason_text(end->last.reason));
+		if (s->hindrance == CLIENT_KERNEL_FAILS && end->last.reason != REASON_KERNEL)
+			sim_broken(&s->w, "the kernel's failure was called \"%s\"", rp_reason_text(end->last.reason));
+	}
+	if (s->hindrance == NOTHING && sim_sas(&s->w, CLIENT) != s->attempts)
+		sim_broken(&s->w, "%u SAs in the client's kernel after %u attempts", sim_sas(&s->w, CLIENT), s->attempts);
+}
+
+/* Ask some whether they live, and close some from either side, on a bad wire again. */
+static void disturb(struct schedule *s)
+{
+	struct sim_world *w = &s->w;
+	unsigned side, i;
+
+	s->clean_at_ms = w->now_ms + sim_random(w, CLEAN_BY_MS);
+	for (side = 0; side < SIDES; side++) {
+		for (i = 0; i < w->host[side].n_ends; i++) {
+			const struct sim_end *end = &w->host[side].ends[i];
+
+			if (end->ups == 0 || end->ends > 0)
+				continue;
+			if (chance(s, 50) && ike_check_liveness(w->host[side].ike, end->sa, w->now_ms) != IKE_OK)
+				sim_broken(w, "an SA that is up could not be asked");
+			if (chance(s, 30) && ike_close(w->host[side].ike, end->sa, REASON_DOWN_BY_OPERATOR, w->now_ms) != IKE_OK)
+				sim_broken(w, "an SA that is up could not be closed");
+		}
+	}
+	sim_pump(w);
+	sim_run_until(w, w->now_ms + LIFE_MS);
+}
+
+static void close_all(struct schedule *s)
+{
+	struct sim_world *w = &s->w;
+	unsigned side, i;
+
+	s->clean_at_ms = w->now_ms;
+	for (side = 0; side < SIDES; side++) {
+		for (i = 0; i < w->host[side].n_ends; i++) {
+			const struct sim_end *end = &w->host[side].ends[i];
+
+			if (end->ups == 1 && end->ends == 0 && ike_close(w->host[side].ike, end->sa, REASON_SHUTDOWN, w->now_ms) != IKE_OK)
+				sim_broken(w, "an SA that is up could not be closed");
+		}
+		sim_pump(w);
+	}
+	sim_run_until(w, w->now_ms + REST_MS);
+	sim_check_rest(w);
+	if (sim_sas(w, CLIENT) + sim_sas(w, SERVER) > 0)
+		sim_broken(w, "SAs are left after all was closed");
+}
+
+static bool run(uint64_t seed, bool verbose)
+{
+	static struct schedule s;
+	unsigned i;
+	bool good;
+
+	if (verbose)
+		printf("--- seed %llu\n", (unsigned long long)seed);
+	plan(&s, seed, verbose);
+	for (i = 0; i < s.attempts; i++) {
+		s.attempt[i] = sim_initiate(&s.w, client_keys(&s), chance(&s, 70) ? "host.example" : NULL, LIFE_MS);
+		sim_run_until(&s.w, s.w.now_ms + sim_random(&s.w, 500));
+	}
+	sim_run_until(&s.w, s.w.now_ms + LIFE_MS + 1000);
+	check_attempts(&s);
+	disturb(&s);
+	close_all(&s);
+	good = s.w.broken[0] == '\0';
+	if (!good)
+		printf("seed %llu: %s\n", (unsigned long long)seed, s.w.broken);
+	sim_clear(&s.w);
+	return good;
+}
+
+int main(int argc, char **argv)
+{
+	uint64_t from = 1, seeds = 2000, seed, failed = 0;
+	bool verbose = false;
+	int i;
+
+	for (i = 1; i < argc; i++) {
+		if (strcmp(argv[i], "--seeds") == 0 && i + 1 < argc) {
+			seeds = strtoull(argv[++i], NULL, 10);
+		} else if (strcmp(argv[i], "--from") == 0 && i + 1 < argc) {
+			from = strtoull(argv[++i], NULL, 10);
+		} else if (strcmp(argv[i], "--verbose") == 0 || strcmp(argv[i], "-v") == 0) {
+			verbose = true;
+		} else {
+			printf("usage: sim [--seeds N] [--from SEED] [--verbose]\n");
+			return strcmp(argv[i], "--help") == 0 ? 0 : 2;
+		}
+	}
+	for (seed = from; seed < from + seeds; seed++) {
+		if (run(seed, verbose))
+			continue;
+		failed++;
+		if (!verbose && failed == 1)
+			(void)run(seed, true);
+	}
+	printf("sim: %llu schedules, %llu broke a promise%s\n", (unsigned long long)seeds, (unsigned long long)failed,
+	       failed ? "; again with: sim --from SEED --seeds 1 --verbose" : "");
+	return failed ? 1 : 0;
+}
