@@ -1,0 +1,331 @@
+"""The DNS around the resolver under test: signed zones on NSD, and in front of each NSD a proxy that counts questions and
+can lose or fail them. Everything is on loopback addresses of a network namespace of our own, with name servers on port 53."""
+import base64
+import os
+import select
+import shutil
+import socket
+import struct
+import subprocess
+import threading
+import time
+
+import dns
+
+ROOT, TLD, LEAF = '127.0.1.1', '127.0.1.2', '127.0.1.3'
+NSD_PORT = 5300
+RESOLVER = ('127.0.0.1', 5353)
+KEY = base64.b64encode(bytes(range(32))).decode()       # Ed25519, as RFC 9373 puts it in IPSECKEY algorithm 4
+
+
+def ipseckey(name):
+    return '%s IN IPSECKEY 10 0 4 . %s\n' % (name, KEY)
+
+
+def svc(name, rtype, priority, target, *params):
+    """HTTPS or SVCB as RFC 3597 writes unknown types, so that no tool has to know them."""
+    rdata = struct.pack('!H', priority) + dns.name_to_wire(target)
+    for key, value in params:
+        rdata += struct.pack('!HH', key, len(value)) + value
+    return '%s IN TYPE%d \\# %d %s\n' % (name, rtype, len(rdata), rdata.hex())
+
+
+def ip4(*addresses):
+    return b''.join(socket.inet_aton(a) for a in addresses)
+
+
+def ip6(*addresses):
+    return b''.join(socket.inet_pton(socket.AF_INET6, a) for a in addresses)
+
+
+def soa(zone, ns):
+    return '$ORIGIN %s\n$TTL 300\n@ IN SOA %s hostmaster.test. 1 3600 600 86400 60\n@ IN NS %s\n' % (zone, ns, ns)
+
+
+def host(name, address, *more):
+    return '%s IN %s %s\n' % (name, 'AAAA' if ':' in address else 'A', address) + ''.join(host(name, a) for a in more)
+
+
+def leaf_zones():
+    """zone -> text; which are signed and which tampered with is in World."""
+    example = soa('example.test.', 'ns.example.test.') + host('ns', LEAF)
+    example += host('@', '192.0.2.80') + ipseckey('@')
+    example += host('host', '192.0.2.1', '2001:db8::1') + ipseckey('host')
+    for i in range(40):
+        example += host('k%d' % i, '198.51.100.%d' % (i + 1)) + ipseckey('k%d' % i)
+        example += host('p%d' % i, '203.0.113.%d' % (i + 1))
+    example += host('multi', '192.0.2.2', '192.0.2.3', '192.0.2.4') + ipseckey('multi')
+    example += host('many', *['198.18.0.%d' % i for i in range(1, 40)]) + ipseckey('many')
+    example += host('short', '192.0.2.5').replace(' IN', ' 2 IN') + ipseckey('short')
+    example += 'alias IN CNAME host\nalias2 IN CNAME alias\nout IN CNAME host.other.test.\n'
+    example += 'toplain IN CNAME www.plain.test.\n'
+    example += 'dn IN DNAME tgt\n' + host('www.tgt', '192.0.2.6') + ipseckey('www.tgt')
+    example += host('*.wild', '192.0.2.7') + ipseckey('*.wild')
+    example += host('*.wildplain', '192.0.2.8')
+    example += host('bogusa', '192.0.2.9') + ipseckey('bogusa')
+    example += host('boguskey', '192.0.2.10') + ipseckey('boguskey')
+    example += host('lostkey', '192.0.2.11') + ipseckey('lostkey')
+    example += host('failkey', '192.0.2.12') + ipseckey('failkey')
+    example += host('box', '192.0.2.13') + ipseckey('box') + host('a.box', '192.0.2.14') + 'a.box IN TXT "x"\n'
+    example += 'mail IN MX 10 host\n*.wildmail IN MX 10 host\n'
+    example += host('web', '192.0.2.15') + ipseckey('web')
+    example += svc('web', 65, 1, '.', (1, b'\x02h2'), (4, ip4('192.0.2.15')), (6, ip6('2001:db8::15')))
+    example += svc('webother', 65, 1, 'host.example.test.', (4, ip4('192.0.2.1')))
+    example += svc('webplain', 65, 1, '.', (4, ip4('192.0.2.16')))
+    example += svc('webcut', 65, 1, '.', (4, b'\xc0\x00\x02'))
+    example += svc('webalias', 65, 0, 'web.example.test.')
+    example += svc('_dns', 64, 1, 'web.example.test.', (1, b'\x03dot'), (4, ip4('192.0.2.15')))
+    example += host('plainhost', '192.0.2.20')
+    other = soa('other.test.', 'ns.other.test.') + host('ns', LEAF)
+    other += host('host', '192.0.2.30') + ipseckey('host')
+    plain = soa('plain.test.', 'ns.plain.test.') + host('ns', LEAF)
+    plain += host('www', '192.0.2.40') + ipseckey('www') + 'alias IN CNAME host.example.test.\n'
+    # a zone whose name server has a name, and a key, of its own elsewhere
+    keyed = soa('keyed.test.', 'ns') + host('ns', LEAF) + host('srv', LEAF) + ipseckey('srv')
+    far = soa('far.test.', 'srv.keyed.test.') + host('www', '192.0.2.50')
+    zones = {'example.test.': example, 'other.test.': other, 'plain.test.': plain, 'keyed.test.': keyed, 'far.test.': far}
+    return zones
+
+
+class Proxy(threading.Thread):
+    """UDP port 53 of one address, to NSD. asked counts (name, type) in lower case."""
+
+    def __init__(self, address):
+        super().__init__(daemon=True)
+        self.front = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.front.bind((address, 53))
+        self.back = (address, NSD_PORT)
+        self.asked, self.lost, self.failed = [], set(), set()
+        self.start()
+
+    def run(self):
+        poll = select.poll()
+        poll.register(self.front, select.POLLIN)
+        waiting = {}
+        while True:
+            for fd, _ in poll.poll():
+                if fd != self.front.fileno():
+                    s, client = waiting.pop(fd)
+                    poll.unregister(fd)
+                    self.front.sendto(s.recv(65535), client)
+                    s.close()
+                    continue
+                packet, client = self.front.recvfrom(65535)
+                name, at = dns.name_from_wire(packet, 12)
+                what = (name, struct.unpack_from('!H', packet, at)[0])
+                self.asked.append(what)
+                if what in self.lost:
+                    continue
+                if what in self.failed:
+                    self.front.sendto(packet[:2] + b'\x84\x02' + packet[4:6] + b'\0' * 6 + packet[12:at + 4], client)
+                    continue
+                s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+                s.connect(self.back)
+                s.send(packet)
+                waiting[s.fileno()] = (s, client)
+                poll.register(s, select.POLLIN)
+
+
+class World:
+    def __init__(self, folder):
+        self.folder = folder
+        self.processes = []
+        self.trust_anchor = os.path.join(folder, 'root.key')
+        self._make_zones()
+        for address, zones in ((ROOT, ['.']), (TLD, ['test.']), (LEAF, list(leaf_zones()))):
+            self._nsd(address, zones)
+        self.root, self.tld, self.leaf = Proxy(ROOT), Proxy(TLD), Proxy(LEAF)
+        self._wait()
+
+    def file(self, zone):
+        return os.path.join(self.folder, 'zone.' + zone.rstrip('.'))
+
+    def _run(self, *command):
+        return subprocess.run(command, cwd=self.folder, check=True, capture_output=True, text=True).stdout
+
+    def _sign(self, zone, text):
+        """Write and sign a zone; the DS text for its parent."""
+        with open(self.file(zone), 'w') as f:
+            f.write(text)
+        key = self._run('ldns-keygen', '-k', '-a', 'ECDSAP256SHA256', zone).strip()
+        self._run('ldns-signzone', '-e', '20371231235959', '-o', zone, self.file(zone), key)
+        with open(os.path.join(self.folder, key + '.ds')) as f:
+            return f.read(), key
+
+    def _make_zones(self):
+        delegations = ''
+        for zone, text in leaf_zones().items():
+            label = zone.split('.')[0]
+            if zone == 'far.test.':
+                delegations += 'far IN NS srv.keyed.test.\n'
+            else:
+                delegations += '%s IN NS ns.%s\nns.%s IN A %s\n' % (label, zone, zone, LEAF)
+            if zone in ('plain.test.',):
+                with open(self.file(zone) + '.signed', 'w') as f:
+                    f.write(text)
+            else:
+                delegations += self._sign(zone, text)[0]
+        self._tamper('example.test.', 'bogusa.example.test.', 'A', '192.0.2.9', '192.0.2.99')
+        self._tamper('example.test.', 'boguskey.example.test.', 'IPSECKEY', KEY, KEY[:-8] + 'AAAAAAA=')
+        tld = soa('test.', 'ns.test.') + host('ns', TLD) + delegations
+        ds, _ = self._sign('test.', tld)
+        root = soa('.', 'ns.') + host('ns.', ROOT) + 'test. IN NS ns.test.\nns.test. IN A %s\n' % TLD + ds
+        _, key = self._sign('.', root)
+        shutil.copy(os.path.join(self.folder, key + '.key'), self.trust_anchor)
+
+    def _tamper(self, zone, name, rtype, was, becomes):
+        path = self.file(zone) + '.signed'
+        with open(path) as f:
+            lines = f.readlines()
+        hits = [i for i, line in enumerate(lines)
+                if line.startswith(name) and '\t%s\t' % rtype in line and was in line]
+        assert len(hits) == 1, (name, rtype, hits)
+        lines[hits[0]] = lines[hits[0]].replace(was, becomes)
+        with open(path, 'w') as f:
+            f.writelines(lines)
+
+    def _nsd(self, address, zones):
+        conf = os.path.join(self.folder, 'nsd-%s.conf' % address)
+        with open(conf, 'w') as f:
+            f.write('server:\n ip-address: %s@%d\n username: ""\n chroot: ""\n zonesdir: "%s"\n database: ""\n'
+                    ' pidfile: ""\n xfrdfile: "%s/xfrd-%s"\n zonelistfile: "%s/zonelist-%s"\n logfile: "%s/nsd.log"\n'
+                    ' server-count: 1\n minimal-responses: no\n rrl-ratelimit: 0\nremote-control:\n control-enable: no\n' %
+                    (address, NSD_PORT, self.folder, self.folder, address, self.folder, address, self.folder))
+            for zone in zones:
+                f.write('zone:\n name: "%s"\n zonefile: "%s.signed"\n' % (zone, self.file(zone)))
+        self.processes.append(subprocess.Popen([shutil.which('nsd') or '/usr/sbin/nsd', '-d', '-c', conf]))
+
+    def _wait(self):
+        for proxy, name in ((self.root, '.'), (self.tld, 'test'), (self.leaf, 'example.test')):
+            for _ in range(100):
+                answer = dns.Pending((proxy.back[0], NSD_PORT), name, 6).answer(0.1)
+                if answer and answer.rcode == 0 and answer.answer:
+                    break
+                time.sleep(0.05)
+            else:
+                raise RuntimeError('NSD does not serve %s: see nsd.log' % name)
+
+    def forget(self):
+        """A new test: no losses, no failures, counters at zero."""
+        for proxy in (self.root, self.tld, self.leaf):
+            proxy.asked, proxy.lost, proxy.failed = [], set(), set()
+
+    def upstream(self, rtype=None):
+        """What was asked of the leaf servers, all of it or of one type."""
+        return [w for w in self.leaf.asked if rtype is None or w[1] == rtype]
+
+    def stop(self):
+        for p in self.processes:
+            p.terminate()
+        for p in self.processes:
+            p.wait()
+
+
+class Resolver:
+    """One run of the Unbound under test."""
+
+    def __init__(self, paths, world, folder, socket_path, server='', deadline=1500, threads=1, modules='dynlib validator iterator',
+                 conf=None, extra=''):
+        self.paths, self.folder = paths, folder
+        self.log = os.path.join(folder, 'unbound.log')
+        self.conf = os.path.join(folder, 'unbound.conf')
+        self.oe_conf = os.path.join(folder, 'oe.conf')
+        self.socket_path = socket_path
+        with open(self.oe_conf, 'w') as f:
+            f.write('resolver-socket: "%s"\ndeadline: %d\n' % (socket_path, deadline) if conf is None else conf)
+        with open(self.conf, 'w') as f:
+            f.write('''server:
+ interface: %s@%d
+ directory: "%s"
+ logfile: "%s"
+ use-syslog: no
+ log-time-ascii: yes
+ verbosity: 1
+ num-threads: %d
+ do-ip6: no
+ do-not-query-localhost: no
+ module-config: "%s"
+ trust-anchor-file: "%s"
+ trust-anchor-signaling: no
+ root-hints: "%s"
+ discard-timeout: 1900
+ jostle-timeout: 5000
+ qname-minimisation: yes
+ ede: yes
+ local-zone: "test." nodefault
+%s
+dynlib:
+ dynlib-file: "%s"
+remote-control:
+ control-enable: yes
+ control-interface: "%s"
+ control-use-cert: no
+%s
+''' % (RESOLVER[0], RESOLVER[1], folder, self.log, threads, modules, world.trust_anchor, self._hints(folder), server,
+                paths.module, os.path.join(folder, 'control'), extra))
+        self.start()
+
+    @staticmethod
+    def _hints(folder):
+        path = os.path.join(folder, 'root.hints')
+        with open(path, 'w') as f:
+            f.write('. 3600 IN NS ns.\nns. 3600 IN A %s\n' % ROOT)
+        return path
+
+    def environment(self):
+        env = dict(os.environ, OE_CONF=self.oe_conf, UBSAN_OPTIONS='print_stacktrace=1')
+        env['ASAN_OPTIONS'] = 'detect_leaks=1:exitcode=99:log_path=%s/asan' % self.folder
+        # Unbound keeps its configuration in static memory until the end, see its own use of valgrind.
+        env['LSAN_OPTIONS'] = 'report_objects=0'
+        return env
+
+    def start(self):
+        self.process = subprocess.Popen([self.paths.unbound, '-d', '-c', self.conf], env=self.environment(),
+                                        stderr=open(os.path.join(self.folder, 'stderr'), 'w'))
+        for _ in range(200):
+            if self.process.poll() is not None:
+                raise RuntimeError('Unbound ended with %d: %s' % (self.process.returncode, self.log_text()))
+            answer = dns.Pending(RESOLVER, 'version.server', dns.TXT, qclass=3).answer(0.1)
+            if answer:
+                return
+            time.sleep(0.02)
+        raise RuntimeError('Unbound does not answer')
+
+    def ask(self, name, rtype=dns.A, **how):
+        return dns.Pending(RESOLVER, name, rtype, **how)
+
+    def answer(self, name, rtype=dns.A, **how):
+        answer = self.ask(name, rtype, **how).answer()
+        assert answer is not None, 'no answer for %s; log:\n%s' % (name, self.log_text())
+        return answer
+
+    def control(self, *command):
+        return subprocess.run([self.paths.control, '-c', self.conf, *command], capture_output=True, text=True, timeout=20)
+
+    def log_text(self):
+        with open(self.log, errors='replace') as f:
+            text = f.read()
+        with open(os.path.join(self.folder, 'stderr'), errors='replace') as f:
+            return text + f.read()
+
+    def alive(self):
+        return self.process.poll() is None
+
+    def stop(self):
+        """End it; what it left behind that it should not have, or ''."""
+        if self.alive():
+            self.process.terminate()
+        try:
+            status = self.process.wait(20)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+            return 'Unbound does not end'
+        complaints = ''
+        for name in os.listdir(self.folder):
+            if name.startswith('asan'):
+                with open(os.path.join(self.folder, name)) as f:
+                    complaints += f.read()
+        complaints += ''.join(line for line in self.log_text().splitlines(True)
+                              if 'runtime error' in line and 'unbound-module' in line or 'internal error' in line)
+        return complaints or ('Unbound ended with status %d' % status if status != 0 else '')

@@ -1,0 +1,241 @@
+/*
+ * unbound-module/oe_cache.c - protected addresses in Unbound's caches.
+ */
+
+/**
+ * \file
+ * List of protected RRsets in the cache.
+ */
+
+#include "ub_compat.h"
+#include "oe_cache.h"
+
+#include "base/dnsname.h"
+#include "services/cache/rrset.h"
+
+/** most RRsets in the list */
+#define OE_CACHE_MAX 8192
+/** buckets of the list, by owner */
+#define OE_BUCKETS 2048
+
+/** an RRset in the cache */
+struct oe_noted {
+	/** next in the bucket */
+	struct oe_noted* next;
+	/** name of the rrset */
+	struct dnsname name;
+	/** type of the rrset, host order */
+	uint16_t type;
+	/** class of the rrset, host order */
+	uint16_t dclass;
+	/** on whose protection it depends. One rrset with hints may depend on
+	 * several: then it is in the list for each. */
+	struct dnsname owner;
+	/** when it ends */
+	time_t expires;
+};
+
+/** the list */
+struct oe_cache {
+	/** protects the rest */
+	lock_basic_type lock;
+	/** RRsets, by owner. Not one of Unbound's trees: those check the
+	 * comparison function against a list of its own functions. */
+	struct oe_noted* buckets[OE_BUCKETS];
+	/** number of RRsets */
+	size_t count;
+};
+
+/** the bucket of an owner */
+static struct oe_noted**
+bucket(struct oe_cache* cache, const struct dnsname* owner)
+{
+	uint8_t name[DNSNAME_MAX];
+	memcpy(name, owner->b, owner->n);
+	return &cache->buckets[dname_query_hash(name, 0)%OE_BUCKETS];
+}
+
+/** are these for the same rrset and owner */
+static int
+noted_equal(const struct oe_noted* a, const struct oe_noted* b)
+{
+	return a->type == b->type && a->dclass == b->dclass &&
+		dnsname_equal(&a->name, &b->name) &&
+		dnsname_equal(&a->owner, &b->owner);
+}
+
+/** remove an entry from the list and its rrset from the cache
+ * @param cache: the list
+ * @param env: has the caches
+ * @param at: what points to the entry, and then to the next one */
+static void
+noted_remove(struct oe_cache* cache, struct module_env* env,
+	struct oe_noted** at)
+{
+	struct oe_noted* n = *at;
+	*at = n->next;
+	cache->count--;
+	rrset_cache_remove(env->rrset_cache, n->name.b, n->name.n, n->type,
+		n->dclass, 0);
+	/* the message of the name itself is of no use without its rrset */
+	msg_cache_remove(env, n->name.b, n->name.n, n->type, n->dclass, 0);
+	if(n->type == LDNS_RR_TYPE_AAAA)
+		msg_cache_remove(env, n->name.b, n->name.n, n->type, n->dclass,
+			BIT_CD);
+	free(n);
+}
+
+struct oe_cache*
+oe_cache_create(void)
+{
+	struct oe_cache* cache = (struct oe_cache*)calloc(1, sizeof(*cache));
+	if(!cache)
+		return NULL;
+	lock_basic_init(&cache->lock);
+	return cache;
+}
+
+void
+oe_cache_delete(struct oe_cache* cache)
+{
+	size_t i;
+	if(!cache)
+		return;
+	for(i = 0; i < OE_BUCKETS; i++) {
+		struct oe_noted* n, *next;
+		for(n = cache->buckets[i]; n; n = next) {
+			next = n->next;
+			free(n);
+		}
+	}
+	lock_basic_destroy(&cache->lock);
+	free(cache);
+}
+
+/** make room: the one that ends first goes */
+static void
+evict(struct oe_cache* cache, struct module_env* env)
+{
+	struct oe_noted** at, **first = NULL;
+	size_t i;
+	for(i = 0; i < OE_BUCKETS; i++)
+		for(at = &cache->buckets[i]; *at; at = &(*at)->next)
+			if(!first || (*at)->expires < (*first)->expires)
+				first = at;
+	if(first)
+		noted_remove(cache, env, first);
+}
+
+/** An older copy of this rrset that lives longer would win over the new one
+ * with its shorter life: remove it. */
+static void
+remove_longer(struct module_env* env, struct ub_packed_rrset_key* rrset,
+	time_t ttl)
+{
+	int longer;
+	struct ub_packed_rrset_key* cached = rrset_cache_lookup(
+		env->rrset_cache, rrset->rk.dname, rrset->rk.dname_len,
+		ntohs(rrset->rk.type), ntohs(rrset->rk.rrset_class),
+		rrset->rk.flags, *env->now, 0);
+	if(!cached)
+		return;
+	longer = ((struct packed_rrset_data*)cached->entry.data)->ttl >
+		*env->now + ttl;
+	lock_rw_unlock(&cached->entry.lock);
+	if(longer)
+		rrset_cache_remove(env->rrset_cache, rrset->rk.dname,
+			rrset->rk.dname_len, ntohs(rrset->rk.type),
+			ntohs(rrset->rk.rrset_class), rrset->rk.flags);
+}
+
+int
+oe_cache_note(struct oe_cache* cache, struct module_env* env,
+	struct ub_packed_rrset_key* rrset, const struct dnsname* owner,
+	time_t ttl)
+{
+	struct rd r = rd_over(span_of(rrset->rk.dname, rrset->rk.dname_len));
+	struct oe_noted key, *n, **b;
+	memset(&key, 0, sizeof(key));
+	if(dnsname_read(&r, &key.name) != IKE_OK)
+		return 0;
+	key.type = ntohs(rrset->rk.type);
+	key.dclass = ntohs(rrset->rk.rrset_class);
+	key.owner = *owner;
+	remove_longer(env, rrset, ttl);
+	lock_basic_lock(&cache->lock);
+	b = bucket(cache, owner);
+	for(n = *b; n && !noted_equal(n, &key); n = n->next)
+		;
+	if(!n) {
+		if(cache->count >= OE_CACHE_MAX)
+			evict(cache, env);
+		if(!(n = (struct oe_noted*)memdup(&key, sizeof(key)))) {
+			lock_basic_unlock(&cache->lock);
+			return 0;
+		}
+		n->next = *b;
+		*b = n;
+		cache->count++;
+	}
+	n->expires = *env->now + ttl;
+	lock_basic_unlock(&cache->lock);
+	return 1;
+}
+
+/** forget what is in one bucket; owner NULL is everything */
+static void
+forget_bucket(struct oe_cache* cache, struct module_env* env,
+	struct oe_noted** at, const struct dnsname* owner)
+{
+	while(*at) {
+		if(!owner || dnsname_equal(&(*at)->owner, owner))
+			noted_remove(cache, env, at);
+		else	at = &(*at)->next;
+	}
+}
+
+void
+oe_cache_forget(struct oe_cache* cache, struct module_env* env,
+	const struct dnsname* owner)
+{
+	size_t i;
+	lock_basic_lock(&cache->lock);
+	if(owner)
+		forget_bucket(cache, env, bucket(cache, owner), owner);
+	else	for(i = 0; i < OE_BUCKETS; i++)
+			forget_bucket(cache, env, &cache->buckets[i], NULL);
+	lock_basic_unlock(&cache->lock);
+}
+
+time_t
+oe_cache_expire(struct oe_cache* cache, struct module_env* env)
+{
+	struct oe_noted** at;
+	time_t first = 0, now = *env->now;
+	size_t i;
+	lock_basic_lock(&cache->lock);
+	for(i = 0; i < OE_BUCKETS; i++) {
+		at = &cache->buckets[i];
+		while(*at) {
+			if((*at)->expires <= now) {
+				noted_remove(cache, env, at);
+				continue;
+			}
+			if(first == 0 || (*at)->expires < first)
+				first = (*at)->expires;
+			at = &(*at)->next;
+		}
+	}
+	lock_basic_unlock(&cache->lock);
+	return first ? first - now : 0;
+}
+
+size_t
+oe_cache_get_mem(struct oe_cache* cache)
+{
+	size_t n;
+	lock_basic_lock(&cache->lock);
+	n = cache->count*sizeof(struct oe_noted);
+	lock_basic_unlock(&cache->lock);
+	return sizeof(*cache) + n;
+}

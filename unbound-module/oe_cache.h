@@ -1,0 +1,64 @@
+/*
+ * unbound-module/oe_cache.h - protected addresses in Unbound's caches.
+ */
+
+/**
+ * \file
+ * Unbound answers from its message cache without asking any module. So an
+ * address of a keyed name is stored only after the verdict, and it has to go
+ * when the protection goes. Here is the list of what was stored.
+ *
+ * Every message refers to its RRsets in the RRset cache, and a reference to an
+ * RRset that has been removed makes the message unusable. So removing the
+ * address RRset of an owner takes away every message that contains it, those
+ * for aliases too: there is no list of aliases to keep.
+ *
+ * The list is bounded. What falls off it is removed from the cache: what is
+ * not in the list is not in the cache.
+ *
+ * Shared by all workers, like the caches; locked inside.
+ */
+
+#ifndef OE_CACHE_H
+#define OE_CACHE_H
+
+struct module_env;
+struct ub_packed_rrset_key;
+struct dnsname;
+struct oe_cache;
+
+/** Make the list; NULL if out of memory. */
+struct oe_cache* oe_cache_create(void);
+
+/** Delete the list. The caches are not touched: they may be gone. */
+void oe_cache_delete(struct oe_cache* cache);
+
+/**
+ * An RRset with addresses is about to be stored.
+ * @param cache: the list.
+ * @param env: has the RRset cache.
+ * @param rrset: the RRset.
+ * @param owner: the name whose protection this depends on. For an A RRset its
+ *	owner, for address hints the name that they belong to.
+ * @param ttl: seconds that the RRset will live.
+ * @return 0 if out of memory: it must not be stored.
+ */
+int oe_cache_note(struct oe_cache* cache, struct module_env* env,
+	struct ub_packed_rrset_key* rrset, const struct dnsname* owner,
+	time_t ttl);
+
+/** Remove what depends on this owner from the caches; NULL: everything. */
+void oe_cache_forget(struct oe_cache* cache, struct module_env* env,
+	const struct dnsname* owner);
+
+/**
+ * Remove RRsets whose time has come. Unbound itself would keep them to be
+ * served when they are expired (serve-expired).
+ * @return seconds until this has to be called again, 0 if the list is empty.
+ */
+time_t oe_cache_expire(struct oe_cache* cache, struct module_env* env);
+
+/** memory in use */
+size_t oe_cache_get_mem(struct oe_cache* cache);
+
+#endif /* OE_CACHE_H */

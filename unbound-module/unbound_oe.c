@@ -1,0 +1,628 @@
+/*
+ * unbound-module/unbound_oe.c - addresses are answered after protection.
+ */
+
+/**
+ * \file
+ * The module: see unbound_oe.h for the life of a query.
+ */
+
+#include "ub_compat.h"
+#include "unbound_oe.h"
+#include "oe_answer.h"
+#include "oe_cache.h"
+#include "oe_client.h"
+#include "oe_request.h"
+
+#include "services/modstack.h"
+#include "sldns/wire2str.h"
+#include "util/fptr_wlist.h"
+#include "util/netevent.h"
+#include "util/ub_event.h"
+#include "validator/val_neg.h"
+
+/** what a handler wants operate() to do next */
+enum oe_next {
+	/** let the modules behind us work */
+	oe_next_module,
+	/** wait for attached IPSECKEY lookups */
+	oe_next_subquery,
+	/** wait for verdicts */
+	oe_next_verdict,
+	/** return_msg or return_rcode is the answer */
+	oe_next_finished
+};
+
+/** An answer that left out addresses lives this long: the client should ask
+ * again soon, and get all. Seconds. */
+#define OE_PARTIAL_TTL 5
+/** part of the deadline, in percent, that a request gets even if the lookups
+ * took longer than the rest */
+#define OE_DEADLINE_FLOOR 25
+/** refusals logged in one second */
+#define OE_LOG_MAX 10
+
+/** our state of a query, made when it does not exist; NULL: out of memory */
+static struct oe_qstate*
+oe_qstate_get(struct module_qstate* qstate, int id)
+{
+	struct oe_qstate* oq = (struct oe_qstate*)qstate->minfo[id];
+	if(oq)
+		return oq;
+	oq = (struct oe_qstate*)regional_alloc_zero(qstate->region,
+		sizeof(*oq));
+	if(!oq)
+		return NULL;
+	oq->qstate = qstate;
+	oq->start = *qstate->env->now_tv;
+	qstate->minfo[id] = oq;
+	return oq;
+}
+
+int
+oe_query_response(struct module_qstate* qstate, struct dns_msg* response,
+	int id, void* ATTR_UNUSED(arg))
+{
+	struct oe_qstate* oq = (struct oe_qstate*)qstate->minfo[id];
+	int tells = response && oe_answer_tells_address(response->rep);
+	/* Others do not want this query to be stored at all, forward-no-cache
+	 * for example: they set both flags. */
+	if(qstate->no_cache_lookup)
+		return 1;
+	if(!oq && tells && !qstate->no_cache_store) {
+		if(!(oq = oe_qstate_get(qstate, id)))
+			log_err("unbound-oe: out of memory");
+		else	oq->guarding = 1;
+		qstate->no_cache_store = 1;
+	}
+	if(oq && oq->guarding)
+		qstate->no_cache_store = tells;
+	return 1;
+}
+
+/** store what the guard kept from the cache, as the validator does it */
+static void
+store_answer(struct module_qstate* qstate, struct oe_qstate* oq,
+	struct reply_info* rep)
+{
+	int is_referral = !(qstate->query_flags&BIT_RD);
+	if(!oq->withheld)
+		return;
+	if(rep->security == sec_status_secure && qstate->env->neg_cache)
+		val_neg_addreply(qstate->env->neg_cache, rep);
+	if(!oe_dns_cache_store(qstate, rep, is_referral))
+		log_err("unbound-oe: out of memory storing an answer");
+}
+
+/** Store that the answer is bogus, without the addresses: a client that sets
+ * CD would be given those. */
+static void
+store_bogus(struct module_qstate* qstate, struct oe_qstate* oq,
+	struct reply_info* rep)
+{
+	struct reply_info err;
+	memset(&err, 0, sizeof(err));
+	err.flags = (uint16_t)(BIT_QR | BIT_RA);
+	FLAGS_SET_RCODE(err.flags, LDNS_RCODE_SERVFAIL);
+	err.qdcount = 1;
+	err.ttl = rep->ttl;
+	err.prefetch_ttl = PREFETCH_TTL_CALC(err.ttl);
+	err.serve_expired_ttl = err.ttl;
+	err.security = sec_status_bogus;
+	err.reason_bogus = rep->reason_bogus;
+	store_answer(qstate, oq, &err);
+}
+
+/** log a refusal, but not too many of them */
+static void
+log_refusal(struct oe_env* oe, struct module_qstate* qstate, const char* text)
+{
+	char name[LDNS_MAX_DOMAINLEN+1], type[16];
+	int count;
+	lock_basic_lock(&oe->lock);
+	if(oe->log_second != *qstate->env->now) {
+		oe->log_second = *qstate->env->now;
+		oe->log_count = 0;
+	}
+	count = ++oe->log_count;
+	lock_basic_unlock(&oe->lock);
+	if(count > OE_LOG_MAX)
+		return;
+	dname_str(qstate->qinfo.qname, name);
+	(void)sldns_wire2str_type_buf(qstate->qinfo.qtype, type, sizeof(type));
+	log_info("unbound-oe: %s %s refused: %s", name, type, text);
+}
+
+/** answer SERVFAIL and say why */
+static enum oe_next
+refuse(struct oe_env* oe, struct oe_qstate* oq, sldns_ede_code code,
+	enum rp_reason reason, const char* detail)
+{
+	struct module_qstate* qstate = oq->qstate;
+	char text[RP_REASON_TEXT_MAX*2];
+	if(detail && *detail)
+		snprintf(text, sizeof(text), "ipsec: %s: %s",
+			rp_reason_text(reason), detail);
+	else	snprintf(text, sizeof(text), "ipsec: %s",
+			rp_reason_text(reason));
+	log_refusal(oe, qstate, text);
+	errinf(qstate, text);
+	oq->reason_code = code;
+	oq->reason = regional_strdup(qstate->region, text);
+	/* no stale answer instead, serve-expired */
+	qstate->no_cache_lookup = 1;
+	qstate->return_msg = NULL;
+	qstate->return_rcode = LDNS_RCODE_SERVFAIL;
+	return oe_next_finished;
+}
+
+int
+oe_reply_servfail(struct query_info* ATTR_UNUSED(qinfo),
+	struct module_qstate* qstate, struct reply_info* ATTR_UNUSED(rep),
+	int ATTR_UNUSED(rcode), struct edns_data* ATTR_UNUSED(edns),
+	struct edns_option** opt_list_out,
+	struct comm_reply* ATTR_UNUSED(repinfo), struct regional* region,
+	struct timeval* ATTR_UNUSED(start_time), int id,
+	void* ATTR_UNUSED(arg))
+{
+	struct oe_qstate* oq = qstate ?
+		(struct oe_qstate*)qstate->minfo[id] : NULL;
+	if(oq && oq->reason && !edns_opt_list_append_ede(opt_list_out, region,
+		oq->reason_code, oq->reason))
+		log_err("unbound-oe: out of memory");
+	return 1;
+}
+
+/** answer in clear */
+static enum oe_next
+answer_clear(struct module_qstate* qstate, struct oe_qstate* oq)
+{
+	store_answer(qstate, oq, qstate->return_msg->rep);
+	return oe_next_finished;
+}
+
+/** the helper has a message about cached answers, or is gone */
+static void
+down_func(struct module_env* env, void* arg, const struct dnsname* owner)
+{
+	oe_cache_forget(((struct oe_env*)arg)->cache, env, owner);
+}
+
+/** connection of this worker; NULL if out of memory or too many workers */
+static struct oe_client*
+client_get(struct oe_env* oe, struct module_env* env)
+{
+	struct oe_client* client = NULL;
+	size_t i;
+	lock_basic_lock(&oe->lock);
+	for(i = 0; i < oe->num_clients; i++) {
+		if(oe_client_is_for(oe->clients[i], env)) {
+			client = oe->clients[i];
+			break;
+		}
+	}
+	if(!client && oe->num_clients < OE_WORKERS_MAX) {
+		client = oe_client_create(env, &oe->cfg, down_func, oe);
+		if(client)
+			oe->clients[oe->num_clients++] = client;
+	}
+	lock_basic_unlock(&oe->lock);
+	return client;
+}
+
+/** time for the list of cached addresses */
+static time_t
+expire_func(struct module_env* env, void* arg)
+{
+	return oe_cache_expire(((struct oe_env*)arg)->cache, env);
+}
+
+/** note the address rrsets of an answer before they are stored; 0 if that
+ * failed and they must not be */
+static int
+note_answer(struct oe_env* oe, struct module_qstate* qstate,
+	struct oe_qstate* oq, struct reply_info* rep)
+{
+	struct oe_client* client = client_get(oe, qstate->env);
+	struct oe_target* t;
+	size_t i;
+	if(!client)
+		return 0;
+	for(i = 0; i < rep->an_numrrsets; i++) {
+		if(!oe_type_is_address(ntohs(rep->rrsets[i]->rk.type)))
+			continue;
+		for(t = oq->targets; t; t = t->next)
+			if(!oe_cache_note(oe->cache, qstate->env,
+				rep->rrsets[i], &t->owner, rep->ttl))
+				return 0;
+	}
+	oe_client_wake(client, rep->ttl > 0 ? rep->ttl : 1, expire_func, oe);
+	return 1;
+}
+
+/** does a client of this query want DNSSEC records */
+static int
+has_do_client(struct module_qstate* qstate)
+{
+	struct mesh_reply* r;
+	for(r = qstate->mesh_info->reply_list; r; r = r->next)
+		if(r->edns.bits & EDNS_DO)
+			return 1;
+	return 0;
+}
+
+/** All verdicts are in: answer what they allow. */
+static enum oe_next
+answer_allowed(struct oe_env* oe, struct module_qstate* qstate,
+	struct oe_qstate* oq)
+{
+	struct reply_info* rep = qstate->return_msg->rep;
+	time_t ttl = rep->ttl;
+	struct oe_target* t, *partial = NULL;
+	for(t = oq->targets; t; t = t->next) {
+		if(t->kind == RP_REFUSE) {
+			/* a prefetch: the answer is still in the cache */
+			oe_cache_forget(oe->cache, qstate->env, &t->owner);
+			return refuse(oe, oq, LDNS_EDE_OTHER, t->reason,
+				t->detail);
+		}
+		if(t->keys_status != oe_keys_found)
+			continue;
+		if(t->ttl_cap < ttl)
+			ttl = t->ttl_cap;
+		if(t->keys_ttl < ttl)
+			ttl = t->keys_ttl;
+		if(t->n_refused > 0)
+			partial = t;
+	}
+	if(partial) {
+		/* a client that validates would reject the rest */
+		if(has_do_client(qstate) || !oe_answer_leave_out(rep,
+			qstate->region, oq->targets))
+			return refuse(oe, oq, LDNS_EDE_OTHER,
+				partial->reason, partial->detail);
+		oe_answer_cap_ttl(rep, ttl < OE_PARTIAL_TTL ? ttl :
+			OE_PARTIAL_TTL);
+		return oe_next_finished;
+	}
+	oe_answer_cap_ttl(rep, ttl);
+	if(ttl > 0 && note_answer(oe, qstate, oq, rep))
+		store_answer(qstate, oq, rep);
+	return oe_next_finished;
+}
+
+/** a verdict has come in */
+static void
+verdict_done(void* arg, const struct rp_verdict* verdict)
+{
+	struct oe_target* t = (struct oe_target*)arg;
+	struct oe_qstate* oq = t->query;
+	struct module_qstate* qstate = oq->qstate;
+	oe_target_take_verdict(t, verdict);
+	t->job = NULL;
+	/* this may end and delete the query */
+	if(--oq->waiting == 0)
+		mesh_run(qstate->env->mesh, qstate->mesh_info,
+			module_event_reply, NULL);
+}
+
+/** milliseconds that are left for the helper */
+static int
+time_left(struct oe_env* oe, struct module_qstate* qstate,
+	struct oe_qstate* oq)
+{
+	struct timeval* now = qstate->env->now_tv;
+	int deadline = oe->cfg.deadline_ms;
+	int floor = deadline*OE_DEADLINE_FLOOR/100;
+	int64_t used = ((int64_t)now->tv_sec - oq->start.tv_sec)*1000 +
+		(now->tv_usec - oq->start.tv_usec)/1000;
+	if(used < 0)
+		used = 0; /* the clock was set back */
+	if(used > deadline - floor)
+		return floor;
+	return deadline - (int)used;
+}
+
+/** ask the helper about all targets with keys */
+static enum oe_next
+establish(struct oe_env* oe, struct module_qstate* qstate,
+	struct oe_qstate* oq)
+{
+	struct oe_client* client = client_get(oe, qstate->env);
+	struct oe_target* t;
+	if(oe->cfg.error[0])
+		return refuse(oe, oq, LDNS_EDE_OTHER, REASON_INTERNAL,
+			oe->cfg.error);
+	if(!client)
+		return refuse(oe, oq, LDNS_EDE_OTHER, REASON_INTERNAL,
+			"no connection for this worker");
+	/* no stale answer while we wait, serve-expired */
+	qstate->no_cache_lookup = 1;
+	for(t = oq->targets; t; t = t->next) {
+		struct rp_establish ask;
+		enum rp_reason refused;
+		if(t->keys_status != oe_keys_found)
+			continue;
+		oe_target_request(t, qstate->return_msg->rep->ttl,
+			time_left(oe, qstate, oq), &ask);
+		t->job = oe_client_establish(client, &ask, verdict_done, t,
+			&refused);
+		if(!t->job)
+			return refuse(oe, oq, LDNS_EDE_OTHER, refused, "");
+		oq->waiting++;
+	}
+	return oe_next_verdict;
+}
+
+/** attach the IPSECKEY lookup of a target */
+static int
+attach_lookup(struct module_qstate* qstate, struct oe_target* target)
+{
+	struct module_qstate* newq = NULL;
+	struct query_info ask;
+	memset(&ask, 0, sizeof(ask));
+	ask.qname = target->owner.b;
+	ask.qname_len = target->owner.n;
+	ask.qtype = LDNS_RR_TYPE_IPSECKEY;
+	ask.qclass = target->dclass;
+	fptr_ok(fptr_whitelist_modenv_detect_cycle(qstate->env->detect_cycle));
+	if((*qstate->env->detect_cycle)(qstate, &ask, BIT_RD, 0, 0))
+		return 0;
+	fptr_ok(fptr_whitelist_modenv_attach_sub(qstate->env->attach_sub));
+	return oe_attach_sub(qstate, &ask, BIT_RD, &newq);
+}
+
+/** a secure answer with addresses: are there keys for them */
+static enum oe_next
+look_up_keys(struct oe_env* oe, struct module_qstate* qstate,
+	struct oe_qstate* oq)
+{
+	enum rp_reason reason;
+	struct oe_target* t;
+	if(!oe_targets_find(qstate->return_msg->rep, qstate->region,
+		&oq->targets, &reason))
+		return refuse(oe, oq, LDNS_EDE_OTHER, reason, "");
+	if(!oq->targets)
+		return answer_clear(qstate, oq);
+	for(t = oq->targets; t; t = t->next) {
+		t->query = oq;
+		if(!attach_lookup(qstate, t))
+			return refuse(oe, oq, LDNS_EDE_OTHER,
+				REASON_KEY_LOOKUP_FAILED, "internal error");
+	}
+	oq->looking_up = 1;
+	return oe_next_subquery;
+}
+
+/** an IPSECKEY lookup is done, perhaps all of them are */
+static enum oe_next
+handle_keys(struct oe_env* oe, struct module_qstate* qstate,
+	struct oe_qstate* oq)
+{
+	struct oe_target* t;
+	int found = 0;
+	for(t = oq->targets; t; t = t->next)
+		if(t->keys_status == oe_keys_unknown)
+			return oe_next_subquery;
+	oq->looking_up = 0;
+	for(t = oq->targets; t; t = t->next) {
+		if(t->keys_status == oe_keys_failed)
+			return refuse(oe, oq,
+				t->reason == REASON_KEY_BOGUS ?
+				LDNS_EDE_DNSSEC_BOGUS : LDNS_EDE_OTHER,
+				t->reason, t->detail);
+		if(t->keys_status == oe_keys_found)
+			found = 1;
+	}
+	if(!found)
+		return answer_clear(qstate, oq);
+	return establish(oe, qstate, oq);
+}
+
+/** The iterator's own lookup is done: what it found is for the RRset cache
+ * only. */
+static enum oe_next
+handle_internal(struct module_qstate* qstate, struct oe_qstate* oq)
+{
+	if(oq && oq->withheld && qstate->return_msg &&
+		!oe_dns_cache_store(qstate, qstate->return_msg->rep, 1))
+		log_err("unbound-oe: out of memory storing RRsets");
+	return oe_next_finished;
+}
+
+/** Is the validator in front of us? Then we see answers before they are
+ * validated, and all of them look insecure. */
+static void
+check_order(struct oe_env* oe, struct module_qstate* qstate, int id)
+{
+	struct module_stack* mods = &qstate->env->mesh->mods;
+	int i;
+	for(i = id+1; i < mods->num; i++)
+		if(strcmp(mods->mod[i]->name, "validator") == 0)
+			return;
+	if(!oe->order_logged)
+		log_err("unbound-oe: module-config: \"dynlib\" must be in "
+			"front of \"validator\"; nothing is protected");
+	oe->order_logged = 1;
+}
+
+/** a new query from a client or from another module */
+static enum oe_next
+handle_new(struct oe_env* oe, struct module_qstate* qstate, int id)
+{
+	struct oe_qstate* oq = oe_qstate_get(qstate, id);
+	if(!oq) {
+		log_err("unbound-oe: out of memory");
+		qstate->return_rcode = LDNS_RCODE_SERVFAIL;
+		return oe_next_finished;
+	}
+	oq->started = 1;
+	check_order(oe, qstate, id);
+	if(!qstate->no_cache_store && !qstate->is_valrec) {
+		oq->guarding = 1;
+		qstate->no_cache_store = 1;
+	}
+	return oe_next_module;
+}
+
+/** the modules behind us are finished */
+static enum oe_next
+handle_answer(struct oe_env* oe, struct module_qstate* qstate, int id)
+{
+	struct oe_qstate* oq = (struct oe_qstate*)qstate->minfo[id];
+	struct reply_info* rep = qstate->return_msg ?
+		qstate->return_msg->rep : NULL;
+	int has_client = qstate->mesh_info->reply_list != NULL ||
+		qstate->mesh_info->cb_list != NULL;
+	if(oq)
+		oq->withheld = oq->guarding && qstate->no_cache_store &&
+			!qstate->no_cache_lookup;
+	/* a client may ask for what the iterator already looks for, and is
+	 * then added to the same state */
+	if((!oq || !oq->started) && !has_client)
+		return handle_internal(qstate, oq);
+	if(qstate->return_rcode != LDNS_RCODE_NOERROR || !rep)
+		return oe_next_finished;
+	if(!(oq = oe_qstate_get(qstate, id))) {
+		log_err("unbound-oe: out of memory");
+		qstate->return_msg = NULL;
+		qstate->return_rcode = LDNS_RCODE_SERVFAIL;
+		return oe_next_finished;
+	}
+	if(rep->an_numrrsets > 0)
+		oe_answer_strip_additional(rep);
+	if(!oe_answer_has_address(rep))
+		return answer_clear(qstate, oq);
+	if(rep->security == sec_status_bogus) {
+		store_bogus(qstate, oq, rep);
+		if(!(qstate->query_flags&BIT_CD) || qstate->env->cfg->ignore_cd)
+			return oe_next_finished; /* the mesh sees to it */
+		return refuse(oe, oq, LDNS_EDE_DNSSEC_BOGUS,
+			REASON_NOT_SECURE, "the addresses are bogus");
+	}
+	if(rep->security != sec_status_secure)
+		return answer_clear(qstate, oq);
+	return look_up_keys(oe, qstate, oq);
+}
+
+/** something that we waited for has happened */
+static enum oe_next
+handle_progress(struct oe_env* oe, struct module_qstate* qstate, int id)
+{
+	struct oe_qstate* oq = (struct oe_qstate*)qstate->minfo[id];
+	if(oq->looking_up)
+		return handle_keys(oe, qstate, oq);
+	if(oq->waiting > 0)
+		return oe_next_verdict;
+	return answer_allowed(oe, qstate, oq);
+}
+
+void
+oe_operate(struct oe_env* oe, struct module_qstate* qstate,
+	enum module_ev event, int id)
+{
+	struct oe_qstate* oq = (struct oe_qstate*)qstate->minfo[id];
+	enum oe_next next;
+	verbose(VERB_QUERY, "unbound-oe[module %d] operate: extstate:%s "
+		"event:%s", id, strextstate(qstate->ext_state[id]),
+		strmodulevent(event));
+	if(event == module_event_moddone) {
+		next = handle_answer(oe, qstate, id);
+	} else if(event == module_event_error) {
+		qstate->return_msg = NULL;
+		qstate->return_rcode = LDNS_RCODE_SERVFAIL;
+		next = oe_next_finished;
+	} else if(!oq || !oq->started) {
+		next = handle_new(oe, qstate, id);
+	} else {
+		next = handle_progress(oe, qstate, id);
+	}
+	switch(next) {
+	case oe_next_module:
+		qstate->ext_state[id] = module_wait_module;
+		break;
+	case oe_next_subquery:
+		qstate->ext_state[id] = module_wait_subquery;
+		break;
+	case oe_next_verdict:
+		qstate->ext_state[id] = module_wait_reply;
+		break;
+	case oe_next_finished:
+		oe_clear(qstate, id);
+		qstate->ext_state[id] = module_finished;
+		break;
+	}
+}
+
+void
+oe_inform_super(struct module_qstate* qstate, int id,
+	struct module_qstate* super)
+{
+	struct oe_qstate* oq = (struct oe_qstate*)super->minfo[id];
+	struct oe_target* target;
+	if(!oq || qstate->qinfo.qtype != LDNS_RR_TYPE_IPSECKEY)
+		return;
+	target = oe_targets_asked(oq->targets, &qstate->qinfo);
+	if(target)
+		oe_target_take_keys(target, qstate, super->region);
+}
+
+void
+oe_clear(struct module_qstate* qstate, int id)
+{
+	struct oe_qstate* oq = (struct oe_qstate*)qstate->minfo[id];
+	struct oe_target* t;
+	if(!oq)
+		return;
+	for(t = oq->targets; t; t = t->next) {
+		if(t->job)
+			oe_job_cancel(t->job);
+		t->job = NULL;
+	}
+	oq->waiting = 0;
+}
+
+int
+oe_init(struct module_env* env, int id, struct oe_env** result)
+{
+	struct oe_env* oe = (struct oe_env*)calloc(1, sizeof(*oe));
+	*result = NULL;
+	if(!oe || !(oe->cache = oe_cache_create())) {
+		log_err("unbound-oe: out of memory");
+		free(oe);
+		return 0;
+	}
+	lock_basic_init(&oe->lock);
+	oe_config_read(&oe->cfg);
+	verbose(VERB_ALGO, "unbound-oe[module %d]: helper at %s, deadline "
+		"%d ms", id, oe->cfg.socket, oe->cfg.deadline_ms);
+	if(env->cfg->serve_expired)
+		log_warn("unbound-oe: serve-expired is on; protected "
+			"addresses are never served expired");
+	*result = oe;
+	return 1;
+}
+
+void
+oe_deinit(struct oe_env* oe)
+{
+	size_t i;
+	if(!oe)
+		return;
+	for(i = 0; i < oe->num_clients; i++)
+		oe_client_delete(oe->clients[i]);
+	oe_cache_delete(oe->cache);
+	lock_basic_destroy(&oe->lock);
+	free(oe);
+}
+
+size_t
+oe_get_mem(struct oe_env* oe)
+{
+	size_t i, sum = sizeof(*oe) + oe_cache_get_mem(oe->cache);
+	lock_basic_lock(&oe->lock);
+	for(i = 0; i < oe->num_clients; i++)
+		sum += oe_client_get_mem(oe->clients[i]);
+	lock_basic_unlock(&oe->lock);
+	return sum;
+}

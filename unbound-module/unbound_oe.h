@@ -1,0 +1,142 @@
+/*
+ * unbound-module/unbound_oe.h - addresses are answered after protection.
+ */
+
+/**
+ * \file
+ * The unbound-oe module. It sits in front of the validator:
+ * module-config: "dynlib validator iterator"
+ *
+ * The life of a query for www.example.org A, whose zone has an IPSECKEY beside
+ * the address:
+ *
+ * o A client asks and the message cache has no answer: a mesh state is made
+ *   and our operate() is called with module_event_new. We raise the guard, see
+ *   below, and pass the query on (wait_module).
+ * o The iterator fetches, the validator validates. They finish, operate() is
+ *   called with module_event_moddone. The answer is in qstate->return_msg, and
+ *   because of the guard nowhere else.
+ * o Not an address, or not secure: we store the answer in the cache as the
+ *   validator would have done, and are finished. Secure: a lookup for IPSECKEY
+ *   at the owner of the addresses is attached (wait_subquery). That is the end
+ *   of an alias chain; that the message is secure says that every link is.
+ * o The lookup ends, inform_super() takes the keys out of it, operate() is
+ *   called with module_event_pass. A validated denial: finished as above. No
+ *   proof of either: refused. Keys: the helper is asked (wait_reply), and the
+ *   worker goes on with other queries.
+ * o The verdict arrives in oe_client, which calls our function, which runs the
+ *   mesh with module_event_reply; operate() is called. Allowed: the TTL is
+ *   cut down to what the helper promises, the answer is stored and finished.
+ *   Refused: SERVFAIL with the reason as Extended DNS Error (RFC 8914).
+ * o If the query ends before, because Unbound reloads or makes room, clear()
+ *   is called and takes the job away from the client. What the helper answers
+ *   later has no job to belong to and is dropped.
+ *
+ * The guard. Answers from the message cache do not pass any module, and the
+ * iterator and validator store before we are asked. So no_cache_store is set
+ * from the start. But that also keeps the iterator from storing the
+ * delegations on its way; therefore the query_response callback, which runs
+ * for every response before it is stored, clears the flag for a response that
+ * tells no address and sets it for one that does. What comes from other
+ * places than a response (cache, auth-zone, synthesis from NSEC) leaves it as
+ * it was at the start: set.
+ *
+ * Lookups that the iterator makes for itself, for addresses of name servers,
+ * start at the iterator; we see only their moddone. They never lead to a
+ * request. The callback keeps their answers out of the message cache too, or
+ * a client could be answered from there; their RRsets are stored, because
+ * that is where the iterator looks for them.
+ *
+ * The module decides nothing. It reports names, addresses, keys and how long
+ * they live, and obeys the verdict; and without a verdict it refuses.
+ */
+
+#ifndef UNBOUND_OE_H
+#define UNBOUND_OE_H
+
+#include "util/locks.h"
+#include "util/data/msgreply.h"
+#include "oe_config.h"
+
+struct module_env;
+struct module_qstate;
+struct dns_msg;
+struct oe_cache;
+struct oe_client;
+struct oe_target;
+struct outbound_entry;
+
+/** Most workers of one daemon, each has a connection */
+#define OE_WORKERS_MAX 256
+
+/** The module's global state. */
+struct oe_env {
+	/** settings, read at init and then unchanged */
+	struct oe_config cfg;
+	/** protects clients and the log counters */
+	lock_basic_type lock;
+	/** connections to the helper, one a worker, made when first needed */
+	struct oe_client* clients[OE_WORKERS_MAX];
+	/** number of clients */
+	size_t num_clients;
+	/** protected addresses in Unbound's caches */
+	struct oe_cache* cache;
+	/** refusals logged: in this second */
+	time_t log_second;
+	/** so many */
+	int log_count;
+	/** the module order was found wrong and that was logged */
+	int order_logged;
+};
+
+/** The module's state of a query, in its region. */
+struct oe_qstate {
+	/** whose state */
+	struct module_qstate* qstate;
+	/** operate() has seen the start of this query. Not so for the lookups
+	 * that the iterator makes for itself. */
+	int started;
+	/** no_cache_store is ours to set and clear */
+	int guarding;
+	/** the guard kept the answer from the cache: storing it is up to us */
+	int withheld;
+	/** when the query came to us */
+	struct timeval start;
+	/** names that have to be protected before the answer goes out */
+	struct oe_target* targets;
+	/** IPSECKEY lookups are attached */
+	int looking_up;
+	/** verdicts to come */
+	int waiting;
+	/** refused: the code for the client, RFC 8914 */
+	sldns_ede_code reason_code;
+	/** refused: the text for the client, or NULL */
+	char* reason;
+};
+
+/** Module init. */
+int oe_init(struct module_env* env, int id, struct oe_env** oe);
+/** Module deinit. */
+void oe_deinit(struct oe_env* oe);
+/** Module operate on a query. */
+void oe_operate(struct oe_env* oe, struct module_qstate* qstate,
+	enum module_ev event, int id);
+/** A subquery of ours is done. */
+void oe_inform_super(struct module_qstate* qstate, int id,
+	struct module_qstate* super);
+/** Module cleanup of a query. */
+void oe_clear(struct module_qstate* qstate, int id);
+/** Memory in use. */
+size_t oe_get_mem(struct oe_env* oe);
+/** Callback for a response from a server, see "The guard" above. */
+int oe_query_response(struct module_qstate* qstate, struct dns_msg* response,
+	int id, void* arg);
+/** Callback for SERVFAIL replies: adds the reason. Unbound drops the options
+ * that the module itself would put into edns_opts_front_out then. */
+int oe_reply_servfail(struct query_info* qinfo, struct module_qstate* qstate,
+	struct reply_info* rep, int rcode, struct edns_data* edns,
+	struct edns_option** opt_list_out, struct comm_reply* repinfo,
+	struct regional* region, struct timeval* start_time, int id,
+	void* arg);
+
+#endif /* UNBOUND_OE_H */
