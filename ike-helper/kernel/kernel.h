@@ -39,7 +39,8 @@ IKE_CHECKED enum ike_err kernel_install_exemptions(struct kernel *k);
 /* Carry out one request; keys in it are the caller's to wipe. IKE_E_KERNEL, IKE_E_CONFLICT: nothing changed. */
 IKE_CHECKED enum ike_err kernel_apply(struct kernel *k, const struct kernel_request *request);
 
-/* As tunnel_env.traffic. */
+/* As tunnel_env.traffic. Linux before 6.2 does not tell when an SA was last used: there the idle times are seen from one
+ * call to the next, the first call says 0, and later ones are as exact as they are frequent. */
 enum ike_err kernel_traffic(struct kernel *k, uint32_t reqid, uint32_t spi_in, uint32_t spi_out, const struct ip_addr *local,
 			    const struct ip_addr *remote, struct sa_traffic *out);
 

@@ -1,0 +1,30 @@
+/* kernel_socket.c - sockets of IKE itself: exempt from every policy, and the one that takes ESP in UDP. */
+#include <linux/udp.h>
+#include <linux/xfrm.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include "kernel/kernel.h"
+
+enum ike_err kernel_socket_bypass(int fd, enum ip_family family)
+{
+	static const uint8_t dirs[] = { XFRM_POLICY_IN, XFRM_POLICY_OUT };
+
+	for (unsigned i = 0; i < 2; i++) {
+		struct xfrm_userpolicy_info policy = { .sel.family = family == IP_V6 ? AF_INET6 : AF_INET, .dir = dirs[i],
+						       .action = XFRM_POLICY_ALLOW };
+		int failed = family == IP_V6 ? setsockopt(fd, IPPROTO_IPV6, IPV6_XFRM_POLICY, &policy, sizeof policy)
+					     : setsockopt(fd, IPPROTO_IP, IP_XFRM_POLICY, &policy, sizeof policy);
+
+		if (failed)
+			return IKE_E_KERNEL;
+	}
+	return IKE_OK;
+}
+
+enum ike_err kernel_socket_encap(int fd)
+{
+	int type = UDP_ENCAP_ESPINUDP;
+
+	return setsockopt(fd, IPPROTO_UDP, UDP_ENCAP, &type, sizeof type) == 0 ? IKE_OK : IKE_E_KERNEL;
+}

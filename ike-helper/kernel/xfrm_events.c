@@ -1,0 +1,133 @@
+#define _GNU_SOURCE                 /* recvmmsg */
+#include "kernel/xfrm_events.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <linux/xfrm.h>
+#include <netlink/msg.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "kernel/xfrm_policy.h"
+
+static enum ike_err listen_to(int group, int other, struct nl_sock **out, const char **why)
+{
+	struct nl_sock *sock = nl_socket_alloc();
+
+	*out = NULL;
+	if (!sock || nl_connect(sock, NETLINK_XFRM) < 0 || nl_socket_add_memberships(sock, group, other, 0) < 0) {
+		*why = "cannot listen to the kernel's IPsec events: CAP_NET_ADMIN is missing";
+		nl_socket_free(sock);
+		return IKE_E_IO;
+	}
+	*out = sock;
+	return IKE_OK;
+}
+
+enum ike_err xfrm_events_open(struct nl_sock **out, const char **why)
+{
+	return listen_to(XFRMNLGRP_ACQUIRE, XFRMNLGRP_EXPIRE, out, why);
+}
+
+void xfrm_events_close(struct nl_sock *sock)
+{
+	nl_socket_free(sock);
+}
+
+/* A packet met one of our policies and found no SA. */
+static bool read_acquire(struct nlmsghdr *hdr, struct kernel_event *out)
+{
+	struct xfrm_user_tmpl tmpl;
+	struct nlattr *attr = NULL;
+
+	if (nlmsg_datalen(hdr) >= (int)sizeof(struct xfrm_user_acquire))
+		attr = nlmsg_find_attr(hdr, sizeof(struct xfrm_user_acquire), XFRMA_TMPL);
+	if (!attr || nla_len(attr) < (int)sizeof tmpl)
+		return false;
+	memcpy(&tmpl, nla_data(attr), sizeof tmpl);
+	*out = (struct kernel_event){ .kind = KERNEL_EV_ACQUIRE, .reqid = tmpl.reqid };
+	return true;
+}
+
+static bool read_expire(struct nlmsghdr *hdr, struct kernel_event *out)
+{
+	struct xfrm_user_expire e;
+
+	if (nlmsg_datalen(hdr) < (int)sizeof e)
+		return false;
+	memcpy(&e, nlmsg_data(hdr), sizeof e);
+	*out = (struct kernel_event){ .kind = e.hard ? KERNEL_EV_HARD_EXPIRE : KERNEL_EV_SOFT_EXPIRE,
+				      .reqid = e.state.reqid, .spi = ntohl(e.state.id.spi) };
+	/* A larval SA that nobody filled ends like this: the next packet makes another acquire, no SA was lost. */
+	return out->spi != 0;
+}
+
+static bool read_event(struct nlmsghdr *hdr, struct kernel_event *out)
+{
+	bool read = false;
+
+	if (hdr->nlmsg_type == XFRM_MSG_ACQUIRE)
+		read = read_acquire(hdr, out);
+	else if (hdr->nlmsg_type == XFRM_MSG_EXPIRE)
+		read = read_expire(hdr, out);
+	return read && (out->reqid & ~(uint32_t)KERNEL_REQID_MASK) == KERNEL_REQID_BASE;
+}
+
+bool xfrm_events_next(struct nl_sock *sock, struct kernel_event *out)
+{
+	_Alignas(struct nlmsghdr) uint8_t buf[4096];
+	struct sockaddr_nl from;
+
+	for (;;) {
+		socklen_t from_n = sizeof from;
+		ssize_t n = recvfrom(nl_socket_get_fd(sock), buf, sizeof buf, MSG_DONTWAIT, (struct sockaddr *)&from, &from_n);
+
+		if (n < 0 && (errno == EINTR || errno == ENOBUFS))
+			continue;       /* ENOBUFS: some were lost, those that are left are good */
+		if (n < 0)
+			return false;
+		/* The kernel sends one event a datagram. */
+		if (from.nl_pid == 0 && nlmsg_ok((struct nlmsghdr *)(void *)buf, (int)n) &&
+		    read_event((struct nlmsghdr *)(void *)buf, out))
+			return true;
+	}
+}
+
+enum ike_err xfrm_watch_open(struct nl_sock **out, const char **why)
+{
+	return listen_to(XFRMNLGRP_POLICY, XFRMNLGRP_EXPIRE, out, why);
+}
+
+static bool is_foreign_news(struct nlmsghdr *hdr)
+{
+	struct xfrm_policy p;
+
+	if (xfrm_policy_read(hdr, &p))
+		return p.kind == XP_FOREIGN;
+	return hdr->nlmsg_type == XFRM_MSG_FLUSHPOLICY || hdr->nlmsg_type == XFRM_MSG_POLEXPIRE;
+}
+
+bool xfrm_watch_changed(struct nl_sock *sock)
+{
+	enum { MANY = 8 };
+	_Alignas(struct nlmsghdr) uint8_t buf[MANY][1024];
+	struct iovec iov[MANY];
+	struct mmsghdr m[MANY];
+	bool changed = false;
+	int got;
+
+	do {
+		for (unsigned i = 0; i < MANY; i++) {
+			iov[i] = (struct iovec){ .iov_base = buf[i], .iov_len = sizeof buf[i] };
+			m[i] = (struct mmsghdr){ .msg_hdr = { .msg_iov = &iov[i], .msg_iovlen = 1 } };
+		}
+		got = recvmmsg(nl_socket_get_fd(sock), m, MANY, MSG_DONTWAIT, NULL);
+		/* Lost some (ENOBUFS), or one is too long: who knows whose they were. Who sent it does not matter either: at
+		 * worst the policies are read once more. */
+		changed |= got < 0 && errno != EAGAIN;
+		for (int i = 0; i < got; i++)
+			changed |= (m[i].msg_hdr.msg_flags & MSG_TRUNC) || !nlmsg_ok((struct nlmsghdr *)(void *)buf[i], (int)m[i].msg_len) ||
+				   is_foreign_news((struct nlmsghdr *)(void *)buf[i]);
+	} while (got == MANY || (got < 0 && errno != EAGAIN));
+	return changed;
+}

@@ -1,0 +1,226 @@
+#include "kernel/xfrm_policy.h"
+
+#include <netinet/in.h>
+#include <string.h>
+
+static uint8_t xfrm_dir(enum kernel_dir dir)
+{
+	return dir == DIR_OUT ? XFRM_POLICY_OUT : XFRM_POLICY_IN;
+}
+
+static struct xfrm_selector pair_selector(const struct kernel_request *r, enum kernel_dir dir)
+{
+	const struct ip_addr *src = dir == DIR_OUT ? &r->local : &r->remote;
+	const struct ip_addr *dst = dir == DIR_OUT ? &r->remote : &r->local;
+
+	return (struct xfrm_selector){ .saddr = xfrm_addr(src), .daddr = xfrm_addr(dst), .family = xfrm_family(src),
+				       .prefixlen_s = xfrm_prefix(src), .prefixlen_d = xfrm_prefix(dst) };
+}
+
+static struct xfrm_selector exempt_selector(const struct exemption *e)
+{
+	struct xfrm_selector sel = {
+		.family = e->family == IP_V6 ? AF_INET6 : AF_INET, .proto = e->proto,
+		.sport = htons(e->sport), .sport_mask = e->sport ? 0xffff : 0,
+		.dport = htons(e->dport), .dport_mask = e->dport ? 0xffff : 0,
+	};
+
+	if (e->loopback && e->family == IP_V4) {
+		sel.saddr.a4 = htonl(0x7f000000);
+		sel.prefixlen_s = 8;
+	} else if (e->loopback) {
+		sel.saddr.a6[3] = htonl(1);
+		sel.prefixlen_s = 128;
+	}
+	sel.daddr = sel.saddr;
+	sel.prefixlen_d = sel.prefixlen_s;
+	return sel;
+}
+
+static struct xfrm_userpolicy_info policy_info(const struct xfrm_selector *sel, enum kernel_dir dir, uint32_t priority)
+{
+	return (struct xfrm_userpolicy_info){
+		.sel = *sel,
+		.lft = { .soft_byte_limit = XFRM_INF, .hard_byte_limit = XFRM_INF, .soft_packet_limit = XFRM_INF,
+			 .hard_packet_limit = XFRM_INF },
+		.priority = priority, .dir = xfrm_dir(dir), .action = XFRM_POLICY_ALLOW, .share = XFRM_SHARE_ANY,
+	};
+}
+
+static void put_protect(struct xnl_batch *b, int type, const struct kernel_request *r, enum kernel_dir dir, uint32_t reqid)
+{
+	struct xfrm_selector sel = pair_selector(r, dir);
+	struct xfrm_userpolicy_info info = policy_info(&sel, dir, PRIORITY_PROTECT);
+	/* Addresses of a transport template are the packet's own. Not optional: without an SA nothing passes. */
+	struct xfrm_user_tmpl tmpl = { .id.proto = IPPROTO_ESP, .family = sel.family, .reqid = reqid,
+				       .mode = XFRM_MODE_TRANSPORT, .aalgos = UINT32_MAX, .ealgos = UINT32_MAX,
+				       .calgos = UINT32_MAX };
+
+	xnl_add(b, type, &info, sizeof info);
+	xnl_attr(b, XFRMA_TMPL, &tmpl, sizeof tmpl);
+}
+
+void xfrm_policy_add(struct xnl_batch *b, const struct kernel_request *r, enum kernel_dir dir, uint32_t reqid)
+{
+	/* NEWPOLICY refuses what exists, UPDPOLICY replaces it. */
+	put_protect(b, XFRM_MSG_NEWPOLICY, r, dir, reqid);
+}
+
+void xfrm_policy_update(struct xnl_batch *b, const struct kernel_request *r, enum kernel_dir dir, uint32_t reqid)
+{
+	put_protect(b, XFRM_MSG_UPDPOLICY, r, dir, reqid);
+}
+
+static void put_id(struct xnl_batch *b, int type, const struct xfrm_selector *sel, enum kernel_dir dir, uint32_t index)
+{
+	struct xfrm_userpolicy_id id = { .sel = *sel, .index = index, .dir = xfrm_dir(dir) };
+
+	xnl_add(b, type, &id, sizeof id);
+}
+
+void xfrm_policy_get(struct xnl_batch *b, const struct kernel_request *r, enum kernel_dir dir)
+{
+	struct xfrm_selector sel = pair_selector(r, dir);
+
+	put_id(b, XFRM_MSG_GETPOLICY, &sel, dir, 0);
+}
+
+void xfrm_policy_delete(struct xnl_batch *b, const struct kernel_request *r, enum kernel_dir dir, uint32_t index)
+{
+	struct xfrm_selector sel = pair_selector(r, dir);
+
+	put_id(b, XFRM_MSG_DELPOLICY, &sel, dir, index);
+}
+
+void xfrm_exemption_add(struct xnl_batch *b, const struct exemption *e)
+{
+	struct xfrm_selector sel = exempt_selector(e);
+	struct xfrm_userpolicy_info info = policy_info(&sel, e->dir, PRIORITY_EXEMPT);
+
+	xnl_add(b, XFRM_MSG_NEWPOLICY, &info, sizeof info);
+}
+
+void xfrm_exemption_delete(struct xnl_batch *b, const struct exemption *e)
+{
+	struct xfrm_selector sel = exempt_selector(e);
+
+	put_id(b, XFRM_MSG_DELPOLICY, &sel, e->dir, 0);
+}
+
+void xfrm_policy_list(struct xnl_batch *b)
+{
+	xnl_add(b, XFRM_MSG_GETPOLICY, NULL, 0);
+}
+
+void xfrm_policy_delete_index(struct xnl_batch *b, enum kernel_dir dir, uint16_t family, uint32_t index)
+{
+	struct xfrm_selector sel = { .family = family };
+
+	put_id(b, XFRM_MSG_DELPOLICY, &sel, dir, index);
+}
+
+/* Field by field: the struct has padding. */
+static bool selector_equal(const struct xfrm_selector *a, const struct xfrm_selector *b)
+{
+	return memcmp(&a->saddr, &b->saddr, sizeof a->saddr) == 0 && memcmp(&a->daddr, &b->daddr, sizeof a->daddr) == 0 &&
+	       a->sport == b->sport && a->sport_mask == b->sport_mask && a->dport == b->dport &&
+	       a->dport_mask == b->dport_mask && a->family == b->family && a->prefixlen_s == b->prefixlen_s &&
+	       a->prefixlen_d == b->prefixlen_d && a->proto == b->proto && a->ifindex == b->ifindex && a->user == b->user;
+}
+
+/* A row of the table of exemptions? */
+static bool selector_is_exemption(const struct xfrm_selector *sel, enum kernel_dir dir)
+{
+	struct exemption e;
+
+	for (unsigned i = 0; exemption_at(i, &e); i++) {
+		struct xfrm_selector row = exempt_selector(&e);
+
+		if (e.dir == dir && selector_equal(&row, sel))
+			return true;
+	}
+	return false;
+}
+
+static void classify(const struct xfrm_userpolicy_info *info, const struct xfrm_user_tmpl *tmpl, size_t tmpls,
+		     struct xfrm_policy *out)
+{
+	if (info->dir != XFRM_POLICY_IN && info->dir != XFRM_POLICY_OUT)
+		out->kind = XP_SOCKET;
+	else if (tmpls > 0 && (tmpl->reqid & ~(uint32_t)KERNEL_REQID_MASK) == KERNEL_REQID_BASE)
+		out->kind = XP_PROTECT;
+	else if (tmpls == 0 && info->priority == PRIORITY_EXEMPT && info->action == XFRM_POLICY_ALLOW &&
+		 selector_is_exemption(&info->sel, out->dir))
+		out->kind = XP_EXEMPT;
+	else
+		out->kind = XP_FOREIGN;
+	if (out->kind == XP_PROTECT) {
+		out->reqid = tmpl->reqid;
+		out->exact = tmpls == 1 && info->priority == PRIORITY_PROTECT && info->action == XFRM_POLICY_ALLOW &&
+			     tmpl->id.proto == IPPROTO_ESP && tmpl->mode == XFRM_MODE_TRANSPORT && !tmpl->optional;
+	}
+}
+
+/* Where a message has the policy, and where its attributes begin. NULL: not a policy message. */
+static const struct xfrm_userpolicy_info *policy_in(struct nlmsghdr *hdr, int *attrs_at)
+{
+	struct nlattr *attr;
+
+	*attrs_at = sizeof(struct xfrm_userpolicy_info);
+	if (hdr->nlmsg_type == XFRM_MSG_NEWPOLICY || hdr->nlmsg_type == XFRM_MSG_UPDPOLICY)
+		return nlmsg_datalen(hdr) >= *attrs_at ? nlmsg_data(hdr) : NULL;
+	*attrs_at = sizeof(struct xfrm_userpolicy_id);
+	if (hdr->nlmsg_type != XFRM_MSG_DELPOLICY || nlmsg_datalen(hdr) < *attrs_at)
+		return NULL;
+	attr = nlmsg_find_attr(hdr, *attrs_at, XFRMA_POLICY);
+	return attr && nla_len(attr) >= (int)sizeof(struct xfrm_userpolicy_info) ? nla_data(attr) : NULL;
+}
+
+bool xfrm_policy_read(struct nlmsghdr *hdr, struct xfrm_policy *out)
+{
+	int attrs_at;
+	const struct xfrm_userpolicy_info *at = policy_in(hdr, &attrs_at);
+	struct xfrm_userpolicy_info info;
+	struct xfrm_user_tmpl tmpl = { .reqid = 0 };
+	struct nlattr *attr;
+	size_t tmpls = 0;
+
+	*out = (struct xfrm_policy){ .kind = XP_SOCKET };
+	if (!at)
+		return false;
+	memcpy(&info, at, sizeof info);         /* inside an attribute it is aligned to four bytes only */
+	attr = nlmsg_find_attr(hdr, attrs_at, XFRMA_TMPL);
+	if (attr) {
+		tmpls = (size_t)nla_len(attr) / sizeof tmpl;
+		if (tmpls > 0)
+			memcpy(&tmpl, nla_data(attr), sizeof tmpl);
+	}
+	out->dir = info.dir == XFRM_POLICY_OUT ? DIR_OUT : DIR_IN;
+	out->sel = info.sel;
+	out->index = info.index;
+	out->priority = info.priority;
+	classify(&info, &tmpl, tmpls, out);
+	/* A policy for one port, one mark, one interface is an exception that its owner makes; what it leaves is ours. */
+	out->covers_hosts = out->kind == XP_FOREIGN && info.sel.proto == 0 && info.sel.ifindex == 0 &&
+			    !nlmsg_find_attr(hdr, attrs_at, XFRMA_MARK) && !nlmsg_find_attr(hdr, attrs_at, XFRMA_IF_ID);
+	return true;
+}
+
+static bool prefix_has(const xfrm_address_t *net, unsigned bits, const struct ip_addr *a)
+{
+	const uint8_t *n = (const uint8_t *)net;
+	unsigned whole = bits / 8;
+
+	if (bits > xfrm_prefix(a) || memcmp(n, a->b, whole) != 0)
+		return false;
+	return bits % 8 == 0 || ((n[whole] ^ a->b[whole]) & (0xff00u >> (bits % 8)) & 0xff) == 0;
+}
+
+bool xfrm_policy_covers(const struct xfrm_selector *sel, enum kernel_dir dir, const struct ip_addr *local,
+			const struct ip_addr *remote)
+{
+	const struct ip_addr *src = dir == DIR_OUT ? local : remote, *dst = dir == DIR_OUT ? remote : local;
+
+	return sel->family == xfrm_family(local) && prefix_has(&sel->saddr, sel->prefixlen_s, src) &&
+	       prefix_has(&sel->daddr, sel->prefixlen_d, dst);
+}

@@ -1,0 +1,46 @@
+/* xfrm_policy.h - messages about policies, ours and everybody's. */
+#ifndef OE_KERNEL_XFRM_POLICY_H
+#define OE_KERNEL_XFRM_POLICY_H
+
+#include "kernel/exempt.h"
+#include "kernel/plan.h"
+#include "kernel/xfrm_nl.h"
+
+/* The policies that require ESP between a pair. */
+void xfrm_policy_add(struct xnl_batch *b, const struct kernel_request *r, enum kernel_dir dir, uint32_t reqid);
+void xfrm_policy_update(struct xnl_batch *b, const struct kernel_request *r, enum kernel_dir dir, uint32_t reqid);
+void xfrm_policy_get(struct xnl_batch *b, const struct kernel_request *r, enum kernel_dir dir);
+/* index: exactly this one; 0: by its addresses. */
+void xfrm_policy_delete(struct xnl_batch *b, const struct kernel_request *r, enum kernel_dir dir, uint32_t index);
+
+void xfrm_exemption_add(struct xnl_batch *b, const struct exemption *e);
+void xfrm_exemption_delete(struct xnl_batch *b, const struct exemption *e);
+
+/* All policies, for xnl_dump(). */
+void xfrm_policy_list(struct xnl_batch *b);
+void xfrm_policy_delete_index(struct xnl_batch *b, enum kernel_dir dir, uint16_t family, uint32_t index);
+
+enum xfrm_policy_kind {
+	XP_PROTECT,                 /* ours */
+	XP_EXEMPT,                  /* ours */
+	XP_FOREIGN,
+	XP_SOCKET,                  /* of one socket, or for forwarded packets: not our business */
+};
+
+struct xfrm_policy {
+	enum xfrm_policy_kind kind;
+	enum kernel_dir dir;
+	struct xfrm_selector sel;
+	uint32_t index, priority, reqid;
+	bool exact;                 /* XP_PROTECT: as xfrm_policy_add() makes it, whatever its reqid */
+	bool covers_hosts;          /* XP_FOREIGN: decides about all packets between its addresses */
+};
+
+/* An answer, or the news that a policy came, changed or went. False: neither. */
+bool xfrm_policy_read(struct nlmsghdr *hdr, struct xfrm_policy *out);
+
+/* Do the selector's addresses include this pair? */
+bool xfrm_policy_covers(const struct xfrm_selector *sel, enum kernel_dir dir, const struct ip_addr *local,
+			const struct ip_addr *remote);
+
+#endif
