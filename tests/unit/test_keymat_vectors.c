@@ -1,5 +1,5 @@
-/* Whole exchanges between two strongSwan daemons, read, decrypted and verified with our parts, and every key that we
- * derive compared with what charon logged: an implementation that shares no code with this one.
+/* Whole exchanges of strongSwan with itself and with libreswan: read, decrypted and verified with our parts, and every
+ * key that we derive compared with what charon logged, an implementation that shares no code with this one.
  */
 #include "tests/unit/walk.h"
 
