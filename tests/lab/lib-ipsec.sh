@@ -96,7 +96,8 @@ libreswan_key() {
 own_responder() {
 	local host=$1 key=$2
 	{
-		printf 'server-key: "%s"\naccept-anonymous: yes\nlog-level: 3\n' "$LAB_WORK/$key.pem"
+		printf 'server-key: "%s"\nlog-level: debug\n' "$LAB_WORK/$key.pem"
+		[[ $* == *accept-anonymous:* ]] || echo 'accept-anonymous: yes'
 		printf 'resolver-socket: "%s"\ncontrol-socket: "%s"\n' "$LAB_WORK/$host-resolver.sock" "$LAB_WORK/$host-control.sock"
 		[ $# -lt 3 ] || printf '%s\n' "${@:3}"
 	} >"oe.$host.conf"
@@ -117,7 +118,7 @@ lab_oe_conf() { lab_oe_lines+=("$@"); }
 lab_start_client() {
 	lab_dns
 	{
-		printf 'resolver-socket: "%s"\ncontrol-socket: "%s"\nlog-level: 3\n' "$LAB_WORK/resolver.sock" "$LAB_WORK/control.sock"
+		printf 'resolver-socket: "%s"\ncontrol-socket: "%s"\nlog-level: debug\n' "$LAB_WORK/resolver.sock" "$LAB_WORK/control.sock"
 		[ ${#lab_oe_lines[@]} = 0 ] || printf '%s\n' "${lab_oe_lines[@]}"
 	} >oe.conf
 	[ -e "$LAB_BINDIR/unbound-module/.libs/unbound-oe.so" ] || fail "no $LAB_BINDIR/unbound-module/.libs/unbound-oe.so"
