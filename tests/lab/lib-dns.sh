@@ -125,7 +125,7 @@ lab_resolver() {
 			harden-referral-path: no
 		CONF
 		printf '\t%s\n' "${lab_unbound_lines[@]}"
-		[[ $* != *dynlib* ]] || printf 'dynlib:\n\tdynlib-file: "%s"\n' "$LAB_BINDIR/unbound-module/.libs/unbound-oe.so"
+		[[ $* != *dynlib* ]] || printf 'dynlib:\n\tdynlib-file: "%s"\n' "$LAB_BINDIR/.libs/unbound-oe.so"
 		cat <<-CONF
 		remote-control:
 			control-enable: yes

@@ -114,15 +114,15 @@ iked_ready() { lab_says "$1" '' && [ -S "$2" ]; }
 lab_oe_lines=()
 lab_oe_conf() { lab_oe_lines+=("$@"); }
 
-# lab_start_client: name server if it does not run yet, oe-iked and Unbound with our module
+# lab_start_client [alone]: name server if it does not run yet, oe-iked (not if alone) and Unbound with our module
 lab_start_client() {
 	lab_dns
 	{
 		printf 'resolver-socket: "%s"\ncontrol-socket: "%s"\nlog-level: debug\n' "$LAB_WORK/resolver.sock" "$LAB_WORK/control.sock"
 		[ ${#lab_oe_lines[@]} = 0 ] || printf '%s\n' "${lab_oe_lines[@]}"
 	} >oe.conf
-	[ -e "$LAB_BINDIR/unbound-module/.libs/unbound-oe.so" ] || fail "no $LAB_BINDIR/unbound-module/.libs/unbound-oe.so"
-	start_iked oe-iked client oe.conf resolver.sock
+	[ -e "$LAB_BINDIR/.libs/unbound-oe.so" ] || fail "no $LAB_BINDIR/.libs/unbound-oe.so"
+	[ "${1:-}" = alone ] || start_iked oe-iked client oe.conf resolver.sock
 	lab_resolver dynlib validator iterator
 }
 
