@@ -19,7 +19,7 @@ struct xnl {
 	struct nl_sock *sock;
 	const struct log *log;
 	uint32_t seq;
-	uint8_t answers[XNL_BATCH_MAX][XNL_ANSWER_MAX];
+	_Alignas(8) uint8_t answers[XNL_BATCH_MAX][XNL_ANSWER_MAX];
 };
 
 /* A request and what became of it. */

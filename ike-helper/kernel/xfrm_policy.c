@@ -161,8 +161,9 @@ static void classify(const struct xfrm_userpolicy_info *info, const struct xfrm_
 	}
 }
 
-/* Where a message has the policy, and where its attributes begin. NULL: not a policy message. */
-static const struct xfrm_userpolicy_info *policy_in(struct nlmsghdr *hdr, int *attrs_at)
+/* Where a message has its struct xfrm_userpolicy_info (perhaps not aligned for it), and where its attributes begin. NULL:
+ * not a policy message. */
+static const void *policy_in(struct nlmsghdr *hdr, int *attrs_at)
 {
 	struct nlattr *attr;
 
@@ -179,7 +180,7 @@ static const struct xfrm_userpolicy_info *policy_in(struct nlmsghdr *hdr, int *a
 bool xfrm_policy_read(struct nlmsghdr *hdr, struct xfrm_policy *out)
 {
 	int attrs_at;
-	const struct xfrm_userpolicy_info *at = policy_in(hdr, &attrs_at);
+	const void *at = policy_in(hdr, &attrs_at);
 	struct xfrm_userpolicy_info info;
 	struct xfrm_user_tmpl tmpl = { .reqid = 0 };
 	struct nlattr *attr;
@@ -188,7 +189,7 @@ bool xfrm_policy_read(struct nlmsghdr *hdr, struct xfrm_policy *out)
 	*out = (struct xfrm_policy){ .kind = XP_SOCKET };
 	if (!at)
 		return false;
-	memcpy(&info, at, sizeof info);         /* inside an attribute it is aligned to four bytes only */
+	memcpy(&info, at, sizeof info);
 	attr = nlmsg_find_attr(hdr, attrs_at, XFRMA_TMPL);
 	if (attr) {
 		tmpls = (size_t)nla_len(attr) / sizeof tmpl;

@@ -181,19 +181,19 @@ void xfrm_sa_name_larval(struct xnl_batch *b, const struct ip_addr *src, const s
 
 bool xfrm_sa_read(struct nlmsghdr *hdr, struct xfrm_sa *out)
 {
-	const struct xfrm_usersa_info *sa = nlmsg_data(hdr);
+	struct xfrm_usersa_info sa;
 	struct nlattr *last;
 
 	*out = (struct xfrm_sa){ 0 };
-	if (hdr->nlmsg_type != XFRM_MSG_NEWSA || nlmsg_datalen(hdr) < (int)sizeof *sa)
+	if (hdr->nlmsg_type != XFRM_MSG_NEWSA || nlmsg_datalen(hdr) < (int)sizeof sa)
 		return false;
+	memcpy(&sa, nlmsg_data(hdr), sizeof sa);        /* netlink aligns to four bytes, the struct wants eight */
 	*out = (struct xfrm_sa){
-		.src = xfrm_ip(&sa->saddr, sa->family), .dst = xfrm_ip(&sa->id.daddr, sa->family),
-		.spi = ntohl(sa->id.spi), .reqid = sa->reqid, .proto = sa->id.proto, .mode = sa->mode,
-		.bytes = sa->curlft.bytes, .packets = sa->curlft.packets,
-		.added_s = sa->curlft.add_time,
+		.src = xfrm_ip(&sa.saddr, sa.family), .dst = xfrm_ip(&sa.id.daddr, sa.family),
+		.spi = ntohl(sa.id.spi), .reqid = sa.reqid, .proto = sa.id.proto, .mode = sa.mode,
+		.bytes = sa.curlft.bytes, .packets = sa.curlft.packets, .added_s = sa.curlft.add_time,
 	};
-	last = nlmsg_find_attr(hdr, sizeof *sa, XFRMA_LASTUSED);
+	last = nlmsg_find_attr(hdr, sizeof sa, XFRMA_LASTUSED);
 	if (last && nla_len(last) == (int)sizeof out->last_use_s)
 		memcpy(&out->last_use_s, nla_data(last), sizeof out->last_use_s);
 	return true;
