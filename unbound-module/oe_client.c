@@ -52,6 +52,8 @@ struct oe_job {
 	uint8_t* unsent;
 	/** length of unsent */
 	size_t unsent_len;
+	/** an alarm: the helper knows nothing of it */
+	int alarm;
 	/** lost: waits only for done to be called with this reason */
 	enum rp_reason lost;
 };
@@ -242,7 +244,7 @@ disconnect(struct oe_client* client, enum rp_reason reason)
 	client->backoff_ms = client->backoff_ms*2 > OE_BACKOFF_MAX_MS ?
 		OE_BACKOFF_MAX_MS : client->backoff_ms*2;
 	for(job = client->first; job; job = job->next) {
-		if(!job->lost) {
+		if(!job->alarm && !job->lost) {
 			job->lost = reason;
 			lost = 1;
 		}
@@ -340,7 +342,7 @@ static int
 handle_verdict(struct oe_client* client, const struct rp_message* msg)
 {
 	struct oe_job* job = job_find(client, msg->id);
-	if(job && !job->lost && !job->unsent)
+	if(job && !job->alarm && !job->lost && !job->unsent)
 		job_done(job, &msg->u.verdict);
 	return 1;
 }
@@ -480,7 +482,7 @@ send_cancel(struct oe_job* job)
 	struct oe_client* client = job->client;
 	struct rp_message cancel;
 	size_t len;
-	if(client->fd == -1 || job->unsent || job->lost)
+	if(client->fd == -1 || job->alarm || job->unsent || job->lost)
 		return;
 	memset(&cancel, 0, sizeof(cancel));
 	cancel.type = RP_CANCEL;
@@ -636,6 +638,18 @@ oe_client_establish(struct oe_client* client, const struct rp_establish* ask,
 		return NULL;
 	}
 	add_in_ms(job->timer, (int64_t)ask->deadline_ms + OE_GRACE_MS);
+	return job;
+}
+
+struct oe_job*
+oe_client_alarm(struct oe_client* client, int ms, oe_done_func* done,
+	void* arg)
+{
+	struct oe_job* job;
+	if(!client->base || !(job = job_create(client, done, arg)))
+		return NULL;
+	job->alarm = 1;
+	add_in_ms(job->timer, ms);
 	return job;
 }
 

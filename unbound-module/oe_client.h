@@ -80,6 +80,14 @@ struct oe_job* oe_client_establish(struct oe_client* client,
 	const struct rp_establish* ask, oe_done_func* done, void* arg,
 	enum rp_reason* refused);
 
+/**
+ * Wait without asking anybody: done is called after this number of
+ * milliseconds, with a refusal.
+ * @return NULL if out of memory or there is no libevent.
+ */
+struct oe_job* oe_client_alarm(struct oe_client* client, int ms,
+	oe_done_func* done, void* arg);
+
 /** Nobody waits for this job any more: done is not called. The helper is
  * told; it may go on so that the next question finds the work done. */
 void oe_job_cancel(struct oe_job* job);

@@ -14,6 +14,7 @@
 #include "oe_client.h"
 #include "oe_request.h"
 
+#include "iterator/iterator.h"
 #include "services/modstack.h"
 #include "sldns/wire2str.h"
 #include "util/fptr_wlist.h"
@@ -36,9 +37,12 @@ enum oe_next {
 /** An answer that left out addresses lives this long: the client should ask
  * again soon, and get all. Seconds. */
 #define OE_PARTIAL_TTL 5
-/** part of the deadline, in percent, that a request gets even if the lookups
- * took longer than the rest */
-#define OE_DEADLINE_FLOOR 25
+/** Parts of the deadline, in percent, that the IPSECKEY lookup and then the
+ * request get at least, even if what came before took all of it: the servers
+ * of a zone may be slow. */
+#define OE_LOOKUP_FLOOR 50
+/** see above */
+#define OE_REQUEST_FLOOR 25
 /** refusals logged in one second */
 #define OE_LOG_MAX 10
 
@@ -306,14 +310,14 @@ verdict_done(void* arg, const struct rp_verdict* verdict)
 			module_event_reply, NULL);
 }
 
-/** milliseconds that are left for the helper */
+/** milliseconds until the deadline of a query, but not less than a part of
+ * the whole time, in percent */
 static int
-time_left(struct oe_env* oe, struct module_qstate* qstate,
-	struct oe_qstate* oq)
+time_left(struct oe_env* oe, struct oe_qstate* oq, int floor_percent)
 {
-	struct timeval* now = qstate->env->now_tv;
+	struct timeval* now = oq->qstate->env->now_tv;
 	int deadline = oe->cfg.deadline_ms;
-	int floor = deadline*OE_DEADLINE_FLOOR/100;
+	int floor = deadline*floor_percent/100;
 	int64_t used = ((int64_t)now->tv_sec - oq->start.tv_sec)*1000 +
 		(now->tv_usec - oq->start.tv_usec)/1000;
 	if(used < 0)
@@ -344,7 +348,7 @@ establish(struct oe_env* oe, struct module_qstate* qstate,
 		if(t->keys_status != oe_keys_found)
 			continue;
 		oe_target_request(t, qstate->return_msg->rep->ttl,
-			time_left(oe, qstate, oq), &ask);
+			time_left(oe, oq, OE_REQUEST_FLOOR), &ask);
 		t->job = oe_client_establish(client, &ask, verdict_done, t,
 			&refused);
 		if(!t->job)
@@ -352,6 +356,35 @@ establish(struct oe_env* oe, struct module_qstate* qstate,
 		oq->waiting++;
 	}
 	return oe_next_verdict;
+}
+
+/**
+ * Let the iterator ask for the whole name at once. QNAME minimisation would
+ * ask for A of this name first, to hide the type; but that is what has just
+ * been asked. For other queries the answer to it is in the message cache; the
+ * guard keeps it out, and so every lookup would cost two questions.
+ * This is what the iterator does for its own subqueries: it starts them with
+ * their state filled in.
+ */
+static int
+ask_whole_name(struct module_qstate* newq)
+{
+	int id = modstack_find(&newq->env->mesh->mods, "iterator");
+	struct iter_qstate* iq;
+	if(id == -1 || !newq->env->cfg->qname_minimisation)
+		return 1;
+	iq = (struct iter_qstate*)regional_alloc_zero(newq->region,
+		sizeof(*iq));
+	if(!iq)
+		return 0;
+	iq->state = INIT_REQUEST_STATE;
+	iq->final_state = FINISHED_STATE;
+	iq->qchase = newq->qinfo;
+	iq->chase_flags = newq->query_flags;
+	iq->minimisation_state = DONOT_MINIMISE_STATE;
+	outbound_list_init(&iq->outlist);
+	newq->minfo[id] = iq;
+	return 1;
 }
 
 /** attach the IPSECKEY lookup of a target */
@@ -369,7 +402,22 @@ attach_lookup(struct module_qstate* qstate, struct oe_target* target)
 	if((*qstate->env->detect_cycle)(qstate, &ask, BIT_RD, 0, 0))
 		return 0;
 	fptr_ok(fptr_whitelist_modenv_attach_sub(qstate->env->attach_sub));
-	return oe_attach_sub(qstate, &ask, BIT_RD, &newq);
+	if(!oe_attach_sub(qstate, &ask, BIT_RD, &newq))
+		return 0;
+	/* what is foreign may have servers that were not asked about this
+	 * name before */
+	return !newq || target->foreign || ask_whole_name(newq);
+}
+
+/** the lookups take too long */
+static void
+alarm_done(void* arg, const struct rp_verdict* ATTR_UNUSED(verdict))
+{
+	struct oe_qstate* oq = (struct oe_qstate*)arg;
+	oq->alarm = NULL;
+	oq->late = 1;
+	mesh_run(oq->qstate->env->mesh, oq->qstate->mesh_info,
+		module_event_noreply, NULL);
 }
 
 /** a secure answer with addresses: are there keys for them */
@@ -377,6 +425,7 @@ static enum oe_next
 look_up_keys(struct oe_env* oe, struct module_qstate* qstate,
 	struct oe_qstate* oq)
 {
+	struct oe_client* client = client_get(oe, qstate->env);
 	enum rp_reason reason;
 	struct oe_target* t;
 	if(!oe_targets_find(qstate->return_msg->rep, qstate->region,
@@ -391,6 +440,9 @@ look_up_keys(struct oe_env* oe, struct module_qstate* qstate,
 				REASON_KEY_LOOKUP_FAILED, "internal error");
 	}
 	oq->looking_up = 1;
+	if(client)
+		oq->alarm = oe_client_alarm(client, time_left(oe, oq,
+			OE_LOOKUP_FLOOR), alarm_done, oq);
 	return oe_next_subquery;
 }
 
@@ -401,10 +453,23 @@ handle_keys(struct oe_env* oe, struct module_qstate* qstate,
 {
 	struct oe_target* t;
 	int found = 0;
-	for(t = oq->targets; t; t = t->next)
-		if(t->keys_status == oe_keys_unknown)
-			return oe_next_subquery;
+	for(t = oq->targets; t && t->keys_status != oe_keys_unknown;
+		t = t->next)
+		;
+	if(t && !oq->late)
+		return oe_next_subquery;
 	oq->looking_up = 0;
+	if(t) {
+		/* they go on, for the next time that somebody asks */
+		fptr_ok(fptr_whitelist_modenv_detach_subs(
+			qstate->env->detach_subs));
+		(*qstate->env->detach_subs)(qstate);
+		return refuse(oe, oq, LDNS_EDE_OTHER,
+			REASON_KEY_LOOKUP_FAILED, "no answer in time");
+	}
+	if(oq->alarm)
+		oe_job_cancel(oq->alarm);
+	oq->alarm = NULL;
 	for(t = oq->targets; t; t = t->next) {
 		if(t->keys_status == oe_keys_failed)
 			return refuse(oe, oq,
@@ -579,6 +644,9 @@ oe_clear(struct module_qstate* qstate, int id)
 			oe_job_cancel(t->job);
 		t->job = NULL;
 	}
+	if(oq->alarm)
+		oe_job_cancel(oq->alarm);
+	oq->alarm = NULL;
 	oq->waiting = 0;
 }
 

@@ -20,6 +20,8 @@
  *   validator would have done, and are finished. Secure: a lookup for IPSECKEY
  *   at the owner of the addresses is attached (wait_subquery). That is the end
  *   of an alias chain; that the message is secure says that every link is.
+ *   It takes at most as long as the deadline says; Unbound itself would try
+ *   for many seconds.
  * o The lookup ends, inform_super() takes the keys out of it, operate() is
  *   called with module_event_pass. A validated denial: finished as above. No
  *   proof of either: refused. Keys: the helper is asked (wait_reply), and the
@@ -63,6 +65,7 @@ struct module_qstate;
 struct dns_msg;
 struct oe_cache;
 struct oe_client;
+struct oe_job;
 struct oe_target;
 struct outbound_entry;
 
@@ -106,6 +109,10 @@ struct oe_qstate {
 	struct oe_target* targets;
 	/** IPSECKEY lookups are attached */
 	int looking_up;
+	/** ends the wait for them, NULL if there is none */
+	struct oe_job* alarm;
+	/** it went off */
+	int late;
 	/** verdicts to come */
 	int waiting;
 	/** refused: the code for the client, RFC 8914 */

@@ -1,6 +1,7 @@
 """The tests. Each gets a Bench, starts on it what it needs, and says with assert what must hold. Their names say what
 would be wrong if they failed; the number in a docstring is the promise of the design that the test tries to break."""
 import os
+import socket
 import subprocess
 import time
 
@@ -454,3 +455,308 @@ def test_https_without_hints_or_key_is_plain(b):
 def test_malformed_https_record_is_refused(b):
     r = b.start()
     assert r.answer('webcut.example.test', HTTPS).rcode == SERVFAIL
+
+
+# Time and trouble -------------------------------------------------------------------------------------------------------
+
+def test_lost_key_lookup_is_servfail_within_the_deadline(b):
+    """2, 6: Unbound itself would try for many seconds. Not a downgrade, and nobody else waits."""
+    b.world.leaf.lost.add(('lostkey.example.test', IPSECKEY))
+    r = b.start(deadline=800)
+    waiting = r.ask('lostkey.example.test')
+    time.sleep(0.05)
+    assert r.answer('plainhost.example.test').took < 0.3 * b.slack
+    answer = waiting.answer()
+    assert answer.rcode == SERVFAIL and 'IPSECKEY lookup failed: no answer in time' in answer.reasons, str(answer)
+    assert 0.7 < answer.took < 1.0 * b.slack, str(answer)
+    b.world.leaf.lost.clear()
+    assert soon(lambda: r.answer('lostkey.example.test').rcode == NOERROR, 8)
+
+
+def test_silent_helper_is_servfail_within_the_deadline(b):
+    """6"""
+    r = b.start(lambda request: None, deadline=600)
+    answer = r.answer('host.example.test')
+    assert answer.rcode == SERVFAIL and 'did not answer in time' in answer.reasons and 0.6 <= answer.took < 0.9 * b.slack, str(answer)
+    assert soon(lambda: b.helper.cancels == [b.helper.requests[0].id])
+
+
+def test_waiting_name_delays_nobody(b):
+    """5: while 20 keyed names wait, unkeyed ones are answered at once, cold and cached."""
+    r = b.start(lambda request: (1.0, request.allow()))
+    waiting = [r.ask('k%d.example.test' % i) for i in range(20)]
+    time.sleep(0.1)
+    for i in range(10):
+        for _ in range(2):
+            assert r.answer('p%d.example.test' % i).took < 0.1 * b.slack
+    assert all(w.answer().addresses for w in waiting)
+
+
+def test_no_helper_refuses_keyed_names_at_once_and_no_others(b):
+    r = b.start(helper=False)
+    answer = r.answer('host.example.test')
+    assert answer.rcode == SERVFAIL and 'oe-iked is not running' in answer.reasons and answer.took < 0.5, str(answer)
+    assert r.answer('plainhost.example.test').addresses and r.answer('www.plain.test').addresses
+    assert r.log_text().count('cannot connect to the helper') == 1
+
+
+def test_helper_that_comes_later_is_found(b):
+    r = b.start(helper=False)
+    assert r.answer('host.example.test').rcode == SERVFAIL
+    b.helper = Helper(b.socket)
+    assert soon(lambda: r.answer('host.example.test').rcode == NOERROR, 4)
+    assert 'connected' in r.log_text()
+
+
+def test_helper_killed_while_asked(b):
+    r = b.start(lambda request: None)
+    waiting = [r.ask('k%d.example.test' % i) for i in range(5)]
+    assert soon(lambda: len(b.helper.requests) == 5)
+    b.helper.stop()
+    for w in waiting:
+        answer = w.answer()
+        assert answer.rcode == SERVFAIL and 'not running' in answer.reasons and answer.took < 1.0, str(answer)
+    b.helper = Helper(b.socket)
+    assert soon(lambda: r.answer('k1.example.test').rcode == NOERROR, 4)
+
+
+def test_helper_closes_while_asked(b):
+    r = b.start(lambda request: Helper.CLOSE)
+    for name in ('k1', 'k2'):
+        answer = r.answer(name + '.example.test')
+        assert answer.rcode == SERVFAIL and 'not running' in answer.reasons, str(answer)
+    assert r.alive()
+
+
+def rubbish(b, *datagrams):
+    """A helper that answers these: SERVFAIL, and Unbound lives."""
+    r = b.start(lambda request: list(datagrams))
+    answer = r.answer('host.example.test')
+    assert answer.rcode == SERVFAIL and 'nonsense' in answer.reasons and answer.took < 1.0, str(answer)
+    assert r.answer('plainhost.example.test').addresses
+
+
+def test_helper_answers_rubbish(b):
+    rubbish(b, b'rubbish')
+
+
+def test_helper_answers_one_byte(b):
+    rubbish(b, b'\1')
+
+
+def test_helper_answers_a_huge_message(b):
+    rubbish(b, b'\1\4' + b'x' * 60000)
+
+
+def test_helper_says_hello_twice(b):
+    rubbish(b, hello())
+
+
+def test_helper_asks_us(b):
+    rubbish(b, message(2, 7))
+
+
+def test_helper_cuts_its_verdict(b):
+    r = b.start(lambda request: request.allow()[:-1])
+    assert 'nonsense' in r.answer('host.example.test').reasons
+
+
+def test_verdict_for_another_number_of_addresses(b):
+    r = b.start(lambda request: request.allow(results=1))
+    answer = r.answer('multi.example.test')
+    assert answer.rcode == SERVFAIL and 'nonsense' in answer.reasons, str(answer)
+
+
+def test_verdict_with_a_wrong_id_is_ignored(b):
+    r = b.start(lambda request: [request.allow(ident=request.id + 1000), request.allow(ident=0), request.refuse()])
+    assert r.answer('host.example.test').rcode == SERVFAIL
+    assert 'nonsense' not in r.log_text()
+
+
+def test_late_verdict_is_dropped(b):
+    r = b.start(lambda request: (0.6, request.allow()), deadline=200)
+    assert r.answer('host.example.test').rcode == SERVFAIL
+    time.sleep(0.6)
+    assert r.answer('host.example.test').rcode == SERVFAIL, 'what came too late must not be in the cache'
+    assert r.answer('plainhost.example.test').addresses
+
+
+def test_two_verdicts_for_one_request(b):
+    r = b.start(lambda request: [request.refuse(), request.allow()])
+    assert r.answer('host.example.test').rcode == SERVFAIL
+    assert r.answer('host.example.test').rcode == SERVFAIL
+
+
+def test_helper_without_greeting(b):
+    b.helper = Helper(b.socket, greeting=None)
+    r = b.start(helper=False, deadline=500)
+    assert 'nonsense' in r.answer('host.example.test').reasons
+
+
+def test_helper_of_another_version(b):
+    b.helper = Helper(b.socket, decide=lambda request: None, greeting=hello(7, 9))
+    r = b.start(helper=False, deadline=500)
+    assert 'nonsense' in r.answer('host.example.test').reasons
+
+
+def test_control_characters_do_not_reach_the_client(b):
+    r = b.start(lambda request: request.refuse(text='bad\x1b[2J'))
+    answer = r.answer('host.example.test')
+    assert answer.rcode == SERVFAIL and '\x1b' not in answer.reasons and '\x1b' not in r.log_text(), str(answer)
+
+
+def ask_many(r, n):
+    """n different keyed names, not faster than the resolver's socket buffer can hold them."""
+    waiting = []
+    for i in range(n):
+        waiting.append(r.ask('x%d.wild.example.test' % i))
+        time.sleep(0.0005)
+    return waiting
+
+
+def test_helper_that_does_not_read(b):
+    """6: requests that find the socket full wait in the module, and the deadline holds for them."""
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    listener.bind(b.socket)
+    listener.listen(8)
+    r = b.start(helper=False, deadline=800, server=' num-queries-per-thread: 2000\n wait-limit: 0')
+    waiting = ask_many(r, 700)
+    answers = [w.answer() for w in waiting]
+    assert all(a and a.rcode == SERVFAIL and 'in time' in a.reasons for a in answers), [str(a) for a in answers][:3]
+    peer, _ = listener.accept()
+    listener.close()
+    peer.close()
+    assert r.answer('plainhost.example.test').addresses
+
+
+def test_full_socket_is_drained_in_order(b):
+    """The same, but then the helper reads, and all are answered."""
+    gate = []
+    r = b.start(lambda request: (time.sleep(0.4) if not gate else None, gate.append(1), request.allow())[2], deadline=4000,
+                server=' num-queries-per-thread: 2000\n wait-limit: 0\n discard-timeout: 5000')
+    waiting = ask_many(r, 700)
+    assert all(w.answer().addresses for w in waiting)
+    ids = [q.id for q in b.helper.requests]
+    assert ids == sorted(ids) and len(ids) == 700
+
+
+def test_reload_with_requests_pending(b):
+    """clear() runs on the main thread, then the event base is gone before deinit."""
+    r = b.start(lambda request: (0.7, request.allow()), threads=3, server=' so-reuseport: yes')
+    for _ in range(3):
+        waiting = [r.ask('k%d.example.test' % i) for i in range(20)]
+        time.sleep(0.2)
+        out = r.control('reload')
+        assert out.returncode == 0, out.stdout + out.stderr
+        assert soon(lambda: (r.ask('plainhost.example.test').answer(0.3) or None) is not None, 5 * b.slack)
+        for w in waiting:
+            w.socket.close()
+    answer = r.answer('host.example.test')
+    assert answer.addresses and r.alive(), str(answer)
+
+
+def test_shutdown_with_requests_pending(b):
+    r = b.start(lambda request: None, threads=3, server=' so-reuseport: yes')
+    for i in range(20):
+        r.ask('k%d.example.test' % i)
+    b.world.leaf.lost.add(('lostkey.example.test', IPSECKEY))
+    r.ask('lostkey.example.test')
+    assert soon(lambda: len(b.helper.requests) == 20)
+    assert r.stop() == ''
+
+
+def test_clients_that_give_up(b):
+    """TCP clients that close while we wait: the establishment goes on, the answer is cached."""
+    r = b.start(lambda request: (0.4, request.allow()))
+    s = socket.create_connection(('127.0.0.1', 5353))
+    packet = dns.question('host.example.test', A)
+    s.send(len(packet).to_bytes(2, 'big') + packet)
+    assert soon(lambda: b.helper.requests)
+    s.close()
+    time.sleep(0.6)
+    assert r.answer('host.example.test').addresses and len(b.helper.requests) == 1
+
+
+def test_jostled_queries_are_cancelled(b):
+    """Unbound drops old queries to make room: clear() with a job under way."""
+    r = b.start(lambda request: (1.2, request.allow()), server=' num-queries-per-thread: 8\n jostle-timeout: 50')
+    for i in range(40):
+        r.ask('k%d.example.test' % i)
+        time.sleep(0.03)
+    assert soon(lambda: b.helper.cancels)
+    time.sleep(1.5)
+    assert r.answer('plainhost.example.test').addresses
+
+
+# Cost and configuration -------------------------------------------------------------------------------------------------
+
+def test_cold_unkeyed_name_costs_one_extra_query(b):
+    """5: at most one in a signed zone, none in an unsigned one."""
+    r = b.start()
+    r.answer('p1.example.test')
+    b.world.leaf.asked = []
+    r.answer('p2.example.test')
+    assert sorted(b.world.upstream()) == [('p2.example.test', A), ('p2.example.test', IPSECKEY)], b.world.upstream()
+    b.world.leaf.asked = []
+    r.answer('p2.example.test', AAAA)
+    r.answer('p2.example.test')
+    assert not b.world.upstream(), 'the denial of IPSECKEY denies AAAA, too: %s' % b.world.upstream()
+    r.answer('www.plain.test')
+    b.world.leaf.asked = []
+    r.answer('www.plain.test', AAAA)
+    assert b.world.upstream() == [('www.plain.test', AAAA)], b.world.upstream()
+
+
+def test_delegations_are_remembered(b):
+    """The guard must not cost the referral walk: ipsecmod's does."""
+    r = b.start()
+    r.answer('p1.example.test')
+    b.world.root.asked, b.world.tld.asked = [], []
+    r.answer('p3.example.test')
+    r.answer('k3.example.test')
+    assert not b.world.root.asked and not b.world.tld.asked, (b.world.root.asked, b.world.tld.asked)
+
+
+def test_negative_answers_are_cached(b):
+    r = b.start()
+    for _ in range(2):
+        assert r.answer('p1.example.test', AAAA).rcode == NOERROR and r.answer('nothing.example.test').rcode == 3
+    for what in (('p1.example.test', AAAA), ('nothing.example.test', A)):
+        assert b.world.upstream().count(what) == 1, b.world.upstream()
+
+
+def test_checkconf_needs_neither_helper_nor_configuration(b):
+    r = b.start(helper=False)
+    env = dict(r.environment(), OE_CONF='/nonexistent/oe.conf')
+    done = subprocess.run([b.paths.checkconf, r.conf], env=env, capture_output=True, text=True)
+    assert done.returncode == 0 and 'no errors' in done.stdout, done.stdout + done.stderr
+    assert not os.path.exists(b.socket)
+
+
+def test_broken_configuration_refuses_keyed_names_only(b):
+    r = b.start(conf='resolver-socket "no colon"\n')
+    answer = r.answer('host.example.test')
+    assert answer.rcode == SERVFAIL and 'oe.conf:1: ' in answer.reasons, str(answer)
+    assert r.answer('plainhost.example.test').addresses
+    assert 'oe.conf:1: ' in r.log_text()
+
+
+def test_impossible_values_in_the_configuration(b):
+    for text, word in (('deadline: 5\n', 'between'), ('deadline: soon\n', 'number'), ('resolver-socket: here\n', 'absolute'),
+                       ('resolver-socket: /%s\n' % ('x' * 200), 'too long'), ('x' * 3000 + '\n', 'line too long')):
+        r = b.start(helper=False, conf='# a comment\n' + text)
+        answer = r.answer('host.example.test')
+        assert answer.rcode == SERVFAIL and 'oe.conf:2: ' in answer.reasons and word in answer.reasons, (text[:40], str(answer))
+        assert r.stop() == ''
+
+
+def test_options_of_the_helper_are_not_judged(b):
+    r = b.start(conf='resolver-socket: %s\nsomething-of-the-helper: 5 # comment\n' % b.socket)
+    assert r.answer('host.example.test').addresses
+
+
+def test_wrong_module_order_is_logged(b):
+    r = b.start(modules='validator dynlib iterator')
+    r.answer('host.example.test')
+    assert 'must be in front of "validator"' in r.log_text()
+

@@ -327,5 +327,5 @@ remote-control:
                 with open(os.path.join(self.folder, name)) as f:
                     complaints += f.read()
         complaints += ''.join(line for line in self.log_text().splitlines(True)
-                              if 'runtime error' in line and 'unbound-module' in line or 'internal error' in line)
+                              if 'runtime error' in line and 'unbound-module' in line or 'error: internal error' in line)
         return complaints or ('Unbound ended with status %d' % status if status != 0 else '')
