@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <getopt.h>
-#include <grp.h>
 #include <openssl/crypto.h>
 #include <sodium.h>
 #include <stdarg.h>
@@ -17,6 +16,7 @@
 #include "daemon/bridge.h"
 #include "daemon/conf.h"
 #include "daemon/controld.h"
+#include "daemon/group.h"
 #include "daemon/logger.h"
 #include "daemon/loop.h"
 #include "daemon/net.h"
@@ -87,15 +87,11 @@ static enum ike_err start_key(struct daemon *d)
 static enum ike_err start_sockets(struct daemon *d)
 {
 	char error[NET_ERROR_MAX];
-	struct group *group = NULL;
+	gid_t group = (gid_t)-1;        /* nobody's: root only */
 
-	if (d->conf.control_group[0] != '\0') {
-		group = getgrnam(d->conf.control_group);
-		if (!group)
-			return stopped("control-group: there is no group \"%s\"", d->conf.control_group);
-	}
-	if (unix_listen(d->conf.control_socket, SOCK_STREAM, group ? group->gr_gid : (gid_t)-1, &d->control_listener,
-			error) != IKE_OK)
+	if (d->conf.control_group[0] != '\0' && group_find(d->conf.control_group, &group) != IKE_OK)
+		return stopped("control-group: there is no group \"%s\"", d->conf.control_group);
+	if (unix_listen(d->conf.control_socket, SOCK_STREAM, group, &d->control_listener, error) != IKE_OK)
 		return stopped("control-socket: %s", error);
 	if (net_open(&d->conf, !d->options.fake_kernel, &d->log, &d->bridge.net, error) != IKE_OK)
 		return stopped("%s", error);
@@ -235,16 +231,19 @@ static enum ike_err start_loop(struct daemon *d)
 static enum ike_err start_service(struct daemon *d)
 {
 	const char *wanted = d->conf.resolver_group;
-	struct group *group = getgrnam(wanted[0] != '\0' ? wanted : "unbound");
 	struct event_base *base = loop_base(d->bridge.loop);
 	struct resolverd_user resolver;
 	struct controld_user people;
 	char error[UNIX_ERROR_MAX];
+	gid_t group;
 	int listener;
 
-	if (wanted[0] != '\0' && !group)
-		return stopped("resolver-group: there is no group \"%s\"", wanted);
-	if (unix_listen(d->conf.resolver_socket, SOCK_SEQPACKET, group ? group->gr_gid : 0, &listener, error) != IKE_OK)
+	if (group_find(wanted[0] != '\0' ? wanted : "unbound", &group) != IKE_OK) {
+		if (wanted[0] != '\0')
+			return stopped("resolver-group: there is no group \"%s\"", wanted);
+		group = 0;
+	}
+	if (unix_listen(d->conf.resolver_socket, SOCK_SEQPACKET, group, &listener, error) != IKE_OK)
 		return stopped("resolver-socket: %s", error);
 	bridge_resolverd_user(&d->bridge, &resolver);
 	if (resolverd_new(base, listener, &resolver, &d->log, &d->bridge.resolverd) != IKE_OK)
