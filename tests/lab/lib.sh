@@ -156,7 +156,8 @@ lab_silence() {
 # lab_capture NAME [HOST INTERFACE [FILTER]]: from now on into NAME.pcap; default the wire at the client
 lab_capture() {
 	local name=$1 host=${2:-wire} interface=${3:-$lab_port}
-	lab_daemon "tcpdump-$name" "$host" tcpdump -Z root -i "$interface" -s 0 --immediate-mode -U -w "$name.pcap" ${4:+"$4"}
+	# A short snapshot length gives tcpdump's ring many places; with its own a burst of netlink messages was lost.
+	lab_daemon "tcpdump-$name" "$host" tcpdump -Z root -i "$interface" -s 4096 -B 4096 --immediate-mode -U -w "$name.pcap" ${4:+"$4"}
 	lab_wait 5 "capture $name" lab_says "tcpdump-$name" "listening on"
 }
 
