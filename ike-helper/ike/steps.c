@@ -23,6 +23,9 @@ struct step {
 #define AUTH_I_PAYLOADS (P(PL_IDI) | P(PL_AUTH) | P(PL_SA) | P(PL_TSI) | P(PL_TSR))
 #define AUTH_R_PAYLOADS (P(PL_IDR) | P(PL_AUTH) | P(PL_SA) | P(PL_TSI) | P(PL_TSR))
 #define OVER (IN(ST_LEAVING) | IN(ST_LINGERING))
+/* Requests come too early here, or something else is being worked on: the rows of wait_for_it. */
+#define NOT_LISTENING (IN(ST_INIT_SENT) | IN(ST_AUTH_SENT) | IN(ST_I_INSTALLING) | IN(ST_AUTHORIZING) | IN(ST_SIGNING) | \
+		       IN(ST_R_INSTALLING))
 
 /* The first row that fits is taken: what is special stands before what is general. A `next` that equals the state is a row that stays. */
 static const struct step steps[] = {
@@ -250,7 +253,9 @@ static void refuse_message(struct ike_sa *sa, const struct stimulus *s, enum ike
 	const char *kind = s->on == ON_REQUEST ? "request" : "response";
 	enum ike_err said;
 
-	if (s->hdr->exchange == EXCH_IKE_SA_INIT) {
+	/* A bad request waits as a good one would. It must not end an SA that is half made, least of all one that the kernel is
+	 * working on. */
+	if (s->hdr->exchange == EXCH_IKE_SA_INIT || (s->on == ON_REQUEST && (IN(sa->state) & NOT_LISTENING))) {
 		sa->ike->stats.dropped_state++;
 		return;
 	}
