@@ -39,9 +39,10 @@ static void log_result(struct kernel *k, const struct kernel_request *r, enum ik
 {
 	char local[IP_TEXT_MAX], remote[IP_TEXT_MAX];
 
-	log_line(k->log, err == IKE_OK ? LOG_LEVEL_DEBUG : LOG_LEVEL_ERROR, "kernel: %s %s - %s, reqid %08x, spi %08x/%08x: %s",
-		 op_text(r->op), ip_text(&r->local, local), ip_text(&r->remote, remote), r->reqid, r->spi_in, r->spi_out,
-		 err == IKE_OK ? "done" : ike_err_text(err));
+	log_line(k->log, err == IKE_OK ? LOG_LEVEL_DEBUG : LOG_LEVEL_ERROR,
+		 "kernel: %s %s - %s, reqid %08x, spi %08x/%08x: %s", op_text(r->op),
+		 ip_text(&r->local, local), ip_text(&r->remote, remote), r->reqid, r->spi_in,
+		 r->spi_out, err == IKE_OK ? "done" : ike_err_text(err));
 }
 
 /* The runner's arg is void in plan.h, which knows no kernel. */
@@ -87,7 +88,8 @@ static void probe_request(enum ip_family family, const struct esp_suite *suite, 
 	static const uint8_t v6[16] = { 0x20, 0x01, 0x0d, 0xb8, [15] = 1 };
 
 	*out = (struct kernel_request){
-		.op = KERNEL_PROTECT, .reqid = KERNEL_REQID_BASE, .suite = *suite, .spi_in = 0x6f6f6f6f, .spi_out = 0x6f6f6f6f,
+		.op = KERNEL_PROTECT, .reqid = KERNEL_REQID_BASE, .suite = *suite,
+		.spi_in = 0x6f6f6f6f, .spi_out = 0x6f6f6f6f,
 		.local.family = (uint8_t)family, .remote.family = (uint8_t)family,
 	};
 	memcpy(out->local.b, family == IP_V4 ? v4 : v6, family == IP_V4 ? sizeof v4 : sizeof v6);
@@ -95,7 +97,8 @@ static void probe_request(enum ip_family family, const struct esp_suite *suite, 
 	out->remote.b[family == IP_V4 ? 3 : 15] = 2;
 
 	/* Not a secret: it protects no packet. Not all zero, which some modules refuse. */
-	out->keys_out.encr.n = (uint8_t)(suite_encr_key_len(suite->encr, suite->encr_bits) + suite_encr_salt_len(suite->encr));
+	out->keys_out.encr.n = (uint8_t)(suite_encr_key_len(suite->encr, suite->encr_bits) +
+					 suite_encr_salt_len(suite->encr));
 	out->keys_out.integ.n = (uint8_t)suite_integ_key_len(suite->integ);
 	for (unsigned i = 0; i < SECRET_MAX; i++) {
 		out->keys_out.encr.b[i] = (uint8_t)(i + 1);
@@ -147,7 +150,7 @@ enum ike_err kernel_check_esp(struct kernel *k, uint32_t *works, const char **wh
 			esp = true;
 		}
 		if (by_family[f] == 0)
-			log_error(k->log, "kernel: no ESP for IPv%d: addresses of this family cannot be protected (modprobe %s)",
+			log_error(k->log, "kernel: no ESP for IPv%d: such addresses cannot be protected (modprobe %s)",
 				  families[f], f == 0 ? "esp4" : "esp6");
 	}
 
@@ -155,13 +158,15 @@ enum ike_err kernel_check_esp(struct kernel *k, uint32_t *works, const char **wh
 	*works = by_family[0] && by_family[1] ? by_family[0] & by_family[1] : by_family[0] | by_family[1];
 	if (*works != 0)
 		return IKE_OK;
-	*why = esp ? "this kernel has ESP, but none of our ciphers for it: modprobe gcm ctr ghash-generic, or build it with CONFIG_CRYPTO_GCM"
-		   : "this kernel has no ESP: modprobe esp4 esp6, or build it with CONFIG_INET_ESP and CONFIG_INET6_ESP";
+	*why = esp ? "this kernel has ESP, but none of our ciphers for it: modprobe gcm ctr ghash-generic, "
+		     "or build it with CONFIG_CRYPTO_GCM"
+		   : "this kernel has no ESP: modprobe esp4 esp6, or build it with CONFIG_INET_ESP and "
+		     "CONFIG_INET6_ESP";
 	return IKE_E_UNSUPPORTED;
 }
 
-enum ike_err kernel_traffic(struct kernel *k, uint32_t reqid, uint32_t spi_in, uint32_t spi_out, const struct ip_addr *local,
-			    const struct ip_addr *remote, struct sa_traffic *out)
+enum ike_err kernel_traffic(struct kernel *k, uint32_t reqid, uint32_t spi_in, uint32_t spi_out,
+			    const struct ip_addr *local, const struct ip_addr *remote, struct sa_traffic *out)
 {
 	*out = (struct sa_traffic){ 0 };
 	return k->ops->traffic(k, reqid, spi_in, spi_out, local, remote, out);

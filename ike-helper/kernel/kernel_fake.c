@@ -85,7 +85,8 @@ static bool grow(void **list, unsigned n, unsigned *max, size_t size)
 	return true;
 }
 
-static bool same_pair(const struct ip_addr *l1, const struct ip_addr *r1, const struct ip_addr *l2, const struct ip_addr *r2)
+static bool same_pair(const struct ip_addr *l1, const struct ip_addr *r1, const struct ip_addr *l2,
+		      const struct ip_addr *r2)
 {
 	return ip_equal(r1, r2) && ip_equal(l1, l2);
 }
@@ -462,9 +463,11 @@ void kernel_fake_set_traffic(struct kernel *k, uint32_t reqid, const struct sa_t
 	f->traffic[i] = (struct fake_traffic){ .reqid = reqid, .traffic = *traffic };
 }
 
-enum ike_err kernel_fake_foreign_policy(struct kernel *k, bool in, const struct ip_addr *local, const struct ip_addr *remote)
+enum ike_err kernel_fake_foreign_policy(struct kernel *k, bool in, const struct ip_addr *local,
+					const struct ip_addr *remote)
 {
-	struct fake_policy p = { .foreign = true, .dir = in ? DIR_IN : DIR_OUT, .local = *local, .remote = *remote };
+	struct fake_policy p = { .foreign = true, .dir = in ? DIR_IN : DIR_OUT, .local = *local,
+				 .remote = *remote };
 
 	return policy_insert(fake_of(k), &p);
 }
@@ -472,7 +475,8 @@ enum ike_err kernel_fake_foreign_policy(struct kernel *k, bool in, const struct 
 enum ike_err kernel_fake_foreign_sa(struct kernel *k, bool in, const struct ip_addr *local, const struct ip_addr *remote,
 				    uint32_t spi)
 {
-	struct fake_sa sa = { .foreign = true, .dir = in ? DIR_IN : DIR_OUT, .local = *local, .remote = *remote, .spi = spi };
+	struct fake_sa sa = { .foreign = true, .dir = in ? DIR_IN : DIR_OUT, .local = *local,
+			      .remote = *remote, .spi = spi };
 
 	return sa_insert(fake_of(k), &sa);
 }
@@ -541,9 +545,11 @@ void kernel_fake_count(const struct kernel *k, struct kernel_fake_counts *out)
 }
 
 /* a's packets can be read by b. */
-static bool one_way(const struct kernel *a, const struct kernel *b, const struct ip_addr *addr_a, const struct ip_addr *addr_b)
+static bool one_way(const struct kernel *a, const struct kernel *b, const struct ip_addr *addr_a,
+		    const struct ip_addr *addr_b)
 {
-	const struct fake_sa *out = sa_find(fake_of_const(a), DIR_OUT, addr_a, addr_b, kernel_fake_spi_out(a, addr_a, addr_b));
+	uint32_t spi = kernel_fake_spi_out(a, addr_a, addr_b);
+	const struct fake_sa *out = sa_find(fake_of_const(a), DIR_OUT, addr_a, addr_b, spi);
 	const struct fake_sa *in = out ? sa_find(fake_of_const(b), DIR_IN, addr_b, addr_a, out->spi) : NULL;
 
 	return in && kernel_fake_accepts(b, addr_b, addr_a, out->spi) && in->suite.encr == out->suite.encr &&
@@ -554,7 +560,8 @@ static bool one_way(const struct kernel *a, const struct kernel *b, const struct
 	       secret_eq(secret_span(&in->keys.integ), secret_span(&out->keys.integ));
 }
 
-bool kernel_fake_pair(const struct kernel *a, const struct kernel *b, const struct ip_addr *addr_a, const struct ip_addr *addr_b)
+bool kernel_fake_pair(const struct kernel *a, const struct kernel *b, const struct ip_addr *addr_a,
+		      const struct ip_addr *addr_b)
 {
 	return one_way(a, b, addr_a, addr_b) && one_way(b, a, addr_b, addr_a);
 }
@@ -577,16 +584,22 @@ const char *kernel_fake_describe(const struct kernel *k, char *to, size_t max)
 	to[0] = '\0';
 	if (!lines)
 		return to;
-	for (unsigned i = 0; i < f->n_sas; i++)
-		snprintf(lines[n++], DESCRIBE_LINE_MAX, "sa %s %s - %s spi %08x reqid %08x encr %u/%u integ %u esn %d encap %u-%u%s\n",
-			 f->sas[i].dir == DIR_IN ? "in" : "out", ip_text(&f->sas[i].local, l), ip_text(&f->sas[i].remote, r),
-			 f->sas[i].spi, f->sas[i].reqid, f->sas[i].suite.encr, f->sas[i].suite.encr_bits, f->sas[i].suite.integ,
-			 f->sas[i].suite.esn, f->sas[i].encap_local_port, f->sas[i].encap_remote_port,
-			 f->sas[i].foreign ? " foreign" : "");
-	for (unsigned i = 0; i < f->n_policies; i++)
-		snprintf(lines[n++], DESCRIBE_LINE_MAX, "policy %s %s - %s reqid %08x%s\n", f->policies[i].dir == DIR_IN ? "in" : "out",
-			 ip_text(&f->policies[i].local, l), ip_text(&f->policies[i].remote, r), f->policies[i].reqid,
-			 f->policies[i].foreign ? " foreign" : "");
+	for (unsigned i = 0; i < f->n_sas; i++) {
+		const struct fake_sa *sa = &f->sas[i];
+
+		snprintf(lines[n++], DESCRIBE_LINE_MAX,
+			 "sa %s %s - %s spi %08x reqid %08x encr %u/%u integ %u esn %d encap %u-%u%s\n",
+			 sa->dir == DIR_IN ? "in" : "out", ip_text(&sa->local, l), ip_text(&sa->remote, r), sa->spi,
+			 sa->reqid, sa->suite.encr, sa->suite.encr_bits, sa->suite.integ, sa->suite.esn,
+			 sa->encap_local_port, sa->encap_remote_port, sa->foreign ? " foreign" : "");
+	}
+	for (unsigned i = 0; i < f->n_policies; i++) {
+		const struct fake_policy *p = &f->policies[i];
+
+		snprintf(lines[n++], DESCRIBE_LINE_MAX, "policy %s %s - %s reqid %08x%s\n",
+			 p->dir == DIR_IN ? "in" : "out", ip_text(&p->local, l), ip_text(&p->remote, r), p->reqid,
+			 p->foreign ? " foreign" : "");
+	}
 	for (unsigned i = 0; i < EXEMPT_MAX; i++)
 		if (f->exempt[i])
 			snprintf(lines[n++], DESCRIBE_LINE_MAX, "exemption %02u\n", i);

@@ -21,7 +21,8 @@ enum kernel_fate kernel_fake_fate_in(const struct kernel *k, const struct ip_add
 /* SPI that a packet out would carry; 0: none. */
 uint32_t kernel_fake_spi_out(const struct kernel *k, const struct ip_addr *local, const struct ip_addr *remote);
 /* Would a packet with this SPI, between these two, be taken? */
-bool kernel_fake_accepts(const struct kernel *k, const struct ip_addr *local, const struct ip_addr *remote, uint32_t spi_in);
+bool kernel_fake_accepts(const struct kernel *k, const struct ip_addr *local, const struct ip_addr *remote,
+			 uint32_t spi_in);
 
 struct kernel_fake_counts {
 	unsigned sas, policies, exemptions;     /* ours */
@@ -30,7 +31,8 @@ struct kernel_fake_counts {
 void kernel_fake_count(const struct kernel *k, struct kernel_fake_counts *out);
 
 /* Do a and b hold the two ends of one SA pair: a's SA out is b's SA in with the same suite and keys, and the reverse? */
-bool kernel_fake_pair(const struct kernel *a, const struct kernel *b, const struct ip_addr *addr_a, const struct ip_addr *addr_b);
+bool kernel_fake_pair(const struct kernel *a, const struct kernel *b, const struct ip_addr *addr_a,
+		      const struct ip_addr *addr_b);
 
 /* The whole content as text, a line an object, sorted, without keys; at most max bytes with the NUL, returns to. Two equal
  * texts are two equal states. */
@@ -42,9 +44,10 @@ void kernel_fake_watch(struct kernel *k, void (*step_done)(void *arg, const stru
 unsigned kernel_fake_steps(const struct kernel *k);
 
 /* Somebody else's objects. */
-IKE_CHECKED enum ike_err kernel_fake_foreign_policy(struct kernel *k, bool in, const struct ip_addr *local, const struct ip_addr *remote);
-IKE_CHECKED enum ike_err kernel_fake_foreign_sa(struct kernel *k, bool in, const struct ip_addr *local, const struct ip_addr *remote,
-						uint32_t spi);
+IKE_CHECKED enum ike_err kernel_fake_foreign_policy(struct kernel *k, bool in, const struct ip_addr *local,
+						    const struct ip_addr *remote);
+IKE_CHECKED enum ike_err kernel_fake_foreign_sa(struct kernel *k, bool in, const struct ip_addr *local,
+						const struct ip_addr *remote, uint32_t spi);
 /* What a packet out without an SA leaves behind: a larval SA and an acquire event. IKE_E_STATE: it would not. */
 IKE_CHECKED enum ike_err kernel_fake_acquire(struct kernel *k, const struct ip_addr *local, const struct ip_addr *remote);
 /* The SA with this SPI reaches a limit; the hard one removes it. IKE_E_STATE: there is none. */

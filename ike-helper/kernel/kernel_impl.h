@@ -8,8 +8,8 @@
 struct kernel_ops {
 	/* Fill the parts of the view that request->op needs (plan.h). */
 	enum ike_err (*look)(struct kernel *k, const struct kernel_request *request, struct plan_view *out);
-	/* Results as step_runner says; besides, for a probe, IKE_E_UNSUPPORTED: no ESP for this family, IKE_E_NO_PROPOSAL: no
-	 * such cipher. */
+	/* Results as step_runner says; besides, when an SA is added, IKE_E_UNSUPPORTED: no ESP for this family,
+	 * IKE_E_NO_PROPOSAL: no such cipher. */
 	step_runner *run;
 	enum ike_err (*traffic)(struct kernel *k, uint32_t reqid, uint32_t spi_in, uint32_t spi_out,
 				const struct ip_addr *local, const struct ip_addr *remote, struct sa_traffic *out);

@@ -130,8 +130,8 @@ static void step_finish(struct xfrm *x, const struct step *s, const struct xnl_r
 	*result = step_result(s, r->error);
 	if (*result != IKE_OK)
 		log_line(x->base.log, s->probe || *result == IKE_E_STATE ? LOG_LEVEL_DEBUG : LOG_LEVEL_ERROR,
-			 "kernel: %s %s: %s%s%s%s", step_text(s->kind), s->dir == DIR_OUT ? "out" : "in", strerror(r->error),
-			 r->text[0] ? " (" : "", r->text, r->text[0] ? ")" : "");
+			 "kernel: %s %s: %s%s%s%s", step_text(s->kind), s->dir == DIR_OUT ? "out" : "in",
+			 strerror(r->error), r->text[0] ? " (" : "", r->text, r->text[0] ? ")" : "");
 }
 
 static void keep_spi(void *arg, unsigned i, struct nlmsghdr *hdr)
@@ -409,7 +409,8 @@ static uint32_t seconds_since(uint64_t then_s)
 	return then_s < now_s ? (uint32_t)(now_s - then_s) : 0;
 }
 
-static void set_idle(struct xfrm *x, const struct traffic_answer *t, uint32_t spi_in, uint32_t spi_out, struct sa_traffic *out)
+static void set_idle(struct xfrm *x, const struct traffic_answer *t, uint32_t spi_in, uint32_t spi_out,
+		     struct sa_traffic *out)
 {
 	const struct xfrm_sa *sa_out = &t->sa[0], *sa_in = &t->sa[1];
 	struct timespec now;

@@ -28,7 +28,8 @@
 #include "kernel/plan.h"
 #include "kernel/exempt.h"
 
-_Static_assert((int)PLAN_STEPS_MAX >= (int)EXEMPT_MAX && (int)PLAN_STEPS_MAX >= PLAN_SAS_MAX + 2, "a plan holds any request");
+_Static_assert((int)PLAN_STEPS_MAX >= (int)EXEMPT_MAX && (int)PLAN_STEPS_MAX >= PLAN_SAS_MAX + 2,
+	       "a plan holds any request");
 
 static bool reqid_is_ours(uint32_t reqid)
 {

@@ -41,7 +41,15 @@ struct plan_view {
 	bool more;                              /* there are more SAs than fit: ask again afterwards */
 };
 
-enum step_kind { STEP_SA_ADD, STEP_SA_DELETE, STEP_POLICY_ADD, STEP_POLICY_UPDATE, STEP_POLICY_DELETE, STEP_EXEMPT_ADD, STEP_EXEMPT_DELETE };
+enum step_kind {
+	STEP_SA_ADD,
+	STEP_SA_DELETE,
+	STEP_POLICY_ADD,
+	STEP_POLICY_UPDATE,
+	STEP_POLICY_DELETE,
+	STEP_EXEMPT_ADD,
+	STEP_EXEMPT_DELETE,
+};
 
 struct step {
 	enum step_kind kind;
@@ -50,7 +58,7 @@ struct step {
 	uint32_t spi;               /* SA steps */
 	uint32_t reqid;             /* what the step installs; deleting: what was there */
 	uint32_t old_reqid;         /* STEP_POLICY_UPDATE */
-	uint32_t index;             /* STEP_POLICY_DELETE: exactly this policy; 0 = by its addresses. Exemptions: their number */
+	uint32_t index;             /* STEP_POLICY_DELETE: exactly this policy, 0 = by its addresses; exemptions: which */
 	bool probe;                 /* a refusal is an answer, not an error to log */
 	const struct kernel_request *request;   /* addresses, and for STEP_SA_ADD suite and keys; borrowed */
 };

@@ -80,7 +80,8 @@ bool xfrm_events_next(struct nl_sock *sock, struct kernel_event *out)
 
 	for (;;) {
 		socklen_t from_n = sizeof from;
-		ssize_t n = recvfrom(nl_socket_get_fd(sock), buf, sizeof buf, MSG_DONTWAIT, (struct sockaddr *)&from, &from_n);
+		ssize_t n = recvfrom(nl_socket_get_fd(sock), buf, sizeof buf, MSG_DONTWAIT,
+				     (struct sockaddr *)&from, &from_n);
 
 		if (n < 0 && (errno == EINTR || errno == ENOBUFS))
 			continue;       /* ENOBUFS: some were lost, those that are left are good */
@@ -122,12 +123,15 @@ bool xfrm_watch_changed(struct nl_sock *sock)
 			m[i] = (struct mmsghdr){ .msg_hdr = { .msg_iov = &iov[i], .msg_iovlen = 1 } };
 		}
 		got = recvmmsg(nl_socket_get_fd(sock), m, MANY, MSG_DONTWAIT, NULL);
-		/* Lost some (ENOBUFS), or one is too long: who knows whose they were. Who sent it does not matter either: at
-		 * worst the policies are read once more. */
+		/* Lost some (ENOBUFS), or one is too long: who knows whose they were. Who sent it does not matter
+		 * either: at worst the policies are read once more. */
 		changed |= got < 0 && errno != EAGAIN;
-		for (int i = 0; i < got; i++)
-			changed |= (m[i].msg_hdr.msg_flags & MSG_TRUNC) || !nlmsg_ok((struct nlmsghdr *)(void *)buf[i], (int)m[i].msg_len) ||
-				   is_foreign_news((struct nlmsghdr *)(void *)buf[i]);
+		for (int i = 0; i < got; i++) {
+			struct nlmsghdr *hdr = (struct nlmsghdr *)(void *)buf[i];
+
+			changed |= (m[i].msg_hdr.msg_flags & MSG_TRUNC) || !nlmsg_ok(hdr, (int)m[i].msg_len) ||
+				   is_foreign_news(hdr);
+		}
 	} while (got == MANY || (got < 0 && errno != EAGAIN));
 	return changed;
 }

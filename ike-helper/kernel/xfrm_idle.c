@@ -15,7 +15,8 @@ static struct idle_entry **bucket_of(struct idle_table *table, uint32_t reqid)
 	return &table->buckets[reqid % (sizeof table->buckets / sizeof table->buckets[0])];
 }
 
-static struct idle_entry *entry_of(struct idle_table *table, uint32_t reqid, uint32_t spi_in, uint32_t spi_out, uint64_t now_s)
+static struct idle_entry *entry_of(struct idle_table *table, uint32_t reqid, uint32_t spi_in, uint32_t spi_out,
+				   uint64_t now_s)
 {
 	struct idle_entry **bucket = bucket_of(table, reqid), *e;
 
@@ -25,12 +26,14 @@ static struct idle_entry *entry_of(struct idle_table *table, uint32_t reqid, uin
 	e = malloc(sizeof *e);
 	if (!e)
 		return NULL;
-	*e = (struct idle_entry){ .next = *bucket, .reqid = reqid, .spi_in = spi_in, .spi_out = spi_out, .in_s = now_s, .out_s = now_s };
+	*e = (struct idle_entry){ .next = *bucket, .reqid = reqid, .spi_in = spi_in, .spi_out = spi_out,
+				  .in_s = now_s, .out_s = now_s };
 	*bucket = e;
 	return e;
 }
 
-void idle_update(struct idle_table *table, uint32_t reqid, uint32_t spi_in, uint32_t spi_out, uint64_t now_s, struct sa_traffic *t)
+void idle_update(struct idle_table *table, uint32_t reqid, uint32_t spi_in, uint32_t spi_out, uint64_t now_s,
+		 struct sa_traffic *t)
 {
 	struct idle_entry *e = entry_of(table, reqid, spi_in, spi_out, now_s);
 

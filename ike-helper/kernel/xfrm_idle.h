@@ -18,7 +18,8 @@ struct idle_table {
 
 /* Set idle_in_s and idle_out_s in t, whose packet counts are as now, at now_s of a clock that is never set. Without memory
  * both are 0. */
-void idle_update(struct idle_table *table, uint32_t reqid, uint32_t spi_in, uint32_t spi_out, uint64_t now_s, struct sa_traffic *t);
+void idle_update(struct idle_table *table, uint32_t reqid, uint32_t spi_in, uint32_t spi_out, uint64_t now_s,
+		 struct sa_traffic *t);
 
 /* spi_in 0: all of this reqid. */
 void idle_forget(struct idle_table *table, uint32_t reqid, uint32_t spi_in);

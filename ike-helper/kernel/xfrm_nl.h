@@ -39,7 +39,8 @@ struct xnl_batch {
 IKE_CHECKED enum ike_err xnl_open(struct xnl *x, const struct log *log, const char **why);
 void xnl_close(struct xnl *x);
 
-/* Append a request that begins with n bytes of body (none: NULL, 0); for attributes: xnl_attr(). At most XNL_BATCH_MAX; more is bad. */
+/* Append a request that begins with n bytes of body (none: NULL, 0); for attributes: xnl_attr(). At most XNL_BATCH_MAX;
+ * more is bad. */
 void xnl_add(struct xnl_batch *b, int type, const void *body, size_t n);
 /* To the last request. */
 void xnl_attr(struct xnl_batch *b, int type, const void *body, size_t n);

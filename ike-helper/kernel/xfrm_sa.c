@@ -161,8 +161,9 @@ void xfrm_sa_list(struct xnl_batch *b, const struct ip_addr *src, const struct i
 	xnl_add(b, XFRM_MSG_GETSA, NULL, 0);
 	xnl_attr(b, XFRMA_PROTO, &proto, sizeof proto);
 	if (src && dst) {
-		struct xfrm_address_filter f = { .saddr = xfrm_addr(src), .daddr = xfrm_addr(dst), .family = xfrm_family(src),
-						 .splen = xfrm_prefix(src), .dplen = xfrm_prefix(dst) };
+		struct xfrm_address_filter f = { .saddr = xfrm_addr(src), .daddr = xfrm_addr(dst),
+						 .family = xfrm_family(src), .splen = xfrm_prefix(src),
+						 .dplen = xfrm_prefix(dst) };
 
 		xnl_attr(b, XFRMA_ADDRESS_FILTER, &f, sizeof f);
 	}

@@ -22,7 +22,8 @@ void xfrm_sa_get(struct xnl_batch *b, const struct ip_addr *dst, uint32_t spi);
 void xfrm_sa_delete(struct xnl_batch *b, const struct ip_addr *dst, uint32_t spi);
 /* All ESP SAs from src to dst; both NULL: all. For xnl_dump(). */
 void xfrm_sa_list(struct xnl_batch *b, const struct ip_addr *src, const struct ip_addr *dst);
-/* Give a larval SA an SPI, so that it can be deleted like others: the answer is an SA message. Makes one where there is none. */
+/* Give a larval SA an SPI, so that it can be deleted like others: the answer is an SA message. Makes one where there is
+ * none. */
 void xfrm_sa_name_larval(struct xnl_batch *b, const struct ip_addr *src, const struct ip_addr *dst, uint32_t reqid);
 
 #endif

@@ -81,7 +81,8 @@ static int udp_socket(enum host host, enum ip_family family, uint16_t port)
 
 	net_enter(host);
 	fd = socket(family == IP_V6 ? AF_INET6 : AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one) != 0 || bind(fd, (struct sockaddr *)&ss, n) != 0)
+	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one) != 0 ||
+	    bind(fd, (struct sockaddr *)&ss, n) != 0)
 		abort();
 	return fd;
 }
@@ -136,9 +137,9 @@ bool net_send(enum host from, enum ip_family family, uint16_t sport, uint16_t dp
 	return ok;
 }
 
-/* Wait for the datagram that was sent last. */
-static bool arrived_at(int fd)
+bool net_arrived(enum host from, enum ip_family family)
 {
+	int fd = service_fd[from == CLIENT ? SERVER : CLIENT][family == IP_V6];
 	struct pollfd p = { .fd = fd, .events = POLLIN };
 	unsigned got;
 
@@ -148,15 +149,9 @@ static bool arrived_at(int fd)
 	return false;
 }
 
-bool net_arrived(enum host from, enum ip_family family, uint16_t dport)
-{
-	(void)dport;
-	return arrived_at(service_fd[from == CLIENT ? SERVER : CLIENT][family == IP_V6]);
-}
-
 bool net_reaches(enum host from, enum ip_family family)
 {
-	return net_send(from, family, SERVICE_PORT, SERVICE_PORT) && net_arrived(from, family, SERVICE_PORT);
+	return net_send(from, family, SERVICE_PORT, SERVICE_PORT) && net_arrived(from, family);
 }
 
 static void count_frame(const uint8_t *p, size_t n, uint16_t ethertype, struct wire *w)

@@ -22,8 +22,8 @@ struct ip_addr net_addr(enum host host, enum ip_family family);
 
 /* A datagram from host to the other one, from and to the ports; false: the kernel refused to send. */
 bool net_send(enum host from, enum ip_family family, uint16_t sport, uint16_t dport);
-/* Has the last one arrived (waits for a moment)? */
-bool net_arrived(enum host from, enum ip_family family, uint16_t dport);
+/* Has the last one, sent by from, arrived at the service port (waits for a moment)? */
+bool net_arrived(enum host from, enum ip_family family);
 /* Service port to service port, and it arrived. */
 bool net_reaches(enum host from, enum ip_family family);
 
