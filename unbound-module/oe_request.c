@@ -50,6 +50,8 @@ target_get(struct oe_target** list, struct regional* region,
 	if(!t)
 		return NULL;
 	t->owner = *owner;
+	t->asked = t->owner.b;
+	t->asked_len = t->owner.n;
 	t->dclass = dclass;
 	t->foreign = foreign;
 	t->kind = RP_ALLOW;
@@ -162,17 +164,6 @@ oe_targets_find(struct reply_info* rep, struct regional* region,
 }
 
 struct oe_target*
-oe_targets_asked(struct oe_target* list, struct query_info* asked)
-{
-	struct oe_target* t;
-	for(t = list; t; t = t->next)
-		if(t->dclass == asked->qclass && query_dname_compare(
-			t->owner.b, asked->qname) == 0)
-			return t;
-	return NULL;
-}
-
-struct oe_target*
 oe_targets_owner(struct oe_target* list, struct ub_packed_rrset_key* rrset)
 {
 	struct oe_target* t;
@@ -247,7 +238,8 @@ take_secure(struct oe_target* target, struct reply_info* rep,
 	}
 	/* The owner of addresses has no alias (RFC 1034 3.6.2); a zone that
 	 * says so in one answer and not in the other proves nothing. */
-	if(rep->an_numrrsets > 0 && !target->foreign) {
+	if(rep->an_numrrsets > 0 && !target->foreign &&
+		target->asked == target->owner.b) {
 		keys_failed(target, REASON_KEY_LOOKUP_FAILED,
 			"the name is an alias for IPSECKEY only");
 		return;
@@ -255,16 +247,38 @@ take_secure(struct oe_target* target, struct reply_info* rep,
 	target->keys_status = oe_keys_none;
 }
 
-void
-oe_target_take_keys(struct oe_target* target, struct module_qstate* sub,
+/** does the alias chain of an answer end at the owner of the addresses */
+static int
+chain_ends_at_owner(struct oe_target* target, struct reply_info* rep)
+{
+	uint8_t* name = target->asked;
+	size_t i, len = target->asked_len;
+	for(i = 0; i < rep->an_numrrsets; i++)
+		if(ntohs(rep->rrsets[i]->rk.type) == LDNS_RR_TYPE_CNAME &&
+			query_dname_compare(rep->rrsets[i]->rk.dname, name)
+			== 0)
+			get_cname_target(rep->rrsets[i], &name, &len);
+	return query_dname_compare(name, target->owner.b) == 0;
+}
+
+/** take the outcome for one target */
+static void
+take_keys(struct oe_target* target, struct module_qstate* sub,
 	struct regional* region)
 {
-	struct reply_info* rep = sub->return_msg ? sub->return_msg->rep : NULL;
-	if(sub->return_rcode != LDNS_RCODE_NOERROR || !rep) {
+	struct reply_info* rep = sub->return_rcode == LDNS_RCODE_NOERROR &&
+		sub->return_msg ? sub->return_msg->rep : NULL;
+	if(target->asked != target->owner.b && (!rep ||
+		rep->security != sec_status_secure ||
+		!chain_ends_at_owner(target, rep))) {
+		target->keys_status = oe_keys_elsewhere;
+		return;
+	}
+	if(!rep) {
 		keys_failed(target, REASON_KEY_LOOKUP_FAILED, "");
 		return;
 	}
-	/* a bogus answer comes with rcode NOERROR: look at this first */
+	/* a bogus answer comes with rcode NOERROR */
 	if(rep->security == sec_status_bogus) {
 		keys_failed(target, REASON_KEY_BOGUS, "");
 		return;
@@ -281,6 +295,18 @@ oe_target_take_keys(struct oe_target* target, struct module_qstate* sub,
 		target->keys_status = oe_keys_none;
 	else	keys_failed(target, REASON_KEY_LOOKUP_FAILED,
 			"the zone is signed, but this answer is not secure");
+}
+
+void
+oe_targets_take_keys(struct oe_target* list, struct module_qstate* sub,
+	struct regional* region)
+{
+	struct oe_target* t;
+	for(t = list; t; t = t->next)
+		if(t->keys_status == oe_keys_unknown &&
+			t->dclass == sub->qinfo.qclass &&
+			query_dname_compare(t->asked, sub->qinfo.qname) == 0)
+			take_keys(t, sub, region);
 }
 
 void

@@ -19,7 +19,6 @@
 struct module_qstate;
 struct oe_job;
 struct oe_qstate;
-struct query_info;
 struct regional;
 struct reply_info;
 struct ub_packed_rrset_key;
@@ -36,15 +35,21 @@ enum oe_keys {
 	/** validated ones are here */
 	oe_keys_found,
 	/** not known, and not proven that there are none: fails closed */
-	oe_keys_failed
+	oe_keys_failed,
+	/** an alias was asked, and its answer says nothing about the owner */
+	oe_keys_elsewhere
 };
 
 /** a name and its addresses; all pointers into the region of the query */
 struct oe_target {
 	/** next in list */
 	struct oe_target* next;
-	/** the owner, where IPSECKEY is asked */
+	/** the owner of the addresses, and of the IPSECKEY records */
 	struct dnsname owner;
+	/** where IPSECKEY is asked: the owner, or an alias of it */
+	uint8_t* asked;
+	/** length of asked */
+	size_t asked_len;
 	/** class of the address records */
 	uint16_t dclass;
 	/** not the owner of the answer, but a TargetName in it. Its zone may
@@ -94,22 +99,19 @@ int oe_type_is_address(uint16_t type);
 int oe_targets_find(struct reply_info* rep, struct regional* region,
 	struct oe_target** list, enum rp_reason* reason);
 
-/** The target that a finished IPSECKEY lookup was for, or NULL */
-struct oe_target* oe_targets_asked(struct oe_target* list,
-	struct query_info* asked);
+/**
+ * Take the outcome of a finished IPSECKEY lookup.
+ * @param list: targets; keys_status, and keys or reason, are set for those
+ *	that it was for.
+ * @param sub: the lookup.
+ * @param region: to copy keys into; the lookup is deleted soon.
+ */
+void oe_targets_take_keys(struct oe_target* list, struct module_qstate* sub,
+	struct regional* region);
 
 /** The target with this owner, or NULL */
 struct oe_target* oe_targets_owner(struct oe_target* list,
 	struct ub_packed_rrset_key* rrset);
-
-/**
- * Take the outcome of the IPSECKEY lookup.
- * @param target: to set keys_status, and keys or reason, of.
- * @param sub: the finished lookup.
- * @param region: to copy keys into; the lookup is deleted soon.
- */
-void oe_target_take_keys(struct oe_target* target,
-	struct module_qstate* sub, struct regional* region);
 
 /**
  * Make the request for a target that has keys.

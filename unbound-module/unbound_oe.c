@@ -14,13 +14,18 @@
 #include "oe_client.h"
 #include "oe_request.h"
 
+#include "iterator/iter_delegpt.h"
 #include "iterator/iterator.h"
+#include "services/cache/rrset.h"
 #include "services/modstack.h"
 #include "sldns/wire2str.h"
 #include "util/fptr_wlist.h"
 #include "util/netevent.h"
 #include "util/ub_event.h"
+#include "validator/val_kcache.h"
+#include "validator/val_kentry.h"
 #include "validator/val_neg.h"
+#include "validator/val_utils.h"
 
 /** what a handler wants operate() to do next */
 enum oe_next {
@@ -394,8 +399,8 @@ attach_lookup(struct module_qstate* qstate, struct oe_target* target)
 	struct module_qstate* newq = NULL;
 	struct query_info ask;
 	memset(&ask, 0, sizeof(ask));
-	ask.qname = target->owner.b;
-	ask.qname_len = target->owner.n;
+	ask.qname = target->asked;
+	ask.qname_len = target->asked_len;
 	ask.qtype = LDNS_RR_TYPE_IPSECKEY;
 	ask.qclass = target->dclass;
 	fptr_ok(fptr_whitelist_modenv_detect_cycle(qstate->env->detect_cycle));
@@ -407,6 +412,95 @@ attach_lookup(struct module_qstate* qstate, struct oe_target* target)
 	/* what is foreign may have servers that were not asked about this
 	 * name before */
 	return !newq || target->foreign || ask_whole_name(newq);
+}
+
+/** remember the zone that signed an address */
+static void
+note_zone(struct oe_env* oe, struct reply_info* rep)
+{
+	uint8_t* signer = NULL;
+	size_t i, len = 0;
+	hashvalue_type h;
+	for(i = 0; i < rep->an_numrrsets && !signer; i++)
+		if(oe_type_is_address(ntohs(rep->rrsets[i]->rk.type)))
+			val_find_rrset_signer(rep->rrsets[i], &signer, &len);
+	if(!signer)
+		return;
+	h = dname_query_hash(signer, 0);
+	lock_basic_lock(&oe->lock);
+	oe->zones[h%OE_ZONES] = h;
+	lock_basic_unlock(&oe->lock);
+}
+
+/** Is the zone of a name known to be signed and to hold hosts: the servers
+ * that will be asked are those of a zone whose keys we have, and which had an
+ * address before. Without the second, the zone could as well be one that only
+ * delegates, and the name in an unsigned one below it. */
+static int
+zone_is_signed(struct oe_env* oe, struct module_env* env,
+	struct query_info* qinfo)
+{
+	struct key_entry_key* key;
+	hashvalue_type h;
+	int known;
+	struct delegpt* dp = dns_cache_find_delegation(env, qinfo->qname,
+		qinfo->qname_len, qinfo->qtype, qinfo->qclass, env->scratch,
+		NULL, *env->now, 0, NULL, 0);
+	if(!dp || !env->key_cache)
+		return 0;
+	h = dname_query_hash(dp->name, 0);
+	lock_basic_lock(&oe->lock);
+	known = oe->zones[h%OE_ZONES] == h;
+	lock_basic_unlock(&oe->lock);
+	if(!known)
+		return 0;
+	key = key_cache_obtain(env->key_cache, dp->name, dp->namelen,
+		qinfo->qclass, env->scratch, *env->now);
+	return key && key_entry_isgood(key) &&
+		query_dname_compare(key->name, dp->name) == 0;
+}
+
+/** is there something in the cache that makes an early lookup needless: the
+ * answer to it, or the knowledge that the name is an alias */
+static int
+early_is_needless(struct module_env* env, struct query_info* qinfo)
+{
+	struct msgreply_entry* e;
+	struct ub_packed_rrset_key* cname;
+	if((e = msg_cache_lookup(env, qinfo->qname, qinfo->qname_len,
+		LDNS_RR_TYPE_IPSECKEY, qinfo->qclass, BIT_RD, *env->now, 0))) {
+		lock_rw_unlock(&e->entry.lock);
+		return 1;
+	}
+	if((cname = rrset_cache_lookup(env->rrset_cache, qinfo->qname,
+		qinfo->qname_len, LDNS_RR_TYPE_CNAME, qinfo->qclass, 0,
+		*env->now, 0))) {
+		lock_rw_unlock(&cname->entry.lock);
+		return 1;
+	}
+	return 0;
+}
+
+/** Start the IPSECKEY lookup beside the question, if it will be needed. */
+static void
+start_early(struct oe_env* oe, struct module_qstate* qstate,
+	struct oe_qstate* oq)
+{
+	struct query_info ask = qstate->qinfo;
+	struct module_qstate* newq = NULL;
+	if(!oe_type_is_address(ask.qtype) || ask.qclass != LDNS_RR_CLASS_IN ||
+		!(qstate->query_flags&BIT_RD) || qstate->no_cache_lookup ||
+		early_is_needless(qstate->env, &ask) ||
+		!zone_is_signed(oe, qstate->env, &ask))
+		return;
+	ask.qtype = LDNS_RR_TYPE_IPSECKEY;
+	ask.local_alias = NULL;
+	fptr_ok(fptr_whitelist_modenv_add_sub(qstate->env->add_sub));
+	if(!oe_add_sub(qstate, &ask, BIT_RD, &newq))
+		return;
+	oq->early = 1;
+	if(newq)
+		(void)ask_whole_name(newq);
 }
 
 /** the lookups take too long */
@@ -435,6 +529,14 @@ look_up_keys(struct oe_env* oe, struct module_qstate* qstate,
 		return answer_clear(qstate, oq);
 	for(t = oq->targets; t; t = t->next) {
 		t->query = oq;
+		if(oq->early && !t->foreign) {
+			/* this may be an alias of the owner; it has the same
+			 * chain for IPSECKEY, and no second question */
+			t->asked = qstate->qinfo.qname;
+			t->asked_len = qstate->qinfo.qname_len;
+			if(query_dname_compare(t->asked, t->owner.b) == 0)
+				t->asked = t->owner.b;
+		}
 		if(!attach_lookup(qstate, t))
 			return refuse(oe, oq, LDNS_EDE_OTHER,
 				REASON_KEY_LOOKUP_FAILED, "internal error");
@@ -453,6 +555,16 @@ handle_keys(struct oe_env* oe, struct module_qstate* qstate,
 {
 	struct oe_target* t;
 	int found = 0;
+	for(t = oq->targets; t; t = t->next) {
+		if(t->keys_status != oe_keys_elsewhere)
+			continue;
+		t->keys_status = oe_keys_unknown;
+		t->asked = t->owner.b;
+		t->asked_len = t->owner.n;
+		if(!attach_lookup(qstate, t))
+			return refuse(oe, oq, LDNS_EDE_OTHER,
+				REASON_KEY_LOOKUP_FAILED, "internal error");
+	}
 	for(t = oq->targets; t && t->keys_status != oe_keys_unknown;
 		t = t->next)
 		;
@@ -526,6 +638,7 @@ handle_new(struct oe_env* oe, struct module_qstate* qstate, int id)
 	if(!qstate->no_cache_store && !qstate->is_valrec) {
 		oq->guarding = 1;
 		qstate->no_cache_store = 1;
+		start_early(oe, qstate, oq);
 	}
 	return oe_next_module;
 }
@@ -567,6 +680,7 @@ handle_answer(struct oe_env* oe, struct module_qstate* qstate, int id)
 	}
 	if(rep->security != sec_status_secure)
 		return answer_clear(qstate, oq);
+	note_zone(oe, rep);
 	return look_up_keys(oe, qstate, oq);
 }
 
@@ -624,12 +738,8 @@ oe_inform_super(struct module_qstate* qstate, int id,
 	struct module_qstate* super)
 {
 	struct oe_qstate* oq = (struct oe_qstate*)super->minfo[id];
-	struct oe_target* target;
-	if(!oq || qstate->qinfo.qtype != LDNS_RR_TYPE_IPSECKEY)
-		return;
-	target = oe_targets_asked(oq->targets, &qstate->qinfo);
-	if(target)
-		oe_target_take_keys(target, qstate, super->region);
+	if(oq && qstate->qinfo.qtype == LDNS_RR_TYPE_IPSECKEY)
+		oe_targets_take_keys(oq->targets, qstate, super->region);
 }
 
 void

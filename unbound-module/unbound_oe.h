@@ -12,7 +12,9 @@
  *
  * o A client asks and the message cache has no answer: a mesh state is made
  *   and our operate() is called with module_event_new. We raise the guard, see
- *   below, and pass the query on (wait_module).
+ *   below, and pass the query on (wait_module). If the zone is known to be
+ *   signed and to hold hosts, a detached lookup for IPSECKEY at the same name is started, so
+ *   that the two go side by side.
  * o The iterator fetches, the validator validates. They finish, operate() is
  *   called with module_event_moddone. The answer is in qstate->return_msg, and
  *   because of the guard nowhere else.
@@ -69,6 +71,8 @@ struct oe_job;
 struct oe_target;
 struct outbound_entry;
 
+/** Zones remembered for early lookups */
+#define OE_ZONES 4096
 /** Most workers of one daemon, each has a connection */
 #define OE_WORKERS_MAX 256
 
@@ -76,7 +80,7 @@ struct outbound_entry;
 struct oe_env {
 	/** settings, read at init and then unchanged */
 	struct oe_config cfg;
-	/** protects clients and the log counters */
+	/** protects clients, log counters and zones */
 	lock_basic_type lock;
 	/** connections to the helper, one a worker, made when first needed */
 	struct oe_client* clients[OE_WORKERS_MAX];
@@ -88,6 +92,9 @@ struct oe_env {
 	time_t log_second;
 	/** so many */
 	int log_count;
+	/** Hashes of the names of zones that had a secure address: those hold
+	 * hosts. A hint, so that two zones that share a place do no harm. */
+	hashvalue_type zones[OE_ZONES];
 	/** the module order was found wrong and that was logged */
 	int order_logged;
 };
@@ -107,6 +114,8 @@ struct oe_qstate {
 	struct timeval start;
 	/** names that have to be protected before the answer goes out */
 	struct oe_target* targets;
+	/** IPSECKEY of the name itself was asked with the question */
+	int early;
 	/** IPSECKEY lookups are attached */
 	int looking_up;
 	/** ends the wait for them, NULL if there is none */

@@ -707,6 +707,38 @@ def test_cold_unkeyed_name_costs_one_extra_query(b):
     assert b.world.upstream() == [('www.plain.test', AAAA)], b.world.upstream()
 
 
+def test_key_lookup_goes_beside_the_question(b):
+    """5: in a zone known to be signed a cold name takes one round trip, not two. One way: 0.2 s."""
+    b.world.leaf.delay = 0.2
+    r = b.start()
+    for i in range(20, 24):     # Unbound gets to know the round trip time and stops resending
+        r.answer('p%d.example.test' % i)
+    answer = r.answer('p4.example.test')
+    assert answer.addresses and answer.took < 0.35 * b.slack, str(answer)
+    answer = r.answer('k4.example.test')
+    assert answer.addresses and answer.took < 0.35 * b.slack, str(answer)
+    b.world.leaf.asked = []
+    r.answer('www.plain.test')
+    r.answer('alias.plain.test')
+    assert not b.world.upstream(IPSECKEY), b.world.upstream()
+
+
+def test_cold_alias_costs_one_extra_query_a_name(b):
+    """5: nobody could know that the first name is an alias; the lookup for it goes on to its target, once."""
+    r = b.start(lambda request: request.refuse())
+    r.answer('p1.example.test')
+    b.world.leaf.asked = []
+    answer = r.answer('alias2.example.test')
+    assert answer.rcode == SERVFAIL and b.helper.owners() == ['host.example.test'], str(answer)
+    assert sorted(b.world.upstream(IPSECKEY)) == [('alias2.example.test', IPSECKEY), ('host.example.test', IPSECKEY)], \
+        b.world.upstream()
+    b.world.leaf.asked = []
+    r.answer('alias2.example.test')
+    assert not b.world.upstream(IPSECKEY), b.world.upstream()
+    assert r.answer('toplain.example.test').addresses == ['192.0.2.40']
+    assert r.answer('out.example.test').rcode == SERVFAIL and b.helper.owners()[2:] == ['host.other.test']
+
+
 def test_delegations_are_remembered(b):
     """The guard must not cost the referral walk: ipsecmod's does."""
     r = b.start()

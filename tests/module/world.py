@@ -1,6 +1,7 @@
 """The DNS around the resolver under test: signed zones on NSD, and in front of each NSD a proxy that counts questions and
-can lose or fail them. Everything is on loopback addresses of a network namespace of our own, with name servers on port 53."""
+can delay, lose or fail them. Everything is on loopback addresses of a network namespace of our own, with name servers on port 53."""
 import base64
+import collections
 import os
 import select
 import shutil
@@ -95,19 +96,20 @@ class Proxy(threading.Thread):
         self.front = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.front.bind((address, 53))
         self.back = (address, NSD_PORT)
-        self.asked, self.lost, self.failed = [], set(), set()
+        self.asked, self.lost, self.failed, self.delay = [], set(), set(), 0
         self.start()
 
     def run(self):
         poll = select.poll()
         poll.register(self.front, select.POLLIN)
-        waiting = {}
+        waiting, later = {}, collections.deque()
         while True:
-            for fd, _ in poll.poll():
+            wait = max(0, (later[0][0] - time.monotonic()) * 1000) if later else None
+            for fd, _ in poll.poll(wait):
                 if fd != self.front.fileno():
                     s, client = waiting.pop(fd)
                     poll.unregister(fd)
-                    self.front.sendto(s.recv(65535), client)
+                    later.append((time.monotonic() + self.delay, s.recv(65535), client))
                     s.close()
                     continue
                 packet, client = self.front.recvfrom(65535)
@@ -124,6 +126,8 @@ class Proxy(threading.Thread):
                 s.send(packet)
                 waiting[s.fileno()] = (s, client)
                 poll.register(s, select.POLLIN)
+            while later and later[0][0] <= time.monotonic():
+                self.front.sendto(*later.popleft()[1:])
 
 
 class World:
@@ -208,7 +212,7 @@ class World:
     def forget(self):
         """A new test: no losses, no failures, counters at zero."""
         for proxy in (self.root, self.tld, self.leaf):
-            proxy.asked, proxy.lost, proxy.failed = [], set(), set()
+            proxy.asked, proxy.lost, proxy.failed, proxy.delay = [], set(), set(), 0
 
     def upstream(self, rtype=None):
         """What was asked of the leaf servers, all of it or of one type."""
