@@ -154,16 +154,18 @@ static void say_protected(struct play *x, struct rd *r, bool fragment)
 	inject(x, peer_span(&out));
 }
 
-/* With the right SPIs, and nothing else right about it. */
+/* With the right SPIs, or as the start of another IKE SA, and nothing else right about it. */
 static void say_unprotected(struct play *x, struct rd *r)
 {
+	static const uint8_t no_spi[IKE_SPI_LEN];
 	static uint8_t buffer[512];
 	struct wr w = wr_over(buffer, sizeof buffer);
+	bool anew = rd_u8(r) & 1;
 	struct span body;
 	size_t length_at;
 
 	wr_bytes(&w, x->p.spi_i, IKE_SPI_LEN);
-	wr_bytes(&w, x->p.spi_r, IKE_SPI_LEN);
+	wr_bytes(&w, anew ? no_spi : x->p.spi_r, IKE_SPI_LEN);
 	wr_u8(&w, rd_u8(r));            /* next payload */
 	wr_u8(&w, rd_u8(r));            /* version */
 	wr_u8(&w, rd_u8(r));            /* exchange */
