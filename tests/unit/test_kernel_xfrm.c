@@ -217,6 +217,21 @@ static void foreign_policy_is_a_conflict_and_stays(void **state)
 	assert_int_equal(c.sas, 0);
 }
 
+static void address_under_another_reqid_is_a_conflict_and_stays(void **state)
+{
+	struct kernel *k = open_kernel();
+	struct kernel_request r = request(KERNEL_PROTECT, "192.0.2.1", "192.0.2.2");
+
+	(void)state;
+	put_policy(&r, DIR_OUT, REQID + 1);
+	assert_int_equal(kernel_apply(k, &r), IKE_E_CONFLICT);
+	assert_int_equal(count().sas, 0);
+	r.op = KERNEL_UNPROTECT;
+	assert_int_equal(kernel_apply(k, &r), IKE_OK);
+	assert_int_equal(count().protect, 1);
+	kernel_close(k);
+}
+
 static void unprotect_takes_policies_and_every_sa_of_the_pair(void **state)
 {
 	struct kernel *k = open_kernel();
@@ -337,6 +352,7 @@ int main(void)
 		XFRM(thousands_are_removed),
 		XFRM(exemptions_come_once_and_go),
 		XFRM(foreign_policy_is_a_conflict_and_stays),
+		XFRM(address_under_another_reqid_is_a_conflict_and_stays),
 		XFRM(unprotect_takes_policies_and_every_sa_of_the_pair),
 		XFRM(delete_sas_takes_those_two_of_this_reqid),
 		XFRM(traffic_of_an_unused_pair_and_of_none),
