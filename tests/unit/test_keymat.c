@@ -16,7 +16,8 @@ static struct dh_shared shared_of(struct span s)
 {
 	struct dh_shared out = { (uint16_t)s.n, { 0 } };
 
-	memcpy(out.b, s.p, s.n);
+	if (s.n > 0)
+		memcpy(out.b, s.p, s.n);
 	return out;
 }
 
