@@ -228,7 +228,9 @@ static void step(struct play *x, struct rd *r)
 	case 6:
 		how = rd_u8(r);
 		core->kernel_fails = how & 1;
-		core->decides_after_ms = (how >> 1) * 10u;
+		core->sign_fails = how & 2;
+		core->refuses = how & 4 ? REASON_KEY_CONFLICT : REASON_NONE;
+		core->decides_after_ms = (how >> 3) * 10u;
 		break;
 	default:
 		say_protected(x, r, false);
