@@ -76,12 +76,12 @@ static const struct step steps[] = {
 	"being worked on" },
 
 /* Up: INFORMATIONAL. */
+{ IN(ST_UP), ON_REQUEST, EXCH_INFORMATIONAL, P(PL_NOTIFY), 0, tells_fatal_error, info_fatal_error, ST_LINGERING,
+	"the peer says that it is over" },
 { IN(ST_UP), ON_REQUEST, EXCH_INFORMATIONAL, P(PL_DELETE), 0, deletes_ike, info_ike_deleted, ST_LINGERING,
 	"deleted by the peer" },
 { IN(ST_UP), ON_REQUEST, EXCH_INFORMATIONAL, P(PL_DELETE), 0, deletes_child, info_child_deleted, ST_LEAVING,
 	"CHILD SA deleted by the peer: deleting the IKE SA too" },
-{ IN(ST_UP), ON_REQUEST, EXCH_INFORMATIONAL, P(PL_NOTIFY), 0, tells_fatal_error, info_fatal_error, ST_LINGERING,
-	"the peer says that it is over" },
 { IN(ST_UP) | OVER, ON_REQUEST, EXCH_INFORMATIONAL, 0, 0, NULL, info_answer, ST_MAX,
 	"answered" },
 { IN(ST_UP), ON_PROBE, 0, 0, 0, request_is_out, wait_for_it, ST_UP,

@@ -9,10 +9,11 @@ enum ike_err info_farewell(struct ike_sa *sa, uint16_t notify, uint64_t now_ms)
 {
 	struct msg_wr m = engine_inner(sa->ike);
 
+	/* RFC 7296 2.21.2 has the notify alone. libreswan 4.10 acknowledges that and keeps its SAs and policies, which then drop
+	 * our cleartext; the Delete that goes with it ends them everywhere. */
 	if (notify)
 		pl_notify_write(&m, PROTO_NONE, span_of(NULL, 0), notify, span_of(NULL, 0));
-	else
-		pl_delete_write(&m, PROTO_IKE, NULL, 0);
+	pl_delete_write(&m, PROTO_IKE, NULL, 0);
 	return engine_request(sa, EXCH_INFORMATIONAL, &m, now_ms);
 }
 
