@@ -16,7 +16,7 @@ struct attempt *attempt_by_id(struct tunnels *t, uint64_t id)
 
 struct attempt *attempt_for(struct tunnels *t, const struct ip_addr *remote, const struct keyset *keys)
 {
-	struct attempt *a = of_link(table_first(&t->attempts, hash_address(remote)));
+	struct attempt *a = of_link(table_first(&t->attempts, hash_address(t, remote)));
 
 	while (a && !(ip_equal(&a->remote, remote) && keyset_equal(a->keys, keys)))
 		a = of_link(table_next(&a->link));
@@ -45,6 +45,7 @@ static void attempt_free(struct tunnels *t, struct attempt *a)
 	table_remove(&t->attempts, &a->link);
 	table_remove(&t->attempts_by_id, &a->by_id);
 	keyset_unref(a->keys);
+	keyset_unref(a->accepted);
 	free(a);
 }
 
@@ -82,7 +83,7 @@ static enum rp_reason start(struct tunnels *t, struct attempt *a)
 			.remote = { .addr = a->remote, .port = t->config.peer_port },
 		},
 		.name = a->owner,
-		.keys = a->keys,
+		.keys = a->accepted,
 		.reqid = a->reqid,
 		.give_up_ms = t->now_ms + t->config.attempt_ms,
 		.tag = a->id,
@@ -99,18 +100,43 @@ static enum rp_reason start(struct tunnels *t, struct attempt *a)
 	return REASON_NONE;
 }
 
+/* The key sets of which the host has to prove one key. Where others use the address already it is the key that they know:
+ * more would let a name that copies that key into its own records bring a second one and take their address over. */
+static struct keyset *acceptable(struct keyset *keys, const struct peer *p, const struct dnsname *owner)
+{
+	uint8_t rdata[IPSECKEY_RDATA_MAX];
+	struct wr w = wr_over(rdata, sizeof rdata);
+	struct ipseckey bound;
+	struct keyset *set;
+	const char *why;
+	struct span one;
+
+	if (!p || !p->keys || !peer_has_other_name(p, owner))
+		return keyset_ref(keys);
+	keyset_at(p->keys, p->key_index, &bound);
+	ipseckey_write(&w, &bound);
+	one = wr_span(&w);
+	return keyset_new(&one, 1, &p->remote, &set, &why) == IKE_OK ? set : NULL;
+}
+
 IKE_CHECKED static struct attempt *attempt_new(struct tunnels *t, const struct ip_addr *remote, struct keyset *keys,
-					       uint32_t reqid)
+					       const struct peer *p, const struct dnsname *owner)
 {
 	struct attempt *a = calloc(1, sizeof *a);
 
 	if (!a)
 		return NULL;
+	a->accepted = acceptable(keys, p, owner);
+	if (!a->accepted) {
+		free(a);
+		return NULL;
+	}
+	a->owner = *owner;
 	a->id = ++t->last_id;
 	a->remote = *remote;
 	a->keys = keyset_ref(keys);
-	a->reqid = reqid ? reqid : reqid_new(t);
-	table_insert(&t->attempts, &a->link, hash_address(remote));
+	a->reqid = p ? p->reqid : reqid_new(t);
+	table_insert(&t->attempts, &a->link, hash_address(t, remote));
 	table_insert(&t->attempts_by_id, &a->by_id, a->id);
 	return a;
 }
@@ -126,26 +152,57 @@ static enum rp_reason start_or_queue(struct tunnels *t, struct attempt *a)
 	return REASON_NONE;
 }
 
-void attempt_join(struct tunnels *t, struct wait *w, const struct ip_addr *remote, struct keyset *keys, struct peer *peer)
+const struct attempt *attempt_to(struct tunnels *t, const struct ip_addr *remote)
 {
-	struct attempt *a = attempt_for(t, remote, keys);
+	const struct attempt *a = of_link(table_first(&t->attempts, hash_address(t, remote)));
+
+	while (a && (a->ending || !ip_equal(&a->remote, remote)))
+		a = of_link(table_next(&a->link));
+	return a;
+}
+
+static unsigned attempts_at(struct tunnels *t, const struct ip_addr *remote)
+{
+	const struct attempt *a = of_link(table_first(&t->attempts, hash_address(t, remote)));
+	unsigned n = 0;
+
+	for (; a; a = of_link(table_next(&a->link)))
+		n += ip_equal(&a->remote, remote);
+	return n;
+}
+
+/* Is there room for one more? */
+static enum rp_reason admit(struct tunnels *t, const struct ip_addr *remote, const struct peer *p, const char **detail)
+{
+	if (attempts_at(t, remote) >= ATTEMPTS_PER_ADDRESS_MAX) {
+		*detail = "too many names try other keys for this address";
+		return REASON_LIMIT;
+	}
+	/* Ask the idle to go before it is too late: the room is free a drain time from now. */
+	if (t->peers.n + t->attempts.n >= t->config.tunnels_max - t->config.tunnels_max / 16)
+		peers_evict_one(t, false);
+	*detail = "all tunnels are in use";
+	return p || t->peers.n + t->attempts.n < t->config.tunnels_max ? REASON_NONE : REASON_LIMIT;
+}
+
+void attempt_join(struct tunnels *t, struct wait *w, struct keyset *keys, struct peer *peer)
+{
+	struct attempt *a = attempt_for(t, &w->remote, keys);
 	bool fresh = !a;
 	enum rp_reason refuse = REASON_NONE;
+	const char *detail = "";
 
 	if (fresh) {
-		/* Ask the idle to go before it is too late: the room is free a drain time from now. */
-		if (t->peers.n + t->attempts.n >= t->config.tunnels_max - t->config.tunnels_max / 16)
-			peers_evict_one(t);
-		if (!peer && t->peers.n + t->attempts.n >= t->config.tunnels_max) {
-			request_decide(t, w, REASON_LIMIT, "all tunnels are in use");
+		refuse = admit(t, &w->remote, peer, &detail);
+		if (refuse != REASON_NONE) {
+			request_decide(t, w, refuse, detail);
 			return;
 		}
-		a = attempt_new(t, remote, keys, peer ? peer->reqid : 0);
+		a = attempt_new(t, &w->remote, keys, peer, &w->request->owner);
 		if (!a) {
 			request_decide(t, w, REASON_INTERNAL, "out of memory");
 			return;
 		}
-		a->owner = w->request->owner;
 	}
 	if (w->request->ttl_s > a->ttl_s)
 		a->ttl_s = w->request->ttl_s;
@@ -161,15 +218,16 @@ void attempt_join(struct tunnels *t, struct wait *w, const struct ip_addr *remot
 bool attempt_renew(struct tunnels *t, struct peer *p)
 {
 	struct attempt *a = attempt_for(t, &p->remote, p->keys);
+	struct dnsname owner;
 
 	if (a)
 		return true;
 	if (failure_active(t, &p->remote, p->keys))
 		return false;
-	a = attempt_new(t, &p->remote, p->keys, p->reqid);
+	peer_first_name(p, &owner);
+	a = attempt_new(t, &p->remote, p->keys, p, &owner);
 	if (!a)
 		return false;
-	peer_first_name(p, &a->owner);
 	if (start(t, a) != REASON_NONE) {
 		attempt_free(t, a);
 		return false;
@@ -199,6 +257,7 @@ void attempt_succeeded(struct tunnels *t, struct attempt *a, struct peer *p)
 		peer_answer(t, p, &a->owner, a->ttl_s);
 	failure_forget(t, &a->remote, a->keys);
 	decide_all(t, a, REASON_NONE, "");
+	attempts_settle(t, p, a);
 	attempt_free(t, a);
 }
 
@@ -212,15 +271,32 @@ void attempt_failed(struct tunnels *t, struct attempt *a, enum rp_reason reason,
 	attempt_free(t, a);
 }
 
-void attempts_conflict(struct tunnels *t, const struct peer *p)
+/* One that p's new binding ends; NULL. The name that p is bound to may go on with its newer keys. */
+static struct attempt *to_be_settled(struct tunnels *t, const struct peer *p, const struct attempt *winner)
 {
-	struct attempt *next, *a = of_link(table_first(&t->attempts, hash_address(&p->remote)));
+	struct attempt *a = of_link(table_first(&t->attempts, hash_address(t, &p->remote)));
 
-	for (; a; a = next) {
-		next = of_link(table_next(&a->link));
-		if (!ip_equal(&a->remote, &p->remote) || peer_key_in(p, a->keys))
+	for (; a; a = of_link(table_next(&a->link))) {
+		if (a == winner || a->ending || !ip_equal(&a->remote, &p->remote))
 			continue;
-		decide_all(t, a, REASON_KEY_CONFLICT, "another name's key was proved first");
+		if (a->reqid != p->reqid || peer_key_in(p, a->keys) || peer_has_other_name(p, &a->owner))
+			return a;
+	}
+	return NULL;
+}
+
+void attempts_settle(struct tunnels *t, struct peer *p, const struct attempt *winner)
+{
+	struct attempt *a;
+
+	/* Looked for anew each time: to answer a request may end other attempts. */
+	while ((a = to_be_settled(t, p, winner)) != NULL) {
+		bool shared = peer_key_in(p, a->keys);
+
+		for (struct wait *w = a->waits; w && shared; w = w->next)
+			peer_answer(t, p, &w->request->owner, w->request->ttl_s);
+		decide_all(t, a, shared ? REASON_NONE : REASON_KEY_CONFLICT, "another name's key was proved first");
+		/* Its EV_FAILED frees it. */
 		if (a->sa)
 			(void)!ike_close(t->ike, a->sa, REASON_KEY_CONFLICT, t->now_ms);
 		else

@@ -12,7 +12,7 @@ static struct failure *of_link(struct table_link *link)
 
 static struct failure *find(struct tunnels *t, const struct ip_addr *remote, const struct keyset *keys)
 {
-	struct failure *f = of_link(table_first(&t->failures, hash_address(remote)));
+	struct failure *f = of_link(table_first(&t->failures, hash_address(t, remote)));
 
 	while (f && !(ip_equal(&f->remote, remote) && keyset_equal(f->keys, keys)))
 		f = of_link(table_next(&f->link));
@@ -71,7 +71,7 @@ void failure_remember(struct tunnels *t, const struct ip_addr *remote, struct ke
 			return;             /* a failure that is not remembered is only tried again earlier */
 		f->remote = *remote;
 		f->keys = keyset_ref(keys);
-		table_insert(&t->failures, &f->link, hash_address(remote));
+		table_insert(&t->failures, &f->link, hash_address(t, remote));
 	} else {
 		unchain(t, f);
 	}

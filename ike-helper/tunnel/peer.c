@@ -19,7 +19,7 @@ struct peer *peer_of_timer(struct timer *timer)
 
 struct peer *peer_by_address(const struct tunnels *t, const struct ip_addr *remote)
 {
-	struct peer *p = of_link(table_first(&t->peers, hash_address(remote)));
+	struct peer *p = of_link(table_first(&t->peers, hash_address(t, remote)));
 
 	while (p && !ip_equal(&p->remote, remote))
 		p = of_link(table_next(&p->link));
@@ -54,6 +54,11 @@ bool peer_has_name(const struct peer *p, const struct dnsname *name)
 			return true;
 	}
 	return false;
+}
+
+bool peer_has_other_name(const struct peer *p, const struct dnsname *name)
+{
+	return p->n_names > (peer_has_name(p, name) ? 1u : 0u);
 }
 
 void peer_first_name(const struct peer *p, struct dnsname *out)
@@ -159,6 +164,22 @@ void peer_answer(struct tunnels *t, struct peer *p, const struct dnsname *name, 
 		p->answer_expires_ms = expires_ms;
 }
 
+static bool same_key(const struct ipseckey *a, const struct ipseckey *b)
+{
+	return a->algorithm == b->algorithm && span_equal(pubkey_canonical(a), pubkey_canonical(b));
+}
+
+bool peer_accepts(const struct peer *p, const struct attempt *a, unsigned key_index)
+{
+	struct ipseckey proved, bound;
+
+	if (!p->keys || !peer_has_other_name(p, &a->owner))
+		return true;
+	keyset_at(a->accepted, key_index, &proved);
+	keyset_at(p->keys, p->key_index, &bound);
+	return same_key(&proved, &bound);
+}
+
 IKE_CHECKED static struct peer *peer_new(struct tunnels *t, const struct ike_tunnel *u)
 {
 	struct peer *p = calloc(1, sizeof *p);
@@ -169,12 +190,23 @@ IKE_CHECKED static struct peer *peer_new(struct tunnels *t, const struct ike_tun
 	}
 	p->remote = u->path.remote.addr;
 	p->reqid = u->reqid;
-	table_insert(&t->peers, &p->link, hash_address(&p->remote));
+	table_insert(&t->peers, &p->link, hash_address(t, &p->remote));
 	table_insert(&t->peers_by_reqid, &p->by_reqid, p->reqid);
 	return p;
 }
 
-struct peer *peer_established(struct tunnels *t, const struct ike_event *e, struct keyset *keys)
+/* Bound to the keys of the attempt. With a narrower set than the name's own the binding was there before, and stays. */
+static void bind_keys(struct peer *p, const struct attempt *a, unsigned key_index)
+{
+	if (p->keys && a->accepted != a->keys)
+		return;
+	(void)keyset_ref(a->accepted);
+	keyset_unref(p->keys);
+	p->keys = a->accepted;
+	p->key_index = key_index;
+}
+
+struct peer *peer_established(struct tunnels *t, const struct ike_event *e, const struct attempt *a)
 {
 	const struct ike_tunnel *u = &e->tunnel;
 	struct peer *p = peer_by_address(t, &u->path.remote.addr);
@@ -198,30 +230,48 @@ struct peer *peer_established(struct tunnels *t, const struct ike_event *e, stru
 	p->encapsulated = u->encapsulated;
 	p->established_ms = t->now_ms;
 	p->packets_out = 0;
-	p->heal_wait_ms = 0;
-	p->renew_ms = u->initiator ? t->now_ms + jittered(t, t->config.soft_life_s * 1000ull) : NEVER_MS;
-	if (u->initiator) {
-		keyset_ref(keys);
-		keyset_unref(p->keys);
-		p->keys = keys;
-		p->key_index = u->key_index;
-		attempts_conflict(t, p);
-	}
+	p->renew_ms = a ? t->now_ms + jittered(t, t->config.soft_life_s * 1000ull) : NEVER_MS;
+	if (a)
+		bind_keys(p, a, u->key_index);
 	peer_set_timer(t, p);
 	return p;
+}
+
+static uint32_t heal_pause(struct peer *p)
+{
+	uint32_t wait_ms = p->heal_wait_ms ? p->heal_wait_ms : HEAL_FIRST_MS;
+
+	p->heal_wait_ms = wait_ms * 2 > HEAL_LAST_MS ? HEAL_LAST_MS : wait_ms * 2;
+	return wait_ms;
 }
 
 /* The policies stay: whatever is sent to the address now is dropped until it is healed or released. */
 static void begin_healing(struct tunnels *t, struct peer *p, enum rp_reason reason)
 {
 	bool wanted = t->now_ms < p->answer_expires_ms;
+	char text[IP_TEXT_MAX];
 
+	log_info(t->log, "%s: down: %s", ip_text(&p->remote, text), rp_reason_text(reason));
 	p->state = TUNNEL_HEALING;
 	p->sa = 0;
 	p->wanted_ms = t->now_ms;
+	p->acquired = false;
 	tell_down(t, p, reason);
-	p->heal_wait_ms = HEAL_FIRST_MS;
-	p->heal_ms = wanted && attempt_renew(t, p) ? t->now_ms + t->config.attempt_ms : t->now_ms + p->heal_wait_ms;
+	/* At once, unless it was healed only a moment ago: a host that ends every SA must not make us run in a circle. */
+	if (t->now_ms >= p->established_ms + HEAL_CALM_MS)
+		p->heal_wait_ms = 0;
+	if (p->heal_wait_ms == 0 && wanted)
+		(void)attempt_renew(t, p);
+	p->heal_ms = t->now_ms + jittered(t, heal_pause(p));
+	peer_set_timer(t, p);
+}
+
+/* An anonymous client that fell silent may come back to connections that still live: nothing leaves in clear for them. */
+static void hold(struct tunnels *t, struct peer *p)
+{
+	p->state = TUNNEL_HEALING;
+	p->wanted_ms = t->now_ms;
+	p->heal_ms = later(t->now_ms, t->config.idle_s);
 	peer_set_timer(t, p);
 }
 
@@ -232,8 +282,10 @@ void peer_closed(struct tunnels *t, struct peer *p, enum rp_reason reason)
 		return;
 	if (p->keys)
 		begin_healing(t, p, reason);
+	else if (reason != REASON_PEER_REFUSED)
+		hold(t, p);
 	else
-		peer_drain(t, p, reason, 0);    /* an anonymous client that leaves: it alone wanted the protection */
+		peer_drain(t, p, reason, t->config.drain_ms);   /* it said goodbye, and its address may soon be somebody else's */
 }
 
 void peer_drain(struct tunnels *t, struct peer *p, enum rp_reason reason, uint64_t wait_ms)
@@ -246,43 +298,97 @@ void peer_drain(struct tunnels *t, struct peer *p, enum rp_reason reason, uint64
 	peer_set_timer(t, p);
 }
 
+/* The kernel has lost it (hard limit, or an administrator): the policies are there. */
+static void lost(struct tunnels *t, struct peer *p)
+{
+	ike_handle sa = p->sa;
+
+	peer_closed(t, p, REASON_KERNEL);
+	if (sa)
+		(void)!ike_close(t->ike, sa, REASON_KERNEL, t->now_ms);
+}
+
+static enum ike_err look(const struct tunnels *t, const struct peer *p, struct sa_traffic *out)
+{
+	*out = (struct sa_traffic){ 0 };
+	return t->env->traffic(t->env->arg, p->reqid, p->spi_in, p->spi_out, &p->local, &p->remote, out);
+}
+
+bool peer_lost_sa(struct tunnels *t, struct peer *p)
+{
+	struct sa_traffic traffic;
+
+	if (look(t, p, &traffic) != IKE_E_STATE)
+		return false;
+	lost(t, p);
+	return true;
+}
+
 /* A second of silence is nothing; packets that leave and none that come back are a question to the peer. */
 static void check(struct tunnels *t, struct peer *p)
 {
 	struct sa_traffic traffic;
+	enum ike_err err = look(t, p, &traffic);
 	uint32_t idle_s;
 
-	if (t->env->traffic(t->env->arg, p->reqid, p->spi_in, p->spi_out, &p->local, &p->remote, &traffic) != IKE_OK) {
-		/* The kernel has lost it (hard limit, or an administrator): the policies are there. */
-		ike_handle lost = p->sa;
-
-		peer_closed(t, p, REASON_KERNEL);
-		if (lost)
-			(void)!ike_close(t->ike, lost, REASON_KERNEL, t->now_ms);
+	if (err == IKE_E_STATE) {
+		lost(t, p);
+		return;
+	}
+	if (err != IKE_OK) {
+		peer_set_timer(t, p);
 		return;
 	}
 	if (p->sa && traffic.packets_out > p->packets_out && traffic.idle_in_s >= SILENT_S)
 		(void)!ike_check_liveness(t->ike, p->sa, t->now_ms);
 	p->packets_out = traffic.packets_out;
 	idle_s = traffic.idle_in_s < traffic.idle_out_s ? traffic.idle_in_s : traffic.idle_out_s;
-	if (t->now_ms >= p->answer_expires_ms && idle_s >= t->config.idle_s) {
+	if (t->now_ms >= later(p->answer_expires_ms, t->config.idle_s) && idle_s >= t->config.idle_s) {
 		peer_drain(t, p, REASON_NONE, t->config.drain_ms);
 		return;
 	}
 	peer_set_timer(t, p);
 }
 
+bool peer_revive(struct tunnels *t, struct peer *p)
+{
+	/* What an operator or the end of the process takes down stays down. */
+	if (p->state != TUNNEL_DRAINING || !p->sa || p->unprotecting || p->down_reason == REASON_DOWN_BY_OPERATOR || t->stopping)
+		return false;
+	p->state = TUNNEL_PROTECTED;
+	peer_set_timer(t, p);
+	return true;
+}
+
 static void heal(struct tunnels *t, struct peer *p)
 {
+	uint64_t until_ms = later(p->wanted_ms, t->config.idle_s);
+
+	if (until_ms < p->answer_expires_ms)
+		until_ms = p->answer_expires_ms;
 	/* Nobody was told the address any more, and nobody has tried to send for a while. */
-	if (t->now_ms >= p->answer_expires_ms && t->now_ms >= later(p->wanted_ms, t->config.idle_s)) {
+	if (t->now_ms >= until_ms) {
 		peer_drain(t, p, REASON_NONE, t->config.drain_ms);
 		return;
 	}
-	if (t->now_ms < p->answer_expires_ms || t->now_ms < p->wanted_ms + p->heal_wait_ms)
+	p->heal_ms = until_ms;
+	if (p->keys && (t->now_ms < p->answer_expires_ms || p->acquired)) {
+		p->acquired = false;
 		(void)attempt_renew(t, p);
-	p->heal_wait_ms = p->heal_wait_ms * 2 > HEAL_LAST_MS ? HEAL_LAST_MS : p->heal_wait_ms * 2;
-	p->heal_ms = t->now_ms + jittered(t, p->heal_wait_ms);
+		p->heal_ms = t->now_ms + jittered(t, heal_pause(p));
+	}
+	peer_set_timer(t, p);
+}
+
+void peer_acquired(struct tunnels *t, struct peer *p)
+{
+	p->wanted_ms = t->now_ms;
+	p->acquired = true;
+	/* At once, unless it has come and gone lately. */
+	if (p->heal_wait_ms <= 2 * HEAL_FIRST_MS)
+		p->heal_ms = t->now_ms;
+	else
+		p->heal_ms = earlier(p->heal_ms, t->now_ms + p->heal_wait_ms);
 	peer_set_timer(t, p);
 }
 
@@ -339,18 +445,42 @@ void peer_free(struct tunnels *t, struct peer *p)
 	free(p);
 }
 
-void peers_evict_one(struct tunnels *t)
+static uint64_t last_wanted_ms(const struct peer *p)
+{
+	return p->answer_expires_ms > p->established_ms ? p->answer_expires_ms : p->established_ms;
+}
+
+static struct peer *longest_unwanted(struct tunnels *t, bool anonymous_only)
 {
 	struct peer *best = NULL;
 
 	for (size_t i = 0; i < t->peers.buckets; i++) {
 		for (struct peer *p = of_link(t->peers.bucket[i]); p; p = of_link(p->link.next)) {
-			if (p->state == TUNNEL_DRAINING || t->now_ms < p->answer_expires_ms)
+			if (p->state == TUNNEL_DRAINING || t->now_ms < p->answer_expires_ms || (anonymous_only && p->keys))
 				continue;
-			if (!best || p->established_ms < best->established_ms)
+			if (p->busy_ms && t->now_ms < p->busy_ms + EVICT_IDLE_S * 1000)
+				continue;
+			if (!best || last_wanted_ms(p) < last_wanted_ms(best))
 				best = p;
 		}
 	}
-	if (best)
-		peer_drain(t, best, REASON_LIMIT, t->config.drain_ms);
+	return best;
+}
+
+void peers_evict_one(struct tunnels *t, bool anonymous_only)
+{
+	/* A few busy ones may be found out on the way; a table full of busy ones is full. */
+	for (unsigned tries = 0; tries < EVICT_TRIES; tries++) {
+		struct peer *p = longest_unwanted(t, anonymous_only);
+		struct sa_traffic traffic;
+
+		if (!p)
+			return;
+		if (!p->sa || look(t, p, &traffic) != IKE_OK ||
+		    (traffic.idle_in_s >= EVICT_IDLE_S && traffic.idle_out_s >= EVICT_IDLE_S)) {
+			peer_drain(t, p, REASON_LIMIT, t->config.drain_ms);
+			return;
+		}
+		p->busy_ms = t->now_ms;
+	}
 }

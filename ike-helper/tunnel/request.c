@@ -39,12 +39,32 @@ void request_free(struct tunnels *t, struct request *r)
 	free(r);
 }
 
+/* What was allowed while other addresses were still tried must be true when the answer goes out. */
+static void confirm(struct tunnels *t, struct request *r, struct wait *w)
+{
+	struct peer *p = peer_by_address(t, &w->remote);
+
+	if (!w->allowed || w->local)
+		return;
+	if (p && p->state == TUNNEL_PROTECTED && peer_has_name(p, &r->owner)) {
+		peer_answer(t, p, &r->owner, r->ttl_s);
+		return;
+	}
+	w->allowed = false;
+	w->reason = p && p->state == TUNNEL_PROTECTED ? REASON_LIMIT : REASON_PEER_REFUSED;
+	if (r->detail[0] == '\0')
+		snprintf(r->detail, sizeof r->detail, "%s",
+			 w->reason == REASON_LIMIT ? "too many names for one address" : "the tunnel ended at once");
+}
+
 static void make_ready(struct tunnels *t, struct request *r)
 {
 	if (r->ready)
 		return;
-	for (unsigned i = 0; i < r->n; i++)
+	for (unsigned i = 0; i < r->n; i++) {
 		attempt_leave(t, &r->wait[i]);
+		confirm(t, r, &r->wait[i]);
+	}
 	timer_set(&t->request_timers, &r->timer, NEVER_MS);
 	r->ready = true;
 	r->next_ready = NULL;
@@ -71,8 +91,10 @@ void request_decide(struct tunnels *t, struct wait *w, enum rp_reason reason, co
 void request_due(struct tunnels *t, struct request *r)
 {
 	for (unsigned i = 0; i < r->n && !r->ready; i++) {
-		if (r->wait[i].attempt)
+		if (r->wait[i].attempt && r->wait[i].attempt->sa)
 			request_decide(t, &r->wait[i], REASON_TIMEOUT, "still trying");
+		else if (r->wait[i].attempt)
+			request_decide(t, &r->wait[i], REASON_LIMIT, "waited for its turn");
 	}
 	make_ready(t, r);
 }
@@ -95,16 +117,18 @@ static enum rp_reason admit(struct tunnels *t, const struct ip_addr *a)
 }
 
 /* p protects the address: may this name use it? */
-static bool shares(const struct peer *p, const struct keyset *keys)
+static bool shares(struct tunnels *t, struct peer *p, const struct keyset *keys)
 {
-	return p->keys && p->state == TUNNEL_PROTECTED && peer_key_in(p, keys);
+	if (!peer_key_in(p, keys))
+		return false;
+	return p->state == TUNNEL_PROTECTED || peer_revive(t, p);
 }
 
 /* The one name that an address is bound to may bring a new key (its zone has rolled); so may the first name that asks for an
  * address which an anonymous client of ours protects. */
 static bool may_rebind(const struct peer *p, const struct dnsname *owner)
 {
-	return !p->keys || (p->n_names == 1 && peer_has_name(p, owner));
+	return !p->keys || !peer_has_other_name(p, owner);
 }
 
 static void decide_conflict(struct tunnels *t, struct wait *w, const struct peer *p)
@@ -128,6 +152,7 @@ static void decide_address(struct tunnels *t, struct wait *w, const struct rp_es
 	if (t->env->is_own_address(t->env->arg, a)) {
 		if (w->request->ttl_s > OWN_ADDRESS_TTL_S)
 			w->request->ttl_s = OWN_ADDRESS_TTL_S;
+		w->local = true;
 		request_decide(t, w, REASON_NONE, "");  /* never leaves this host: nothing to protect */
 		return;
 	}
@@ -140,8 +165,8 @@ static void decide_address(struct tunnels *t, struct wait *w, const struct rp_es
 		request_decide(t, w, REASON_NO_USABLE_KEY, why ? why : "");
 		return;
 	}
-	if (p && p->state != TUNNEL_DRAINING && shares(p, keys)) {
-		peer_answer(t, p, &q->owner, q->ttl_s);
+	if (p && shares(t, p, keys)) {
+		peer_answer(t, p, &q->owner, w->request->ttl_s);
 		request_decide(t, w, REASON_NONE, "");
 	} else if (p && p->state == TUNNEL_DRAINING) {
 		request_decide(t, w, p->down_reason == REASON_DOWN_BY_OPERATOR ? p->down_reason : REASON_BACKOFF,
@@ -151,7 +176,7 @@ static void decide_address(struct tunnels *t, struct wait *w, const struct rp_es
 	} else if ((f = failure_active(t, a, keys)) != NULL && !attempt_for(t, a, keys)) {
 		request_decide(t, w, f->reason, f->detail);
 	} else {
-		attempt_join(t, w, a, keys, p);
+		attempt_join(t, w, keys, p);
 	}
 	keyset_unref(keys);
 }
@@ -169,10 +194,11 @@ IKE_CHECKED static enum ike_err request_new(struct tunnels *t, uint64_t client, 
 	r->client = client;
 	r->id = id;
 	r->owner = q->owner;
-	r->ttl_s = q->ttl_s;
+	r->ttl_s = q->ttl_s < TTL_MAX_S ? q->ttl_s : TTL_MAX_S;
 	r->n = r->pending = q->n_addresses;
 	for (unsigned i = 0; i < r->n; i++) {
 		r->wait[i].request = r;
+		r->wait[i].remote = q->addresses[i];
 		r->wait[i].reason = REASON_TIMEOUT;
 	}
 	table_insert(&t->requests, &r->link, hash_request(client, id));
@@ -190,7 +216,7 @@ enum ike_err tunnels_request(struct tunnels *t, uint64_t client, uint32_t id, co
 
 	if (now_ms > t->now_ms)
 		t->now_ms = now_ms;
-	if (request->n_addresses == 0 || find(t, client, id))
+	if (request->n_addresses == 0 || request->n_addresses > RP_ADDRESSES_MAX || find(t, client, id))
 		return IKE_E_SYNTAX;
 	if (t->stopping)
 		refuse = REASON_SHUTDOWN;
@@ -204,6 +230,8 @@ enum ike_err tunnels_request(struct tunnels *t, uint64_t client, uint32_t id, co
 	for (unsigned i = 0; i < r->n; i++) {
 		if (refuse != REASON_NONE)
 			request_decide(t, &r->wait[i], refuse, "");
+		else if (i >= t->config.per_peer_max)
+			request_decide(t, &r->wait[i], REASON_LIMIT, "too many addresses for one name");
 		else
 			decide_address(t, &r->wait[i], request, &request->addresses[i]);
 	}
@@ -218,35 +246,49 @@ void tunnels_cancel(struct tunnels *t, uint64_t client, uint32_t id)
 		request_free(t, r);
 }
 
-/* Walk all buckets: this happens when a connection ends, not for each lookup. Ready ones are taken by the caller, who knows that
- * nobody is there. */
-static void for_all_waiting(struct tunnels *t, const uint64_t *client, enum rp_reason reason)
+static bool waits(const struct request *r, const uint64_t *client)
 {
-	for (size_t i = 0; i < t->requests.buckets; i++) {
-		struct request *next, *r = of_link(t->requests.bucket[i]);
+	return !r->ready && (!client || r->client == *client);
+}
 
-		for (; r; r = next) {
-			next = of_link(r->link.next);
-			if (r->ready || (client && r->client != *client))
-				continue;
-			if (client) {
-				request_free(t, r);
-				continue;
-			}
-			for (unsigned j = 0; j < r->n && !r->ready; j++) {
-				if (r->wait[j].attempt)
-					request_decide(t, &r->wait[j], reason, "");
-			}
+/* All buckets: this happens when a connection ends, not for each lookup. Ready ones are taken by the caller, who knows that nobody
+ * is there. */
+static struct request *next_waiting(struct tunnels *t, size_t *bucket, const uint64_t *client)
+{
+	struct request *r;
+
+	for (; *bucket < t->requests.buckets; (*bucket)++) {
+		for (r = of_link(t->requests.bucket[*bucket]); r; r = of_link(r->link.next)) {
+			if (waits(r, client))
+				return r;
 		}
 	}
+	return NULL;
 }
 
 void tunnels_client_gone(struct tunnels *t, uint64_t client)
 {
-	for_all_waiting(t, &client, REASON_NONE);
+	size_t bucket = 0, buckets = t->requests.buckets;
+	struct request *r;
+
+	while ((r = next_waiting(t, &bucket, &client)) != NULL) {
+		request_free(t, r);
+		/* A table that became smaller is in another order. */
+		if (t->requests.buckets != buckets)
+			bucket = 0;
+		buckets = t->requests.buckets;
+	}
 }
 
 void requests_refuse_all(struct tunnels *t, enum rp_reason reason)
 {
-	for_all_waiting(t, NULL, reason);
+	size_t bucket = 0;
+	struct request *r;
+
+	while ((r = next_waiting(t, &bucket, NULL)) != NULL) {
+		for (unsigned i = 0; i < r->n && !r->ready; i++) {
+			if (r->wait[i].attempt)
+				request_decide(t, &r->wait[i], reason, "");
+		}
+	}
 }

@@ -18,6 +18,7 @@
 
 enum {
 	NAMES_PER_PEER_MAX = 64,
+	ATTEMPTS_PER_ADDRESS_MAX = 4,
 	FAILURES_MAX = 1024,
 	DETAIL_MAX = 128,
 	FIRST_SUCCESS_WAIT_MS = 300,        /* for the other addresses of a name, once one of them is up */
@@ -25,6 +26,10 @@ enum {
 	CHECK_MS = 15000,                   /* how often a protected address is looked at */
 	SILENT_S = 10,                      /* packets out and none in for this long: ask whether the peer lives */
 	HEAL_FIRST_MS = 1000, HEAL_LAST_MS = 60000,
+	HEAL_CALM_MS = 60000,               /* a tunnel that lived this long was healthy: its pauses start again */
+	EVICT_TRIES = 4,
+	EVICT_IDLE_S = 10,                  /* one with a packet within this time is not pushed out */
+	TTL_MAX_S = 86400,                  /* no answer is promised for longer: Unbound's own cache-max-ttl */
 };
 
 struct attempt;
@@ -35,7 +40,9 @@ struct wait {
 	struct request *request;
 	struct attempt *attempt;            /* what it waits for; NULL = decided */
 	struct wait *next;                  /* of the same attempt */
+	struct ip_addr remote;
 	bool allowed;
+	bool local;                         /* our own address: nothing to protect */
 	enum rp_reason reason;
 };
 
@@ -60,6 +67,7 @@ struct attempt {
 	struct wait *waits;
 	struct ip_addr remote, local;
 	struct keyset *keys;
+	struct keyset *accepted;            /* what must be proved: keys, or of them the one that the address is bound to */
 	uint32_t reqid;
 	ike_handle sa;                      /* 0 = waits for its turn */
 	bool ending;                        /* whoever waits is being told; it is freed by whoever tells */
@@ -83,9 +91,12 @@ struct peer {
 	uint32_t spi_in, spi_out;
 	struct esp_suite esp_suite;
 	bool encapsulated;
-	uint64_t established_ms, answer_expires_ms, renew_ms, heal_ms, drain_ms, wanted_ms;
-	uint32_t heal_wait_ms;
+	uint64_t established_ms, answer_expires_ms, renew_ms, heal_ms, drain_ms;
+	uint64_t wanted_ms;                 /* HEALING: when somebody last had a use for it */
+	bool acquired;                      /* HEALING: the kernel had a packet for it and no SA */
+	uint32_t heal_wait_ms;              /* the next pause; 0: none */
 	uint64_t packets_out;               /* at the last look */
+	uint64_t busy_ms;                   /* when it was last found too busy to be pushed out; 0: never */
 	uint8_t *names;                     /* length byte and wire form, one after the other */
 	size_t names_len;
 	unsigned n_names, down_told;
@@ -117,11 +128,13 @@ struct tunnels {
 	struct failure *oldest, *newest;
 	unsigned running;                   /* attempts that the core works on */
 	uint64_t last_id, now_ms;
+	uint64_t hash_key[4];
 	uint32_t last_reqid;
 	bool stopping;
 };
 
-uint64_t hash_address(const struct ip_addr *a);
+/* Keyed: strangers choose addresses, and must not be able to make them all meet in one chain. */
+uint64_t hash_address(const struct tunnels *t, const struct ip_addr *a);
 uint64_t later(uint64_t now_ms, uint64_t seconds);      /* now_ms plus seconds, without overflow */
 uint32_t reqid_new(struct tunnels *t);
 /* Between seven eighths and all of ms, so that what began together does not end together. */
@@ -135,8 +148,10 @@ struct request *request_of_timer(struct timer *timer);
 void requests_refuse_all(struct tunnels *t, enum rp_reason reason);
 
 /* attempt.c */
-/* Let w wait for an establishment of (remote, keys); starts or queues one when there is none. May decide w at once. */
-void attempt_join(struct tunnels *t, struct wait *w, const struct ip_addr *remote, struct keyset *keys, struct peer *peer);
+/* The first of those for this address that are under way; NULL. */
+const struct attempt *attempt_to(struct tunnels *t, const struct ip_addr *remote);
+/* Let w wait for an establishment of (w->remote, keys); starts or queues one when there is none. May decide w at once. */
+void attempt_join(struct tunnels *t, struct wait *w, struct keyset *keys, struct peer *peer);
 /* Establish p anew, for nobody in particular. False when it could not be started. */
 bool attempt_renew(struct tunnels *t, struct peer *p);
 void attempt_leave(struct tunnels *t, struct wait *w);
@@ -145,17 +160,29 @@ struct attempt *attempt_for(struct tunnels *t, const struct ip_addr *remote, con
 /* The core has an answer; a is freed. */
 void attempt_succeeded(struct tunnels *t, struct attempt *a, struct peer *p);
 void attempt_failed(struct tunnels *t, struct attempt *a, enum rp_reason reason, const char *detail);
-/* Attempts for p's address whose key set does not have the key that p is bound to are over. */
-void attempts_conflict(struct tunnels *t, const struct peer *p);
+/* p has just been bound by winner: the other attempts for its address are over. Those that would take its key too are served. */
+void attempts_settle(struct tunnels *t, struct peer *p, const struct attempt *winner);
 void attempts_start_queued(struct tunnels *t);
 
 /* peer.c */
 struct peer *peer_by_address(const struct tunnels *t, const struct ip_addr *remote);
 struct peer *peer_by_reqid(const struct tunnels *t, uint32_t reqid);
-struct peer *peer_established(struct tunnels *t, const struct ike_event *e, struct keyset *keys);
+/* a: NULL for an anonymous client. */
+struct peer *peer_established(struct tunnels *t, const struct ike_event *e, const struct attempt *a);
+/* Ask the kernel; when the SA is gone there, p is HEALING afterwards. */
+bool peer_lost_sa(struct tunnels *t, struct peer *p);
 void peer_closed(struct tunnels *t, struct peer *p, enum rp_reason reason);
+/* Somebody sends to a HEALING one. */
+void peer_acquired(struct tunnels *t, struct peer *p);
 bool peer_key_in(const struct peer *p, const struct keyset *keys);
 bool peer_has_name(const struct peer *p, const struct dnsname *name);
+/* Has it been answered for a name other than this one? Then its key may not change: the connections of that name go on under the
+ * key that was proved for it, whatever keys this name publishes (promise 3). */
+bool peer_has_other_name(const struct peer *p, const struct dnsname *name);
+/* Is the host of this attempt, with the key that it proved, the one that p is bound to, or may p be bound anew? */
+bool peer_accepts(const struct peer *p, const struct attempt *a, unsigned key_index);
+/* A DRAINING one whose SA still works is PROTECTED again. False: too late for that. */
+bool peer_revive(struct tunnels *t, struct peer *p);
 void peer_answer(struct tunnels *t, struct peer *p, const struct dnsname *name, uint32_t ttl_s);
 void peer_drain(struct tunnels *t, struct peer *p, enum rp_reason reason, uint64_t wait_ms);
 void peer_due(struct tunnels *t, struct peer *p);
@@ -165,8 +192,8 @@ void peer_first_name(const struct peer *p, struct dnsname *out);
 bool peer_next_down(struct peer *p, struct dnsname *out);
 void peer_queue_out(struct tunnels *t, struct peer *p);
 struct peer *peer_of_timer(struct timer *timer);
-/* Begin to release the oldest idle one. */
-void peers_evict_one(struct tunnels *t);
+/* Begin to release the one that has been idle for longest and whose answers have expired. */
+void peers_evict_one(struct tunnels *t, bool anonymous_only);
 void peer_set_timer(struct tunnels *t, struct peer *p);
 struct peer *peer_of_link(struct table_link *link);
 

@@ -19,8 +19,13 @@
  * Rules (design: promises 3, 4, 6):
  *  - An address that is bound to a key set is never bound again by a name with a key set that has no key in common:
  *    REASON_KEY_CONFLICT for the second, nothing changes for the first.
- *  - A failed establishment leaves nothing, except that the same (address, key set) is refused with REASON_BACKOFF and the first
- *    failure's text for 2 s, then 10 s, then 60 s, in a bounded memory.
+ *  - A failed establishment leaves nothing, except that the same (address, key set) is refused with the reason and text of that
+ *    failure for 2 s, then 10 s, then 60 s, in a bounded memory.
+ *  - A name that shares an address with others can never change the key that the address is bound to: healing and renewal then
+ *    accept that key only. A name that is alone there may bring new keys.
+ *  - An anonymous client never gets a share in an address that is bound to a key: the kernel sends with the newest SA, which
+ *    would be one that nobody proved. Of two hosts that both ask, the second is refused while the first one's tunnel stands.
+ *  - Our own address is allowed at once: packets to it never leave this host.
  *  - An attempt outlives the verdict: at the request's deadline the verdict is REFUSE, the attempt itself goes on for attempt_ms.
  *  - A response is given to every request exactly once, unless it was cancelled or its client is gone.
  */

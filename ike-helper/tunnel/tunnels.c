@@ -6,12 +6,19 @@
 
 enum { SHUTDOWN_DRAIN_MS = 200, UNPROTECT_AGAIN_MS = 1000 };
 
-uint64_t hash_address(const struct ip_addr *a)
+static uint64_t mix(uint64_t h)
+{
+	h = (h ^ h >> 32) * 0xd6e8feb86659fd93u;
+	h = (h ^ h >> 32) * 0xd6e8feb86659fd93u;
+	return h ^ h >> 32;
+}
+
+uint64_t hash_address(const struct tunnels *t, const struct ip_addr *a)
 {
 	struct rd r = rd_over(span_of(a->b, sizeof a->b));
 	uint64_t high = rd_u64(&r), low = rd_u64(&r);
 
-	return (high * 0x9e3779b97f4a7c15u) ^ (low * 0xc2b2ae3d27d4eb4fu) ^ a->family;
+	return mix(mix(high ^ t->hash_key[0]) + t->hash_key[1] + mix(low ^ t->hash_key[2]) * (t->hash_key[3] | 1));
 }
 
 uint64_t later(uint64_t now_ms, uint64_t seconds)
@@ -47,6 +54,7 @@ static struct tunnel_config with_defaults(struct tunnel_config c)
 {
 	c.tunnels_max = or_default(c.tunnels_max, 4096);
 	c.establishing_max = or_default(c.establishing_max, 512);
+	c.per_peer_max = or_default(c.per_peer_max, RP_ADDRESSES_MAX);
 	c.requests_max = or_default(c.requests_max, 4096);
 	c.attempt_ms = or_default(c.attempt_ms, 10000);
 	c.idle_s = or_default(c.idle_s, 300);
@@ -70,6 +78,7 @@ enum ike_err tunnels_new(const struct tunnel_config *config, const struct tunnel
 	t->ike = ike;
 	t->rng = rng;
 	t->log = log;
+	rng_fill(rng, t->hash_key, sizeof t->hash_key);
 	t->ready_tail = &t->ready_first;
 	t->queue_tail = &t->queue_first;
 	t->out_tail = &t->out_first;
@@ -141,7 +150,13 @@ static void on_established(struct tunnels *t, const struct ike_event *e)
 		(void)!ike_close(t->ike, e->tunnel.sa, p->down_reason, t->now_ms);
 		return;
 	}
-	p = peer_established(t, e, a ? a->keys : NULL);
+	if (p && (p->reqid != e->tunnel.reqid || (a ? !peer_accepts(p, a, e->tunnel.key_index) : p->keys != NULL))) {
+		(void)!ike_close(t->ike, e->tunnel.sa, REASON_KEY_CONFLICT, t->now_ms);
+		if (a)
+			attempt_failed(t, a, REASON_KEY_CONFLICT, "another name's key was proved first");
+		return;
+	}
+	p = peer_established(t, e, a);
 	if (!p) {
 		if (a)
 			attempt_failed(t, a, REASON_INTERNAL, "out of memory");
@@ -179,6 +194,7 @@ void tunnels_ike_event(struct tunnels *t, const struct ike_event *event, uint64_
 enum rp_reason tunnels_authorize(struct tunnels *t, const struct ip_path *path, uint32_t *reqid, uint64_t now_ms)
 {
 	struct peer *p = peer_by_address(t, &path->remote.addr);
+	const struct attempt *ours = attempt_to(t, &path->remote.addr);
 
 	see(t, now_ms);
 	*reqid = 0;
@@ -201,13 +217,14 @@ enum rp_reason tunnels_authorize(struct tunnels *t, const struct ip_path *path, 
 	/* Somebody on the path could be this client: what we have authenticated is not replaced by what nobody has. */
 	if (p && p->keys)
 		return REASON_KEY_CONFLICT;
-	if (p && p->state == TUNNEL_DRAINING)
+	if (p && p->state == TUNNEL_DRAINING && !peer_revive(t, p))
 		return REASON_BACKOFF;
 	if (!p && t->peers.n + t->attempts.n >= t->config.tunnels_max - t->config.tunnels_max / 16)
-		peers_evict_one(t);
+		peers_evict_one(t, true);
 	if (!p && t->peers.n + t->attempts.n >= t->config.tunnels_max)
 		return REASON_LIMIT;
-	*reqid = p ? p->reqid : reqid_new(t);
+	/* When both ends start at once, the first SA that is up must not be in the way of the other. */
+	*reqid = p ? p->reqid : ours ? ours->reqid : reqid_new(t);
 	return REASON_NONE;
 }
 
@@ -231,23 +248,14 @@ void tunnels_kernel_done(struct tunnels *t, uint64_t id, enum ike_err result, ui
 void tunnels_acquire(struct tunnels *t, uint32_t reqid, uint64_t now_ms)
 {
 	struct peer *p = peer_by_reqid(t, reqid);
-	ike_handle lost;
 
 	see(t, now_ms);
 	if (!p || !p->keys || p->state == TUNNEL_DRAINING)
 		return;
-	lost = p->sa;
-	if (p->state == TUNNEL_PROTECTED) {
-		peer_closed(t, p, REASON_KERNEL);
-		if (lost)
-			(void)!ike_close(t->ike, lost, REASON_KERNEL, t->now_ms);
-	}
-	p->wanted_ms = t->now_ms;
-	if (p->heal_ms > t->now_ms + p->heal_wait_ms) {
-		p->heal_ms = t->now_ms + p->heal_wait_ms;
-		peer_set_timer(t, p);
-	}
-	(void)attempt_renew(t, p);
+	/* The kernel may have asked just before the SA that it has now was there. */
+	if (p->state == TUNNEL_PROTECTED && !peer_lost_sa(t, p))
+		return;
+	peer_acquired(t, p);
 }
 
 /* Time ------------------------------------------------------------------------------------------------------------ */
@@ -293,16 +301,34 @@ static unsigned down(struct tunnels *t, const struct dnsname *name, const struct
 	return n;
 }
 
+/* What is on its way up would come up behind the operator's back. */
+static unsigned down_attempts(struct tunnels *t, const struct dnsname *name, const struct ip_addr *address)
+{
+	unsigned n = 0;
+
+	for (size_t i = 0; i < t->attempts.buckets; i++) {
+		for (struct table_link *link = t->attempts.bucket[i]; link; link = link->next) {
+			struct attempt *a = (struct attempt *)((char *)link - offsetof(struct attempt, link));
+
+			if (!a->sa || (name && !dnsname_equal(&a->owner, name)) || (address && !ip_equal(&a->remote, address)))
+				continue;
+			(void)!ike_close(t->ike, a->sa, REASON_DOWN_BY_OPERATOR, t->now_ms);
+			n += !peer_by_address(t, &a->remote);
+		}
+	}
+	return n;
+}
+
 unsigned tunnels_down_name(struct tunnels *t, const struct dnsname *name, uint64_t now_ms)
 {
 	see(t, now_ms);
-	return down(t, name, NULL, REASON_DOWN_BY_OPERATOR, t->config.drain_ms);
+	return down(t, name, NULL, REASON_DOWN_BY_OPERATOR, t->config.drain_ms) + down_attempts(t, name, NULL);
 }
 
 unsigned tunnels_down_address(struct tunnels *t, const struct ip_addr *address, uint64_t now_ms)
 {
 	see(t, now_ms);
-	return down(t, NULL, address, REASON_DOWN_BY_OPERATOR, t->config.drain_ms);
+	return down(t, NULL, address, REASON_DOWN_BY_OPERATOR, t->config.drain_ms) + down_attempts(t, NULL, address);
 }
 
 void tunnels_shutdown(struct tunnels *t, uint64_t now_ms)
@@ -310,17 +336,14 @@ void tunnels_shutdown(struct tunnels *t, uint64_t now_ms)
 	see(t, now_ms);
 	t->stopping = true;
 	requests_refuse_all(t, REASON_SHUTDOWN);
+	/* Those that wait for their turn first: to end one changes the table. */
+	while (t->queue_first)
+		attempt_failed(t, t->queue_first, REASON_SHUTDOWN, "");
 	for (size_t i = 0; i < t->attempts.buckets; i++) {
-		struct table_link *next, *link = t->attempts.bucket[i];
-
-		for (; link; link = next) {
+		for (struct table_link *link = t->attempts.bucket[i]; link; link = link->next) {
 			struct attempt *a = (struct attempt *)((char *)link - offsetof(struct attempt, link));
 
-			next = link->next;
-			if (a->sa)
-				(void)!ike_close(t->ike, a->sa, REASON_SHUTDOWN, t->now_ms);
-			else
-				attempt_failed(t, a, REASON_SHUTDOWN, "");
+			(void)!ike_close(t->ike, a->sa, REASON_SHUTDOWN, t->now_ms);
 		}
 	}
 	down(t, NULL, NULL, REASON_SHUTDOWN, SHUTDOWN_DRAIN_MS);
@@ -481,32 +504,39 @@ static void describe_attempt(const struct attempt *a, struct tunnel_info *out)
 	describe_key(a->keys, 0, out);
 }
 
-/* The nth entry of a table; NULL behind the last. */
-static struct table_link *nth(const struct table *table, uint64_t n)
+/* A place in the two tables, one behind the other: bucket number, and which one in its chain. */
+enum { CURSOR_CHAIN_BITS = 16 };
+
+static struct table_link *at_place(const struct tunnels *t, uint64_t cursor)
 {
-	for (size_t i = 0; i < table->buckets; i++) {
-		for (struct table_link *link = table->bucket[i]; link; link = link->next) {
-			if (n-- == 0)
-				return link;
-		}
-	}
-	return NULL;
+	uint64_t bucket = cursor >> CURSOR_CHAIN_BITS, skip = cursor & ((1u << CURSOR_CHAIN_BITS) - 1);
+	struct table_link *link;
+
+	if (bucket < t->peers.buckets)
+		link = t->peers.bucket[bucket];
+	else
+		link = t->attempts.bucket[bucket - t->peers.buckets];
+	while (link && skip-- > 0)
+		link = link->next;
+	return link;
 }
 
 bool tunnels_next(struct tunnels *t, uint64_t *cursor, struct tunnel_info *out)
 {
-	struct table_link *link;
-	uint64_t n = (*cursor)++;
-
 	memset(out, 0, sizeof *out);
-	link = nth(&t->peers, n);
-	if (link) {
-		describe_peer(t, peer_of_link(link), out);
+	while (*cursor >> CURSOR_CHAIN_BITS < t->peers.buckets + t->attempts.buckets) {
+		struct table_link *link = at_place(t, *cursor);
+
+		if (!link) {
+			*cursor = ((*cursor >> CURSOR_CHAIN_BITS) + 1) << CURSOR_CHAIN_BITS;
+			continue;
+		}
+		if (*cursor >> CURSOR_CHAIN_BITS < t->peers.buckets)
+			describe_peer(t, peer_of_link(link), out);
+		else
+			describe_attempt((const struct attempt *)((char *)link - offsetof(struct attempt, link)), out);
+		(*cursor)++;
 		return true;
 	}
-	link = n >= t->peers.n ? nth(&t->attempts, n - t->peers.n) : NULL;
-	if (!link)
-		return false;
-	describe_attempt((const struct attempt *)((char *)link - offsetof(struct attempt, link)), out);
-	return true;
+	return false;
 }

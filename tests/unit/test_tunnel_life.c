@@ -1,0 +1,716 @@
+/* An address after its first SA: healing, renewal, idleness, release, limits, clients of ours, the end. */
+#include "tests/unit/tunnel_double.h"
+
+#include <stdio.h>
+
+#define HOST "192.0.2.1"
+#define HOST2 "192.0.2.2"
+
+static void protect(struct world *w, const char *owner, const char *address)
+{
+	static uint32_t id = 100000;
+
+	ask(w, ++id, owner, "A", address);
+	core_up(w, w->n_sas, 'A');
+	assert_allowed(w, id);
+}
+
+/* Nothing has passed for this long, as the kernel counts it at the next look. */
+static void be_idle(struct world *w, uint32_t seconds)
+{
+	w->traffic.idle_in_s = w->traffic.idle_out_s = seconds;
+}
+
+/* Healing ---------------------------------------------------------------------------------------------------------------- */
+
+static void lost_tunnel_is_healed_at_once(void **state)
+{
+	struct world *w = *state;
+
+	protect(w, "www.example.org", HOST);
+	advance(w, 70000);
+	core_closed(w, 1, REASON_PEER_REFUSED);
+	assert_int_equal(state_of(w, HOST), TUNNEL_HEALING);
+	assert_int_equal(downs_for(w, "www.example.org"), 1);
+	assert_int_equal(w->n_unprotects, 0);
+	assert_int_equal(w->n_sas, 2);
+	assert_int_equal(w->sas[1].reqid, w->sas[0].reqid);
+	assert_true(dnsname_equal(&w->sas[1].name, &w->sas[0].name));
+	ask(w, 1, "www.example.org", "A", HOST);        /* joins the attempt */
+	assert_int_equal(w->n_sas, 2);
+	assert_waiting(w, 1);
+	core_up(w, 2, 'A');
+	assert_allowed(w, 1);
+	assert_int_equal(state_of(w, HOST), TUNNEL_PROTECTED);
+}
+
+static void every_name_is_told(void **state)
+{
+	struct world *w = *state;
+
+	protect(w, "www.example.org", HOST);
+	ask(w, 1, "mail.example.org", "A", HOST);
+	core_closed(w, 1, REASON_TIMEOUT);
+	assert_int_equal(downs_for(w, "www.example.org"), 1);
+	assert_int_equal(downs_for(w, "mail.example.org"), 1);
+	assert_int_equal(w->downs[0].reason, REASON_TIMEOUT);
+}
+
+static void host_that_ends_every_tunnel_does_not_make_us_run(void **state)
+{
+	struct world *w = *state;
+	unsigned i;
+
+	w->ttl_s = 3600;
+	protect(w, "www.example.org", HOST);
+	for (i = 0; i < 600; i++) {
+		advance(w, 1000);
+		if (w->sas[w->n_sas - 1].up && !w->sas[w->n_sas - 1].ended)
+			core_closed(w, w->n_sas, REASON_PEER_REFUSED);
+		else if (!w->sas[w->n_sas - 1].ended)
+			core_up(w, w->n_sas, 'A');
+	}
+	assert_in_range(w->n_sas, 5, 20);       /* 1, 2, 4 ... 60 s */
+	assert_int_equal(w->n_unprotects, 0);
+}
+
+static void dead_host_is_tried_with_growing_pauses(void **state)
+{
+	struct world *w = *state;
+	unsigned i;
+
+	w->ttl_s = 3600;
+	protect(w, "www.example.org", HOST);
+	core_closed(w, 1, REASON_TIMEOUT);
+	for (i = 0; i < 1000; i++) {
+		advance(w, 1000);
+		if (!w->sas[w->n_sas - 1].ended)
+			core_fails(w, w->n_sas, REASON_TIMEOUT, "");
+	}
+	assert_in_range(w->n_sas, 10, 40);
+	assert_int_equal(state_of(w, HOST), TUNNEL_HEALING);    /* the answer lives for an hour: encrypted or dropped */
+	assert_int_equal(w->n_unprotects, 0);
+}
+
+static void healing_that_nobody_wants_drains(void **state)
+{
+	struct world *w = *state;
+
+	protect(w, "www.example.org", HOST);
+	advance(w, 400 * 1000);
+	core_closed(w, 1, REASON_TIMEOUT);      /* the answer has expired, the tunnel was not idle for long enough */
+	assert_int_equal(w->n_sas, 1);
+	assert_int_equal(state_of(w, HOST), TUNNEL_HEALING);
+	advance(w, 500 * 1000);
+	assert_int_equal(tunnels_count(w->t), 0);
+	assert_int_equal(w->n_unprotects, 1);
+	assert_int_equal(w->unprotects[0].reqid, w->sas[0].reqid);
+}
+
+static void acquire_heals_what_nobody_asked_for(void **state)
+{
+	struct world *w = *state;
+
+	protect(w, "www.example.org", HOST);
+	advance(w, 400 * 1000);
+	core_closed(w, 1, REASON_TIMEOUT);
+	assert_int_equal(w->n_sas, 1);
+	advance(w, 5000);
+	tunnels_acquire(w->t, w->sas[0].reqid, w->now_ms);
+	advance(w, 0);
+	assert_int_equal(w->n_sas, 2);
+	tunnels_acquire(w->t, w->sas[0].reqid, w->now_ms);      /* for each packet, until it is up */
+	tunnels_acquire(w->t, 0x6f00ffff, w->now_ms);           /* not ours any more */
+	advance(w, 0);
+	assert_int_equal(w->n_sas, 2);
+	core_up(w, 2, 'A');
+	assert_int_equal(state_of(w, HOST), TUNNEL_PROTECTED);
+}
+
+static void packets_do_not_make_us_run_either(void **state)
+{
+	struct world *w = *state;
+	unsigned i;
+
+	protect(w, "www.example.org", HOST);
+	for (i = 0; i < 600; i++) {
+		advance(w, 1000);
+		if (!w->sas[w->n_sas - 1].up)
+			core_up(w, w->n_sas, 'A');
+		else if (!w->sas[w->n_sas - 1].ended)
+			core_closed(w, w->n_sas, REASON_PEER_REFUSED);
+		tunnels_acquire(w->t, w->sas[0].reqid, w->now_ms);
+		take_outputs(w);
+	}
+	assert_in_range(w->n_sas, 5, 25);
+}
+
+static void late_acquire_does_not_end_the_new_sa(void **state)
+{
+	struct world *w = *state;
+
+	protect(w, "www.example.org", HOST);
+	tunnels_acquire(w->t, w->sas[0].reqid, w->now_ms);
+	take_outputs(w);
+	assert_false(w->sas[0].ended);
+	assert_int_equal(state_of(w, HOST), TUNNEL_PROTECTED);
+}
+
+static void sa_that_the_kernel_lost_is_established_again(void **state)
+{
+	struct world *w = *state;
+
+	protect(w, "www.example.org", HOST);
+	advance(w, 70000);
+	w->traffic_err = IKE_E_STATE;
+	tunnels_acquire(w->t, w->sas[0].reqid, w->now_ms);
+	take_outputs(w);
+	assert_true(w->sas[0].ended);
+	assert_int_equal(state_of(w, HOST), TUNNEL_HEALING);
+	assert_int_equal(w->n_sas, 2);
+}
+
+static void look_that_fails_says_nothing_about_the_sa(void **state)
+{
+	struct world *w = *state;
+
+	protect(w, "www.example.org", HOST);
+	w->traffic_err = IKE_E_KERNEL;
+	advance(w, 200 * 1000);
+	assert_false(w->sas[0].ended);
+	assert_int_equal(state_of(w, HOST), TUNNEL_PROTECTED);
+}
+
+static void packets_without_answer_ask_for_life(void **state)
+{
+	struct world *w = *state;
+
+	protect(w, "www.example.org", HOST);
+	advance(w, 16000);
+	assert_int_equal(w->liveness_checks, 0);
+	w->traffic.packets_out += 5;
+	w->traffic.idle_in_s = 12;
+	advance(w, 16000);
+	assert_int_equal(w->liveness_checks, 1);
+	w->traffic.packets_out += 5;
+	w->traffic.packets_in += 5;
+	w->traffic.idle_in_s = 1;
+	advance(w, 16000);
+	assert_int_equal(w->liveness_checks, 1);
+}
+
+/* Renewal ------------------------------------------------------------------------------------------------------------------ */
+
+static void tunnel_is_renewed_before_the_old_sa_ends(void **state)
+{
+	struct world *w = *state;
+
+	w->ttl_s = 7200;
+	protect(w, "www.example.org", HOST);
+	advance(w, 3600 * 1000 - 1);
+	assert_int_equal(w->n_sas, 1);
+	advance(w, 1);
+	assert_int_equal(w->n_sas, 2);
+	assert_int_equal(w->sas[1].reqid, w->sas[0].reqid);
+	assert_false(w->sas[0].ended);
+	core_up(w, 2, 'A');
+	advance(w, 5000);
+	assert_true(w->sas[0].ended);
+	assert_false(w->sas[1].ended);
+	assert_int_equal(state_of(w, HOST), TUNNEL_PROTECTED);
+	assert_int_equal(w->n_downs, 0);
+	assert_int_equal(w->n_unprotects, 0);
+}
+
+static void renewal_that_fails_keeps_the_old_sa(void **state)
+{
+	struct world *w = *state;
+
+	w->ttl_s = 7200;
+	protect(w, "www.example.org", HOST);
+	advance(w, 3600 * 1000);
+	core_fails(w, 2, REASON_TIMEOUT, "");
+	assert_int_equal(state_of(w, HOST), TUNNEL_PROTECTED);
+	assert_false(w->sas[0].ended);
+	ask(w, 1, "www.example.org", "A", HOST);
+	assert_allowed(w, 1);
+	advance(w, 61000);
+	assert_int_equal(w->n_sas, 3);
+}
+
+/* Release -------------------------------------------------------------------------------------------------------------------- */
+
+static void idle_tunnel_is_released_in_order(void **state)
+{
+	struct world *w = *state;
+
+	protect(w, "www.example.org", HOST);
+	be_idle(w, 10000);
+	advance(w, 599 * 1000);                 /* 300 s of answer, 300 s of idleness */
+	assert_int_equal(state_of(w, HOST), TUNNEL_PROTECTED);
+	advance(w, 17 * 1000);
+	assert_int_equal(tunnels_count(w->t), 0);
+	assert_string_equal(w->order + w->n_verdicts - 1, "vdk");
+	assert_true(w->sas[0].ended);
+	assert_int_equal(w->n_unprotects, 1);
+	assert_true(ip_equal(&w->unprotects[0].remote, &w->sas[0].path.remote.addr));
+	assert_true(ip_equal(&w->unprotects[0].local, &w->sas[0].path.local.addr));
+}
+
+static void traffic_keeps_it(void **state)
+{
+	struct world *w = *state;
+
+	protect(w, "www.example.org", HOST);
+	be_idle(w, 299);
+	advance(w, 7200 * 1000 / 2 - 1000);
+	assert_int_equal(state_of(w, HOST), TUNNEL_PROTECTED);
+	assert_int_equal(w->n_downs, 0);
+}
+
+static void last_answer_keeps_it(void **state)
+{
+	struct world *w = *state;
+	unsigned i;
+
+	protect(w, "www.example.org", HOST);
+	be_idle(w, 10000);
+	for (i = 1; i <= 10; i++) {
+		advance(w, 290 * 1000);
+		ask(w, i, "www.example.org", "A", HOST);
+		assert_allowed(w, i);
+	}
+	assert_int_equal(w->n_downs, 0);
+}
+
+static void policies_outlive_the_word_to_the_resolver(void **state)
+{
+	struct world *w = *state;
+	uint64_t told_ms;
+
+	protect(w, "www.example.org", HOST);
+	be_idle(w, 10000);
+	while (w->n_downs == 0)
+		advance(w, 100);
+	told_ms = w->now_ms;
+	assert_int_equal(state_of(w, HOST), TUNNEL_DRAINING);
+	assert_false(w->sas[0].ended);
+	while (w->n_unprotects == 0)
+		advance(w, 100);
+	assert_true(w->now_ms >= told_ms + 1900);
+}
+
+static void question_takes_a_draining_one_back(void **state)
+{
+	struct world *w = *state;
+
+	protect(w, "www.example.org", HOST);
+	be_idle(w, 10000);
+	while (w->n_downs == 0)
+		advance(w, 100);
+	ask(w, 1, "www.example.org", "A", HOST);
+	assert_allowed(w, 1);
+	advance(w, 290 * 1000);
+	assert_int_equal(state_of(w, HOST), TUNNEL_PROTECTED);
+	assert_false(w->sas[0].ended);
+	assert_int_equal(w->n_unprotects, 0);
+}
+
+static void policies_that_stay_in_the_kernel_are_removed_again(void **state)
+{
+	struct world *w = *state;
+
+	protect(w, "www.example.org", HOST);
+	w->kernel_err = IKE_E_KERNEL;
+	assert_int_equal(tunnels_down_address(w->t, &w->sas[0].path.remote.addr, w->now_ms), 1);
+	advance(w, 10000);
+	assert_int_equal(tunnels_count(w->t), 1);
+	assert_in_range(w->n_unprotects, 5, 12);
+	w->kernel_err = IKE_OK;
+	advance(w, 2000);
+	assert_int_equal(tunnels_count(w->t), 0);
+}
+
+static void operator_takes_down_by_name(void **state)
+{
+	struct world *w = *state;
+	const struct dnsname name = name_of("www.example.org");
+
+	protect(w, "www.example.org", HOST);
+	protect(w, "www.example.org", HOST2);
+	protect(w, "mail.example.org", "192.0.2.3");
+	assert_int_equal(tunnels_down_name(w->t, &name, w->now_ms), 2);
+	take_outputs(w);
+	assert_int_equal(downs_for(w, "www.example.org"), 2);
+	assert_int_equal(downs_for(w, "mail.example.org"), 0);
+	ask(w, 1, "www.example.org", "A", HOST);
+	assert_refused(w, 1, REASON_DOWN_BY_OPERATOR);
+	advance(w, 3000);
+	assert_int_equal(tunnels_count(w->t), 1);
+	assert_int_equal(w->n_unprotects, 2);
+	ask(w, 2, "www.example.org", "A", HOST);
+	assert_waiting(w, 2);
+}
+
+static void operator_ends_what_is_on_its_way_up(void **state)
+{
+	struct world *w = *state;
+	const struct dnsname name = name_of("www.example.org");
+
+	ask(w, 1, "www.example.org", "A", HOST);
+	assert_int_equal(tunnels_down_name(w->t, &name, w->now_ms), 1);
+	take_outputs(w);
+	assert_refused(w, 1, REASON_DOWN_BY_OPERATOR);
+	assert_int_equal(tunnels_count(w->t), 0);
+}
+
+static void shutdown_leaves_nothing(void **state)
+{
+	struct world *w = *state;
+
+	protect(w, "www.example.org", HOST);
+	ask(w, 1, "mail.example.org", "A", HOST2);
+	tunnels_shutdown(w->t, w->now_ms);
+	take_outputs(w);
+	assert_refused(w, 1, REASON_SHUTDOWN);
+	ask(w, 2, "www.example.org", "A", HOST);
+	assert_refused(w, 2, REASON_SHUTDOWN);
+	advance(w, 1000);
+	assert_int_equal(tunnels_count(w->t), 0);
+	assert_int_equal(w->n_unprotects, 1);
+	assert_int_equal(downs_for(w, "www.example.org"), 1);
+	assert_true(w->sas[0].ended && w->sas[1].ended);
+}
+
+/* Limits ---------------------------------------------------------------------------------------------------------------------- */
+
+static void attempts_beyond_the_limit_wait_for_their_turn(void **state)
+{
+	struct world *w = *state;
+	char address[32];
+	uint32_t id;
+
+	w->config.establishing_max = 2;
+	world_restart(w);
+	for (id = 1; id <= 4; id++) {
+		snprintf(address, sizeof address, "192.0.2.%u", id);
+		ask(w, id, "www.example.org", "A", address);
+	}
+	assert_int_equal(w->n_sas, 2);
+	core_up(w, 1, 'A');
+	assert_int_equal(w->n_sas, 3);
+	core_fails(w, 2, REASON_TIMEOUT, "");
+	assert_int_equal(w->n_sas, 4);
+	core_up(w, 4, 'A');
+	assert_allowed(w, 4);
+	core_up(w, 3, 'A');
+	assert_allowed(w, 3);
+}
+
+static void turn_that_does_not_come_in_time(void **state)
+{
+	struct world *w = *state;
+
+	w->config.establishing_max = 1;
+	world_restart(w);
+	ask(w, 1, "www.example.org", "A", HOST);
+	ask(w, 2, "mail.example.org", "A", HOST2);
+	advance(w, 1500);
+	assert_refused(w, 1, REASON_TIMEOUT);
+	assert_refused(w, 2, REASON_LIMIT);
+	core_fails(w, 1, REASON_TIMEOUT, "");
+	assert_int_equal(w->n_sas, 1);          /* nobody waits for the second any more */
+	assert_int_equal(tunnels_count(w->t), 0);
+}
+
+static void fill_table(struct world *w, unsigned n)
+{
+	char address[32], name[64];
+	unsigned i;
+
+	for (i = 1; i <= n; i++) {
+		snprintf(address, sizeof address, "203.0.113.%u", i);
+		snprintf(name, sizeof name, "n%u.example.org", i);
+		protect(w, name, address);
+		advance(w, 1000);
+	}
+}
+
+static void full_table_refuses_while_answers_live(void **state)
+{
+	struct world *w = *state;
+
+	w->config.tunnels_max = 16;
+	world_restart(w);
+	be_idle(w, 1000);
+	fill_table(w, 16);
+	ask(w, 1, "one.too.many", "A", HOST);
+	assert_refused(w, 1, REASON_LIMIT);
+	assert_int_equal(w->n_downs, 0);
+}
+
+static void full_table_releases_the_oldest_idle(void **state)
+{
+	struct world *w = *state;
+
+	w->config.tunnels_max = 16;
+	w->config.idle_s = 100000;
+	world_restart(w);
+	fill_table(w, 16);
+	advance(w, 310 * 1000);
+	be_idle(w, 1000);
+	ask(w, 1, "one.too.many", "A", HOST);
+	assert_int_equal(state_of(w, "203.0.113.1"), TUNNEL_DRAINING);
+	assert_int_equal(downs_for(w, "n1.example.org"), 1);
+	advance(w, 3000);
+	assert_int_equal(state_of(w, "203.0.113.1"), -1);
+	ask(w, 2, "one.too.many", "A", HOST);
+	assert_waiting(w, 2);
+}
+
+static void busy_tunnel_is_not_pushed_out(void **state)
+{
+	struct world *w = *state;
+
+	w->config.tunnels_max = 16;
+	world_restart(w);
+	fill_table(w, 16);
+	advance(w, 310 * 1000);
+	be_idle(w, 2);
+	ask(w, 1, "one.too.many", "A", HOST);
+	assert_refused(w, 1, REASON_LIMIT);
+	assert_int_equal(w->n_downs, 0);
+}
+
+static void requests_are_bounded(void **state)
+{
+	struct world *w = *state;
+
+	w->config.requests_max = 2;
+	world_restart(w);
+	ask(w, 1, "www.example.org", "A", HOST);
+	ask(w, 2, "www.example.org", "A", HOST);
+	ask(w, 3, "www.example.org", "A", HOST);
+	assert_refused(w, 3, REASON_LIMIT);
+	core_up(w, 1, 'A');
+	assert_allowed(w, 1);
+	ask(w, 4, "www.example.org", "A", HOST);
+	assert_allowed(w, 4);
+}
+
+static void names_of_an_address_are_bounded(void **state)
+{
+	struct world *w = *state;
+	char name[64];
+	uint32_t id;
+
+	protect(w, "www.example.org", HOST);
+	for (id = 1; id <= 63; id++) {
+		snprintf(name, sizeof name, "n%u.example.org", id);
+		ask(w, id, name, "A", HOST);
+		assert_allowed(w, id);
+	}
+	ask(w, 64, "n64.example.org", "A", HOST);
+	assert_refused(w, 64, REASON_LIMIT);
+	ask(w, 65, "n1.example.org", "A", HOST);
+	assert_allowed(w, 65);
+}
+
+/* Clients of ours --------------------------------------------------------------------------------------------------------------- */
+
+static void client_is_let_in(void **state)
+{
+	struct world *w = *state;
+	struct tunnel_info info;
+	uint64_t cursor = 0;
+	uint32_t reqid;
+
+	assert_int_equal(authorize(w, HOST, &reqid), REASON_NONE);
+	client_up(w, HOST, reqid);
+	assert_int_equal(state_of(w, HOST), TUNNEL_PROTECTED);
+	assert_true(tunnels_next(w->t, &cursor, &info));
+	assert_false(info.initiator);
+	assert_int_equal(info.name.n, 0);
+	assert_string_equal(info.key_text, "");
+}
+
+static void clients_are_refused(void **state)
+{
+	struct world *w = *state;
+	static const char *const never[] = { "127.0.0.1", "224.0.0.1", "169.254.0.1", "0.0.0.0", "198.51.100.1" };
+	uint32_t reqid;
+	size_t i;
+
+	for (i = 0; i < sizeof never / sizeof *never; i++)
+		assert_int_equal(authorize(w, never[i], &reqid), REASON_ADDRESS_NOT_ALLOWED);
+	tunnels_shutdown(w->t, w->now_ms);
+	assert_int_equal(authorize(w, HOST, &reqid), REASON_SHUTDOWN);
+	w->config.accept_anonymous = false;
+	world_restart(w);
+	assert_int_not_equal(authorize(w, HOST, &reqid), REASON_NONE);
+}
+
+static void client_has_no_share_in_what_was_proved(void **state)
+{
+	struct world *w = *state;
+	uint32_t reqid;
+	ike_handle sa;
+
+	assert_int_equal(authorize(w, HOST, &reqid), REASON_NONE);
+	protect(w, "www.example.org", HOST);
+	sa = client_up(w, HOST, reqid);         /* was let in before, and comes late */
+	take_outputs(w);
+	assert_true(w->sas[sa - 1].ended);
+	assert_false(w->sas[0].ended);
+	assert_int_equal(state_of(w, HOST), TUNNEL_PROTECTED);
+	assert_int_equal(authorize(w, HOST, &reqid), REASON_KEY_CONFLICT);
+	advance(w, 70000);
+	core_closed(w, 1, REASON_TIMEOUT);
+	assert_int_equal(authorize(w, HOST, &reqid), REASON_KEY_CONFLICT);
+}
+
+static void both_ends_start_at_once(void **state)
+{
+	struct world *w = *state;
+	uint32_t reqid;
+	ike_handle client;
+
+	ask(w, 1, "www.example.org", "A", HOST);
+	assert_int_equal(authorize(w, HOST, &reqid), REASON_NONE);
+	assert_int_equal(reqid, w->sas[0].reqid);       /* or the kernel would refuse the second one */
+	client = client_up(w, HOST, reqid);
+	assert_waiting(w, 1);                   /* nobody has proved anything yet */
+	core_up(w, 1, 'A');
+	assert_allowed(w, 1);
+	assert_true(w->sas[client - 1].ended);
+	assert_int_equal(w->n_unprotects, 0);
+	assert_int_equal(state_of(w, HOST), TUNNEL_PROTECTED);
+}
+
+static void our_failure_leaves_the_client_alone(void **state)
+{
+	struct world *w = *state;
+	uint32_t reqid;
+	ike_handle client;
+
+	assert_int_equal(authorize(w, HOST, &reqid), REASON_NONE);
+	client = client_up(w, HOST, reqid);
+	ask(w, 1, "www.example.org", "A", HOST);
+	assert_int_equal(w->sas[client].reqid, reqid);
+	core_fails(w, client + 1, REASON_TIMEOUT, "");
+	assert_refused(w, 1, REASON_TIMEOUT);
+	assert_int_equal(state_of(w, HOST), TUNNEL_PROTECTED);
+	assert_false(w->sas[client - 1].ended);
+}
+
+static void client_that_says_goodbye_is_released_soon(void **state)
+{
+	struct world *w = *state;
+	uint32_t reqid;
+	ike_handle client;
+
+	assert_int_equal(authorize(w, HOST, &reqid), REASON_NONE);
+	client = client_up(w, HOST, reqid);
+	core_closed(w, client, REASON_PEER_REFUSED);
+	advance(w, 2500);
+	assert_int_equal(tunnels_count(w->t), 0);
+	assert_int_equal(w->n_unprotects, 1);
+	assert_int_equal(w->n_downs, 0);
+}
+
+static void silent_client_is_held_and_may_come_back(void **state)
+{
+	struct world *w = *state;
+	uint32_t reqid, again;
+	ike_handle client;
+
+	assert_int_equal(authorize(w, HOST, &reqid), REASON_NONE);
+	client = client_up(w, HOST, reqid);
+	core_closed(w, client, REASON_TIMEOUT);
+	advance(w, 100 * 1000);
+	assert_int_equal(state_of(w, HOST), TUNNEL_HEALING);
+	assert_int_equal(w->n_unprotects, 0);
+	assert_int_equal(w->n_sas, 1);          /* we know no key of it: it has to come */
+	assert_int_equal(authorize(w, HOST, &again), REASON_NONE);
+	assert_int_equal(again, reqid);
+	client = client_up(w, HOST, again);
+	assert_int_equal(state_of(w, HOST), TUNNEL_PROTECTED);
+	core_closed(w, client, REASON_TIMEOUT);
+	advance(w, 400 * 1000);
+	assert_int_equal(tunnels_count(w->t), 0);
+	assert_int_equal(w->n_unprotects, 1);
+}
+
+static void idle_client_is_pushed_out_first(void **state)
+{
+	struct world *w = *state;
+	char address[32];
+	uint32_t reqid;
+	unsigned i;
+
+	w->config.tunnels_max = 16;
+	w->config.idle_s = 100000;
+	world_restart(w);
+	protect(w, "www.example.org", HOST);
+	advance(w, 310 * 1000);
+	for (i = 1; i < 16; i++) {
+		snprintf(address, sizeof address, "203.0.113.%u", i);
+		assert_int_equal(authorize(w, address, &reqid), REASON_NONE);
+		client_up(w, address, reqid);
+		advance(w, 1000);
+	}
+	be_idle(w, 1000);
+	advance(w, 10000);                      /* the first ones were just seen busy */
+	assert_int_equal(authorize(w, "203.0.113.99", &reqid), REASON_LIMIT);
+	assert_int_equal(state_of(w, "203.0.113.1"), TUNNEL_DRAINING);
+	assert_int_equal(state_of(w, HOST), TUNNEL_PROTECTED);
+	advance(w, 3000);
+	assert_int_equal(authorize(w, "203.0.113.99", &reqid), REASON_NONE);
+}
+
+#define WITH_WORLD(f) cmocka_unit_test_setup_teardown(f, world_setup, world_teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		WITH_WORLD(lost_tunnel_is_healed_at_once),
+		WITH_WORLD(every_name_is_told),
+		WITH_WORLD(host_that_ends_every_tunnel_does_not_make_us_run),
+		WITH_WORLD(dead_host_is_tried_with_growing_pauses),
+		WITH_WORLD(healing_that_nobody_wants_drains),
+		WITH_WORLD(acquire_heals_what_nobody_asked_for),
+		WITH_WORLD(packets_do_not_make_us_run_either),
+		WITH_WORLD(late_acquire_does_not_end_the_new_sa),
+		WITH_WORLD(sa_that_the_kernel_lost_is_established_again),
+		WITH_WORLD(look_that_fails_says_nothing_about_the_sa),
+		WITH_WORLD(packets_without_answer_ask_for_life),
+		WITH_WORLD(tunnel_is_renewed_before_the_old_sa_ends),
+		WITH_WORLD(renewal_that_fails_keeps_the_old_sa),
+		WITH_WORLD(idle_tunnel_is_released_in_order),
+		WITH_WORLD(traffic_keeps_it),
+		WITH_WORLD(last_answer_keeps_it),
+		WITH_WORLD(policies_outlive_the_word_to_the_resolver),
+		WITH_WORLD(question_takes_a_draining_one_back),
+		WITH_WORLD(policies_that_stay_in_the_kernel_are_removed_again),
+		WITH_WORLD(operator_takes_down_by_name),
+		WITH_WORLD(operator_ends_what_is_on_its_way_up),
+		WITH_WORLD(shutdown_leaves_nothing),
+		WITH_WORLD(attempts_beyond_the_limit_wait_for_their_turn),
+		WITH_WORLD(turn_that_does_not_come_in_time),
+		WITH_WORLD(full_table_refuses_while_answers_live),
+		WITH_WORLD(full_table_releases_the_oldest_idle),
+		WITH_WORLD(busy_tunnel_is_not_pushed_out),
+		WITH_WORLD(requests_are_bounded),
+		WITH_WORLD(names_of_an_address_are_bounded),
+		WITH_WORLD(client_is_let_in),
+		WITH_WORLD(clients_are_refused),
+		WITH_WORLD(client_has_no_share_in_what_was_proved),
+		WITH_WORLD(both_ends_start_at_once),
+		WITH_WORLD(our_failure_leaves_the_client_alone),
+		WITH_WORLD(client_that_says_goodbye_is_released_soon),
+		WITH_WORLD(silent_client_is_held_and_may_come_back),
+		WITH_WORLD(idle_client_is_pushed_out_first),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,425 @@
+#include "tests/unit/tunnel_double.h"
+
+#include <stdio.h>
+
+struct dnsname name_of(const char *text)
+{
+	struct dnsname name;
+
+	assert_int_equal(dnsname_from_text(text, &name), IKE_OK);
+	return name;
+}
+
+struct ip_addr address_of(const char *text)
+{
+	struct ip_addr a;
+
+	assert_int_equal(ip_from_text(text, &a), IKE_OK);
+	return a;
+}
+
+/* The core --------------------------------------------------------------------------------------------------------- */
+
+static struct world *world_of(struct ike *ike)
+{
+	return (struct world *)(void *)ike;
+}
+
+static struct double_sa *sa_of(struct world *w, ike_handle sa)
+{
+	assert_in_range(sa, 1, w->n_sas);
+	return &w->sas[sa - 1];
+}
+
+static struct ike_event event_of(struct world *w, ike_handle handle, enum ike_event_kind kind)
+{
+	const struct double_sa *sa = sa_of(w, handle);
+	struct ike_event e = { .kind = kind };
+
+	e.tunnel.sa = handle;
+	e.tunnel.tag = sa->tag;
+	e.tunnel.initiator = sa->initiator;
+	e.tunnel.path = sa->path;
+	e.tunnel.reqid = sa->reqid;
+	return e;
+}
+
+enum ike_err ike_initiate(struct ike *ike, const struct ike_initiate *how, uint64_t now_ms, ike_handle *out)
+{
+	struct world *w = world_of(ike);
+	struct double_sa *sa = &w->sas[w->n_sas];
+
+	assert_true(now_ms == w->now_ms);
+	assert_true(w->n_sas < SAS_MAX);
+	*out = 0;
+	if (w->sas_max && w->n_sas >= w->sas_max)
+		return IKE_E_LIMIT;
+	*sa = (struct double_sa){ .path = how->path, .name = how->name, .keys = keyset_ref(how->keys), .reqid = how->reqid,
+				  .tag = how->tag, .give_up_ms = how->give_up_ms, .initiator = true };
+	*out = ++w->n_sas;
+	return IKE_OK;
+}
+
+enum ike_err ike_close(struct ike *ike, ike_handle handle, enum rp_reason reason, uint64_t now_ms)
+{
+	struct world *w = world_of(ike);
+	struct double_sa *sa = sa_of(w, handle);
+
+	(void)now_ms;
+	if (sa->ended)
+		return IKE_E_STATE;
+	sa->ended = true;
+	sa->close_reason = reason;
+	w->pending[w->n_pending] = event_of(w, handle, sa->up ? EV_CLOSED : EV_FAILED);
+	w->pending[w->n_pending++].reason = reason;
+	return IKE_OK;
+}
+
+enum ike_err ike_check_liveness(struct ike *ike, ike_handle handle, uint64_t now_ms)
+{
+	struct world *w = world_of(ike);
+
+	(void)now_ms;
+	w->liveness_checks++;
+	return sa_of(w, handle)->up ? IKE_OK : IKE_E_STATE;
+}
+
+void core_up(struct world *w, ike_handle handle, char key)
+{
+	struct double_sa *sa = sa_of(w, handle);
+	struct ike_event e = event_of(w, handle, EV_ESTABLISHED);
+	struct ipseckey record = { 0 };
+	unsigned i, n = keyset_count(sa->keys);
+
+	assert_false(sa->ended);
+	for (i = 0; i < n; i++) {
+		keyset_at(sa->keys, i, &record);
+		if (record.public_key.p[1] == (uint8_t)key)
+			break;
+	}
+	/* The real core verifies with these keys: it can not say that another one was proved. */
+	assert_true(i < n);
+	sa->up = true;
+	e.tunnel.key_index = i;
+	e.tunnel.spi_in = 0x1000 + (uint32_t)handle;
+	e.tunnel.spi_out = 0x2000 + (uint32_t)handle;
+	tunnels_ike_event(w->t, &e, w->now_ms);
+	take_outputs(w);
+}
+
+void core_fails(struct world *w, ike_handle handle, enum rp_reason reason, const char *detail)
+{
+	struct ike_event e = event_of(w, handle, EV_FAILED);
+
+	assert_false(sa_of(w, handle)->ended);
+	sa_of(w, handle)->ended = true;
+	e.reason = reason;
+	snprintf(e.detail, sizeof e.detail, "%s", detail);
+	tunnels_ike_event(w->t, &e, w->now_ms);
+	take_outputs(w);
+}
+
+void core_closed(struct world *w, ike_handle handle, enum rp_reason reason)
+{
+	struct ike_event e = event_of(w, handle, EV_CLOSED);
+
+	assert_true(sa_of(w, handle)->up && !sa_of(w, handle)->ended);
+	sa_of(w, handle)->ended = true;
+	e.reason = reason;
+	tunnels_ike_event(w->t, &e, w->now_ms);
+	take_outputs(w);
+}
+
+enum rp_reason authorize(struct world *w, const char *address, uint32_t *reqid)
+{
+	const struct ip_path path = { { w->local, 500 }, { address_of(address), 500 } };
+	enum rp_reason reason = tunnels_authorize(w->t, &path, reqid, w->now_ms);
+
+	take_outputs(w);
+	return reason;
+}
+
+ike_handle client_up(struct world *w, const char *address, uint32_t reqid)
+{
+	struct double_sa *sa = &w->sas[w->n_sas++];
+	struct ike_event e;
+
+	assert_true(w->n_sas < SAS_MAX);
+	*sa = (struct double_sa){ .path = { { w->local, 500 }, { address_of(address), 500 } }, .reqid = reqid, .up = true };
+	e = event_of(w, w->n_sas, EV_ESTABLISHED);
+	tunnels_ike_event(w->t, &e, w->now_ms);
+	take_outputs(w);
+	return e.tunnel.sa;
+}
+
+/* The host --------------------------------------------------------------------------------------------------------- */
+
+static enum ike_err source_address(void *arg, const struct ip_addr *remote, struct ip_addr *local)
+{
+	const struct world *w = arg;
+
+	*local = remote->family == IP_V6 ? address_of("2001:db8:ffff::1") : w->local;
+	return w->no_route ? IKE_E_REFUSED : IKE_OK;
+}
+
+static bool is_own_address(void *arg, const struct ip_addr *a)
+{
+	return ip_equal(a, &((const struct world *)arg)->local);
+}
+
+static enum ike_err traffic(void *arg, uint32_t reqid, uint32_t spi_in, uint32_t spi_out, const struct ip_addr *local,
+			    const struct ip_addr *remote, struct sa_traffic *out)
+{
+	const struct world *w = arg;
+
+	(void)reqid, (void)spi_in, (void)spi_out, (void)local, (void)remote;
+	*out = w->traffic;
+	return w->traffic_err;
+}
+
+static void fill(void *arg, void *to, size_t n)
+{
+	(void)arg;
+	memset(to, 0, n);       /* chance is at its mildest: jittered() takes nothing off */
+}
+
+static void write_log(void *arg, enum log_level level, const char *text)
+{
+	struct world *w = arg;
+
+	(void)level;
+	snprintf(w->last_log, sizeof w->last_log, "%s", text);
+}
+
+static void see_output(struct world *w, const struct tunnel_output *out)
+{
+	struct seen_verdict *v = &w->verdicts[w->n_verdicts];
+	unsigned n = w->n_verdicts + w->n_downs + w->n_unprotects;
+
+	assert_true(n < SEEN_MAX);
+	switch (out->kind) {
+	case TUNNEL_VERDICT:
+		w->order[n] = 'v';
+		v->client = out->client;
+		v->id = (uint32_t)out->id;
+		v->verdict = out->verdict;
+		assert_true(out->verdict.reason_text.n <= RP_REASON_TEXT_MAX);
+		memcpy(v->text, out->verdict.reason_text.p, out->verdict.reason_text.n);
+		w->n_verdicts++;
+		break;
+	case TUNNEL_DOWN:
+		w->order[n] = 'd';
+		w->downs[w->n_downs++] = out->down;
+		break;
+	case TUNNEL_KERNEL:
+		w->order[n] = 'k';
+		assert_int_equal(out->kernel.op, KERNEL_UNPROTECT);
+		w->unprotects[w->n_unprotects++] = out->kernel;
+		tunnels_kernel_done(w->t, out->id, w->kernel_err, w->now_ms);
+		break;
+	}
+}
+
+void take_outputs(struct world *w)
+{
+	struct tunnel_output out;
+	bool more;
+
+	do {
+		more = w->n_pending > 0;
+		if (more) {
+			struct ike_event e = w->pending[0];
+
+			memmove(w->pending, w->pending + 1, --w->n_pending * sizeof e);
+			tunnels_ike_event(w->t, &e, w->now_ms);
+		}
+		while (tunnels_next_output(w->t, &out)) {
+			see_output(w, &out);
+			more = true;
+		}
+	} while (more);
+}
+
+void advance(struct world *w, uint64_t ms)
+{
+	uint64_t until_ms = w->now_ms + ms;
+	unsigned steps = 0;
+
+	while (tunnels_deadline_ms(w->t) <= until_ms) {
+		uint64_t due_ms = tunnels_deadline_ms(w->t);
+
+		assert_true(++steps < 100000);  /* a deadline that tick() does not move would spin the daemon */
+		w->now_ms = due_ms > w->now_ms ? due_ms : w->now_ms;
+		tunnels_tick(w->t, w->now_ms);
+		take_outputs(w);
+	}
+	w->now_ms = until_ms;
+}
+
+/* Asking and looking --------------------------------------------------------------------------------------------------- */
+
+/* IPSECKEY 10 0 4 . and an Ed25519 key that begins with the letter: of such byte strings about every second is a point. */
+static void make_key(uint8_t rdata[3 + 32], char letter)
+{
+	struct ipseckey record;
+	struct pubkey *key;
+	enum ike_err err;
+
+	memset(rdata, 0, 3 + 32);
+	rdata[0] = 10;
+	rdata[2] = IPSECKEY_EDDSA;
+	rdata[3] = rdata[4] = (uint8_t)letter;
+	do {
+		rdata[5]++;
+		assert_int_equal(ipseckey_read(span_of(rdata, 3 + 32), &record), IKE_OK);
+		err = pubkey_read(&record, &key, NULL);
+		pubkey_free(key);
+	} while (err != IKE_OK);
+}
+
+enum ike_err ask_as(struct world *w, uint64_t client, uint32_t id, const char *owner, const char *keys, const char *addresses)
+{
+	struct rp_establish q = { .owner = name_of(owner), .ttl_s = w->ttl_s, .deadline_ms = w->deadline_ms };
+	static uint8_t rdata[RP_KEYS_MAX][3 + 32];
+	char list[512], *one, *rest = list;
+	enum ike_err err;
+
+	for (; *keys; keys++) {
+		uint8_t *r = rdata[q.n_keys];
+
+		make_key(r, *keys);
+		q.keys[q.n_keys++] = span_of(r, *keys == '!' ? 4 : sizeof rdata[0]);
+	}
+	snprintf(list, sizeof list, "%s", addresses);
+	while ((one = strtok_r(rest, " ", &rest)) != NULL)
+		q.addresses[q.n_addresses++] = address_of(one);
+	err = tunnels_request(w->t, client, id, &q, w->now_ms);
+	take_outputs(w);
+	return err;
+}
+
+void ask(struct world *w, uint32_t id, const char *owner, const char *keys, const char *addresses)
+{
+	assert_int_equal(ask_as(w, 1, id, owner, keys, addresses), IKE_OK);
+}
+
+const struct seen_verdict *verdict_of(const struct world *w, uint32_t id)
+{
+	const struct seen_verdict *found = NULL;
+	unsigned i;
+
+	for (i = 0; i < w->n_verdicts; i++) {
+		if (w->verdicts[i].id != id)
+			continue;
+		assert_null(found);
+		found = &w->verdicts[i];
+	}
+	return found;
+}
+
+/* Each verdict must be one that the protocol can carry. */
+static const struct rp_verdict *sendable_verdict(const struct world *w, uint32_t id)
+{
+	const struct seen_verdict *seen = verdict_of(w, id);
+	struct rp_message m = { .type = RP_VERDICT, .id = id };
+	static uint8_t buffer[4096];
+	struct wr to = wr_over(buffer, sizeof buffer);
+
+	if (!seen)
+		fail_msg("request %u has no verdict", id);
+	m.u.verdict = seen->verdict;
+	m.u.verdict.reason_text = span_of(seen->text, strlen(seen->text));
+	assert_int_equal(rp_write(&m, &to), IKE_OK);
+	return &seen->verdict;
+}
+
+void assert_allowed(const struct world *w, uint32_t id)
+{
+	const struct rp_verdict *v = sendable_verdict(w, id);
+
+	if (v->kind != RP_ALLOW)
+		fail_msg("request %u refused: %s", id, rp_reason_text(v->reason));
+	assert_int_equal(v->reason, REASON_NONE);
+}
+
+void assert_refused(const struct world *w, uint32_t id, enum rp_reason reason)
+{
+	const struct rp_verdict *v = sendable_verdict(w, id);
+
+	assert_int_equal(v->kind, RP_REFUSE);
+	assert_string_equal(rp_reason_word(v->reason), rp_reason_word(reason));
+	assert_int_equal(v->ttl_cap_s, 0);
+}
+
+void assert_waiting(const struct world *w, uint32_t id)
+{
+	assert_null(verdict_of(w, id));
+}
+
+int state_of(const struct world *w, const char *address)
+{
+	const struct ip_addr want = address_of(address);
+	struct tunnel_info info;
+	uint64_t cursor = 0;
+	int state = -1;
+
+	while (tunnels_next(w->t, &cursor, &info)) {
+		if (ip_equal(&info.remote, &want) && (state == -1 || info.state != TUNNEL_ESTABLISHING))
+			state = (int)info.state;
+	}
+	return state;
+}
+
+unsigned downs_for(const struct world *w, const char *owner)
+{
+	const struct dnsname want = name_of(owner);
+	unsigned i, n = 0;
+
+	for (i = 0; i < w->n_downs; i++)
+		n += dnsname_equal(&w->downs[i].owner, &want);
+	return n;
+}
+
+/* Setup ------------------------------------------------------------------------------------------------------------------ */
+
+static void start(struct world *w)
+{
+	assert_int_equal(tunnels_new(&w->config, &w->env, (struct ike *)(void *)w, &w->rng, &w->log, &w->t), IKE_OK);
+}
+
+void world_restart(struct world *w)
+{
+	tunnels_free(w->t);
+	start(w);
+}
+
+int world_setup(void **state)
+{
+	struct world *w = calloc(1, sizeof *w);
+
+	assert_non_null(w);
+	w->env = (struct tunnel_env){ w, source_address, is_own_address, traffic };
+	w->rng = (struct rng){ fill, w };
+	w->log = (struct log){ write_log, w, LOG_LEVEL_DEBUG };
+	w->config = (struct tunnel_config){ .accept_anonymous = true };
+	w->now_ms = 1000000;
+	w->ttl_s = 300;
+	w->deadline_ms = 1500;
+	w->local = address_of("198.51.100.1");
+	w->traffic.packets_in = w->traffic.packets_out = 1;
+	start(w);
+	*state = w;
+	return 0;
+}
+
+int world_teardown(void **state)
+{
+	struct world *w = *state;
+	unsigned i;
+
+	tunnels_free(w->t);
+	for (i = 0; i < w->n_sas; i++)
+		keyset_unref(w->sas[i].keys);
+	free(w);
+	return 0;
+}

@@ -1,0 +1,90 @@
+/* tunnel_double.h - the tunnel layer between a double of the IKE core, which records what it is asked and says what the test
+ * wants, a kernel that is a few numbers, and a clock that the test moves. */
+#ifndef OE_TESTS_TUNNEL_DOUBLE_H
+#define OE_TESTS_TUNNEL_DOUBLE_H
+
+#include "tests/unit/unit.h"
+
+#include "tunnel/tunnel.h"
+
+enum { SAS_MAX = 256, SEEN_MAX = 512 };
+
+/* One IKE SA of the core, as the layer asked for it; sas[n - 1] has the handle n. */
+struct double_sa {
+	struct ip_path path;
+	struct dnsname name;
+	struct keyset *keys;
+	uint32_t reqid;
+	uint64_t tag, give_up_ms;
+	bool up, ended, initiator;
+	enum rp_reason close_reason;
+};
+
+struct seen_verdict {
+	uint64_t client;
+	uint32_t id;
+	struct rp_verdict verdict;  /* reason_text points to text */
+	char text[RP_REASON_TEXT_MAX + 1];
+};
+
+struct world {
+	struct tunnels *t;
+	struct tunnel_config config;
+	struct tunnel_env env;
+	struct log log;
+	struct rng rng;
+	uint64_t now_ms;
+	uint32_t ttl_s, deadline_ms;
+
+	struct double_sa sas[SAS_MAX];
+	unsigned n_sas, liveness_checks, sas_max;
+	struct ike_event pending[SAS_MAX];  /* events of the core that the layer has not heard yet */
+	unsigned n_pending;
+
+	struct sa_traffic traffic;          /* of every SA */
+	enum ike_err traffic_err, kernel_err;
+	bool no_route;
+	struct ip_addr local;
+
+	/* What came out, in order. */
+	struct seen_verdict verdicts[SEEN_MAX];
+	struct rp_down downs[SEEN_MAX];
+	struct kernel_request unprotects[SEEN_MAX];
+	unsigned n_verdicts, n_downs, n_unprotects;
+	char order[SEEN_MAX];               /* 'v', 'd', 'k' */
+	char last_log[512];
+};
+
+/* As cmocka's setup and teardown; the state is a struct world with defaults. world_restart() applies a changed config. */
+int world_setup(void **state);
+int world_teardown(void **state);
+void world_restart(struct world *w);
+
+/* Addresses separated by blanks. keys: letters, one an (invented) Ed25519 key: "A", "AB"; "!" is a broken one. */
+void ask(struct world *w, uint32_t id, const char *owner, const char *keys, const char *addresses);
+enum ike_err ask_as(struct world *w, uint64_t client, uint32_t id, const char *owner, const char *keys, const char *addresses);
+
+/* The core says: sa (a handle) is up, proved by this key of its set; failed; was ended by the peer. */
+void core_up(struct world *w, ike_handle sa, char key);
+void core_fails(struct world *w, ike_handle sa, enum rp_reason reason, const char *detail);
+void core_closed(struct world *w, ike_handle sa, enum rp_reason reason);
+/* An anonymous client comes in, after tunnels_authorize() gave it this reqid; its handle. */
+ike_handle client_up(struct world *w, const char *address, uint32_t reqid);
+enum rp_reason authorize(struct world *w, const char *address, uint32_t *reqid);
+
+/* Let time pass, with every deadline at its own time. */
+void advance(struct world *w, uint64_t ms);
+void take_outputs(struct world *w);
+
+/* The one verdict of this id; NULL when there is none. Two fail the test. */
+const struct seen_verdict *verdict_of(const struct world *w, uint32_t id);
+void assert_allowed(const struct world *w, uint32_t id);
+void assert_refused(const struct world *w, uint32_t id, enum rp_reason reason);
+void assert_waiting(const struct world *w, uint32_t id);
+/* The state of an address; -1 when the table does not know it. An attempt beside a tunnel does not count. */
+int state_of(const struct world *w, const char *address);
+unsigned downs_for(const struct world *w, const char *owner);
+struct dnsname name_of(const char *text);
+struct ip_addr address_of(const char *text);
+
+#endif
