@@ -149,7 +149,7 @@ expect_tunnel() {
 expect_no_tunnel() {
 	local address
 	for address in "${lab_v4[$1]:-$1}" "${lab_v6[$1]:-$1}"; do
-		[ -z "$(xfrm_of client "$address")" ] || fail "the client's kernel still has $address: $(xfrm_of client "$address" | head -n 1)"
+		[ -z "$(xfrm_of client "$address")" ] || fail "the client's kernel still has $address: $(xfrm_of client "$address" | sed -n 1p)"
 	done
 }
 
@@ -193,7 +193,7 @@ expect_policy_before_answer() {
 	[ "${2:-4}" = 4 ] || mine=$client_v6 address=${lab_v6[$1]:-$1}
 	check_capture policy netlink.pcap "$mine" "$address" >policies.txt || fail "no SAs and policies for $1"
 	ready=$(awk '!seen[$2, $3]++ { last = $1 } END { print last }' policies.txt)
-	answered=$(check_capture dns answers.pcap 127.0.0.1 127.0.0.1 | awk '$NF > 0 { print $1; exit }')
+	answered=$(check_capture dns answers.pcap 127.0.0.1 127.0.0.1 | awk '$NF > 0 && !n++ { print $1 }')
 	note "policies at $ready, first answer at ${answered:-never}"
 	[ -n "$answered" ] || fail "no answer was seen"
 	[[ $ready < $answered ]] || fail "an answer left at $answered, before the policies of $ready"

@@ -145,6 +145,19 @@ lab_netem() {
 # ping_from HOST ADDRESS [PING-OPTION...]: three pings; fails if none is answered.  In clear or in ESP: see the expect_*.
 ping_from() { in_host "$1" ping -q -c 3 -i 0.05 -W 2 "${@:3}" "$2"; }
 
+# lab_know_neighbours A B: both know each other's link address for good, so that no ARP or ND is needed
+lab_know_neighbours() {
+	local from to address
+	for from in "$1 $2" "$2 $1"; do
+		to=${from#* } from=${from% *}
+		for address in "${lab_v4[$to]}" "${lab_v6[$to]}"; do
+			ping_from "$from" "$address"
+			ip -n "$from" neigh replace "$address" dev eth0 nud permanent lladdr \
+				"$(ip -n "$to" -o link show dev eth0 | sed 's/.*link.ether \([^ ]*\).*/\1/')"
+		done
+	done
+}
+
 # lab_silence HOST: from now on HOST gets packets of the client and answers none (ARP and ND live)
 lab_silence() {
 	ip -n "$1" route add blackhole "$client_v4/32"

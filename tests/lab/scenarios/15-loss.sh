@@ -16,6 +16,8 @@ lab_zone keyed.example signed < <(
 )
 for host in server server2 server3; do
 	lab_responder $host "$LAB_VARIANT" good
+	# What is lost are packets between hosts that know each other's link address: a lost ARP query costs a second.
+	lab_know_neighbours client $host
 	lab_netem $host loss 30%
 done
 lab_start_client
@@ -38,5 +40,5 @@ done
 for host in server server2 server3; do
 	expect_tunnel $host
 	in_host client ping -q -c 20 -i 0.05 -W 2 "${lab_v4[$host]}"
-	expect_no_cleartext client $host
+	expect_no_cleartext client $host since-answer
 done

@@ -19,7 +19,7 @@ lab_watch_policies
 
 lab_answer_time=$EPOCHREALTIME
 lab_ask --clients 200 --gap 2 --probe 9 127.0.0.1 host.keyed.example
-[ "$(grep -c " NOERROR $server_v4\$" asked.txt)" = 200 ] || fail "not all were answered: $(grep -v NOERROR asked.txt | head -n 1)"
+[ "$(grep -c " NOERROR $server_v4\$" asked.txt)" = 200 ] || fail "not all were answered: $(grep -v NOERROR asked.txt | sed -n 1p)"
 expect_policy_before_answer server
 expect_no_cleartext client server
 expect_ike_exchanges server 1
