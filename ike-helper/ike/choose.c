@@ -65,12 +65,19 @@ static struct pl_proposal *add_proposal(struct offer *o, enum ike_protocol proto
 	return p;
 }
 
-/* RFC 5282 8: ciphers with and without their own integrity go into separate proposals. */
+/* RFC 5282 8: ciphers with and without their own integrity go into separate proposals. The first proposal has one group alone: a
+ * responder with an order of groups of its own (libreswan puts modp2048 first) takes it, where it would answer one list
+ * of all groups with INVALID_KE_PAYLOAD. That saves a round trip. */
 void offer_ike(struct offer *out, uint16_t first_group, struct span spi)
 {
 	struct pl_proposal *p;
 
 	memset(out, 0, sizeof *out);
+	p = add_proposal(out, PROTO_IKE, spi);
+	add(p, TT_ENCR, LIST(aeads));
+	add(p, TT_PRF, LIST(prfs));
+	add_groups(p, first_group);
+	p->n -= (unsigned)(sizeof groups / sizeof *groups) - 1;
 	p = add_proposal(out, PROTO_IKE, spi);
 	add(p, TT_ENCR, LIST(aeads));
 	add(p, TT_PRF, LIST(prfs));

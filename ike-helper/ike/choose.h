@@ -1,7 +1,8 @@
 /* choose.h - our proposals, and the choice among a peer's (RFC 7296 2.7, 3.3; RFC 5282 8). Pure functions over wire/.
  *
- * IKE:  1: {AES-GCM-256, AES-GCM-128, ChaCha20-Poly1305} x PRF SHA2-{256, 384, 512} x groups {31, 19, 20, 15, 14}
- *       2: {AES-CBC-256} x HMAC-SHA2-256-128 x the same PRFs and groups
+ * IKE:  1: {AES-GCM-256, AES-GCM-128, ChaCha20-Poly1305} x PRF SHA2-{256, 384, 512} x the group of our KE payload
+ *       2: the same x groups {31, 19, 20, 14, 15}
+ *       3: {AES-CBC-256} x HMAC-SHA2-256-128 x the same PRFs and groups
  * ESP:  1: the AEADs, ESN or not;  2: {AES-CBC-256} x HMAC-SHA2-256-128, ESN or not
  *
  * The order of transforms is our order of preference.
@@ -13,7 +14,7 @@
 #include "crypto/suite.h"
 #include "wire/payloads.h"
 
-enum { OFFER_MAX = 2 };             /* proposals that we ever offer in one SA payload */
+enum { OFFER_MAX = 3 };             /* proposals that we ever offer in one SA payload */
 
 /* What we offer. Kept by the initiator until the answer has been checked against it. */
 struct offer {

@@ -23,7 +23,7 @@ struct step {
 #define AUTH_I_PAYLOADS (P(PL_IDI) | P(PL_AUTH) | P(PL_SA) | P(PL_TSI) | P(PL_TSR))
 #define AUTH_R_PAYLOADS (P(PL_IDR) | P(PL_AUTH) | P(PL_SA) | P(PL_TSI) | P(PL_TSR))
 #define OVER (IN(ST_LEAVING) | IN(ST_LINGERING))
-/* Requests come too early here, or something else is being worked on: the rows of wait_for_it. */
+/* Requests come too early here, or something else is being worked on. */
 #define NOT_LISTENING (IN(ST_INIT_SENT) | IN(ST_AUTH_SENT) | IN(ST_I_INSTALLING) | IN(ST_AUTHORIZING) | IN(ST_SIGNING) | \
 		       IN(ST_R_INSTALLING))
 
@@ -52,10 +52,8 @@ static const struct step steps[] = {
 	"refused" },
 { IN(ST_I_INSTALLING), ON_KERNEL, 0, 0, 0, NULL, initiator_installed, ST_UP,
 	"up" },
-{ IN(ST_INIT_SENT) | IN(ST_AUTH_SENT) | IN(ST_I_INSTALLING), ON_REQUEST, 0, 0, 0, NULL, wait_for_it, ST_GONE,
-	"too early: the peer will repeat it" },
 
-/* The peer starts: IKE_SA_INIT, after cookie and limits (init_admit). */
+/* The peer starts: IKE_SA_INIT, after cookie and limits (new_initiator() in input.c). */
 { IN(ST_NEW), ON_REQUEST, EXCH_IKE_SA_INIT, INIT_PAYLOADS, 0, NULL, init_requested, ST_INIT_ANSWERED,
 	"keys agreed, waiting for its identity" },
 
@@ -72,8 +70,10 @@ static const struct step steps[] = {
 	"signed, installing" },
 { IN(ST_R_INSTALLING), ON_KERNEL, 0, 0, 0, NULL, responder_installed, ST_UP,
 	"up" },
-{ IN(ST_AUTHORIZING) | IN(ST_SIGNING) | IN(ST_R_INSTALLING), ON_REQUEST, 0, 0, 0, NULL, wait_for_it, ST_GONE,
-	"being worked on" },
+
+/* Both: while we wait for somebody a request is not for now. */
+{ NOT_LISTENING, ON_REQUEST, 0, 0, 0, NULL, wait_for_it, ST_MAX,
+	"not now: the peer will repeat it" },
 
 /* Up: INFORMATIONAL. */
 { IN(ST_UP), ON_REQUEST, EXCH_INFORMATIONAL, P(PL_NOTIFY), 0, tells_fatal_error, info_fatal_error, ST_LINGERING,

@@ -81,12 +81,16 @@ static void ike_offer_as_on_the_wire(void **state)
 	offer_ike(&o, 0, no_spi);
 	b = offer_body(&o);
 	assert_span(body_span(&b),
-		    "02 00 0068 01 01 00 0b"
+		    "02 00 0048 01 01 00 07"
+		    "03 00 000c 01 00 0014 800e 0100  03 00 000c 01 00 0014 800e 0080  03 00 0008 01 00 001c"
+		    "03 00 0008 02 00 0005  03 00 0008 02 00 0006  03 00 0008 02 00 0007"
+		    "00 00 0008 04 00 001f"
+		    "02 00 0068 02 01 00 0b"
 		    "03 00 000c 01 00 0014 800e 0100  03 00 000c 01 00 0014 800e 0080  03 00 0008 01 00 001c"
 		    "03 00 0008 02 00 0005  03 00 0008 02 00 0006  03 00 0008 02 00 0007"
 		    "03 00 0008 04 00 001f  03 00 0008 04 00 0013  03 00 0008 04 00 0014  03 00 0008 04 00 000e"
 		    "00 00 0008 04 00 000f"
-		    "00 00 005c 02 01 00 0a"
+		    "00 00 005c 03 01 00 0a"
 		    "03 00 000c 01 00 000c 800e 0100"
 		    "03 00 0008 02 00 0005  03 00 0008 02 00 0006  03 00 0008 02 00 0007"
 		    "03 00 0008 03 00 000c"
@@ -129,6 +133,7 @@ static void everything_offered_is_supported(void **state)
 	}
 }
 
+/* Alone in the first proposal, before the others in the rest. */
 static void group_of_the_ke_payload_goes_first(void **state)
 {
 	static const uint16_t all[] = { GROUP_X25519, GROUP_ECP_256, GROUP_ECP_384, GROUP_MODP_2048, GROUP_MODP_3072 };
@@ -137,11 +142,13 @@ static void group_of_the_ke_payload_goes_first(void **state)
 	(void)state;
 	for (unsigned i = 0; i < 5; i++) {
 		offer_ike(&o, all[i], no_spi);
-		assert_int_equal(o.proposal[0].n, 11);
-		assert_int_equal(o.proposal[0].transform[6].id, all[i]);
+		assert_int_equal(o.proposal[0].n, 7);
+		assert_int_equal(o.proposal[1].n, 11);
+		assert_int_equal(o.proposal[1].transform[6].id, all[i]);
 		for (unsigned k = 0; k < 5; k++) {
-			assert_true(proposal_has(&o.proposal[0], TT_KE, all[k], 0));
+			assert_int_equal(proposal_has(&o.proposal[0], TT_KE, all[k], 0), k == i);
 			assert_true(proposal_has(&o.proposal[1], TT_KE, all[k], 0));
+			assert_true(proposal_has(&o.proposal[2], TT_KE, all[k], 0));
 			assert_true(offer_has_group(&o, all[k]));
 		}
 	}
@@ -448,28 +455,30 @@ static void check_answers(const struct answer_case *cases, size_t n, const struc
 static void ike_answers(void **state)
 {
 	static const struct answer_case cases[] = {
-		{ "one of each", { IKE(1, GCM128, PRF512, P256) }, 1, IKE_OK },
-		{ "in another order", { IKE(1, P256, PRF512, CHACHA) }, 1, IKE_OK },
-		{ "with INTEG NONE", { IKE(1, GCM128, PRF512, NO_INTEG, P256) }, 1, IKE_OK },
-		{ "the second", { IKE(2, CBC256, PRF256, SHA256, MODP2048) }, 1, IKE_OK },
-		{ "two proposals", { IKE(1, GCM128, PRF512, P256), IKE(2, CBC256, PRF256, SHA256, P256) }, 2, IKE_E_NO_PROPOSAL },
-		{ "a number not offered", { IKE(3, GCM128, PRF512, P256) }, 1, IKE_E_NO_PROPOSAL },
-		{ "the wrong number", { IKE(2, GCM128, PRF512, P256) }, 1, IKE_E_NO_PROPOSAL },
-		{ "two ciphers", { IKE(1, GCM128, GCM256, PRF512, P256) }, 1, IKE_E_NO_PROPOSAL },
-		{ "the same twice", { IKE(1, GCM128, PRF512, P256, P256) }, 1, IKE_E_NO_PROPOSAL },
-		{ "no group", { IKE(1, GCM128, PRF512) }, 1, IKE_E_NO_PROPOSAL },
-		{ "no PRF", { IKE(1, GCM128, P256) }, 1, IKE_E_NO_PROPOSAL },
-		{ "no INTEG", { IKE(2, CBC256, PRF256, P256) }, 1, IKE_E_NO_PROPOSAL },
-		{ "INTEG NONE with CBC", { IKE(2, CBC256, PRF256, NO_INTEG, P256) }, 1, IKE_E_NO_PROPOSAL },
-		{ "INTEG with an AEAD", { IKE(1, GCM128, PRF512, SHA256, P256) }, 1, IKE_E_NO_PROPOSAL },
-		{ "weaker cipher", { IKE(1, CBC128, PRF512, P256) }, 1, IKE_E_NO_PROPOSAL },
-		{ "3DES", { IKE(2, TRIPLE_DES, PRF256, SHA256, P256) }, 1, IKE_E_NO_PROPOSAL },
-		{ "weaker group", { IKE(1, GCM128, PRF512, MODP1024) }, 1, IKE_E_NO_PROPOSAL },
-		{ "group NONE", { IKE(1, GCM128, PRF512, NO_KE) }, 1, IKE_E_NO_PROPOSAL },
-		{ "another key length", { IKE(1, T(TT_ENCR, ENCR_AES_GCM_16, 192), PRF512, P256) }, 1, IKE_E_NO_PROPOSAL },
-		{ "a type not offered", { IKE(1, GCM128, PRF512, P256, NO_ESN) }, 1, IKE_E_NO_PROPOSAL },
+		{ "the first", { IKE(1, GCM128, PRF512, X25519) }, 1, IKE_OK },
+		{ "a group of the next one", { IKE(1, GCM128, PRF512, P256) }, 1, IKE_E_NO_PROPOSAL },
+		{ "one of each", { IKE(2, GCM128, PRF512, P256) }, 1, IKE_OK },
+		{ "in another order", { IKE(2, P256, PRF512, CHACHA) }, 1, IKE_OK },
+		{ "with INTEG NONE", { IKE(2, GCM128, PRF512, NO_INTEG, P256) }, 1, IKE_OK },
+		{ "the last", { IKE(3, CBC256, PRF256, SHA256, MODP2048) }, 1, IKE_OK },
+		{ "two proposals", { IKE(2, GCM128, PRF512, P256), IKE(3, CBC256, PRF256, SHA256, P256) }, 2, IKE_E_NO_PROPOSAL },
+		{ "a number not offered", { IKE(4, GCM128, PRF512, P256) }, 1, IKE_E_NO_PROPOSAL },
+		{ "the wrong number", { IKE(3, GCM128, PRF512, P256) }, 1, IKE_E_NO_PROPOSAL },
+		{ "two ciphers", { IKE(2, GCM128, GCM256, PRF512, P256) }, 1, IKE_E_NO_PROPOSAL },
+		{ "the same twice", { IKE(2, GCM128, PRF512, P256, P256) }, 1, IKE_E_NO_PROPOSAL },
+		{ "no group", { IKE(2, GCM128, PRF512) }, 1, IKE_E_NO_PROPOSAL },
+		{ "no PRF", { IKE(2, GCM128, P256) }, 1, IKE_E_NO_PROPOSAL },
+		{ "no INTEG", { IKE(3, CBC256, PRF256, P256) }, 1, IKE_E_NO_PROPOSAL },
+		{ "INTEG NONE with CBC", { IKE(3, CBC256, PRF256, NO_INTEG, P256) }, 1, IKE_E_NO_PROPOSAL },
+		{ "INTEG with an AEAD", { IKE(2, GCM128, PRF512, SHA256, P256) }, 1, IKE_E_NO_PROPOSAL },
+		{ "weaker cipher", { IKE(2, CBC128, PRF512, P256) }, 1, IKE_E_NO_PROPOSAL },
+		{ "3DES", { IKE(3, TRIPLE_DES, PRF256, SHA256, P256) }, 1, IKE_E_NO_PROPOSAL },
+		{ "weaker group", { IKE(2, GCM128, PRF512, MODP1024) }, 1, IKE_E_NO_PROPOSAL },
+		{ "group NONE", { IKE(2, GCM128, PRF512, NO_KE) }, 1, IKE_E_NO_PROPOSAL },
+		{ "another key length", { IKE(2, T(TT_ENCR, ENCR_AES_GCM_16, 192), PRF512, P256) }, 1, IKE_E_NO_PROPOSAL },
+		{ "a type not offered", { IKE(2, GCM128, PRF512, P256, NO_ESN) }, 1, IKE_E_NO_PROPOSAL },
 		{ "another protocol", { ESP(1, GCM128, NO_ESN) }, 1, IKE_E_NO_PROPOSAL },
-		{ "nothing", { { .number = 1, .protocol = PROTO_IKE } }, 1, IKE_E_NO_PROPOSAL },
+		{ "nothing", { { .number = 2, .protocol = PROTO_IKE } }, 1, IKE_E_NO_PROPOSAL },
 	};
 	struct offer o;
 
