@@ -129,7 +129,7 @@ static enum ike_err rsa_read(struct span key, struct pubkey *out, const char **w
 /* RFC 6605 4: x | y. The curve follows from the length. */
 static enum ike_err ecdsa_read(struct span key, struct pubkey *out, const char **why)
 {
-	static char p256[] = "P-256", p384[] = "P-384";
+	char p256[] = "P-256", p384[] = "P-384";
 	uint8_t point[1 + 2 * P384_BYTES];
 	struct wr w = wr_over(point, sizeof point);
 	OSSL_PARAM params[3];
