@@ -210,6 +210,8 @@ static const struct ike_case ike_cases[] = {
 	  IKE_OK, 2, { ENCR_AES_GCM_16, 256, PRF_HMAC_SHA2_256, INTEG_NONE, GROUP_X25519 } },
 	{ "transform type 240 passed over", { IKE(1, GCM256, PRF256, X25519, T(240, 1, 0)) }, 1, 0, IKE_E_NO_PROPOSAL, 0, { 0 } },
 	{ "ESN has no meaning for IKE", { IKE(1, GCM256, PRF256, X25519, NO_ESN) }, 1, 0, IKE_E_NO_PROPOSAL, 0, { 0 } },
+	{ "the right transforms for another protocol",
+	  { { .number = 1, .protocol = PROTO_AH, .transform = { GCM256, PRF256, X25519 }, .n = 3 } }, 1, 0, IKE_E_NO_PROPOSAL, 0, { 0 } },
 	{ "ESP is not IKE", { ESP(1, GCM256, NO_ESN) }, 1, 0, IKE_E_NO_PROPOSAL, 0, { 0 } },
 };
 
@@ -460,6 +462,7 @@ static void ike_answers(void **state)
 		{ "one of each", { IKE(2, GCM128, PRF512, P256) }, 1, IKE_OK },
 		{ "in another order", { IKE(2, P256, PRF512, CHACHA) }, 1, IKE_OK },
 		{ "with INTEG NONE", { IKE(2, GCM128, PRF512, NO_INTEG, P256) }, 1, IKE_OK },
+		{ "with INTEG NONE twice", { IKE(2, GCM128, PRF512, NO_INTEG, NO_INTEG, P256) }, 1, IKE_E_NO_PROPOSAL },
 		{ "the last", { IKE(3, CBC256, PRF256, SHA256, MODP2048) }, 1, IKE_OK },
 		{ "two proposals", { IKE(2, GCM128, PRF512, P256), IKE(3, CBC256, PRF256, SHA256, P256) }, 2, IKE_E_NO_PROPOSAL },
 		{ "a number not offered", { IKE(4, GCM128, PRF512, P256) }, 1, IKE_E_NO_PROPOSAL },

@@ -133,6 +133,11 @@ static void several_sources_and_missing_notifies(void **state)
 	assert_true(n.supported);
 	assert_false(n.remote_behind_nat);
 	assert_false(n.local_behind_nat);
+	/* Or the first. */
+	memcpy(hashes[0], hashes[1], SHA1_LEN);
+	memset(hashes[1], 0, SHA1_LEN);
+	n = judge_notifies(types, hashes, 3, SHA1_LEN);
+	assert_false(n.remote_behind_nat);
 	/* No destination: the peer does not do NAT traversal. */
 	n = judge_notifies(types, hashes, 2, SHA1_LEN);
 	assert_false(n.supported);
