@@ -14,11 +14,11 @@ struct attempt *attempt_by_id(struct tunnels *t, uint64_t id)
 	return link ? (struct attempt *)((char *)link - offsetof(struct attempt, by_id)) : NULL;
 }
 
-struct attempt *attempt_for(struct tunnels *t, const struct ip_addr *remote, const struct keyset *keys)
+struct attempt *attempt_for(struct tunnels *t, const struct ip_addr *local, const struct ip_addr *remote, const struct keyset *keys)
 {
 	struct attempt *a = of_link(table_first(&t->attempts, hash_address(t, remote)));
 
-	while (a && !(ip_equal(&a->remote, remote) && keyset_equal(a->keys, keys)))
+	while (a && !(ip_equal(&a->remote, remote) && ip_equal(&a->local, local) && keyset_equal(a->keys, keys)))
 		a = of_link(table_next(&a->link));
 	return a;
 }
@@ -79,7 +79,7 @@ static enum rp_reason start(struct tunnels *t, struct attempt *a)
 {
 	struct ike_initiate how = {
 		.path = {
-			.local = { .port = t->config.ike_port },
+			.local = { .addr = a->local, .port = t->config.ike_port },
 			.remote = { .addr = a->remote, .port = t->config.peer_port },
 		},
 		.name = a->owner,
@@ -90,9 +90,6 @@ static enum rp_reason start(struct tunnels *t, struct attempt *a)
 	};
 	enum ike_err err;
 
-	if (t->env->source_address(t->env->arg, &a->remote, &how.path.local.addr) != IKE_OK)
-		return REASON_NO_ROUTE;
-	a->local = how.path.local.addr;
 	err = ike_initiate(t->ike, &how, t->now_ms, &a->sa);
 	if (err != IKE_OK)
 		return err == IKE_E_LIMIT ? REASON_LIMIT : REASON_INTERNAL;
@@ -119,20 +116,23 @@ static struct keyset *acceptable(struct keyset *keys, const struct peer *p, cons
 	return keyset_new(&one, 1, &p->remote, &set, &why) == IKE_OK ? set : NULL;
 }
 
-IKE_CHECKED static struct attempt *attempt_new(struct tunnels *t, const struct ip_addr *remote, struct keyset *keys,
-					       const struct peer *p, const struct dnsname *owner)
+/* p: what protects the pair already, or NULL; bound: what the remote address is bound to, or NULL. */
+IKE_CHECKED static struct attempt *attempt_new(struct tunnels *t, const struct ip_addr *local, const struct ip_addr *remote,
+					       struct keyset *keys, const struct peer *p, const struct peer *bound,
+					       const struct dnsname *owner)
 {
 	struct attempt *a = calloc(1, sizeof *a);
 
 	if (!a)
 		return NULL;
-	a->accepted = acceptable(keys, p, owner);
+	a->accepted = acceptable(keys, bound, owner);
 	if (!a->accepted) {
 		free(a);
 		return NULL;
 	}
 	a->owner = *owner;
 	a->id = ++t->last_id;
+	a->local = *local;
 	a->remote = *remote;
 	a->keys = keyset_ref(keys);
 	a->reqid = p ? p->reqid : reqid_new(t);
@@ -152,11 +152,11 @@ static enum rp_reason start_or_queue(struct tunnels *t, struct attempt *a)
 	return REASON_NONE;
 }
 
-const struct attempt *attempt_to(struct tunnels *t, const struct ip_addr *remote)
+const struct attempt *attempt_of_pair(struct tunnels *t, const struct ip_addr *local, const struct ip_addr *remote)
 {
 	const struct attempt *a = of_link(table_first(&t->attempts, hash_address(t, remote)));
 
-	while (a && (a->ending || !ip_equal(&a->remote, remote)))
+	while (a && (a->ending || !ip_equal(&a->remote, remote) || !ip_equal(&a->local, local)))
 		a = of_link(table_next(&a->link));
 	return a;
 }
@@ -185,9 +185,9 @@ static enum rp_reason admit(struct tunnels *t, const struct ip_addr *remote, con
 	return p || t->peers.n + t->attempts.n < t->config.tunnels_max ? REASON_NONE : REASON_LIMIT;
 }
 
-void attempt_join(struct tunnels *t, struct wait *w, struct keyset *keys, struct peer *peer)
+void attempt_join(struct tunnels *t, struct wait *w, struct keyset *keys, const struct ip_addr *local, struct peer *peer)
 {
-	struct attempt *a = attempt_for(t, &w->remote, keys);
+	struct attempt *a = attempt_for(t, local, &w->remote, keys);
 	bool fresh = !a;
 	enum rp_reason refuse = REASON_NONE;
 	const char *detail = "";
@@ -198,7 +198,7 @@ void attempt_join(struct tunnels *t, struct wait *w, struct keyset *keys, struct
 			request_decide(t, w, refuse, detail);
 			return;
 		}
-		a = attempt_new(t, &w->remote, keys, peer, &w->request->owner);
+		a = attempt_new(t, local, &w->remote, keys, peer, peer_bound(t, &w->remote), &w->request->owner);
 		if (!a) {
 			request_decide(t, w, REASON_INTERNAL, "out of memory");
 			return;
@@ -217,7 +217,7 @@ void attempt_join(struct tunnels *t, struct wait *w, struct keyset *keys, struct
 
 bool attempt_renew(struct tunnels *t, struct peer *p)
 {
-	struct attempt *a = attempt_for(t, &p->remote, p->keys);
+	struct attempt *a = attempt_for(t, &p->local, &p->remote, p->keys);
 	struct dnsname owner;
 
 	if (a)
@@ -225,7 +225,7 @@ bool attempt_renew(struct tunnels *t, struct peer *p)
 	if (failure_active(t, &p->remote, p->keys))
 		return false;
 	peer_first_name(p, &owner);
-	a = attempt_new(t, &p->remote, p->keys, p, &owner);
+	a = attempt_new(t, &p->local, &p->remote, p->keys, p, p, &owner);
 	if (!a)
 		return false;
 	if (start(t, a) != REASON_NONE) {

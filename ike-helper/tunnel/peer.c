@@ -17,11 +17,20 @@ struct peer *peer_of_timer(struct timer *timer)
 	return timer ? (struct peer *)((char *)timer - offsetof(struct peer, timer)) : NULL;
 }
 
-struct peer *peer_by_address(const struct tunnels *t, const struct ip_addr *remote)
+struct peer *peer_by_pair(const struct tunnels *t, const struct ip_addr *local, const struct ip_addr *remote)
 {
 	struct peer *p = of_link(table_first(&t->peers, hash_address(t, remote)));
 
-	while (p && !ip_equal(&p->remote, remote))
+	while (p && !(ip_equal(&p->remote, remote) && ip_equal(&p->local, local)))
+		p = of_link(table_next(&p->link));
+	return p;
+}
+
+struct peer *peer_bound(const struct tunnels *t, const struct ip_addr *remote)
+{
+	struct peer *p = of_link(table_first(&t->peers, hash_address(t, remote)));
+
+	while (p && !(p->keys && ip_equal(&p->remote, remote)))
 		p = of_link(table_next(&p->link));
 	return p;
 }
@@ -188,6 +197,7 @@ IKE_CHECKED static struct peer *peer_new(struct tunnels *t, const struct ike_tun
 		free(p);
 		return NULL;
 	}
+	p->local = u->path.local.addr;
 	p->remote = u->path.remote.addr;
 	p->reqid = u->reqid;
 	table_insert(&t->peers, &p->link, hash_address(t, &p->remote));
@@ -209,7 +219,7 @@ static void bind_keys(struct peer *p, const struct attempt *a, unsigned key_inde
 struct peer *peer_established(struct tunnels *t, const struct ike_event *e, const struct attempt *a)
 {
 	const struct ike_tunnel *u = &e->tunnel;
-	struct peer *p = peer_by_address(t, &u->path.remote.addr);
+	struct peer *p = peer_by_pair(t, &u->path.local.addr, &u->path.remote.addr);
 	ike_handle old;
 
 	if (!p)
@@ -223,7 +233,6 @@ struct peer *peer_established(struct tunnels *t, const struct ike_event *e, cons
 	if (old && old != u->sa)
 		(void)!ike_close(t->ike, old, REASON_NONE, t->now_ms);
 	p->state = TUNNEL_PROTECTED;
-	p->local = u->path.local.addr;
 	p->spi_in = u->spi_in;
 	p->spi_out = u->spi_out;
 	p->esp_suite = u->esp_suite;

@@ -42,7 +42,7 @@ void request_free(struct tunnels *t, struct request *r)
 /* What was allowed while other addresses were still tried must be true when the answer goes out. */
 static void confirm(struct tunnels *t, struct request *r, struct wait *w)
 {
-	struct peer *p = peer_by_address(t, &w->remote);
+	struct peer *p = peer_by_pair(t, &w->from, &w->remote);
 
 	if (!w->allowed || w->local)
 		return;
@@ -143,7 +143,7 @@ static void decide_conflict(struct tunnels *t, struct wait *w, const struct peer
 
 static void decide_address(struct tunnels *t, struct wait *w, const struct rp_establish *q, const struct ip_addr *a)
 {
-	struct peer *p = peer_by_address(t, a);
+	struct peer *p, *bound;
 	const struct failure *f;
 	struct keyset *keys = NULL;
 	const char *why = "";
@@ -165,18 +165,25 @@ static void decide_address(struct tunnels *t, struct wait *w, const struct rp_es
 		request_decide(t, w, REASON_NO_USABLE_KEY, why ? why : "");
 		return;
 	}
+	if (t->env->source_address(t->env->arg, a, &w->from) != IKE_OK) {
+		request_decide(t, w, REASON_NO_ROUTE, "");
+		keyset_unref(keys);
+		return;
+	}
+	p = peer_by_pair(t, &w->from, a);
+	bound = p && p->keys ? p : peer_bound(t, a);
 	if (p && shares(t, p, keys)) {
 		peer_answer(t, p, &q->owner, w->request->ttl_s);
 		request_decide(t, w, REASON_NONE, "");
 	} else if (p && p->state == TUNNEL_DRAINING) {
 		request_decide(t, w, p->down_reason == REASON_DOWN_BY_OPERATOR ? p->down_reason : REASON_BACKOFF,
 			       "the earlier tunnel is being removed");
-	} else if (p && !peer_key_in(p, keys) && !may_rebind(p, &q->owner)) {
-		decide_conflict(t, w, p);
-	} else if ((f = failure_active(t, a, keys)) != NULL && !attempt_for(t, a, keys)) {
+	} else if (bound && !peer_key_in(bound, keys) && !may_rebind(bound, &q->owner)) {
+		decide_conflict(t, w, bound);
+	} else if ((f = failure_active(t, a, keys)) != NULL && !attempt_for(t, &w->from, a, keys)) {
 		request_decide(t, w, f->reason, f->detail);
 	} else {
-		attempt_join(t, w, keys, p);
+		attempt_join(t, w, keys, &w->from, p);
 	}
 	keyset_unref(keys);
 }

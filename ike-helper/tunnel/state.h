@@ -40,7 +40,7 @@ struct wait {
 	struct request *request;
 	struct attempt *attempt;            /* what it waits for; NULL = decided */
 	struct wait *next;                  /* of the same attempt */
-	struct ip_addr remote;
+	struct ip_addr from, remote;        /* our address for it, and the address */
 	bool allowed;
 	bool local;                         /* our own address: nothing to protect */
 	enum rp_reason reason;
@@ -149,14 +149,14 @@ void requests_refuse_all(struct tunnels *t, enum rp_reason reason);
 
 /* attempt.c */
 /* The first of those for this address that are under way; NULL. */
-const struct attempt *attempt_to(struct tunnels *t, const struct ip_addr *remote);
+const struct attempt *attempt_of_pair(struct tunnels *t, const struct ip_addr *local, const struct ip_addr *remote);
 /* Let w wait for an establishment of (w->remote, keys); starts or queues one when there is none. May decide w at once. */
-void attempt_join(struct tunnels *t, struct wait *w, struct keyset *keys, struct peer *peer);
+void attempt_join(struct tunnels *t, struct wait *w, struct keyset *keys, const struct ip_addr *local, struct peer *peer);
 /* Establish p anew, for nobody in particular. False when it could not be started. */
 bool attempt_renew(struct tunnels *t, struct peer *p);
 void attempt_leave(struct tunnels *t, struct wait *w);
 struct attempt *attempt_by_id(struct tunnels *t, uint64_t id);
-struct attempt *attempt_for(struct tunnels *t, const struct ip_addr *remote, const struct keyset *keys);
+struct attempt *attempt_for(struct tunnels *t, const struct ip_addr *local, const struct ip_addr *remote, const struct keyset *keys);
 /* The core has an answer; a is freed. */
 void attempt_succeeded(struct tunnels *t, struct attempt *a, struct peer *p);
 void attempt_failed(struct tunnels *t, struct attempt *a, enum rp_reason reason, const char *detail);
@@ -165,7 +165,10 @@ void attempts_settle(struct tunnels *t, struct peer *p, const struct attempt *wi
 void attempts_start_queued(struct tunnels *t);
 
 /* peer.c */
-struct peer *peer_by_address(const struct tunnels *t, const struct ip_addr *remote);
+/* A protection is of a pair of addresses: what leaves from another address of ours is not covered by it. */
+struct peer *peer_by_pair(const struct tunnels *t, const struct ip_addr *local, const struct ip_addr *remote);
+/* The pair whose remote address is bound to a key; there may be several after our own address has changed: any of them. */
+struct peer *peer_bound(const struct tunnels *t, const struct ip_addr *remote);
 struct peer *peer_by_reqid(const struct tunnels *t, uint32_t reqid);
 /* a: NULL for an anonymous client. */
 struct peer *peer_established(struct tunnels *t, const struct ike_event *e, const struct attempt *a);

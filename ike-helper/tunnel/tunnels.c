@@ -143,7 +143,7 @@ static void on_established(struct tunnels *t, const struct ike_event *e)
 		(void)!ike_close(t->ike, e->tunnel.sa, REASON_KEY_CONFLICT, t->now_ms);
 		return;
 	}
-	p = peer_by_address(t, &e->tunnel.path.remote.addr);
+	p = peer_by_pair(t, &e->tunnel.path.local.addr, &e->tunnel.path.remote.addr);
 	if (p && p->state == TUNNEL_DRAINING) { /* its policies are about to go: nothing may be promised */
 		if (a)
 			attempt_failed(t, a, REASON_BACKOFF, "the earlier tunnel is being removed");
@@ -193,8 +193,8 @@ void tunnels_ike_event(struct tunnels *t, const struct ike_event *event, uint64_
 
 enum rp_reason tunnels_authorize(struct tunnels *t, const struct ip_path *path, uint32_t *reqid, uint64_t now_ms)
 {
-	struct peer *p = peer_by_address(t, &path->remote.addr);
-	const struct attempt *ours = attempt_to(t, &path->remote.addr);
+	struct peer *p = peer_by_pair(t, &path->local.addr, &path->remote.addr);
+	const struct attempt *ours = attempt_of_pair(t, &path->local.addr, &path->remote.addr);
 
 	see(t, now_ms);
 	*reqid = 0;
@@ -313,7 +313,7 @@ static unsigned down_attempts(struct tunnels *t, const struct dnsname *name, con
 			if (!a->sa || (name && !dnsname_equal(&a->owner, name)) || (address && !ip_equal(&a->remote, address)))
 				continue;
 			(void)!ike_close(t->ike, a->sa, REASON_DOWN_BY_OPERATOR, t->now_ms);
-			n += !peer_by_address(t, &a->remote);
+			n += !peer_by_pair(t, &a->local, &a->remote);
 		}
 	}
 	return n;

@@ -641,6 +641,42 @@ static void silent_client_is_held_and_may_come_back(void **state)
 	assert_int_equal(w->n_unprotects, 1);
 }
 
+/* A server of several addresses: found when each new tunnel of a client ended its tunnel with the other address, without end. */
+static void client_of_two_of_our_addresses_keeps_both(void **state)
+{
+	struct world *w = *state;
+	uint32_t first, second;
+
+	assert_int_equal(authorize(w, HOST, &first), REASON_NONE);
+	(void)client_up(w, HOST, first);
+	assert_true(ip_from_text("198.51.100.2", &w->local) == IKE_OK);
+	assert_int_equal(authorize(w, HOST, &second), REASON_NONE);
+	assert_int_not_equal(first, second);
+	(void)client_up(w, HOST, second);
+	assert_int_equal(tunnels_count(w->t), 2);
+	assert_true(w->sas[0].up && !w->sas[0].ended);
+	assert_true(w->sas[1].up && !w->sas[1].ended);
+}
+
+/* Promise 4, roaming: the policies are for our old address, so they do not protect what leaves from the new one. */
+static void other_source_address_needs_a_tunnel_of_its_own(void **state)
+{
+	struct world *w = *state;
+
+	ask(w, 1, "a.example", "A", HOST);
+	core_up(w, 1, 'A');
+	assert_int_equal(verdict_of(w, 1)->verdict.kind, RP_ALLOW);
+	assert_true(ip_from_text("198.51.100.2", &w->local) == IKE_OK);
+	ask(w, 2, "a.example", "A", HOST);
+	assert_null(verdict_of(w, 2));
+	/* Nor does a new address of ours give somebody else's key a chance. */
+	ask(w, 3, "evil.example", "B", HOST);
+	assert_int_equal(verdict_of(w, 3)->verdict.reason, REASON_KEY_CONFLICT);
+	core_up(w, 2, 'A');
+	assert_int_equal(verdict_of(w, 2)->verdict.kind, RP_ALLOW);
+	assert_int_equal(tunnels_count(w->t), 2);
+}
+
 static void idle_client_is_pushed_out_first(void **state)
 {
 	struct world *w = *state;
@@ -709,6 +745,8 @@ int main(void)
 		WITH_WORLD(our_failure_leaves_the_client_alone),
 		WITH_WORLD(client_that_says_goodbye_is_released_soon),
 		WITH_WORLD(silent_client_is_held_and_may_come_back),
+		WITH_WORLD(client_of_two_of_our_addresses_keeps_both),
+		WITH_WORLD(other_source_address_needs_a_tunnel_of_its_own),
 		WITH_WORLD(idle_client_is_pushed_out_first),
 	};
 
