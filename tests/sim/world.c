@@ -496,7 +496,8 @@ void sim_init(struct sim_world *w, uint64_t seed, enum ip_family family, const s
 	w->nat_addr = addr("198.51.100.77");
 	w->host[CLIENT].addr = addr(family == IP_V6 ? "2001:db8::c" : "192.0.2.10");
 	w->host[SERVER].addr = addr(family == IP_V6 ? "2001:db8::5" : "203.0.113.5");
-	w->host[SERVER].key = sim_privkey(server_key);
+	if (server_key != KEY_MAX)
+		w->host[SERVER].key = sim_privkey(server_key);
 	if (ike_new(client ? client : &config, &w->rng, &w->log, &w->host[CLIENT].ike) != IKE_OK)
 		abort();
 	if (server)

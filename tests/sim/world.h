@@ -84,7 +84,7 @@ struct sim_world {
 	char broken[256];           /* the first promise that was broken; "" = none */
 };
 
-/* server: NULL = nobody. Both configurations may be changed from the defaults (respond is set for the server). */
+/* client, server: NULL = defaults; respond is set for the server. server_key: KEY_MAX = none. */
 void sim_init(struct sim_world *w, uint64_t seed, enum ip_family family, const struct ike_config *client,
 	      const struct ike_config *server, enum sim_key server_key, bool verbose);
 void sim_clear(struct sim_world *w);
