@@ -471,6 +471,14 @@ enum ike_err ike_check_liveness(struct ike *ike, ike_handle sa, uint64_t now_ms)
 	return command(ike, sa, &s, IN(ST_UP));
 }
 
+enum rp_reason ike_outlook(const struct ike *ike, ike_handle handle, char detail[IKE_DETAIL_MAX])
+{
+	const struct ike_sa *sa = engine_by_handle(ike, handle);
+
+	detail[0] = '\0';
+	return sa && (IN(sa->state) & IN_HANDSHAKE) ? sa_outlook(sa, detail) : REASON_NONE;
+}
+
 /* Ids are the handle and a counter: a completion finds its SA, or that it is gone. */
 static void complete(struct ike *ike, uint64_t id, const struct stimulus *s)
 {

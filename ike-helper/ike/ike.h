@@ -122,6 +122,8 @@ struct ike_tunnel {
 	uint16_t round_trip_ms;     /* of IKE_AUTH */
 };
 
+enum { IKE_DETAIL_MAX = 128 };
+
 enum ike_event_kind {
 	EV_ESTABLISHED,             /* kernel has SAs and policies: packets are protected now */
 	EV_FAILED,                  /* an attempt ended; nothing is left in the kernel. One of ours, or of a peer after ike_authorized()
@@ -134,7 +136,7 @@ struct ike_event {
 	enum ike_event_kind kind;
 	struct ike_tunnel tunnel;   /* EV_FAILED: sa, tag, path and reqid are set, the rest as far as it got */
 	enum rp_reason reason;      /* EV_FAILED, EV_CLOSED */
-	char detail[128];           /* for people: "peer said NO_PROPOSAL_CHOSEN (unauthenticated)" */
+	char detail[IKE_DETAIL_MAX];        /* for people: "peer said NO_PROPOSAL_CHOSEN (unauthenticated)" */
 };
 
 enum ike_output_kind { OUT_SEND, OUT_KERNEL, OUT_SIGN, OUT_AUTHORIZE, OUT_EVENT };
@@ -177,6 +179,11 @@ struct ike_stats {
 	IKE_STATS(IKE_STAT_FIELD)
 #undef IKE_STAT_FIELD
 };
+
+/* An attempt that still goes on: the reason and detail that EV_FAILED would have if nothing more came, for somebody who cannot
+ * wait for it. "no answer to IKE_AUTH"; or what a message said that anybody could have sent and that therefore does not end the
+ * attempt. REASON_NONE and an empty detail: no such attempt, it has ended or is up. */
+enum rp_reason ike_outlook(const struct ike *ike, ike_handle sa, char detail[IKE_DETAIL_MAX]);
 
 const struct ike_stats *ike_stats(const struct ike *ike);
 /* IKE SAs now, by phase. */

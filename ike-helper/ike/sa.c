@@ -61,6 +61,22 @@ void sa_blame(struct ike_sa *sa, enum rp_reason reason, const char *format, ...)
 	va_end(args);
 }
 
+enum rp_reason sa_outlook(const struct ike_sa *sa, char detail[IKE_DETAIL_MAX])
+{
+	if (sa->hs && sa->hs->suspicion != REASON_NONE) {
+		if (sa->hs->suspicion_notify)
+			snprintf(detail, IKE_DETAIL_MAX, "peer said %s (unauthenticated)", ike_notify_name(sa->hs->suspicion_notify));
+		else
+			snprintf(detail, IKE_DETAIL_MAX, "unusable answer to IKE_SA_INIT");
+		return sa->hs->suspicion;
+	}
+	snprintf(detail, IKE_DETAIL_MAX, "%s",
+		 sa->state == ST_INIT_SENT ? "no answer to IKE_SA_INIT" :
+		 sa->state == ST_AUTH_SENT ? "no answer to IKE_AUTH" :
+		 sa->state == ST_UP ? "no answer to a liveness check" : "handshake not finished in time");
+	return REASON_TIMEOUT;
+}
+
 struct ike_sa *sa_new(struct ike *ike, bool initiator)
 {
 	struct ike_sa *sa = calloc(1, sizeof *sa);

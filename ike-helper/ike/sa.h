@@ -109,7 +109,7 @@ struct ike_sa {
 	uint64_t expire_ms;             /* give up, forget, or end; NEVER_MS */
 	uint64_t pending_id;            /* output that waits for its completion; 0 = none */
 	enum rp_reason reason;          /* why it ended */
-	char detail[128];
+	char detail[IKE_DETAIL_MAX];
 
 	struct table_link by_spi, by_handle, by_esp, by_init, by_peer;
 	struct timer timer;             /* the earlier of expire_ms and what the window has to do */
@@ -152,6 +152,9 @@ IKE_CHECKED enum ike_err sa_set_state(struct ike_sa *sa, enum sa_state next);
 /* Remember why it will have failed, in words for people; the first reason given is kept. */
 __attribute__((format(printf, 3, 4)))
 void sa_blame(struct ike_sa *sa, enum rp_reason reason, const char *format, ...);
+
+/* Why it would have failed if no more came: the silence of the peer, or what somebody has said without proof. */
+enum rp_reason sa_outlook(const struct ike_sa *sa, char detail[IKE_DETAIL_MAX]);
 
 /* NULL without memory. It is in no table yet. */
 struct ike_sa *sa_new(struct ike *ike, bool initiator);

@@ -305,17 +305,11 @@ HANDLER(wait_for_it)
 
 HANDLER(give_up)
 {
+	char detail[sizeof sa->detail];
+	enum rp_reason reason = sa_outlook(sa, detail);
+
 	(void)s;
-	if (sa->hs && sa->hs->suspicion != REASON_NONE)
-		sa_blame(sa, sa->hs->suspicion, "peer said %s (unauthenticated)", ike_notify_name(sa->hs->suspicion_notify));
-	else if (sa->state == ST_INIT_SENT)
-		sa_blame(sa, REASON_TIMEOUT, "no answer to IKE_SA_INIT");
-	else if (sa->state == ST_AUTH_SENT)
-		sa_blame(sa, REASON_TIMEOUT, "no answer to IKE_AUTH");
-	else if (sa->state == ST_UP)
-		sa_blame(sa, REASON_TIMEOUT, "no answer to a liveness check");
-	else
-		sa_blame(sa, REASON_TIMEOUT, "handshake not finished in time");
+	sa_blame(sa, reason, "%s", detail);
 	return IKE_OK;
 }
 

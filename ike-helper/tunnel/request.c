@@ -87,12 +87,22 @@ void request_decide(struct tunnels *t, struct wait *w, enum rp_reason reason, co
 		timer_set(&t->request_timers, &r->timer, t->now_ms + FIRST_SUCCESS_WAIT_MS);
 }
 
+/* Why there is nothing yet, as far as the core knows. */
+static void decide_by_outlook(struct tunnels *t, struct wait *w)
+{
+	char outlook[IKE_DETAIL_MAX], detail[IKE_DETAIL_MAX + 16];
+	enum rp_reason reason = ike_outlook(t->ike, w->attempt->sa, outlook);
+
+	snprintf(detail, sizeof detail, "%s%sstill trying", outlook, outlook[0] != '\0' ? "; " : "");
+	request_decide(t, w, reason != REASON_NONE ? reason : REASON_TIMEOUT, detail);
+}
+
 /* The deadline: what is still open counts as not answered; the attempts go on without us. */
 void request_due(struct tunnels *t, struct request *r)
 {
 	for (unsigned i = 0; i < r->n && !r->ready; i++) {
 		if (r->wait[i].attempt && r->wait[i].attempt->sa)
-			request_decide(t, &r->wait[i], REASON_TIMEOUT, "still trying");
+			decide_by_outlook(t, &r->wait[i]);
 		else if (r->wait[i].attempt)
 			request_decide(t, &r->wait[i], REASON_LIMIT, "waited for its turn");
 	}

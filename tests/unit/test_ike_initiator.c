@@ -160,6 +160,7 @@ static void unprotected_error_does_not_end_the_attempt(void **state)
 
 static void unprotected_error_tells_why_in_the_end(void **state)
 {
+	char detail[IKE_DETAIL_MAX];
 	struct peer_message answer;
 	struct sim_datagram *d;
 	struct sim_world w;
@@ -170,10 +171,16 @@ static void unprotected_error_tells_why_in_the_end(void **state)
 	sim_remove_host(&w, SERVER);
 	sa = sim_initiate(&w, published(&w), "host.example", LIFE_MS);
 	d = take(&w, CLIENT, EXCH_IKE_SA_INIT, REQUEST);
+	assert_int_equal(ike_outlook(w.host[CLIENT].ike, sa, detail), REASON_TIMEOUT);
+	assert_string_equal(detail, "no answer to IKE_SA_INIT");
 	peer_init_notify(span_of(d->b, d->n), N_NO_PROPOSAL_CHOSEN, span_of(NULL, 0), &answer);
 	free(d);
 	sim_inject(&w, SERVER, 500, peer_span(&answer));
+	/* Whoever cannot wait so long may ask. */
+	assert_int_equal(ike_outlook(w.host[CLIENT].ike, sa, detail), REASON_NO_PROPOSAL);
+	assert_string_equal(detail, "peer said NO_PROPOSAL_CHOSEN (unauthenticated)");
 	sim_run_until(&w, w.now_ms + LIFE_MS);
+	assert_int_equal(ike_outlook(w.host[CLIENT].ike, sa, detail), REASON_NONE);
 	assert_failed(&w, CLIENT, sa, REASON_NO_PROPOSAL, "peer said NO_PROPOSAL_CHOSEN (unauthenticated)");
 	at_rest(&w);
 }

@@ -221,6 +221,12 @@ static void deadline_refuses_and_the_attempt_goes_on(void **state)
 	assert_refused(w, 1, REASON_TIMEOUT);
 	assert_non_null(strstr(verdict_of(w, 1)->text, "still trying"));
 	assert_false(w->sas[0].ended);
+	/* What the core has heard by then, proved or not, is the reason. */
+	w->outlook = REASON_NO_PROPOSAL;
+	ask(w, 3, "www.example.org", "A", HOST);
+	advance(w, 1490);
+	assert_refused(w, 3, REASON_NO_PROPOSAL);
+	assert_non_null(strstr(verdict_of(w, 3)->text, "peer said NO_PROPOSAL_CHOSEN"));
 	ask(w, 2, "www.example.org", "A", HOST);        /* the stub's next try joins it */
 	assert_int_equal(w->n_sas, 1);
 	core_up(w, 1, 'A');

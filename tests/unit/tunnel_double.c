@@ -84,6 +84,14 @@ enum ike_err ike_check_liveness(struct ike *ike, ike_handle handle, uint64_t now
 	return sa_of(w, handle)->up ? IKE_OK : IKE_E_STATE;
 }
 
+enum rp_reason ike_outlook(const struct ike *ike, ike_handle handle, char detail[IKE_DETAIL_MAX])
+{
+	struct world *w = world_of((struct ike *)(uintptr_t)ike);
+
+	snprintf(detail, IKE_DETAIL_MAX, "%s", w->outlook == REASON_NONE ? "" : "peer said NO_PROPOSAL_CHOSEN (unauthenticated)");
+	return sa_of(w, handle)->ended ? REASON_NONE : w->outlook;
+}
+
 void core_up(struct world *w, ike_handle handle, char key)
 {
 	struct double_sa *sa = sa_of(w, handle);

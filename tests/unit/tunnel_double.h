@@ -38,6 +38,7 @@ struct world {
 
 	struct double_sa sas[SAS_MAX];
 	unsigned n_sas, liveness_checks, sas_max;
+	enum rp_reason outlook;     /* of every attempt */
 	struct ike_event pending[SAS_MAX];  /* events of the core that the layer has not heard yet */
 	unsigned n_pending;
 
