@@ -33,25 +33,3 @@ AC_DEFUN([OE_FLAGS], [
      FUZZ_LDFLAGS=-fsanitize=fuzzer], [FUZZ_LDFLAGS=])
   AC_SUBST([OE_CFLAGS]) AC_SUBST([OE_LDFLAGS]) AC_SUBST([PIE_CFLAGS]) AC_SUBST([PIE_LDFLAGS]) AC_SUBST([FUZZ_LDFLAGS])
 ])
-
-# OE_UNBOUND_API: which form the functions of the given Unbound tree have. Decided by trying to compile a
-# call, never by a version number: distributions backport.
-AC_DEFUN([OE_UNBOUND_API], [
-  oe_saved_cppflags=$CPPFLAGS
-  CPPFLAGS="-I$UNBOUND_SOURCE $CPPFLAGS"
-  AC_CACHE_CHECK([whether dns_cache_store takes is_valrec], [oe_cv_dns_cache_store_valrec],
-    [AC_COMPILE_IFELSE([AC_LANG_PROGRAM([[#include "config.h"
-#include "services/cache/dns.h"]],
-      [[return dns_cache_store(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);]])],
-      [oe_cv_dns_cache_store_valrec=yes], [oe_cv_dns_cache_store_valrec=no])])
-  AC_CACHE_CHECK([whether attach_sub takes cinfo], [oe_cv_attach_sub_cinfo],
-    [AC_COMPILE_IFELSE([AC_LANG_PROGRAM([[#include "config.h"
-#include "util/module.h"
-static int f(struct module_env* e) { return (*e->attach_sub)(0, 0, 0, 0, 0, 0, 0); }]],
-      [[return f(0);]])],
-      [oe_cv_attach_sub_cinfo=yes], [oe_cv_attach_sub_cinfo=no])])
-  CPPFLAGS=$oe_saved_cppflags
-  AS_IF([test "x$oe_cv_dns_cache_store_valrec" = xyes], [UNBOUND_API_DEFS="$UNBOUND_API_DEFS -DHAVE_DNS_CACHE_STORE_VALREC=1"])
-  AS_IF([test "x$oe_cv_attach_sub_cinfo" = xyes], [UNBOUND_API_DEFS="$UNBOUND_API_DEFS -DHAVE_ATTACH_SUB_CINFO=1"])
-  AC_SUBST([UNBOUND_API_DEFS])
-])

@@ -12,20 +12,15 @@
 #include "oe_answer.h"
 #include "oe_cache.h"
 #include "oe_client.h"
+#include "oe_lookup.h"
 #include "oe_request.h"
 
-#include "iterator/iter_delegpt.h"
-#include "iterator/iterator.h"
-#include "services/cache/rrset.h"
-#include "services/modstack.h"
 #include "sldns/wire2str.h"
 #include "util/fptr_wlist.h"
 #include "util/netevent.h"
 #include "util/ub_event.h"
-#include "validator/val_kcache.h"
-#include "validator/val_kentry.h"
+#include "services/modstack.h"
 #include "validator/val_neg.h"
-#include "validator/val_utils.h"
 
 /** what a handler wants operate() to do next */
 enum oe_next {
@@ -363,146 +358,6 @@ establish(struct oe_env* oe, struct module_qstate* qstate,
 	return oe_next_verdict;
 }
 
-/**
- * Let the iterator ask for the whole name at once. QNAME minimisation would
- * ask for A of this name first, to hide the type; but that is what has just
- * been asked. For other queries the answer to it is in the message cache; the
- * guard keeps it out, and so every lookup would cost two questions.
- * This is what the iterator does for its own subqueries: it starts them with
- * their state filled in.
- */
-static int
-ask_whole_name(struct module_qstate* newq)
-{
-	int id = modstack_find(&newq->env->mesh->mods, "iterator");
-	struct iter_qstate* iq;
-	if(id == -1 || !newq->env->cfg->qname_minimisation)
-		return 1;
-	iq = (struct iter_qstate*)regional_alloc_zero(newq->region,
-		sizeof(*iq));
-	if(!iq)
-		return 0;
-	iq->state = INIT_REQUEST_STATE;
-	iq->final_state = FINISHED_STATE;
-	iq->qchase = newq->qinfo;
-	iq->chase_flags = newq->query_flags;
-	iq->minimisation_state = DONOT_MINIMISE_STATE;
-	outbound_list_init(&iq->outlist);
-	newq->minfo[id] = iq;
-	return 1;
-}
-
-/** attach the IPSECKEY lookup of a target */
-static int
-attach_lookup(struct module_qstate* qstate, struct oe_target* target)
-{
-	struct module_qstate* newq = NULL;
-	struct query_info ask;
-	memset(&ask, 0, sizeof(ask));
-	ask.qname = target->asked;
-	ask.qname_len = target->asked_len;
-	ask.qtype = LDNS_RR_TYPE_IPSECKEY;
-	ask.qclass = target->dclass;
-	fptr_ok(fptr_whitelist_modenv_detect_cycle(qstate->env->detect_cycle));
-	if((*qstate->env->detect_cycle)(qstate, &ask, BIT_RD, 0, 0))
-		return 0;
-	fptr_ok(fptr_whitelist_modenv_attach_sub(qstate->env->attach_sub));
-	if(!oe_attach_sub(qstate, &ask, BIT_RD, &newq))
-		return 0;
-	/* what is foreign may have servers that were not asked about this
-	 * name before */
-	return !newq || target->foreign || ask_whole_name(newq);
-}
-
-/** remember the zone that signed an address */
-static void
-note_zone(struct oe_env* oe, struct reply_info* rep)
-{
-	uint8_t* signer = NULL;
-	size_t i, len = 0;
-	hashvalue_type h;
-	for(i = 0; i < rep->an_numrrsets && !signer; i++)
-		if(oe_type_is_address(ntohs(rep->rrsets[i]->rk.type)))
-			val_find_rrset_signer(rep->rrsets[i], &signer, &len);
-	if(!signer)
-		return;
-	h = dname_query_hash(signer, 0);
-	lock_basic_lock(&oe->lock);
-	oe->zones[h%OE_ZONES] = h;
-	lock_basic_unlock(&oe->lock);
-}
-
-/** Is the zone of a name known to be signed and to hold hosts: the servers
- * that will be asked are those of a zone whose keys we have, and which had an
- * address before. Without the second, the zone could as well be one that only
- * delegates, and the name in an unsigned one below it. */
-static int
-zone_is_signed(struct oe_env* oe, struct module_env* env,
-	struct query_info* qinfo)
-{
-	struct key_entry_key* key;
-	hashvalue_type h;
-	int known;
-	struct delegpt* dp = dns_cache_find_delegation(env, qinfo->qname,
-		qinfo->qname_len, qinfo->qtype, qinfo->qclass, env->scratch,
-		NULL, *env->now, 0, NULL, 0);
-	if(!dp || !env->key_cache)
-		return 0;
-	h = dname_query_hash(dp->name, 0);
-	lock_basic_lock(&oe->lock);
-	known = oe->zones[h%OE_ZONES] == h;
-	lock_basic_unlock(&oe->lock);
-	if(!known)
-		return 0;
-	key = key_cache_obtain(env->key_cache, dp->name, dp->namelen,
-		qinfo->qclass, env->scratch, *env->now);
-	return key && key_entry_isgood(key) &&
-		query_dname_compare(key->name, dp->name) == 0;
-}
-
-/** is there something in the cache that makes an early lookup needless: the
- * answer to it, or the knowledge that the name is an alias */
-static int
-early_is_needless(struct module_env* env, struct query_info* qinfo)
-{
-	struct msgreply_entry* e;
-	struct ub_packed_rrset_key* cname;
-	if((e = msg_cache_lookup(env, qinfo->qname, qinfo->qname_len,
-		LDNS_RR_TYPE_IPSECKEY, qinfo->qclass, BIT_RD, *env->now, 0))) {
-		lock_rw_unlock(&e->entry.lock);
-		return 1;
-	}
-	if((cname = rrset_cache_lookup(env->rrset_cache, qinfo->qname,
-		qinfo->qname_len, LDNS_RR_TYPE_CNAME, qinfo->qclass, 0,
-		*env->now, 0))) {
-		lock_rw_unlock(&cname->entry.lock);
-		return 1;
-	}
-	return 0;
-}
-
-/** Start the IPSECKEY lookup beside the question, if it will be needed. */
-static void
-start_early(struct oe_env* oe, struct module_qstate* qstate,
-	struct oe_qstate* oq)
-{
-	struct query_info ask = qstate->qinfo;
-	struct module_qstate* newq = NULL;
-	if(!oe_type_is_address(ask.qtype) || ask.qclass != LDNS_RR_CLASS_IN ||
-		!(qstate->query_flags&BIT_RD) || qstate->no_cache_lookup ||
-		early_is_needless(qstate->env, &ask) ||
-		!zone_is_signed(oe, qstate->env, &ask))
-		return;
-	ask.qtype = LDNS_RR_TYPE_IPSECKEY;
-	ask.local_alias = NULL;
-	fptr_ok(fptr_whitelist_modenv_add_sub(qstate->env->add_sub));
-	if(!oe_add_sub(qstate, &ask, BIT_RD, &newq))
-		return;
-	oq->early = 1;
-	if(newq)
-		(void)ask_whole_name(newq);
-}
-
 /** the lookups take too long */
 static void
 alarm_done(void* arg, const struct rp_verdict* ATTR_UNUSED(verdict))
@@ -537,7 +392,7 @@ look_up_keys(struct oe_env* oe, struct module_qstate* qstate,
 			if(query_dname_compare(t->asked, t->owner.b) == 0)
 				t->asked = t->owner.b;
 		}
-		if(!attach_lookup(qstate, t))
+		if(!oe_lookup_attach(qstate, t))
 			return refuse(oe, oq, LDNS_EDE_OTHER,
 				REASON_KEY_LOOKUP_FAILED, "internal error");
 	}
@@ -561,7 +416,7 @@ handle_keys(struct oe_env* oe, struct module_qstate* qstate,
 		t->keys_status = oe_keys_unknown;
 		t->asked = t->owner.b;
 		t->asked_len = t->owner.n;
-		if(!attach_lookup(qstate, t))
+		if(!oe_lookup_attach(qstate, t))
 			return refuse(oe, oq, LDNS_EDE_OTHER,
 				REASON_KEY_LOOKUP_FAILED, "internal error");
 	}
@@ -638,7 +493,7 @@ handle_new(struct oe_env* oe, struct module_qstate* qstate, int id)
 	if(!qstate->no_cache_store && !qstate->is_valrec) {
 		oq->guarding = 1;
 		qstate->no_cache_store = 1;
-		start_early(oe, qstate, oq);
+		oe_lookup_early(oe, qstate, oq);
 	}
 	return oe_next_module;
 }
@@ -680,7 +535,7 @@ handle_answer(struct oe_env* oe, struct module_qstate* qstate, int id)
 	}
 	if(rep->security != sec_status_secure)
 		return answer_clear(qstate, oq);
-	note_zone(oe, rep);
+	oe_lookup_note_zone(oe, rep);
 	return look_up_keys(oe, qstate, oq);
 }
 

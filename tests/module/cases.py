@@ -210,14 +210,20 @@ def test_longer_ttl_in_the_rrset_cache_does_not_win(b):
     assert b.helper.owners() == ['srv.keyed.test']
 
 
+def ask_while_waiting(r, names, gap, n):
+    """n questions, gap seconds apart: (question, answer) of each, timed when it came."""
+    waiting = []
+    reader = dns.Gather(waiting)
+    for i in range(n):
+        reader.add(r.ask(names[i % len(names)]))
+        reader.read(gap)
+    return list(zip(waiting, reader.finish()))
+
+
 def test_several_threads_cannot_pass_the_guard(b):
     """1: 12 clients, 30 ms apart, two threads, a helper that takes 600 ms: nobody is answered before the verdict."""
     r = b.start(lambda request: (0.6, request.allow()), threads=2, server=' so-reuseport: yes')
-    waiting = []
-    for _ in range(12):
-        waiting.append(r.ask('host.example.test'))
-        time.sleep(0.03)
-    answers = [(w, w.answer()) for w in waiting]
+    answers = ask_while_waiting(r, ['host.example.test'], 0.03, 12)
     allowed = min(b.helper.answered)
     for w, answer in answers:
         assert answer and answer.addresses == ['192.0.2.1'], str(answer)
@@ -228,8 +234,7 @@ def test_several_threads_cannot_pass_the_guard(b):
 def test_many_clients_many_threads_one_name(b):
     """1: 200 at once."""
     r = b.start(lambda request: (0.4, request.allow()), threads=4, server=' so-reuseport: yes')
-    waiting = [r.ask('k%d.example.test' % (i % 2)) for i in range(200)]
-    answers = [(w, w.answer()) for w in waiting]
+    answers = ask_while_waiting(r, ['k0.example.test', 'k1.example.test'], 0.001, 200)
     allowed = min(b.helper.answered)
     assert all(a and a.addresses and w.asked + a.took >= allowed for w, a in answers)
 
@@ -299,8 +304,23 @@ def test_aggressive_nsec_wildcard_is_guarded(b):
     assert r.answer('a.wild.example.test').addresses
     r.answer('b.wild.example.test', TXT)
     allow[0] = False
+    b.world.leaf.asked = []
     for name in ('b', 'c', 'd'):
-        assert r.answer('%s.wild.example.test' % name).rcode == SERVFAIL
+        for cd in (False, True, False):     # what slipped into the cache the first time shows the second time
+            answer = r.answer('%s.wild.example.test' % name, cd=cd)
+            assert answer.rcode == SERVFAIL and not answer.answer, (name, cd, str(answer))
+    assert not b.world.upstream(A), 'the resolver was to make these itself: %s' % b.world.upstream()
+
+
+def test_auth_zone_is_guarded(b):
+    """1: a zone that the resolver has a copy of is answered without asking anybody."""
+    r = b.start(lambda request: request.refuse(), extra='auth-zone:\n name: "example.test"\n zonefile: "%s.signed"\n'
+                ' for-downstream: no\n for-upstream: yes\n' % b.world.file('example.test.'))
+    for cd in (False, True, False):
+        for name in ('host', 'alias', 'www.dn', 'a.wild'):
+            answer = r.answer(name + '.example.test', cd=cd)
+            assert answer.rcode == SERVFAIL and not answer.addresses, (name, cd, str(answer))
+    assert r.answer('plainhost.example.test').addresses and not b.world.upstream()
 
 
 def test_any_is_guarded(b):
@@ -350,7 +370,7 @@ def test_serve_expired_never_serves_a_protected_address(b):
     """1: neither while we wait nor when we fail."""
     allow = [True]
     r = b.start(lambda request: request.allow(ttl=1) if allow[0] else (0.3, request.refuse()),
-                server=' serve-expired: yes\n serve-expired-ttl: 3600')
+                server=' serve-expired: yes\n serve-expired-ttl: 0')
     assert r.answer('host.example.test').addresses
     assert r.answer('short.example.test').addresses
     allow[0] = False
@@ -369,6 +389,17 @@ def test_serve_expired_with_client_timeout(b):
     time.sleep(2.2)
     answer = r.answer('host.example.test')
     assert answer.rcode == SERVFAIL and answer.took > 0.7, str(answer)
+
+
+def test_serve_expired_does_not_hide_a_failed_lookup(b):
+    """2: the name was plain, but whether it still is cannot be known."""
+    r = b.start(server=' serve-expired: yes\n serve-expired-ttl: 3600\n serve-expired-client-timeout: 1500\n'
+                ' cache-max-ttl: 1\n cache-max-negative-ttl: 1')
+    assert r.answer('plainhost.example.test').addresses
+    time.sleep(2.2)
+    b.world.leaf.failed.add(('plainhost.example.test', IPSECKEY))
+    answer = r.answer('plainhost.example.test')
+    assert answer.rcode == SERVFAIL and 'IPSECKEY lookup failed' in answer.reasons, str(answer)
 
 
 def test_serve_expired_still_serves_unkeyed_names(b):

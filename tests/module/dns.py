@@ -1,5 +1,6 @@
 """Just enough DNS: questions to a resolver and what it answers. Written for the tests, shares nothing with the product."""
 import random
+import select
 import socket
 import struct
 import time
@@ -125,3 +126,35 @@ class Pending:
             return None
         finally:
             self.socket.close()
+
+
+class Gather:
+    """Reads the answers to many questions as they come, so that each is timed when it came. pending is filled by add()."""
+
+    def __init__(self, pending):
+        self.pending, self.poll, self.left, self.answers = pending, select.poll(), {}, {}
+
+    def add(self, question):
+        self.pending.append(question)
+        self.left[question.socket.fileno()] = question
+        self.poll.register(question.socket, select.POLLIN)
+
+    def read(self, seconds):
+        end = time.monotonic() + seconds
+        while self.left:
+            for fd, _ in self.poll.poll(max(0, (end - time.monotonic()) * 1000)):
+                q = self.left.pop(fd)
+                self.poll.unregister(fd)
+                self.answers[q] = Answer(q.socket.recv(65535), time.monotonic() - q.asked)
+            if time.monotonic() >= end:
+                return
+        time.sleep(max(0, end - time.monotonic()))
+
+    def finish(self, timeout=6):
+        """The answers in the order of the questions, None where none came."""
+        end = time.monotonic() + timeout
+        while self.left and time.monotonic() < end:
+            self.read(0.05)
+        for q in self.pending:
+            q.socket.close()
+        return [self.answers.get(q) for q in self.pending]
