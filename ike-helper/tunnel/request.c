@@ -39,12 +39,18 @@ void request_free(struct tunnels *t, struct request *r)
 	free(r);
 }
 
-/* What was allowed while other addresses were still tried must be true when the answer goes out. */
 static void confirm(struct tunnels *t, struct request *r, struct wait *w)
 {
 	struct peer *p = peer_by_pair(t, &w->from, &w->remote);
 
-	if (!w->allowed || w->local)
+	if (!w->allowed)
+		return;
+	if (t->stopping) {
+		w->allowed = false;
+		w->reason = REASON_SHUTDOWN;
+		return;
+	}
+	if (w->local)
 		return;
 	if (p && p->state == TUNNEL_PROTECTED && peer_has_name(p, &r->owner)) {
 		peer_answer(t, p, &r->owner, r->ttl_s);
@@ -57,14 +63,18 @@ static void confirm(struct tunnels *t, struct request *r, struct wait *w)
 			 w->reason == REASON_LIMIT ? "too many names for one address" : "the tunnel ended at once");
 }
 
+void request_confirm(struct tunnels *t, struct request *r)
+{
+	for (unsigned i = 0; i < r->n; i++)
+		confirm(t, r, &r->wait[i]);
+}
+
 static void make_ready(struct tunnels *t, struct request *r)
 {
 	if (r->ready)
 		return;
-	for (unsigned i = 0; i < r->n; i++) {
+	for (unsigned i = 0; i < r->n; i++)
 		attempt_leave(t, &r->wait[i]);
-		confirm(t, r, &r->wait[i]);
-	}
 	timer_set(&t->request_timers, &r->timer, NEVER_MS);
 	r->ready = true;
 	r->next_ready = NULL;

@@ -142,6 +142,9 @@ uint64_t jittered(struct tunnels *t, uint64_t ms);
 
 /* request.c */
 void request_decide(struct tunnels *t, struct wait *w, enum rp_reason reason, const char *detail);
+/* What was allowed while other addresses were still tried must be true when the verdict goes out: after the DOWNs, since the resolver
+ * would keep an answer whose DOWN it has heard already. */
+void request_confirm(struct tunnels *t, struct request *r);
 void request_free(struct tunnels *t, struct request *r);
 void request_due(struct tunnels *t, struct request *r);
 struct request *request_of_timer(struct timer *timer);

@@ -435,6 +435,7 @@ bool tunnels_next_output(struct tunnels *t, struct tunnel_output *out)
 	t->ready_first = t->given->next_ready;
 	if (!t->ready_first)
 		t->ready_tail = &t->ready_first;
+	request_confirm(t, t->given);
 	verdict_of(t->given, out);
 	log_verdict(t, t->given, &out->verdict);
 	return true;

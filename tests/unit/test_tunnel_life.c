@@ -382,6 +382,18 @@ static void shutdown_leaves_nothing(void **state)
 	assert_true(w->sas[0].ended && w->sas[1].ended);
 }
 
+static void stop_does_not_answer_with_what_it_takes_down(void **state)
+{
+	struct world *w = *state;
+
+	ask(w, 1, "www.example.org", "A", HOST " " HOST2);
+	core_up(w, 1, 'A');
+	assert_waiting(w, 1);
+	tunnels_shutdown(w->t, w->now_ms);
+	take_outputs(w);
+	assert_refused(w, 1, REASON_SHUTDOWN);
+}
+
 /* Limits ---------------------------------------------------------------------------------------------------------------------- */
 
 static void attempts_beyond_the_limit_wait_for_their_turn(void **state)
@@ -731,6 +743,7 @@ int main(void)
 		WITH_WORLD(operator_takes_down_by_name),
 		WITH_WORLD(operator_ends_what_is_on_its_way_up),
 		WITH_WORLD(shutdown_leaves_nothing),
+		WITH_WORLD(stop_does_not_answer_with_what_it_takes_down),
 		WITH_WORLD(attempts_beyond_the_limit_wait_for_their_turn),
 		WITH_WORLD(turn_that_does_not_come_in_time),
 		WITH_WORLD(full_table_refuses_while_answers_live),

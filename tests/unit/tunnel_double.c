@@ -108,6 +108,7 @@ void core_up(struct world *w, ike_handle handle, char key)
 	/* The real core verifies with these keys: it can not say that another one was proved. */
 	assert_true(i < n);
 	sa->up = true;
+	sa->proved = key;
 	e.tunnel.key_index = i;
 	e.tunnel.spi_in = 0x1000 + (uint32_t)handle;
 	e.tunnel.spi_out = 0x2000 + (uint32_t)handle;

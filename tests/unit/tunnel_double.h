@@ -17,6 +17,7 @@ struct double_sa {
 	uint32_t reqid;
 	uint64_t tag, give_up_ms;
 	bool up, ended, initiator;
+	char proved;                /* the key, once it is up */
 	enum rp_reason close_reason;
 };
 
