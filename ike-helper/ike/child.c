@@ -11,8 +11,10 @@ enum ike_err child_install(struct ike_sa *sa)
 
 	sa->esp_suite = hs->esp.suite;
 	sa->spi_out = hs->esp.peer_spi;
-	/* RFC 7296 2.17: no key exchange of its own in IKE_AUTH; the nonces are those of IKE_SA_INIT. */
-	err = esp_keys_derive(&sa->suite, &sa->esp_suite, &sa->keys.d, NULL, sa_nonce_i(sa), sa_nonce_r(sa), i2r, r2i);
+	/* RFC 7296 2.17: no key exchange of its own in IKE_AUTH; the nonces are those of
+	 * IKE_SA_INIT. */
+	err = esp_keys_derive(&sa->suite, &sa->esp_suite, &sa->keys.d, NULL, sa_nonce_i(sa),
+			      sa_nonce_r(sa), i2r, r2i);
 	if (err != IKE_OK)
 		return err;
 	sa->expire_ms = NEVER_MS;

@@ -4,8 +4,8 @@
 
 #include "ike/sa.h"
 
-/* Suite and SPIs are known (sa->hs->esp, sa->spi_in): derive the keys and ask the kernel for the SAs and policies. Until it
- * has answered the SA cannot end. */
+/* Suite and SPIs are known (sa->hs->esp, sa->spi_in): derive the keys and ask the kernel for the
+ * SAs and policies. Until it has answered the SA cannot end. */
 IKE_CHECKED enum ike_err child_install(struct ike_sa *sa);
 /* The kernel has them: EV_ESTABLISHED. */
 void child_is_up(struct ike_sa *sa);

@@ -26,7 +26,7 @@ static const struct algorithm esns[] = { { ESN_YES, 0 }, { ESN_NO, 0 } };
 
 #define LIST(array) (array), sizeof (array) / sizeof *(array)
 
-/* Offering ------------------------------------------------------------------------------------------------- */
+/* Offering ------------------------------------------------------------------------------------- */
 
 static void add(struct pl_proposal *p, enum ike_transform_type type, const struct algorithm *list, size_t n)
 {
@@ -65,9 +65,10 @@ static struct pl_proposal *add_proposal(struct offer *o, enum ike_protocol proto
 	return p;
 }
 
-/* RFC 5282 8: ciphers with and without their own integrity go into separate proposals. The first proposal has one group alone: a
- * responder with an order of groups of its own (libreswan puts modp2048 first) takes it, where it would answer one list
- * of all groups with INVALID_KE_PAYLOAD. That saves a round trip. */
+/* RFC 5282 8: ciphers with and without their own integrity go into separate proposals. The first
+ * proposal has one group alone: a responder with an order of groups of its own (libreswan puts
+ * modp2048 first) takes it, where it would answer one list of all groups with INVALID_KE_PAYLOAD.
+ * That saves a round trip. */
 void offer_ike(struct offer *out, uint16_t first_group, struct span spi)
 {
 	struct pl_proposal *p;
@@ -150,7 +151,7 @@ bool offer_has_group(const struct offer *offer, uint16_t group)
 	return false;
 }
 
-/* What a proposal with one transform of each type means ---------------------------------------------------- */
+/* What a proposal with one transform of each type means ---------------------------------------- */
 
 static uint16_t suite_bits(const struct pl_transform *encr)
 {
@@ -228,7 +229,7 @@ static uint32_t esp_spi(const struct pl_proposal *p)
 	return p->spi_len == ESP_SPI_LEN && spi >= ESP_SPI_FIRST ? spi : 0;
 }
 
-/* Choosing ------------------------------------------------------------------------------------------------- */
+/* Choosing ------------------------------------------------------------------------------------- */
 
 /* The first of list that p has for this type goes into answer. */
 static bool take(const struct pl_proposal *p, enum ike_transform_type type, const struct algorithm *list, size_t n,
@@ -362,7 +363,7 @@ void choice_set_esp_spi(struct esp_choice *c, uint32_t spi_in)
 	c->answer.spi_len = ESP_SPI_LEN;
 }
 
-/* Checking an answer --------------------------------------------------------------------------------------- */
+/* Checking an answer --------------------------------------------------------------------------- */
 
 /* Exactly one proposal. */
 static enum ike_err answer_read(struct span sa_body, struct pl_proposal *out)

@@ -13,9 +13,10 @@ enum { SAS_MAX = 4096, HALF_OPEN_MAX = 256, COOKIE_THRESHOLD = 16, ESP_SPI_MIN =
 
 #define SA_OF(link, member) ((struct ike_sa *)(void *)((char *)(link) - offsetof(struct ike_sa, member)))
 
-/* The core ------------------------------------------------------------------------------------------------------- */
+/* The core ------------------------------------------------------------------------------------- */
 
-enum ike_err ike_new(const struct ike_config *config, const struct rng *rng, const struct log *log, struct ike **out)
+enum ike_err ike_new(const struct ike_config *config, const struct rng *rng, const struct log *log,
+		     struct ike **out)
 {
 	struct ike *ike = calloc(1, sizeof *ike);
 
@@ -36,8 +37,9 @@ enum ike_err ike_new(const struct ike_config *config, const struct rng *rng, con
 		ike->config.natt_port = NATT_PORT;
 	out_init(&ike->out);
 	cookie_init(&ike->cookies, rng, 0);
-	if (table_init(&ike->by_spi) != IKE_OK || table_init(&ike->by_handle) != IKE_OK || table_init(&ike->by_esp) != IKE_OK ||
-	    table_init(&ike->by_init) != IKE_OK || table_init(&ike->by_peer) != IKE_OK) {
+	if (table_init(&ike->by_spi) != IKE_OK || table_init(&ike->by_handle) != IKE_OK ||
+	    table_init(&ike->by_esp) != IKE_OK || table_init(&ike->by_init) != IKE_OK ||
+	    table_init(&ike->by_peer) != IKE_OK) {
 		ike_free(ike);
 		return IKE_E_NOMEM;
 	}
@@ -91,7 +93,7 @@ uint64_t engine_enter(struct ike *ike, uint64_t now_ms)
 	return ike->now_ms;
 }
 
-/* SAs enter and leave -------------------------------------------------------------------------------------------- */
+/* SAs enter and leave -------------------------------------------------------------------------- */
 
 static uint64_t spi_hash(const uint8_t spi[IKE_SPI_LEN])
 {
@@ -113,7 +115,8 @@ static uint64_t init_hash(const uint8_t spi_i[IKE_SPI_LEN], const struct ip_path
 	return spi_hash(spi_i) ^ addr_hash(&path->remote.addr) ^ path->remote.port;
 }
 
-/* The counter that it counts in. A peer that failed is half open until it is forgotten: its kind shall not fill the table. */
+/* The counter that it counts in. A peer that failed is half open until it is forgotten: its kind
+ * shall not fill the table. */
 static unsigned *load_of(struct ike_sa *sa)
 {
 	struct ike_load *load = &sa->ike->load;
@@ -158,7 +161,8 @@ void engine_new_esp_spi(struct ike_sa *sa)
 	struct ike *ike = sa->ike;
 
 	table_remove(&ike->by_esp, &sa->by_esp);
-	/* Values below 256 are reserved (RFC 4303 2.1); a few more are left to people who make SAs by hand. */
+	/* Values below 256 are reserved (RFC 4303 2.1); a few more are left to people who make
+	 * SAs by hand. */
 	do {
 		rng_fill(ike->rng, &sa->spi_in, sizeof sa->spi_in);
 	} while (sa->spi_in < ESP_SPI_MIN || table_first(&ike->by_esp, sa->spi_in));
@@ -169,7 +173,8 @@ bool engine_is_first_contact(const struct ike_sa *sa)
 {
 	const struct table_link *link;
 
-	for (link = table_first(&sa->ike->by_peer, sa->by_peer.hash); link; link = table_next(link)) {
+	for (link = table_first(&sa->ike->by_peer, sa->by_peer.hash); link;
+	     link = table_next(link)) {
 		const struct ike_sa *other = SA_OF(link, by_peer);
 
 		if (other != sa && ip_equal(&other->path.remote.addr, &sa->path.remote.addr))
@@ -178,7 +183,8 @@ bool engine_is_first_contact(const struct ike_sa *sa)
 	return true;
 }
 
-enum ike_err engine_add(struct ike *ike, bool initiator, const struct ip_path *path, struct ike_sa **out)
+enum ike_err engine_add(struct ike *ike, bool initiator, const struct ip_path *path,
+			struct ike_sa **out)
 {
 	struct ike_sa *sa;
 
@@ -207,7 +213,8 @@ enum ike_err engine_add(struct ike *ike, bool initiator, const struct ip_path *p
 
 void engine_remember_init(struct ike_sa *sa)
 {
-	table_insert(&sa->ike->by_init, &sa->by_init, init_hash(sa->spi_i, &sa->hs->message_i->path));
+	table_insert(&sa->ike->by_init, &sa->by_init,
+		     init_hash(sa->spi_i, &sa->hs->message_i->path));
 }
 
 static void leave_tables(struct ike_sa *sa)
@@ -249,11 +256,13 @@ struct ike_sa *engine_by_spi(const struct ike *ike, const uint8_t spi[IKE_SPI_LE
 	return link ? SA_OF(link, by_spi) : NULL;
 }
 
-struct ike_sa *engine_by_init(const struct ike *ike, const uint8_t spi_i[IKE_SPI_LEN], const struct ip_path *path, struct span request)
+struct ike_sa *engine_by_init(const struct ike *ike, const uint8_t spi_i[IKE_SPI_LEN],
+			      const struct ip_path *path, struct span request)
 {
 	struct table_link *link;
 
-	for (link = table_first(&ike->by_init, init_hash(spi_i, path)); link; link = table_next(link)) {
+	for (link = table_first(&ike->by_init, init_hash(spi_i, path)); link;
+	     link = table_next(link)) {
 		struct ike_sa *sa = SA_OF(link, by_init);
 
 		if (ip_endpoint_equal(&sa->hs->message_i->path.remote, &path->remote) &&
@@ -270,7 +279,7 @@ struct ike_sa *engine_by_handle(const struct ike *ike, ike_handle handle)
 	return link ? SA_OF(link, by_handle) : NULL;
 }
 
-/* Moving ---------------------------------------------------------------------------------------------------------- */
+/* Moving --------------------------------------------------------------------------------------- */
 
 const char *engine_label(const struct ike_sa *sa, char to[SA_LABEL_MAX])
 {
@@ -280,7 +289,8 @@ const char *engine_label(const struct ike_sa *sa, char to[SA_LABEL_MAX])
 	ip_endpoint_text(&sa->path.remote, endpoint);
 	if (named)
 		dnsname_text(&sa->hs->name, name);
-	snprintf(to, SA_LABEL_MAX, "%s%s%.100s%s", endpoint, named ? " (" : "", named ? name : "", named ? ")" : "");
+	snprintf(to, SA_LABEL_MAX, "%s%s%.100s%s", endpoint, named ? " (" : "", named ? name : "",
+		 named ? ")" : "");
 	return to;
 }
 
@@ -303,19 +313,21 @@ static void announce_end(struct ike_sa *sa)
 		ike->stats.failed++;
 	engine_label(sa, label);
 	if (sa->was_up)
-		log_line(ike->log, level, "%s: closed: %s: %s, spi %08x/%08x", label, rp_reason_text(sa->reason), sa->detail,
-			 sa->spi_in, sa->spi_out);
+		log_line(ike->log, level, "%s: closed: %s: %s, spi %08x/%08x", label,
+			 rp_reason_text(sa->reason), sa->detail, sa->spi_in, sa->spi_out);
 	else
-		log_line(ike->log, level, "%s: failed: %s: %s", label, rp_reason_text(sa->reason), sa->detail);
+		log_line(ike->log, level, "%s: failed: %s: %s", label, rp_reason_text(sa->reason),
+			 sa->detail);
 }
 
 static void announce_up(struct ike_sa *sa)
 {
 	char label[SA_LABEL_MAX], esp[64];
 
-	log_info(sa->ike->log, "%s: up, %s, %s%s, spi %08x/%08x, IKE_AUTH took %u ms", engine_label(sa, label),
-		 sa->initiator ? "we started" : "the peer started", esp_suite_text(&sa->esp_suite, esp, sizeof esp),
-		 sa->encapsulated ? " in UDP" : "", sa->spi_in, sa->spi_out, sa->round_trip_ms);
+	log_info(sa->ike->log, "%s: up, %s, %s%s, spi %08x/%08x, IKE_AUTH took %u ms",
+		 engine_label(sa, label), sa->initiator ? "we started" : "the peer started",
+		 esp_suite_text(&sa->esp_suite, esp, sizeof esp), sa->encapsulated ? " in UDP" : "",
+		 sa->spi_in, sa->spi_out, sa->round_trip_ms);
 }
 
 void engine_move(struct ike_sa *sa, enum sa_state next, uint64_t now_ms)
@@ -365,7 +377,7 @@ void engine_step(struct ike_sa *sa, const struct stimulus *s)
 	timer_set(&sa->ike->timers, &sa->timer, due < sa->expire_ms ? due : sa->expire_ms);
 }
 
-/* Messages of ours -------------------------------------------------------------------------------------------------- */
+/* Messages of ours ----------------------------------------------------------------------------- */
 
 void engine_ask(struct ike_sa *sa, enum out_slot_kind kind)
 {
@@ -378,7 +390,8 @@ struct msg_wr engine_inner(struct ike *ike)
 	return msg_begin_inner(ike->inner, sizeof ike->inner);
 }
 
-enum ike_err engine_request(struct ike_sa *sa, uint8_t exchange, struct msg_wr *inner, uint64_t now_ms)
+enum ike_err engine_request(struct ike_sa *sa, uint8_t exchange, struct msg_wr *inner,
+			    uint64_t now_ms)
 {
 	struct packet *p = NULL;
 	struct span bytes;
@@ -387,7 +400,8 @@ enum ike_err engine_request(struct ike_sa *sa, uint8_t exchange, struct msg_wr *
 
 	err = msg_end(inner, &first, &bytes);
 	if (err == IKE_OK)
-		err = sealed_make(sa, exchange, sa->window.next_request, false, first, bytes, &sa->path, &p);
+		err = sealed_make(sa, exchange, sa->window.next_request, false, first, bytes,
+				  &sa->path, &p);
 	if (err != IKE_OK)
 		return err;
 	window_request_out(&sa->window, p, now_ms);
@@ -395,8 +409,8 @@ enum ike_err engine_request(struct ike_sa *sa, uint8_t exchange, struct msg_wr *
 	return IKE_OK;
 }
 
-enum ike_err engine_reply(struct ike_sa *sa, uint8_t exchange, uint32_t id, const struct ip_path *path, struct msg_wr *inner,
-			  uint64_t now_ms)
+enum ike_err engine_reply(struct ike_sa *sa, uint8_t exchange, uint32_t id,
+			  const struct ip_path *path, struct msg_wr *inner, uint64_t now_ms)
 {
 	struct packet *p = NULL;
 	struct span bytes;
@@ -413,7 +427,8 @@ enum ike_err engine_reply(struct ike_sa *sa, uint8_t exchange, uint32_t id, cons
 	return IKE_OK;
 }
 
-enum ike_err engine_reply_notify(struct ike_sa *sa, const struct stimulus *s, uint16_t type, struct span value)
+enum ike_err engine_reply_notify(struct ike_sa *sa, const struct stimulus *s, uint16_t type,
+				 struct span value)
 {
 	struct msg_wr m = engine_inner(sa->ike);
 
@@ -422,9 +437,10 @@ enum ike_err engine_reply_notify(struct ike_sa *sa, const struct stimulus *s, ui
 	return engine_reply(sa, s->hdr->exchange, s->hdr->message_id, s->path, &m, s->now_ms);
 }
 
-/* Commands and completions --------------------------------------------------------------------------------------------- */
+/* Commands and completions --------------------------------------------------------------------- */
 
-enum ike_err ike_initiate(struct ike *ike, const struct ike_initiate *how, uint64_t now_ms, ike_handle *out)
+enum ike_err ike_initiate(struct ike *ike, const struct ike_initiate *how, uint64_t now_ms,
+			  ike_handle *out)
 {
 	struct stimulus s = { .on = ON_START, .now_ms = engine_enter(ike, now_ms) };
 	struct ike_sa *sa;
@@ -447,7 +463,8 @@ enum ike_err ike_initiate(struct ike *ike, const struct ike_initiate *how, uint6
 	return IKE_OK;
 }
 
-static enum ike_err command(struct ike *ike, ike_handle handle, const struct stimulus *s, unsigned states)
+static enum ike_err command(struct ike *ike, ike_handle handle, const struct stimulus *s,
+			    unsigned states)
 {
 	struct ike_sa *sa = engine_by_handle(ike, handle);
 
@@ -459,7 +476,9 @@ static enum ike_err command(struct ike *ike, ike_handle handle, const struct sti
 
 enum ike_err ike_close(struct ike *ike, ike_handle sa, enum rp_reason reason, uint64_t now_ms)
 {
-	struct stimulus s = { .on = ON_CLOSE, .now_ms = engine_enter(ike, now_ms), .reason = reason };
+	struct stimulus s = { .on = ON_CLOSE,
+			      .now_ms = engine_enter(ike, now_ms),
+			      .reason = reason };
 
 	return command(ike, sa, &s, IN_HANDSHAKE | IN(ST_UP));
 }
@@ -492,28 +511,39 @@ static void complete(struct ike *ike, uint64_t id, const struct stimulus *s)
 
 void ike_done(struct ike *ike, uint64_t id, enum ike_err result, uint64_t now_ms)
 {
-	struct stimulus s = { .on = ON_KERNEL, .now_ms = engine_enter(ike, now_ms), .result = result };
+	struct stimulus s = { .on = ON_KERNEL,
+			      .now_ms = engine_enter(ike, now_ms),
+			      .result = result };
 
 	complete(ike, id, &s);
 }
 
-void ike_signed(struct ike *ike, uint64_t id, enum ike_err result, uint8_t method, struct span auth_value, uint64_t now_ms)
+void ike_signed(struct ike *ike, uint64_t id, enum ike_err result, uint8_t method,
+		struct span auth_value, uint64_t now_ms)
 {
 	struct stimulus s = {
-		.on = ON_SIGNED, .now_ms = engine_enter(ike, now_ms), .result = result, .auth_method = method, .auth_value = auth_value,
+		.on = ON_SIGNED,
+		.now_ms = engine_enter(ike, now_ms),
+		.result = result,
+		.auth_method = method,
+		.auth_value = auth_value,
 	};
 
 	complete(ike, id, &s);
 }
 
-void ike_authorized(struct ike *ike, uint64_t id, enum rp_reason refuse, uint32_t reqid, uint64_t now_ms)
+void ike_authorized(struct ike *ike, uint64_t id, enum rp_reason refuse, uint32_t reqid,
+		    uint64_t now_ms)
 {
-	struct stimulus s = { .on = ON_AUTHORIZED, .now_ms = engine_enter(ike, now_ms), .reason = refuse, .reqid = reqid };
+	struct stimulus s = { .on = ON_AUTHORIZED,
+			      .now_ms = engine_enter(ike, now_ms),
+			      .reason = refuse,
+			      .reqid = reqid };
 
 	complete(ike, id, &s);
 }
 
-/* Time ------------------------------------------------------------------------------------------------------------ */
+/* Time ----------------------------------------------------------------------------------------- */
 
 uint64_t ike_deadline_ms(const struct ike *ike)
 {
@@ -547,7 +577,7 @@ void ike_tick(struct ike *ike, uint64_t now_ms)
 	}
 }
 
-/* Outputs ---------------------------------------------------------------------------------------------------------- */
+/* Outputs -------------------------------------------------------------------------------------- */
 
 static void ask_output(struct ike_sa *sa, enum out_slot_kind kind, struct ike_output *out)
 {

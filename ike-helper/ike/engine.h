@@ -23,7 +23,8 @@ struct ike {
 	const struct rng *rng;
 	const struct log *log;
 	uint64_t now_ms;                /* the latest time seen */
-	/* by our own SPI, by handle, by our ESP SPI; a responder's by the peer's SPI and endpoint until it is up; by address of the peer */
+	/* by our own SPI, by handle, by our ESP SPI; a responder's by the peer's SPI and
+	 * endpoint until it is up; by address of the peer */
 	struct table by_spi, by_handle, by_esp, by_init, by_peer;
 	struct timers timers;
 	struct out_queue out;
@@ -40,44 +41,53 @@ struct ike {
 };
 
 /* Make an SA and enter it everywhere: SPI, handle, timer. IKE_E_LIMIT, IKE_E_NOMEM. */
-IKE_CHECKED enum ike_err engine_add(struct ike *ike, bool initiator, const struct ip_path *path, struct ike_sa **out);
+IKE_CHECKED enum ike_err engine_add(struct ike *ike, bool initiator, const struct ip_path *path,
+				    struct ike_sa **out);
 /* Give it another SPI of ours, for an IKE_SA_INIT from the start. */
 void engine_new_spi(struct ike_sa *sa);
 /* Choose and reserve sa->spi_in. */
 void engine_new_esp_spi(struct ike_sa *sa);
-/* Enter a responder's SA by the IKE_SA_INIT request that made it (hs->message_i) and where it came from, so that a repeated one
- * finds it. It leaves that table with its handshake. */
+/* Enter a responder's SA by the IKE_SA_INIT request that made it (hs->message_i) and where it
+ * came from, so that a repeated one finds it. It leaves that table with its handshake. */
 void engine_remember_init(struct ike_sa *sa);
-struct ike_sa *engine_by_init(const struct ike *ike, const uint8_t spi_i[IKE_SPI_LEN], const struct ip_path *path, struct span request);
+struct ike_sa *engine_by_init(const struct ike *ike, const uint8_t spi_i[IKE_SPI_LEN],
+			      const struct ip_path *path, struct span request);
 struct ike_sa *engine_by_handle(const struct ike *ike, ike_handle handle);
 struct ike_sa *engine_by_spi(const struct ike *ike, const uint8_t own_spi[IKE_SPI_LEN]);
 /* No other SA of ours goes to this peer's address. */
 bool engine_is_first_contact(const struct ike_sa *sa);
 
-/* Move to a state, with what belongs to it: counters, the last event, the tables. A row's next state is always legal. */
+/* Move to a state, with what belongs to it: counters, the last event, the tables. A row's next
+ * state is always legal. */
 void engine_move(struct ike_sa *sa, enum sa_state next, uint64_t now_ms);
 
 /* Make a step and what follows from it: events, timers. sa may be freed by it. */
 void engine_step(struct ike_sa *sa, const struct stimulus *s);
-/* Each entry point starts with this: time never goes back, and what was lent to the caller is taken back. Returns the time. */
+/* Each entry point starts with this: time never goes back, and what was lent to the caller is
+ * taken back. Returns the time. */
 uint64_t engine_enter(struct ike *ike, uint64_t now_ms);
 
 /* Queue something that has a completion. */
 void engine_ask(struct ike_sa *sa, enum out_slot_kind kind);
 
-/* Put together the inside of a protected message: msg_payload_begin() ... into this, then one of the two. */
+/* Put together the inside of a protected message: msg_payload_begin() ... into this, then one of
+ * the two. */
 struct msg_wr engine_inner(struct ike *ike);
 /* Seal it as our next request, and send it until it is answered. */
-IKE_CHECKED enum ike_err engine_request(struct ike_sa *sa, uint8_t exchange, struct msg_wr *inner, uint64_t now_ms);
+IKE_CHECKED enum ike_err engine_request(struct ike_sa *sa, uint8_t exchange, struct msg_wr *inner,
+					uint64_t now_ms);
 /* Seal it as the answer to request id, and keep it to be repeated. */
-IKE_CHECKED enum ike_err engine_reply(struct ike_sa *sa, uint8_t exchange, uint32_t id, const struct ip_path *path,
-				      struct msg_wr *inner, uint64_t now_ms);
+IKE_CHECKED enum ike_err engine_reply(struct ike_sa *sa, uint8_t exchange, uint32_t id,
+				      const struct ip_path *path, struct msg_wr *inner,
+				      uint64_t now_ms);
 /* An answer that is one notify, or empty with type 0. */
-IKE_CHECKED enum ike_err engine_reply_notify(struct ike_sa *sa, const struct stimulus *s, uint16_t type, struct span value);
+IKE_CHECKED enum ike_err engine_reply_notify(struct ike_sa *sa, const struct stimulus *s,
+					     uint16_t type, struct span value);
 
-/* Answer an IKE_SA_INIT request without an SA: one notify. Bounded by the token bucket when it is an error. */
-void engine_stateless_notify(struct ike *ike, const struct ike_hdr *hdr, const struct ip_path *path, uint16_t type,
-			     struct span value);
+/* Answer an IKE_SA_INIT request without an SA: one notify. Bounded by the token bucket when it
+ * is an error. */
+void engine_stateless_notify(struct ike *ike, const struct ike_hdr *hdr, const struct ip_path *path,
+			     uint16_t type, struct span value);
 
 /* "192.0.2.1:500 (mail.example.org)", for log lines. */
 enum { SA_LABEL_MAX = IP_ENDPOINT_TEXT_MAX + 128 };

@@ -111,7 +111,7 @@ enum ike_err frag_add(struct frag_in *f, uint16_t number, uint16_t total, uint8_
 	return IKE_OK;
 }
 
-/* Sending -------------------------------------------------------------------------------------------------- */
+/* Sending -------------------------------------------------------------------------------------- */
 
 enum { IPV4_HDR_LEN = 20, IPV6_HDR_LEN = 40, UDP_HDR_LEN = 8, MARKER_LEN = 4, GENERIC_HDR_LEN = 4, SKF_FIELDS_LEN = 4 };
 

@@ -15,7 +15,7 @@
 
 enum { FRAG_MAX = 64, FRAG_BYTES_MAX = 16384 };
 
-/* Receiving ---------------------------------------------------------------------------------------------------- */
+/* Receiving ------------------------------------------------------------------------------------ */
 
 struct frag_store;
 
@@ -45,7 +45,7 @@ IKE_CHECKED enum ike_err frag_add(struct frag_in *f, uint16_t number, uint16_t t
 /* Forget and free. */
 void frag_clear(struct frag_in *f);
 
-/* Sending ------------------------------------------------------------------------------------------------------ */
+/* Sending -------------------------------------------------------------------------------------- */
 
 /* What limits a datagram of ours. */
 struct frag_limit {

@@ -11,17 +11,19 @@
  * The life of an exchange that we start, in one look (the rows of steps.c tell all of it):
  *
  *	ike_initiate      SA_INIT sent; COOKIE and INVALID_KE_PAYLOAD make it go again with what the peer asked for
- *	SA_INIT answer    keys agreed; IKE_AUTH { IDi=NULL, IDr=owner name, AUTH_NULL, SA, TSi, TSr } sent, in fragments if long
+ *	SA_INIT answer    keys agreed; IKE_AUTH { IDi=NULL, IDr=owner name, AUTH_NULL, SA, TSi, TSr } sent,
+ *	                  in fragments if long
  *	IKE_AUTH answer   signature checked against the key set from DNS; CHILD SA chosen; OUT_KERNEL PROTECT
  *	ike_done          EV_ESTABLISHED
  *
- * Whatever goes wrong on the way ends in exactly one EV_FAILED with a reason, and leaves nothing in the kernel. While a
- * KERNEL_PROTECT is out nothing ends: an ike_close() or a deadline in that moment takes effect after ike_done(), as EV_ESTABLISHED and
- * then EV_CLOSED, because the policies are in the kernel by then and only the layer above may remove them.
+ * Whatever goes wrong on the way ends in exactly one EV_FAILED with a reason, and leaves nothing in
+ * the kernel. While a KERNEL_PROTECT is out nothing ends: an ike_close() or a deadline in that moment
+ * takes effect after ike_done(), as EV_ESTABLISHED and then EV_CLOSED, because the policies are in the
+ * kernel by then and only the layer above may remove them.
  *
- * Call order: after every ike_initiate, ike_input, ike_tick, ike_done, ike_signed, ike_authorized or ike_close take all
- * outputs with ike_next_output() until it says false. now_ms is a monotonic clock that includes suspend; it must not go
- * backwards (if it does, the core takes the latest it has seen).
+ * Call order: after every ike_initiate, ike_input, ike_tick, ike_done, ike_signed, ike_authorized or
+ * ike_close take all outputs with ike_next_output() until it says false. now_ms is a monotonic clock
+ * that includes suspend; it must not go backwards (if it does, the core takes the latest it has seen).
  */
 #ifndef OE_IKE_IKE_H
 #define OE_IKE_IKE_H
@@ -56,16 +58,16 @@ struct ike_config {
 };
 
 /* log and rng are borrowed for the life of the core. IKE_E_NOMEM. */
-IKE_CHECKED enum ike_err ike_new(const struct ike_config *config, const struct rng *rng, const struct log *log,
-				 struct ike **out);
+IKE_CHECKED enum ike_err ike_new(const struct ike_config *config, const struct rng *rng,
+				 const struct log *log, struct ike **out);
 /* Wipes and frees all SAs; sends nothing, leaves the kernel as it is. NULL is fine. */
 void ike_free(struct ike *ike);
 
-/* In --------------------------------------------------------------------------------------------------------- */
+/* In ------------------------------------------------------------------------------------------- */
 
-/* A datagram from the wire. The caller has removed the non-ESP marker of port 4500 (RFC 7296 2.23) and has kept ESP and
- * keepalives away. Never fails: what is wrong with the datagram is counted, logged at debug and, where RFC 7296 says
- * so, answered. */
+/* A datagram from the wire. The caller has removed the non-ESP marker of port 4500 (RFC 7296
+ * 2.23) and has kept ESP and keepalives away. Never fails: what is wrong with the datagram is
+ * counted, logged at debug and, where RFC 7296 says so, answered. */
 void ike_input(struct ike *ike, const struct ip_path *path, struct span datagram, uint64_t now_ms);
 
 /* Do what is due. Call at or after ike_deadline_ms(); earlier calls do nothing. */
@@ -82,27 +84,36 @@ struct ike_initiate {
 	uint64_t tag;               /* given back in events; the core does not look at it */
 };
 
-/* Start to establish an IKE SA with one host-to-host CHILD SA. IKE_E_LIMIT: sas_max reached. IKE_E_NOMEM. */
-IKE_CHECKED enum ike_err ike_initiate(struct ike *ike, const struct ike_initiate *how, uint64_t now_ms, ike_handle *out);
+/* Start to establish an IKE SA with one host-to-host CHILD SA. IKE_E_LIMIT: sas_max reached.
+ * IKE_E_NOMEM. */
+IKE_CHECKED enum ike_err ike_initiate(struct ike *ike, const struct ike_initiate *how,
+				      uint64_t now_ms, ike_handle *out);
 
-/* Delete an IKE SA and its CHILD SA: asks the kernel to delete the SAs and ends in EV_CLOSED (or EV_FAILED with reason when it was not
- * established yet), at once; tells the peer if there is an authenticated one, again and again for a bounded while after the event.
- * IKE_E_STATE: no such SA, or it has ended already. */
-IKE_CHECKED enum ike_err ike_close(struct ike *ike, ike_handle sa, enum rp_reason reason, uint64_t now_ms);
+/* Delete an IKE SA and its CHILD SA: asks the kernel to delete the SAs and ends in EV_CLOSED (or
+ * EV_FAILED with reason when it was not established yet), at once; tells the peer if there is an
+ * authenticated one, again and again for a bounded while after the event. IKE_E_STATE: no such
+ * SA, or it has ended already. */
+IKE_CHECKED enum ike_err ike_close(struct ike *ike, ike_handle sa, enum rp_reason reason,
+				   uint64_t now_ms);
 
-/* Ask the peer whether it still lives (empty INFORMATIONAL). When nothing comes back, EV_CLOSED with REASON_TIMEOUT. IKE_E_STATE: no
- * such SA, or not established. Asking twice at once is one question. */
+/* Ask the peer whether it still lives (empty INFORMATIONAL). When nothing comes back, EV_CLOSED
+ * with REASON_TIMEOUT. IKE_E_STATE: no such SA, or not established. Asking twice at once is one
+ * question. */
 IKE_CHECKED enum ike_err ike_check_liveness(struct ike *ike, ike_handle sa, uint64_t now_ms);
 
-/* Completions, by the id of the output; each OUT_KERNEL PROTECT, OUT_SIGN and OUT_AUTHORIZE must get its own. Unknown ids (the SA ended
- * meanwhile; a KERNEL_DELETE_SAS) are ignored. */
+/* Completions, by the id of the output; each OUT_KERNEL PROTECT, OUT_SIGN and OUT_AUTHORIZE must
+ * get its own. Unknown ids (the SA ended meanwhile; a KERNEL_DELETE_SAS) are ignored. */
 void ike_done(struct ike *ike, uint64_t id, enum ike_err result, uint64_t now_ms);
-/* auth_value: the whole value of an AUTH payload of this method; empty when result is not IKE_OK. */
-void ike_signed(struct ike *ike, uint64_t id, enum ike_err result, uint8_t method, struct span auth_value, uint64_t now_ms);
-/* REASON_NONE lets the peer in, with this reqid; any other reason refuses it (and is not told to the peer). */
-void ike_authorized(struct ike *ike, uint64_t id, enum rp_reason refuse, uint32_t reqid, uint64_t now_ms);
+/* auth_value: the whole value of an AUTH payload of this method; empty when result is not
+ * IKE_OK. */
+void ike_signed(struct ike *ike, uint64_t id, enum ike_err result, uint8_t method,
+		struct span auth_value, uint64_t now_ms);
+/* REASON_NONE lets the peer in, with this reqid; any other reason refuses it (and is not told to
+ * the peer). */
+void ike_authorized(struct ike *ike, uint64_t id, enum rp_reason refuse, uint32_t reqid,
+		    uint64_t now_ms);
 
-/* Out -------------------------------------------------------------------------------------------------------- */
+/* Out ------------------------------------------------------------------------------------------ */
 
 /* Who the tunnel is with and how, for logs and `oe status`. */
 struct ike_tunnel {
@@ -126,8 +137,9 @@ enum { IKE_DETAIL_MAX = 128 };
 
 enum ike_event_kind {
 	EV_ESTABLISHED,             /* kernel has SAs and policies: packets are protected now */
-	EV_FAILED,                  /* an attempt ended; nothing is left in the kernel. One of ours, or of a peer after ike_authorized()
-	                             * let it in; peers that fail earlier make no event */
+	EV_FAILED,                  /* an attempt ended; nothing is left in the kernel. One of ours,
+	                             * or of a peer after ike_authorized() let it in; peers that fail
+	                             * earlier make no event */
 	EV_CLOSED,                  /* an established SA ended (deleted by the peer, by ike_close, or dead): its SAs are being
 	                             * removed from the kernel (a KERNEL_DELETE_SAS goes before this event), its policies stay */
 };
@@ -163,10 +175,11 @@ struct ike_output {
 	} u;
 };
 
-/* The next thing to do; false when there is none. Spans in *out are valid until the next call of any ike_ function. */
+/* The next thing to do; false when there is none. Spans in *out are valid until the next call of
+ * any ike_ function. */
 bool ike_next_output(struct ike *ike, struct ike_output *out);
 
-/* Counters ---------------------------------------------------------------------------------------------------- */
+/* Counters ------------------------------------------------------------------------------------- */
 
 #define IKE_STATS(X) \
 	X(received) X(sent) X(retransmitted) \
@@ -180,9 +193,10 @@ struct ike_stats {
 #undef IKE_STAT_FIELD
 };
 
-/* An attempt that still goes on: the reason and detail that EV_FAILED would have if nothing more came, for somebody who cannot
- * wait for it. "no answer to IKE_AUTH"; or what a message said that anybody could have sent and that therefore does not end the
- * attempt. REASON_NONE and an empty detail: no such attempt, it has ended or is up. */
+/* An attempt that still goes on: the reason and detail that EV_FAILED would have if nothing more
+ * came, for somebody who cannot wait for it. "no answer to IKE_AUTH"; or what a message said
+ * that anybody could have sent and that therefore does not end the attempt. REASON_NONE and an
+ * empty detail: no such attempt, it has ended or is up. */
 enum rp_reason ike_outlook(const struct ike *ike, ike_handle sa, char detail[IKE_DETAIL_MAX]);
 
 const struct ike_stats *ike_stats(const struct ike *ike);

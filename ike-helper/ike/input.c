@@ -1,4 +1,5 @@
-/* ike_input(): from a datagram to the SA that it is for. What comes in here is a stranger's until unsealed. */
+/* ike_input(): from a datagram to the SA that it is for. What comes in here is a stranger's
+ * until unsealed. */
 #include <string.h>
 
 #include "ike/engine.h"
@@ -7,14 +8,16 @@
 
 static const uint8_t no_spi[IKE_SPI_LEN];
 
-/* Answers without an SA ---------------------------------------------------------------------------------------------- */
+/* Answers without an SA ------------------------------------------------------------------------ */
 
 static bool may_send_error(struct ike *ike)
 {
 	uint64_t more = (ike->now_ms - ike->errors_since_ms) * ERRORS_PER_S / 1000;
 
 	if (more > 0) {
-		ike->errors_left = more < ERRORS_BURST - ike->errors_left ? ike->errors_left + (unsigned)more : ERRORS_BURST;
+		ike->errors_left = more < ERRORS_BURST - ike->errors_left
+					   ? ike->errors_left + (unsigned)more
+					   : ERRORS_BURST;
 		ike->errors_since_ms = ike->now_ms;
 	}
 	if (ike->errors_left == 0) {
@@ -25,8 +28,8 @@ static bool may_send_error(struct ike *ike)
 	return true;
 }
 
-void engine_stateless_notify(struct ike *ike, const struct ike_hdr *request, const struct ip_path *path, uint16_t type,
-			     struct span value)
+void engine_stateless_notify(struct ike *ike, const struct ike_hdr *request,
+			     const struct ip_path *path, uint16_t type, struct span value)
 {
 	struct ike_hdr hdr = *request;
 	uint8_t bytes[IKE_HDR_LEN + 128];
@@ -34,12 +37,14 @@ void engine_stateless_notify(struct ike *ike, const struct ike_hdr *request, con
 	struct packet *p;
 	struct msg_wr m;
 
-	/* A cookie or another group is how the exchange goes on; they are shorter than the request. */
+	/* A cookie or another group is how the exchange goes on; they are shorter than the
+	 * request. */
 	if (type != N_COOKIE && type != N_INVALID_KE_PAYLOAD && !may_send_error(ike))
 		return;
 	hdr.major = IKE_MAJOR_VERSION;
 	hdr.minor = 0;
-	hdr.flags = (uint8_t)((request->flags & IKE_FLAG_INITIATOR ? 0 : IKE_FLAG_INITIATOR) | IKE_FLAG_RESPONSE);
+	hdr.flags = (uint8_t)((request->flags & IKE_FLAG_INITIATOR ? 0 : IKE_FLAG_INITIATOR) |
+			      IKE_FLAG_RESPONSE);
 	m = msg_begin(bytes, sizeof bytes, &hdr);
 	pl_notify_write(&m, PROTO_NONE, span_of(NULL, 0), type, value);
 	if (msg_end(&m, NULL, &message) != IKE_OK)
@@ -53,7 +58,7 @@ void engine_stateless_notify(struct ike *ike, const struct ike_hdr *request, con
 	log_debug(ike->log, "ike: answered without state: %s", ike_notify_name(type));
 }
 
-/* A new initiator ------------------------------------------------------------------------------------------------------ */
+/* A new initiator ------------------------------------------------------------------------------ */
 
 /* RFC 7296 2.6: has the request brought a cookie that proves its address, or need it not? */
 static bool cookie_is_fine(struct ike *ike, const struct stimulus *s)
@@ -71,13 +76,16 @@ static bool cookie_is_fine(struct ike *ike, const struct stimulus *s)
 	}
 	cookie_refresh(&ike->cookies, ike->rng, ike->now_ms);
 	if (pl_notify_find(s->chain, N_COOKIE, &brought)) {
-		if (cookie_check(&ike->cookies, brought.value, ni, &s->path->remote.addr, s->hdr->spi_i))
+		if (cookie_check(&ike->cookies, brought.value, ni, &s->path->remote.addr,
+				 s->hdr->spi_i))
 			return true;
 		ike->stats.cookies_wrong++;
 	}
-	if (cookie_make(&ike->cookies, ni, &s->path->remote.addr, s->hdr->spi_i, cookie) == IKE_OK) {
+	if (cookie_make(&ike->cookies, ni, &s->path->remote.addr, s->hdr->spi_i, cookie) ==
+	    IKE_OK) {
 		ike->stats.cookies_demanded++;
-		engine_stateless_notify(ike, s->hdr, s->path, N_COOKIE, span_of(cookie, sizeof cookie));
+		engine_stateless_notify(ike, s->hdr, s->path, N_COOKIE,
+					span_of(cookie, sizeof cookie));
 	}
 	return false;
 }
@@ -102,7 +110,8 @@ static void new_initiator(struct ike *ike, const struct stimulus *s)
 	uint8_t critical;
 	enum ike_err err;
 
-	if (!ike->config.respond || memcmp(s->hdr->spi_i, no_spi, IKE_SPI_LEN) == 0 || s->hdr->message_id != 0) {
+	if (!ike->config.respond || memcmp(s->hdr->spi_i, no_spi, IKE_SPI_LEN) == 0 ||
+	    s->hdr->message_id != 0) {
 		ike->stats.dropped_state++;
 		return;
 	}
@@ -110,17 +119,20 @@ static void new_initiator(struct ike *ike, const struct stimulus *s)
 		return;
 	err = step_check_payloads(s->chain, &critical);
 	if (err == IKE_E_UNSUPPORTED) {
-		engine_stateless_notify(ike, s->hdr, s->path, N_UNSUPPORTED_CRITICAL_PAYLOAD, span_of(&critical, 1));
+		engine_stateless_notify(ike, s->hdr, s->path, N_UNSUPPORTED_CRITICAL_PAYLOAD,
+					span_of(&critical, 1));
 		return;
 	}
-	if (err != IKE_OK || !msg_find(s->chain, PL_SA) || !msg_find(s->chain, PL_KE) || !msg_find(s->chain, PL_NONCE)) {
+	if (err != IKE_OK || !msg_find(s->chain, PL_SA) || !msg_find(s->chain, PL_KE) ||
+	    !msg_find(s->chain, PL_NONCE)) {
 		ike->stats.dropped_syntax++;
 		engine_stateless_notify(ike, s->hdr, s->path, N_INVALID_SYNTAX, span_of(NULL, 0));
 		return;
 	}
 	if (!cookie_is_fine(ike, s))
 		return;
-	if (ike->load.half_open >= ike->config.half_open_max || engine_add(ike, false, s->path, &sa) != IKE_OK) {
+	if (ike->load.half_open >= ike->config.half_open_max ||
+	    engine_add(ike, false, s->path, &sa) != IKE_OK) {
 		ike->stats.dropped_limit++;
 		return;
 	}
@@ -129,10 +141,10 @@ static void new_initiator(struct ike *ike, const struct stimulus *s)
 	engine_step(sa, s);
 }
 
-/* A known SA ----------------------------------------------------------------------------------------------------------- */
+/* A known SA ----------------------------------------------------------------------------------- */
 
-/* An unprotected notify where a protected answer is due: anybody could have sent it (RFC 7296 2.21). It may tell why, if nothing
- * better comes. */
+/* An unprotected notify where a protected answer is due: anybody could have sent it (RFC 7296
+ * 2.21). It may tell why, if nothing better comes. */
 static void note_unprotected(struct ike_sa *sa, const struct stimulus *s)
 {
 	if (s->on == ON_REPLY && sa->state == ST_AUTH_SENT)
@@ -154,7 +166,8 @@ static void repeat_answer(struct ike_sa *sa, const struct stimulus *s)
 
 static bool is_protected(const struct msg_chain *chain)
 {
-	return chain->n > 0 && (chain->payload[chain->n - 1].type == PL_SK || chain->payload[chain->n - 1].type == PL_SKF);
+	return chain->n > 0 && (chain->payload[chain->n - 1].type == PL_SK ||
+				chain->payload[chain->n - 1].type == PL_SKF);
 }
 
 static void protected_message(struct ike_sa *sa, struct stimulus *s, bool again)
@@ -182,8 +195,8 @@ static void protected_message(struct ike_sa *sa, struct stimulus *s, bool again)
 		return;
 	if (err == IKE_E_INTEGRITY) {
 		ike->stats.dropped_integrity++;
-		log_debug(ike->log, "ike %llu: %s dropped: integrity check failed", (unsigned long long)sa->handle,
-			  ike_exchange_name(s->hdr->exchange));
+		log_debug(ike->log, "ike %llu: %s dropped: integrity check failed",
+			  (unsigned long long)sa->handle, ike_exchange_name(s->hdr->exchange));
 		return;
 	}
 	s->chain = err == IKE_OK ? &inner : NULL;
@@ -201,9 +214,11 @@ static void message_for(struct ike_sa *sa, struct stimulus *s)
 	bool init_reply = sa->state == ST_INIT_SENT;
 	enum window_verdict verdict;
 
-	/* Before the answer to IKE_SA_INIT the peer's SPI is not known, but where the answer must come from is. */
-	if (init_reply ? !ip_endpoint_equal(&sa->path.remote, &s->path->remote) :
-			 memcmp(sa_spi_peer(sa), sa->initiator ? s->hdr->spi_r : s->hdr->spi_i, IKE_SPI_LEN) != 0) {
+	/* Before the answer to IKE_SA_INIT the peer's SPI is not known, but where the answer
+	 * must come from is. */
+	if (init_reply ? !ip_endpoint_equal(&sa->path.remote, &s->path->remote)
+		       : memcmp(sa_spi_peer(sa), sa->initiator ? s->hdr->spi_r : s->hdr->spi_i,
+				IKE_SPI_LEN) != 0) {
 		ike->stats.dropped_state++;
 		return;
 	}
@@ -224,7 +239,9 @@ static void message_for(struct ike_sa *sa, struct stimulus *s)
 
 void ike_input(struct ike *ike, const struct ip_path *path, struct span datagram, uint64_t now_ms)
 {
-	struct stimulus s = { .now_ms = engine_enter(ike, now_ms), .path = path, .datagram = datagram };
+	struct stimulus s = { .now_ms = engine_enter(ike, now_ms),
+			      .path = path,
+			      .datagram = datagram };
 	struct msg_chain chain;
 	struct ike_hdr hdr;
 	struct ike_sa *sa;
@@ -241,22 +258,27 @@ void ike_input(struct ike *ike, const struct ip_path *path, struct span datagram
 		ike->stats.dropped_version++;
 		/* RFC 7296 2.5, 2.21.1 */
 		if (hdr.major > IKE_MAJOR_VERSION && s.on == ON_REQUEST && ike->config.respond)
-			engine_stateless_notify(ike, &hdr, path, N_INVALID_MAJOR_VERSION, span_of(NULL, 0));
+			engine_stateless_notify(ike, &hdr, path, N_INVALID_MAJOR_VERSION,
+						span_of(NULL, 0));
 		return;
 	}
-	if (msg_chain_read(hdr.next_payload, span_of(datagram.p + IKE_HDR_LEN, datagram.n - IKE_HDR_LEN), &chain) != IKE_OK) {
+	if (msg_chain_read(hdr.next_payload,
+			   span_of(datagram.p + IKE_HDR_LEN, datagram.n - IKE_HDR_LEN),
+			   &chain) != IKE_OK) {
 		ike->stats.dropped_syntax++;
 		return;
 	}
 	s.chain = &chain;
 	from_initiator = hdr.flags & IKE_FLAG_INITIATOR;
-	if (from_initiator && s.on == ON_REQUEST && hdr.exchange == EXCH_IKE_SA_INIT && memcmp(hdr.spi_r, no_spi, IKE_SPI_LEN) == 0) {
+	if (from_initiator && s.on == ON_REQUEST && hdr.exchange == EXCH_IKE_SA_INIT &&
+	    memcmp(hdr.spi_r, no_spi, IKE_SPI_LEN) == 0) {
 		new_initiator(ike, &s);
 		return;
 	}
 	sa = engine_by_spi(ike, from_initiator ? hdr.spi_r : hdr.spi_i);
 	if (!sa || sa->initiator == from_initiator) {
-		/* RFC 7296 1.5 allows INVALID_IKE_SPI here. Nobody could believe it, so it would only be noise. */
+		/* RFC 7296 1.5 allows INVALID_IKE_SPI here. Nobody could believe it, so it would
+		 * only be noise. */
 		ike->stats.dropped_state++;
 		return;
 	}

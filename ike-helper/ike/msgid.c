@@ -55,7 +55,8 @@ enum window_verdict window_judge(const struct window *w, bool response, uint32_t
 		return w->request && message_id == w->next_request ? WINDOW_NEW : WINDOW_OUTSIDE;
 	if (message_id == w->expected)
 		return WINDOW_NEW;
-	return w->expected > 0 && message_id == w->expected - 1 && w->reply ? WINDOW_AGAIN : WINDOW_OUTSIDE;
+	return w->expected > 0 && message_id == w->expected - 1 && w->reply ? WINDOW_AGAIN
+									    : WINDOW_OUTSIDE;
 }
 
 uint64_t window_due_ms(const struct window *w)

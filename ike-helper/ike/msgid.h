@@ -1,5 +1,6 @@
-/* msgid.h - the message window of one (RFC 7296 2.1 to 2.3): our request that is not answered yet, to be sent again, and our answer
- * to the peer's last request, to be repeated byte for byte.
+/* msgid.h - the message window of one (RFC 7296 2.1 to 2.3): our request that is not answered
+ * yet, to be sent again, and our answer to the peer's last request, to be repeated byte for
+ * byte.
  */
 #ifndef OE_IKE_MSGID_H
 #define OE_IKE_MSGID_H

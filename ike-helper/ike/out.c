@@ -43,7 +43,8 @@ struct packet *packet_new(const struct ip_path *path, size_t n)
 	return p;
 }
 
-/* Each packet of a chain counts its own references: the one of the chain before it (or of its owner), and the queue's. */
+/* Each packet of a chain counts its own references: the one of the chain before it (or of its
+ * owner), and the queue's. */
 void packet_unref(struct packet *p)
 {
 	while (p && --p->refs == 0) {

@@ -1,6 +1,8 @@
-/* out.h - what waits to be taken by ike_next_output(): datagrams, and slots inside of the IKE SAs.
+/* out.h - what waits to be taken by ike_next_output(): datagrams, and slots inside of the IKE
+ * SAs.
  *
- * The links live in the packets and in the SAs, so that queueing cannot fail: an SA that ends can always say so.
+ * The links live in the packets and in the SAs, so that queueing cannot fail: an SA that ends
+ * can always say so.
  */
 #ifndef OE_IKE_OUT_H
 #define OE_IKE_OUT_H
@@ -12,7 +14,11 @@
 #include "base/addr.h"
 #include "base/cursor.h"
 
-enum out_slot_kind { SLOT_SEND, SLOT_AUTHORIZE, SLOT_SIGN, SLOT_PROTECT, SLOT_UP, SLOT_DELETE_SAS, SLOT_END };
+enum out_slot_kind {
+	SLOT_SEND,
+	SLOT_AUTHORIZE, SLOT_SIGN, SLOT_PROTECT,        /* the SA waits for the answer */
+	SLOT_UP, SLOT_DELETE_SAS, SLOT_END,
+};
 
 struct out_slot {
 	struct out_slot *next;

@@ -63,17 +63,23 @@ void sa_blame(struct ike_sa *sa, enum rp_reason reason, const char *format, ...)
 
 enum rp_reason sa_outlook(const struct ike_sa *sa, char detail[IKE_DETAIL_MAX])
 {
+	const char *what = "handshake not finished in time";
+
 	if (sa->hs && sa->hs->suspicion != REASON_NONE) {
 		if (sa->hs->suspicion_notify)
-			snprintf(detail, IKE_DETAIL_MAX, "peer said %s (unauthenticated)", ike_notify_name(sa->hs->suspicion_notify));
+			snprintf(detail, IKE_DETAIL_MAX, "peer said %s (unauthenticated)",
+				 ike_notify_name(sa->hs->suspicion_notify));
 		else
 			snprintf(detail, IKE_DETAIL_MAX, "unusable answer to IKE_SA_INIT");
 		return sa->hs->suspicion;
 	}
-	snprintf(detail, IKE_DETAIL_MAX, "%s",
-		 sa->state == ST_INIT_SENT ? "no answer to IKE_SA_INIT" :
-		 sa->state == ST_AUTH_SENT ? "no answer to IKE_AUTH" :
-		 sa->state == ST_UP ? "no answer to a liveness check" : "handshake not finished in time");
+	if (sa->state == ST_INIT_SENT)
+		what = "no answer to IKE_SA_INIT";
+	else if (sa->state == ST_AUTH_SENT)
+		what = "no answer to IKE_AUTH";
+	else if (sa->state == ST_UP)
+		what = "no answer to a liveness check";
+	snprintf(detail, IKE_DETAIL_MAX, "%s", what);
 	return REASON_TIMEOUT;
 }
 
@@ -101,7 +107,8 @@ void sa_end_handshake(struct ike_sa *sa)
 
 	if (!hs)
 		return;
-	/* No rekeying of our own yet: nothing will be derived from SK_d, and nothing more is signed. */
+	/* No rekeying of our own yet: nothing will be derived from SK_d, and nothing more is
+	 * signed. */
 	secret_clear(&sa->keys.d);
 	secret_clear(&sa->keys.pi);
 	secret_clear(&sa->keys.pr);
@@ -129,10 +136,20 @@ void sa_free(struct ike_sa *sa)
 void sa_tunnel(const struct ike_sa *sa, struct ike_tunnel *out)
 {
 	*out = (struct ike_tunnel){
-		.sa = sa->handle, .tag = sa->tag, .initiator = sa->initiator, .path = sa->path, .reqid = sa->reqid,
-		.spi_in = sa->spi_in, .spi_out = sa->spi_out, .ike_suite = sa->suite, .esp_suite = sa->esp_suite,
-		.encapsulated = sa->encapsulated, .key_index = sa->key_index, .auth_method = sa->auth_method,
-		.peer_id_type = sa->peer_id_type, .round_trip_ms = sa->round_trip_ms,
+		.sa = sa->handle,
+		.tag = sa->tag,
+		.initiator = sa->initiator,
+		.path = sa->path,
+		.reqid = sa->reqid,
+		.spi_in = sa->spi_in,
+		.spi_out = sa->spi_out,
+		.ike_suite = sa->suite,
+		.esp_suite = sa->esp_suite,
+		.encapsulated = sa->encapsulated,
+		.key_index = sa->key_index,
+		.auth_method = sa->auth_method,
+		.peer_id_type = sa->peer_id_type,
+		.round_trip_ms = sa->round_trip_ms,
 	};
 	memcpy(out->spi_i, sa->spi_i, sizeof out->spi_i);
 	memcpy(out->spi_r, sa->spi_r, sizeof out->spi_r);

@@ -1,7 +1,9 @@
-/* sa.h - one IKE SA with its one CHILD SA: what it holds, how long, and which states may follow each other.
+/* sa.h - one IKE SA with its one CHILD SA: what it holds, how long, and which states may follow
+ * each other.
  *
- * While it is being set up it has a struct handshake, the larger part, which is freed when it is up. Whoever moves an SA from state
- * to state does so with sa_set_state(), which has no effect but to refuse what is not legal.
+ * While it is being set up it has a struct handshake, the larger part, which is freed when it is
+ * up. Whoever moves an SA from state to state does so with sa_set_state(), which has no effect
+ * but to refuse what is not legal.
  */
 #ifndef OE_IKE_SA_H
 #define OE_IKE_SA_H
@@ -46,7 +48,8 @@ enum { NONCE_LEN = 32, INIT_ROUNDS_MAX = 5 };
 
 /* What is needed only until the SA is up. */
 struct handshake {
-	/* Both roles. The two IKE_SA_INIT messages are kept because both ends sign their own (RFC 7296 2.15). */
+	/* Both roles. The two IKE_SA_INIT messages are kept because both ends sign their own
+	 * (RFC 7296 2.15). */
 	struct packet *message_i, *message_r;
 	uint8_t nonce[NONCE_LEN];       /* ours */
 	struct span nonce_peer;         /* a view into the peer's message */
@@ -153,7 +156,8 @@ IKE_CHECKED enum ike_err sa_set_state(struct ike_sa *sa, enum sa_state next);
 __attribute__((format(printf, 3, 4)))
 void sa_blame(struct ike_sa *sa, enum rp_reason reason, const char *format, ...);
 
-/* Why it would have failed if no more came: the silence of the peer, or what somebody has said without proof. */
+/* Why it would have failed if no more came: the silence of the peer, or what somebody has said
+ * without proof. */
 enum rp_reason sa_outlook(const struct ike_sa *sa, char detail[IKE_DETAIL_MAX]);
 
 /* NULL without memory. It is in no table yet. */

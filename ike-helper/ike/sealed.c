@@ -23,7 +23,7 @@ static struct seal_key key_in(const struct ike_sa *sa)
 	};
 }
 
-/* Making ------------------------------------------------------------------------------------------------------- */
+/* Making --------------------------------------------------------------------------------------- */
 
 struct piece {
 	struct ike_hdr hdr;
@@ -32,7 +32,8 @@ struct piece {
 	unsigned number, total;     /* 0, 0: the whole message in SK */
 };
 
-static enum ike_err make_piece(struct ike_sa *sa, const struct piece *piece, const struct ip_path *path, struct packet **out)
+static enum ike_err make_piece(struct ike_sa *sa, const struct piece *piece,
+			       const struct ip_path *path, struct packet **out)
 {
 	bool whole = piece->total == 0;
 	size_t sealed = seal_len(&sa->suite, piece->inner.n);
@@ -50,10 +51,12 @@ static enum ike_err make_piece(struct ike_sa *sa, const struct piece *piece, con
 	if (whole)
 		pl_sk_write(&m, piece->first, sealed);
 	else
-		pl_skf_write(&m, piece->first, (uint16_t)piece->number, (uint16_t)piece->total, sealed);
+		pl_skf_write(&m, piece->first, (uint16_t)piece->number, (uint16_t)piece->total,
+			     sealed);
 	err = msg_end(&m, NULL, &message);
 	if (err == IKE_OK)
-		err = seal(&key, sa->iv_next++, span_of(p->bytes, head), piece->inner, p->bytes + head, sealed);
+		err = seal(&key, sa->iv_next++, span_of(p->bytes, head), piece->inner,
+			   p->bytes + head, sealed);
 	if (err != IKE_OK) {
 		packet_unref(p);
 		return err;
@@ -64,18 +67,21 @@ static enum ike_err make_piece(struct ike_sa *sa, const struct piece *piece, con
 
 static struct frag_limit limit_for(const struct ike_sa *sa, const struct ip_path *path)
 {
-	bool v4 = path->remote.addr.family == IP_V4;
 	unsigned max = sa->ike->config.fragment_max;
 
+	if (max == 0)
+		max = path->remote.addr.family == IP_V4 ? FRAGMENT_V4 : FRAGMENT_V6;
 	return (struct frag_limit){
 		.family = path->remote.addr.family,
-		.marker = path->remote.port == NATT_PORT || path->local.port == sa->ike->config.natt_port,
-		.datagram_max = max ? max : v4 ? FRAGMENT_V4 : FRAGMENT_V6,
+		.marker = path->remote.port == NATT_PORT ||
+			  path->local.port == sa->ike->config.natt_port,
+		.datagram_max = max,
 	};
 }
 
-enum ike_err sealed_make(struct ike_sa *sa, uint8_t exchange, uint32_t message_id, bool response, uint8_t first,
-			 struct span inner, const struct ip_path *path, struct packet **out)
+enum ike_err sealed_make(struct ike_sa *sa, uint8_t exchange, uint32_t message_id, bool response,
+			 uint8_t first, struct span inner, const struct ip_path *path,
+			 struct packet **out)
 {
 	struct frag_limit limit = limit_for(sa, path);
 	struct piece piece = { .first = first, .inner = inner };
@@ -84,8 +90,11 @@ enum ike_err sealed_make(struct ike_sa *sa, uint8_t exchange, uint32_t message_i
 	enum ike_err err;
 
 	*out = NULL;
-	piece.hdr = (struct ike_hdr){ .major = IKE_MAJOR_VERSION, .exchange = exchange, .message_id = message_id };
-	piece.hdr.flags = (uint8_t)((sa->initiator ? IKE_FLAG_INITIATOR : 0) | (response ? IKE_FLAG_RESPONSE : 0));
+	piece.hdr = (struct ike_hdr){ .major = IKE_MAJOR_VERSION,
+				      .exchange = exchange,
+				      .message_id = message_id };
+	piece.hdr.flags = (uint8_t)((sa->initiator ? IKE_FLAG_INITIATOR : 0) |
+				    (response ? IKE_FLAG_RESPONSE : 0));
 	memcpy(piece.hdr.spi_i, sa->spi_i, IKE_SPI_LEN);
 	memcpy(piece.hdr.spi_r, sa->spi_r, IKE_SPI_LEN);
 	if (!sa->fragments || frag_fits_whole(&limit, seal_len(&sa->suite, inner.n)))
@@ -109,7 +118,7 @@ enum ike_err sealed_make(struct ike_sa *sa, uint8_t exchange, uint32_t message_i
 	return IKE_OK;
 }
 
-/* Opening ------------------------------------------------------------------------------------------------------ */
+/* Opening -------------------------------------------------------------------------------------- */
 
 static const struct msg_payload *protected_payload(const struct msg_chain *outer)
 {
@@ -118,8 +127,8 @@ static const struct msg_payload *protected_payload(const struct msg_chain *outer
 	return last && (last->type == PL_SK || last->type == PL_SKF) ? last : NULL;
 }
 
-static enum ike_err decrypt(const struct ike_sa *sa, struct span datagram, struct span sealed, uint8_t *plain, size_t max,
-			    struct span *out)
+static enum ike_err decrypt(const struct ike_sa *sa, struct span datagram, struct span sealed,
+			    uint8_t *plain, size_t max, struct span *out)
 {
 	struct seal_key key = key_in(sa);
 	struct span aad = span_of(datagram.p, (size_t)(sealed.p - datagram.p));
@@ -127,8 +136,9 @@ static enum ike_err decrypt(const struct ike_sa *sa, struct span datagram, struc
 	return unseal(&key, aad, sealed, plain, max, out);
 }
 
-enum ike_err sealed_open(struct ike_sa *sa, const struct ike_hdr *hdr, struct span datagram, const struct msg_chain *outer,
-			 uint8_t *plain, size_t max, struct msg_chain *inner)
+enum ike_err sealed_open(struct ike_sa *sa, const struct ike_hdr *hdr, struct span datagram,
+			 const struct msg_chain *outer, uint8_t *plain, size_t max,
+			 struct msg_chain *inner)
 {
 	struct frag_in *frags = &sa->frags[hdr->flags & IKE_FLAG_RESPONSE ? 1 : 0];
 	const struct msg_payload *last = protected_payload(outer);
@@ -147,7 +157,8 @@ enum ike_err sealed_open(struct ike_sa *sa, const struct ike_hdr *hdr, struct sp
 	}
 	stats->fragments_received++;
 	/* RFC 7383 2.3: SKF only when both have announced it. */
-	if (!sa->fragments || pl_skf_read(last->body, &skf) != IKE_OK || !frag_wanted(frags, skf.number, skf.total)) {
+	if (!sa->fragments || pl_skf_read(last->body, &skf) != IKE_OK ||
+	    !frag_wanted(frags, skf.number, skf.total)) {
 		stats->fragments_dropped++;
 		return IKE_E_STATE;
 	}
@@ -161,8 +172,8 @@ enum ike_err sealed_open(struct ike_sa *sa, const struct ike_hdr *hdr, struct sp
 	return message.complete ? msg_chain_read(message.first, message.inner, inner) : IKE_E_STATE;
 }
 
-bool sealed_is_authentic(const struct ike_sa *sa, struct span datagram, const struct msg_chain *outer, uint8_t *plain,
-			 size_t max)
+bool sealed_is_authentic(const struct ike_sa *sa, struct span datagram,
+			 const struct msg_chain *outer, uint8_t *plain, size_t max)
 {
 	const struct msg_payload *last = protected_payload(outer);
 	struct span sealed, bytes;

@@ -27,9 +27,11 @@ struct step {
 #define NOT_LISTENING (IN(ST_INIT_SENT) | IN(ST_AUTH_SENT) | IN(ST_I_INSTALLING) | IN(ST_AUTHORIZING) | IN(ST_SIGNING) | \
 		       IN(ST_R_INSTALLING))
 
-/* The first row that fits is taken: what is special stands before what is general. A `next` that equals the state is a row that stays. */
+/* The first row that fits is taken: what is special stands before what is general. A `next` that
+ * equals the state is a row that stays. */
 static const struct step steps[] = {
-/* We start: IKE_SA_INIT. Nothing in an answer is authenticated: what does not fit is ignored, and we keep asking. */
+/* We start: IKE_SA_INIT. Nothing in an answer is authenticated: what does not fit is ignored,
+ * and we keep asking. */
 { IN(ST_NEW), ON_START, 0, 0, 0, NULL, init_start, ST_INIT_SENT,
 	"IKE_SA_INIT sent" },
 { IN(ST_INIT_SENT), ON_REPLY, EXCH_IKE_SA_INIT, 0, N_COOKIE, cookie_is_usable, init_with_cookie, ST_INIT_SENT,
@@ -101,7 +103,8 @@ static const struct step steps[] = {
 { OVER, ON_REQUEST, EXCH_CREATE_CHILD_SA, 0, 0, NULL, child_refuse_closing, ST_MAX,
 	"no more SAs, it is over" },
 
-/* The end. While the kernel works for us nothing ends: what it has installed must be known first. */
+/* The end. While the kernel works for us nothing ends: what it has installed must be known
+ * first. */
 { IN(ST_INIT_SENT) | IN(ST_AUTH_SENT) | IN(ST_INIT_ANSWERED) | IN(ST_AUTHORIZING) | IN(ST_SIGNING), ON_CLOSE, 0, 0, 0, NULL,
 	forget, ST_GONE, "given up" },
 { IN(ST_I_INSTALLING) | IN(ST_R_INSTALLING), ON_CLOSE, 0, 0, 0, NULL, info_close_later, ST_MAX,
@@ -116,7 +119,7 @@ static const struct step steps[] = {
 	"forgotten" },
 };
 
-/* Choosing a row ----------------------------------------------------------------------------------------------- */
+/* Choosing a row ------------------------------------------------------------------------------- */
 
 static bool is_message(const struct stimulus *s)
 {
@@ -163,13 +166,16 @@ static const struct step *find(const struct ike_sa *sa, const struct stimulus *s
 	return NULL;
 }
 
-/* When it does not go well --------------------------------------------------------------------------------------- */
+/* When it does not go well --------------------------------------------------------------------- */
 
 enum ike_err step_check_payloads(const struct msg_chain *chain, uint8_t *critical)
 {
-	static const uint32_t known = P(PL_SA) | P(PL_KE) | P(PL_IDI) | P(PL_IDR) | P(PL_CERT) | P(PL_CERTREQ) | P(PL_AUTH) |
-		P(PL_NONCE) | P(PL_NOTIFY) | P(PL_DELETE) | P(PL_VENDOR) | P(PL_TSI) | P(PL_TSR) | P(PL_CP) | P(PL_EAP);
-	static const uint32_t many = P(PL_CERT) | P(PL_CERTREQ) | P(PL_NOTIFY) | P(PL_DELETE) | P(PL_VENDOR);
+	static const uint32_t known = P(PL_SA) | P(PL_KE) | P(PL_IDI) | P(PL_IDR) | P(PL_CERT) |
+				      P(PL_CERTREQ) | P(PL_AUTH) | P(PL_NONCE) | P(PL_NOTIFY) |
+				      P(PL_DELETE) | P(PL_VENDOR) | P(PL_TSI) | P(PL_TSR) |
+				      P(PL_CP) | P(PL_EAP);
+	static const uint32_t many =
+		P(PL_CERT) | P(PL_CERTREQ) | P(PL_NOTIFY) | P(PL_DELETE) | P(PL_VENDOR);
 	uint32_t seen = 0;
 	unsigned i;
 
@@ -210,15 +216,21 @@ static enum rp_reason reason_of(enum ike_err err)
 		return REASON_KERNEL;
 	case IKE_E_CONFLICT:
 		return REASON_KEY_CONFLICT;
-	case IKE_OK: case IKE_E_NOSPACE: case IKE_E_NOMEM: case IKE_E_STATE: case IKE_E_CRYPTO: case IKE_E_CONFIG: case IKE_E_IO:
+	case IKE_OK:
+	case IKE_E_NOSPACE:
+	case IKE_E_NOMEM:
+	case IKE_E_STATE:
+	case IKE_E_CRYPTO:
+	case IKE_E_CONFIG:
+	case IKE_E_IO:
 	case IKE_E_MAX:
 		break;
 	}
 	return REASON_INTERNAL;
 }
 
-/* It is over. What the handler has queued for the peer decides how long we stay: until our last request is acknowledged, or as
- * long as the peer may have missed our last answer. */
+/* It is over. What the handler has queued for the peer decides how long we stay: until our last
+ * request is acknowledged, or as long as the peer may have missed our last answer. */
 static void fail(struct ike_sa *sa, enum ike_err err, uint64_t now_ms)
 {
 	sa_blame(sa, reason_of(err), "%s", ike_err_text(err));
@@ -232,12 +244,14 @@ static void fail(struct ike_sa *sa, enum ike_err err, uint64_t now_ms)
 		engine_move(sa, ST_GONE, now_ms);
 }
 
-/* Tell the peer what is wrong with its message. IKE_E_STATE: a response is answered by a request of ours only while there is no SA
- * yet that other exchanges use (RFC 7296 2.21.2). */
-static enum ike_err complain(struct ike_sa *sa, const struct stimulus *s, enum ike_err err, uint8_t critical)
+/* Tell the peer what is wrong with its message. IKE_E_STATE: a response is answered by a request
+ * of ours only while there is no SA yet that other exchanges use (RFC 7296 2.21.2). */
+static enum ike_err complain(struct ike_sa *sa, const struct stimulus *s, enum ike_err err,
+			     uint8_t critical)
 {
 	if (s->on == ON_REQUEST && err == IKE_E_UNSUPPORTED)
-		return engine_reply_notify(sa, s, N_UNSUPPORTED_CRITICAL_PAYLOAD, span_of(&critical, 1));
+		return engine_reply_notify(sa, s, N_UNSUPPORTED_CRITICAL_PAYLOAD,
+					   span_of(&critical, 1));
 	if (s->on == ON_REQUEST)
 		return engine_reply_notify(sa, s, N_INVALID_SYNTAX, span_of(NULL, 0));
 	if (sa->state >= ST_UP)
@@ -247,22 +261,28 @@ static enum ike_err complain(struct ike_sa *sa, const struct stimulus *s, enum i
 }
 
 /* An authentic message that no row allows, or that is malformed: RFC 7296 2.21.2, 2.21.3. */
-static void refuse_message(struct ike_sa *sa, const struct stimulus *s, enum ike_err err, uint8_t critical)
+static void refuse_message(struct ike_sa *sa, const struct stimulus *s, enum ike_err err,
+			   uint8_t critical)
 {
-	const char *what = err == IKE_E_SYNTAX ? "malformed" : err == IKE_E_UNSUPPORTED ? "with an unknown critical payload" : "unexpected";
+	const char *what = err == IKE_E_SYNTAX        ? "malformed"
+			   : err == IKE_E_UNSUPPORTED ? "with an unknown critical payload"
+						      : "unexpected";
 	const char *kind = s->on == ON_REQUEST ? "request" : "response";
 	enum ike_err said;
 
-	/* A bad request waits as a good one would. It must not end an SA that is half made, least of all one that the kernel is
-	 * working on. */
-	if (s->hdr->exchange == EXCH_IKE_SA_INIT || (s->on == ON_REQUEST && (IN(sa->state) & NOT_LISTENING))) {
+	/* A bad request waits as a good one would. It must not end an SA that is half made,
+	 * least of all one that the kernel is working on. */
+	if (s->hdr->exchange == EXCH_IKE_SA_INIT ||
+	    (s->on == ON_REQUEST && (IN(sa->state) & NOT_LISTENING))) {
 		sa->ike->stats.dropped_state++;
 		return;
 	}
 	said = complain(sa, s, err, critical);
-	log_debug(sa->ike->log, "ike %llu: %s %s %s%s", (unsigned long long)sa->handle, what, ike_exchange_name(s->hdr->exchange), kind,
+	log_debug(sa->ike->log, "ike %llu: %s %s %s%s", (unsigned long long)sa->handle, what,
+		  ike_exchange_name(s->hdr->exchange), kind,
 		  said == IKE_OK ? ", told the peer" : "");
-	/* RFC 7296 2.5: what has an unknown critical payload is refused; what was established before stands. */
+	/* RFC 7296 2.5: what has an unknown critical payload is refused; what was established
+	 * before stands. */
 	if (err == IKE_E_UNSUPPORTED && said == IKE_OK && sa->state >= ST_UP)
 		return;
 	sa_blame(sa, REASON_PROTOCOL, "%s %s %s", what, ike_exchange_name(s->hdr->exchange), kind);
@@ -284,8 +304,9 @@ void step_run(struct ike_sa *sa, const struct stimulus *s)
 		return;
 	}
 	err = row->run(sa, s);
-	log_debug(sa->ike->log, "ike %llu: %s: %s%s%s", (unsigned long long)sa->handle, sa_state_text(sa->state), row->story,
-		  err == IKE_OK ? "" : " - ", err == IKE_OK ? "" : ike_err_text(err));
+	log_debug(sa->ike->log, "ike %llu: %s: %s%s%s", (unsigned long long)sa->handle,
+		  sa_state_text(sa->state), row->story, err == IKE_OK ? "" : " - ",
+		  err == IKE_OK ? "" : ike_err_text(err));
 	if (err == IKE_E_STATE)
 		return;
 	if (err == IKE_OK)
@@ -294,7 +315,7 @@ void step_run(struct ike_sa *sa, const struct stimulus *s)
 		fail(sa, err, s->now_ms);
 }
 
-/* Handlers that do next to nothing ----------------------------------------------------------------------------- */
+/* Handlers that do next to nothing ------------------------------------------------------------- */
 
 HANDLER(wait_for_it)
 {

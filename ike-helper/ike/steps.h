@@ -1,4 +1,5 @@
-/* steps.h - the legal moves of the protocol, and how one is made. The rows are in steps.c; the handlers in x_*.c. */
+/* steps.h - the legal moves of the protocol, and how one is made. The rows are in steps.c; the
+ * handlers in x_*.c. */
 #ifndef OE_IKE_STEPS_H
 #define OE_IKE_STEPS_H
 
@@ -30,10 +31,12 @@ struct stimulus {
 	struct span auth_value;
 };
 
-/* Do what the table says. Messages that fit no row are answered or dropped as RFC 7296 2.21 demands. */
+/* Do what the table says. Messages that fit no row are answered or dropped as RFC 7296 2.21
+ * demands. */
 void step_run(struct ike_sa *sa, const struct stimulus *s);
 
-/* One payload of each type that may occur once only, and no unknown critical one. IKE_E_SYNTAX; IKE_E_UNSUPPORTED with the type. */
+/* One payload of each type that may occur once only, and no unknown critical one. IKE_E_SYNTAX;
+ * IKE_E_UNSUPPORTED with the type. */
 IKE_CHECKED enum ike_err step_check_payloads(const struct msg_chain *chain, uint8_t *critical);
 
 #endif

@@ -4,7 +4,8 @@
 
 enum { BUCKETS_MIN = 64 };
 
-/* Keys may be small consecutive numbers or chosen by a stranger: spread them over all bits (Fibonacci hashing). */
+/* Keys may be small consecutive numbers or chosen by a stranger: spread them over all bits
+ * (Fibonacci hashing). */
 static size_t slot_of(const struct table *t, uint64_t hash)
 {
 	hash ^= hash >> 32;

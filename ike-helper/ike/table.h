@@ -1,7 +1,9 @@
-/* table.h - a hash table whose links live in the things that it holds: nothing is allocated for an entry.
+/* table.h - a hash table whose links live in the things that it holds: nothing is allocated for
+ * an entry.
  *
- * The caller gives a 64-bit hash for each entry. Where the key is at most 64 bits (our own SPIs, handles) the hash is the
- * key; otherwise the caller compares what table_first() and table_next() find.
+ * The caller gives a 64-bit hash for each entry. Where the key is at most 64 bits (our own SPIs,
+ * handles) the hash is the key; otherwise the caller compares what table_first() and
+ * table_next() find.
  */
 #ifndef OE_IKE_TABLE_H
 #define OE_IKE_TABLE_H

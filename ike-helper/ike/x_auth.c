@@ -1,4 +1,5 @@
-/* IKE_AUTH (RFC 7296 1.2, 2.15, 2.17; RFC 7619; RFC 7427), initiator: we are nobody, the host proves its key. */
+/* IKE_AUTH (RFC 7296 1.2, 2.15, 2.17; RFC 7619; RFC 7427), initiator: we are nobody, the host
+ * proves its key. */
 #include <string.h>
 
 #include "ike/child.h"
@@ -21,7 +22,8 @@ static enum ike_err write_auth(const struct ike_sa *sa, struct msg_wr *m)
 	pl_id_body(&w, ID_NULL, span_of(NULL, 0));
 	err = auth_maced_id(sa->suite.prf, &sa->keys.pi, wr_span(&w), &maced_id);
 	if (err == IKE_OK)
-		err = auth_null(sa->suite.prf, &sa->keys.pi, packet_span(sa->hs->message_i), sa->hs->nonce_peer, &maced_id, &value);
+		err = auth_null(sa->suite.prf, &sa->keys.pi, packet_span(sa->hs->message_i),
+				sa->hs->nonce_peer, &maced_id, &value);
 	if (err == IKE_OK)
 		pl_auth_write(m, AUTH_NULL, secret_span(&value));
 	secret_clear(&maced_id);
@@ -37,7 +39,8 @@ static bool asks_for_name(const struct ike_sa *sa)
 enum ike_err auth_send(struct ike_sa *sa, uint64_t now_ms)
 {
 	struct msg_wr m = engine_inner(sa->ike);
-	struct pl_selector tsi = ts_host(&sa->path.local.addr), tsr = ts_host(&sa->path.remote.addr);
+	struct pl_selector tsi = ts_host(&sa->path.local.addr),
+			   tsr = ts_host(&sa->path.remote.addr);
 	struct offer offer;
 	enum ike_err err;
 
@@ -62,7 +65,7 @@ enum ike_err auth_send(struct ike_sa *sa, uint64_t now_ms)
 	return engine_request(sa, EXCH_IKE_AUTH, &m, now_ms);
 }
 
-/* Refusals ------------------------------------------------------------------------------------------------------- */
+/* Refusals ------------------------------------------------------------------------------------- */
 
 /* The first error notify; 0 = none. */
 static uint16_t error_in(const struct stimulus *s)
@@ -71,15 +74,17 @@ static uint16_t error_in(const struct stimulus *s)
 	unsigned i;
 
 	for (i = 0; i < s->chain->n; i++) {
-		if (s->chain->payload[i].type == PL_NOTIFY && pl_notify_read(s->chain->payload[i].body, &notify) == IKE_OK &&
+		if (s->chain->payload[i].type == PL_NOTIFY &&
+		    pl_notify_read(s->chain->payload[i].body, &notify) == IKE_OK &&
 		    notify.type < NOTIFY_FIRST_STATUS)
 			return notify.type;
 	}
 	return 0;
 }
 
-/* Some hosts know themselves by their address alone and refuse a request for any other identity. The name in DNS is what
- * counts, and the key proves it: so ask once more without naming anybody. */
+/* Some hosts know themselves by their address alone and refuse a request for any other identity.
+ * The name in DNS is what counts, and the key proves it: so ask once more without naming
+ * anybody. */
 QUESTION(name_was_asked)
 {
 	uint16_t error = error_in(s);
@@ -92,6 +97,8 @@ HANDLER(auth_refused_name)
 	struct handshake *hs = sa->hs;
 
 	window_clear(&sa->window);
+	frag_clear(&sa->frags[0]);
+	frag_clear(&sa->frags[1]);
 	ike_keys_clear(&sa->keys);
 	packet_unref(hs->message_r);
 	hs->message_r = NULL;
@@ -112,24 +119,29 @@ HANDLER(auth_refused)
 	if (!error)
 		sa_blame(sa, REASON_PROTOCOL, "IKE_AUTH response without AUTH");
 	else
-		sa_blame(sa, REASON_PEER_REFUSED, "peer said %s to IKE_AUTH", ike_notify_name(error));
+		sa_blame(sa, REASON_PEER_REFUSED, "peer said %s to IKE_AUTH",
+			 ike_notify_name(error));
 	window_request_over(&sa->window, true);
 	return IKE_E_REFUSED;
 }
 
-/* The answer ----------------------------------------------------------------------------------------------------- */
+/* The answer ----------------------------------------------------------------------------------- */
 
-/* Tell the peer that there will be no SA, and fail with err. Its IKE_AUTH is answered either way (RFC 7296 2.21.2). */
+/* Tell the peer that there will be no SA, and fail with err. Its IKE_AUTH is answered either way
+ * (RFC 7296 2.21.2). */
 static enum ike_err leave(struct ike_sa *sa, enum ike_err err, uint16_t notify, uint64_t now_ms)
 {
 	if (info_farewell(sa, notify, now_ms) != IKE_OK)
-		log_debug(sa->ike->log, "ike %llu: could not tell the peer that it is over", (unsigned long long)sa->handle);
+		log_debug(sa->ike->log, "ike %llu: could not tell the peer that it is over",
+			  (unsigned long long)sa->handle);
 	return err;
 }
 
 static void blame_auth(struct ike_sa *sa, const struct pl_auth *auth, enum ike_err err)
 {
-	const char *how = err == IKE_E_AUTH ? "does not verify" : err == IKE_E_UNSUPPORTED ? "is of a kind not accepted" : "is malformed";
+	const char *how = err == IKE_E_AUTH          ? "does not verify"
+			  : err == IKE_E_UNSUPPORTED ? "is of a kind not accepted"
+						     : "is malformed";
 	unsigned n = keyset_count(sa->hs->keys);
 	struct ipseckey record;
 	struct pubkey *key;
@@ -137,14 +149,17 @@ static void blame_auth(struct ike_sa *sa, const struct pl_auth *auth, enum ike_e
 
 	keyset_at(sa->hs->keys, 0, &record);
 	if (n == 1 && pubkey_read(&record, &key, NULL) == IKE_OK) {
-		sa_blame(sa, REASON_AUTH_FAILED, "AUTH (%s) %s with the published key, %s", ike_auth_method_name(auth->method), how,
+		sa_blame(sa, REASON_AUTH_FAILED, "AUTH (%s) %s with the published key, %s",
+			 ike_auth_method_name(auth->method), how,
 			 pubkey_text(key, text, sizeof text));
 		pubkey_free(key);
 	}
-	sa_blame(sa, REASON_AUTH_FAILED, "AUTH (%s) %s with any of %u published keys", ike_auth_method_name(auth->method), how, n);
+	sa_blame(sa, REASON_AUTH_FAILED, "AUTH (%s) %s with any of %u published keys",
+		 ike_auth_method_name(auth->method), how, n);
 }
 
-/* RFC 7296 2.15, responder: its IKE_SA_INIT message | Ni | prf(SK_pr, IDr'), by a key that DNS has told us. */
+/* RFC 7296 2.15, responder: its IKE_SA_INIT message | Ni | prf(SK_pr, IDr'), by a key that DNS
+ * has told us. */
 static enum ike_err verify(struct ike_sa *sa, const struct stimulus *s)
 {
 	struct handshake *hs = sa->hs;
@@ -201,13 +216,15 @@ static enum ike_err check_child(struct ike_sa *sa, const struct stimulus *s)
 	offer_esp(&offer, sa->spi_in);
 	err = offer_check_esp(&offer, msg_find(s->chain, PL_SA)->body, &sa->hs->esp);
 	if (err != IKE_OK) {
-		sa_blame(sa, REASON_PROTOCOL, "the host chose ESP algorithms that we did not offer");
+		sa_blame(sa, REASON_PROTOCOL,
+			 "the host chose ESP algorithms that we did not offer");
 		return err;
 	}
-	err = ts_check_answer(msg_find(s->chain, PL_TSI)->body, msg_find(s->chain, PL_TSR)->body, &sa->path.local.addr,
-			      &sa->path.remote.addr);
+	err = ts_check_answer(msg_find(s->chain, PL_TSI)->body, msg_find(s->chain, PL_TSR)->body,
+			      &sa->path.local.addr, &sa->path.remote.addr);
 	if (err != IKE_OK)
-		sa_blame(sa, REASON_TS_UNACCEPTABLE, "the host answered with other traffic selectors than host to host");
+		sa_blame(sa, REASON_TS_UNACCEPTABLE,
+			 "the host answered with other traffic selectors than host to host");
 	return err;
 }
 
@@ -240,7 +257,8 @@ HANDLER(auth_answered_without_child)
 	else if (error == N_TS_UNACCEPTABLE || error == N_SINGLE_PAIR_REQUIRED)
 		sa_blame(sa, REASON_TS_UNACCEPTABLE, "peer said %s", ike_notify_name(error));
 	else if (error)
-		sa_blame(sa, REASON_PEER_REFUSED, "peer said %s for the CHILD SA", ike_notify_name(error));
+		sa_blame(sa, REASON_PEER_REFUSED, "peer said %s for the CHILD SA",
+			 ike_notify_name(error));
 	else
 		sa_blame(sa, REASON_PROTOCOL, "IKE_AUTH response without a CHILD SA");
 	return leave(sa, IKE_E_REFUSED, 0, s->now_ms);

@@ -1,6 +1,8 @@
-/* IKE_AUTH (RFC 7296 1.2, 2.15, 2.17; RFC 7619; RFC 7427), responder: the peer is anybody, we prove our key.
+/* IKE_AUTH (RFC 7296 1.2, 2.15, 2.17; RFC 7619; RFC 7427), responder: the peer is anybody, we
+ * prove our key.
  *
- * request -> may it? -> sign -> kernel -> response: the peer hears nothing before its packets can be answered.
+ * request -> may it? -> sign -> kernel -> response: the peer hears nothing before its packets
+ * can be answered.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -15,20 +17,23 @@ static void write_notify(struct msg_wr *m, uint16_t type)
 }
 
 /* Refuse the whole IKE SA, and fail with err. */
-static enum ike_err refuse(struct ike_sa *sa, uint32_t id, enum ike_err err, uint16_t notify, uint64_t now_ms)
+static enum ike_err refuse(struct ike_sa *sa, uint32_t id, enum ike_err err, uint16_t notify,
+			   uint64_t now_ms)
 {
 	struct msg_wr m = engine_inner(sa->ike);
 
 	write_notify(&m, notify);
 	if (engine_reply(sa, EXCH_IKE_AUTH, id, &sa->path, &m, now_ms) != IKE_OK)
-		log_debug(sa->ike->log, "ike %llu: could not answer", (unsigned long long)sa->handle);
+		log_debug(sa->ike->log, "ike %llu: could not answer",
+			  (unsigned long long)sa->handle);
 	return err;
 }
 
-/* The request ---------------------------------------------------------------------------------------------------- */
+/* The request ---------------------------------------------------------------------------------- */
 
 /* Our own identity, as the body of IDr. */
-static void own_id(const struct ike_sa *sa, uint8_t *type, char text[DNSNAME_TEXT_MAX], struct span *value)
+static void own_id(const struct ike_sa *sa, uint8_t *type, char text[DNSNAME_TEXT_MAX],
+		   struct span *value)
 {
 	const struct dnsname *name = &sa->ike->config.identity;
 
@@ -42,7 +47,8 @@ static void own_id(const struct ike_sa *sa, uint8_t *type, char text[DNSNAME_TEX
 	*value = ip_bytes(&sa->path.local.addr);
 }
 
-/* IKE_OK: the peer sent a right AUTH of method NULL. That proves only that it is the one that sent IKE_SA_INIT. */
+/* IKE_OK: the peer sent a right AUTH of method NULL. That proves only that it is the one that
+ * sent IKE_SA_INIT. */
 static enum ike_err verify_anonymous(struct ike_sa *sa, const struct stimulus *s)
 {
 	struct secret maced_id = { 0 }, expected = { 0 };
@@ -56,13 +62,15 @@ static enum ike_err verify_anonymous(struct ike_sa *sa, const struct stimulus *s
 	if (err != IKE_OK)
 		return err;
 	if (auth.method != AUTH_NULL) {
-		sa_blame(sa, REASON_AUTH_FAILED, "peer authenticates by %s: only anonymous peers are let in",
+		sa_blame(sa, REASON_AUTH_FAILED,
+			 "peer authenticates by %s: only anonymous peers are let in",
 			 ike_auth_method_name(auth.method));
 		return IKE_E_AUTH;
 	}
 	err = auth_maced_id(sa->suite.prf, &sa->keys.pi, id.rest_of_id, &maced_id);
 	if (err == IKE_OK)
-		err = auth_null(sa->suite.prf, &sa->keys.pi, packet_span(sa->hs->message_i), sa_nonce_r(sa), &maced_id, &expected);
+		err = auth_null(sa->suite.prf, &sa->keys.pi, packet_span(sa->hs->message_i),
+				sa_nonce_r(sa), &maced_id, &expected);
 	if (err == IKE_OK && !secret_eq(secret_span(&expected), auth.value))
 		err = IKE_E_AUTH;
 	secret_clear(&maced_id);
@@ -73,20 +81,25 @@ static enum ike_err verify_anonymous(struct ike_sa *sa, const struct stimulus *s
 }
 
 /* 0, or the notify with which the CHILD SA is refused (RFC 7296 1.2, 3.10.1). */
-static uint16_t judge_child(const struct ike_sa *sa, const struct stimulus *s, struct esp_choice *esp, struct ts_pair *ts)
+static uint16_t judge_child(const struct ike_sa *sa, const struct stimulus *s,
+			    struct esp_choice *esp, struct ts_pair *ts)
 {
 	struct ts_ends ends = {
-		.peer = s->path->remote.addr, .us = s->path->local.addr,
-		.peer_behind_nat = sa->hs->nat.remote_behind_nat, .us_behind_nat = sa->hs->nat.local_behind_nat,
+		.peer = s->path->remote.addr,
+		.us = s->path->local.addr,
+		.peer_behind_nat = sa->hs->nat.remote_behind_nat,
+		.us_behind_nat = sa->hs->nat.local_behind_nat,
 	};
 	struct pl_notify notify;
 
-	/* Transport mode is all we do; NO_PROPOSAL_CHOSEN is also the general refusal of a CHILD SA. */
+	/* Transport mode is all we do; NO_PROPOSAL_CHOSEN is also the general refusal of a CHILD
+	 * SA. */
 	if (!pl_notify_find(s->chain, N_USE_TRANSPORT_MODE, &notify))
 		return N_NO_PROPOSAL_CHOSEN;
 	if (choose_esp(msg_find(s->chain, PL_SA)->body, esp) != IKE_OK)
 		return N_NO_PROPOSAL_CHOSEN;
-	if (ts_narrow(msg_find(s->chain, PL_TSI)->body, msg_find(s->chain, PL_TSR)->body, &ends, ts) != IKE_OK)
+	if (ts_narrow(msg_find(s->chain, PL_TSI)->body, msg_find(s->chain, PL_TSR)->body, &ends,
+		      ts) != IKE_OK)
 		return N_TS_UNACCEPTABLE;
 	return 0;
 }
@@ -107,8 +120,8 @@ static void read_asked_name(struct handshake *hs, const struct msg_chain *chain)
 	struct pl_id id;
 
 	hs->name.n = 0;
-	if (!payload || pl_id_read(payload->body, &id) != IKE_OK || id.type != ID_FQDN || id.value.n == 0 || id.value.n >= sizeof text ||
-	    memchr(id.value.p, 0, id.value.n))
+	if (!payload || pl_id_read(payload->body, &id) != IKE_OK || id.type != ID_FQDN ||
+	    id.value.n == 0 || id.value.n >= sizeof text || memchr(id.value.p, 0, id.value.n))
 		return;
 	memcpy(text, id.value.p, id.value.n);
 	text[id.value.n] = '\0';
@@ -122,13 +135,16 @@ static enum ike_err take_request(struct ike_sa *sa, const struct stimulus *s)
 	enum ike_err err;
 
 	hs->auth_request_id = s->hdr->message_id;
-	/* Behind a NAT the peer comes by another port now; and ours may be the one for NAT traversal. */
+	/* Behind a NAT the peer comes by another port now; and ours may be the one for NAT
+	 * traversal. */
 	sa->path = *s->path;
 	err = verify_anonymous(sa, s);
 	if (err == IKE_E_AUTH)
 		sa->ike->stats.auth_failed++;
 	if (err != IKE_OK)
-		return refuse(sa, hs->auth_request_id, err, err == IKE_E_SYNTAX ? N_INVALID_SYNTAX : N_AUTHENTICATION_FAILED, s->now_ms);
+		return refuse(sa, hs->auth_request_id, err,
+			      err == IKE_E_SYNTAX ? N_INVALID_SYNTAX : N_AUTHENTICATION_FAILED,
+			      s->now_ms);
 	sa->encapsulated = hs->nat.local_behind_nat || hs->nat.remote_behind_nat;
 	read_asked_name(hs, s->chain);
 	hs->child_refused = judge_child(sa, s, &hs->esp, &hs->ts);
@@ -144,7 +160,8 @@ HANDLER(auth_requested)
 	return err;
 }
 
-/* The octets that our key signs: our IKE_SA_INIT message | Ni | prf(SK_pr, IDr). The first two are kept as they are. */
+/* The octets that our key signs: our IKE_SA_INIT message | Ni | prf(SK_pr, IDr). The first two
+ * are kept as they are. */
 static enum ike_err ask_for_signature(struct ike_sa *sa)
 {
 	uint8_t body[4 + DNSNAME_TEXT_MAX], type;
@@ -167,12 +184,14 @@ HANDLER(auth_requested_without_child)
 
 	if (err != IKE_OK)
 		return err;
-	sa_blame(sa, sa->hs->child_refused == N_TS_UNACCEPTABLE ? REASON_TS_UNACCEPTABLE : REASON_NO_PROPOSAL, "CHILD SA refused: %s",
-		 ike_notify_name(sa->hs->child_refused));
+	sa_blame(sa,
+		 sa->hs->child_refused == N_TS_UNACCEPTABLE ? REASON_TS_UNACCEPTABLE
+							    : REASON_NO_PROPOSAL,
+		 "CHILD SA refused: %s", ike_notify_name(sa->hs->child_refused));
 	return ask_for_signature(sa);
 }
 
-/* The decisions --------------------------------------------------------------------------------------------------- */
+/* The decisions -------------------------------------------------------------------------------- */
 
 HANDLER(auth_authorized)
 {
@@ -180,12 +199,15 @@ HANDLER(auth_authorized)
 
 	if (s->reason != REASON_NONE) {
 		sa_blame(sa, s->reason, "%s", rp_reason_text(s->reason));
-		return refuse(sa, sa->hs->auth_request_id, IKE_E_REFUSED, N_AUTHENTICATION_FAILED, s->now_ms);
+		return refuse(sa, sa->hs->auth_request_id, IKE_E_REFUSED, N_AUTHENTICATION_FAILED,
+			      s->now_ms);
 	}
 	sa->reqid = s->reqid;
 	sa->owes_end = true;
 	err = ask_for_signature(sa);
-	return err == IKE_OK ? IKE_OK : refuse(sa, sa->hs->auth_request_id, err, N_AUTHENTICATION_FAILED, s->now_ms);
+	return err == IKE_OK ? IKE_OK
+			     : refuse(sa, sa->hs->auth_request_id, err, N_AUTHENTICATION_FAILED,
+				      s->now_ms);
 }
 
 QUESTION(child_was_refused)
@@ -227,7 +249,8 @@ static enum ike_err take_signature(struct ike_sa *sa, const struct stimulus *s)
 	if (!hs->auth_value) {
 		sa_blame(sa, REASON_INTERNAL, "signing with our key: %s",
 			 ike_err_text(s->result != IKE_OK ? s->result : IKE_E_NOMEM));
-		return refuse(sa, hs->auth_request_id, IKE_E_CRYPTO, N_AUTHENTICATION_FAILED, s->now_ms);
+		return refuse(sa, hs->auth_request_id, IKE_E_CRYPTO, N_AUTHENTICATION_FAILED,
+			      s->now_ms);
 	}
 	memcpy(hs->auth_value, s->auth_value.p, s->auth_value.n);
 	hs->auth_value_len = s->auth_value.n;
@@ -243,10 +266,13 @@ HANDLER(auth_signed)
 		return err;
 	engine_new_esp_spi(sa);
 	err = child_install(sa);
-	return err == IKE_OK ? IKE_OK : refuse(sa, sa->hs->auth_request_id, err, N_AUTHENTICATION_FAILED, s->now_ms);
+	return err == IKE_OK ? IKE_OK
+			     : refuse(sa, sa->hs->auth_request_id, err, N_AUTHENTICATION_FAILED,
+				      s->now_ms);
 }
 
-/* RFC 7296 1.2: the peer hears that we are who it looks for, and that there is no CHILD SA. It will delete the rest. */
+/* RFC 7296 1.2: the peer hears that we are who it looks for, and that there is no CHILD SA. It
+ * will delete the rest. */
 HANDLER(auth_signed_without_child)
 {
 	enum ike_err err = take_signature(sa, s);
@@ -263,7 +289,8 @@ HANDLER(responder_installed)
 		err = respond(sa, N_NO_PROPOSAL_CHOSEN, s->now_ms);
 		return err == IKE_OK ? IKE_E_KERNEL : err;
 	}
-	/* Should the answer fail, then it was up for a moment: the policies are in the kernel, and the layer above must know. */
+	/* Should the answer fail, then it was up for a moment: the policies are in the kernel,
+	 * and the layer above must know. */
 	child_is_up(sa);
 	return respond(sa, 0, s->now_ms);
 }

@@ -1,16 +1,19 @@
-/* INFORMATIONAL (RFC 7296 1.4): liveness, Delete, and the last word of an SA that failed. Both roles. */
+/* INFORMATIONAL (RFC 7296 1.4): liveness, Delete, and the last word of an SA that failed. Both
+ * roles. */
 #include "ike/engine.h"
 #include "ike/x.h"
 
-/* The last word ------------------------------------------------------------------------------------------------------ */
+/* The last word -------------------------------------------------------------------------------- */
 
-/* notify: the error that ends it (RFC 7296 2.21.2); 0: a Delete of the IKE SA, which takes the CHILD SA along (1.4.1). */
+/* notify: the error that ends it (RFC 7296 2.21.2); 0: a Delete of the IKE SA, which takes the
+ * CHILD SA along (1.4.1). */
 enum ike_err info_farewell(struct ike_sa *sa, uint16_t notify, uint64_t now_ms)
 {
 	struct msg_wr m = engine_inner(sa->ike);
 
-	/* RFC 7296 2.21.2 has the notify alone. libreswan 4.10 acknowledges that and keeps its SAs and policies, which then drop
-	 * our cleartext; the Delete that goes with it ends them everywhere. */
+	/* RFC 7296 2.21.2 has the notify alone. libreswan 4.10 acknowledges that and keeps its
+	 * SAs and policies, which then drop our cleartext; the Delete that goes with it ends
+	 * them everywhere. */
 	if (notify)
 		pl_notify_write(&m, PROTO_NONE, span_of(NULL, 0), notify, span_of(NULL, 0));
 	pl_delete_write(&m, PROTO_IKE, NULL, 0);
@@ -28,7 +31,8 @@ HANDLER(info_close)
 	sa_blame(sa, s->reason, "%s", rp_reason_text(s->reason));
 	/* Without memory for it the peer will find out by itself. */
 	if (info_farewell(sa, 0, s->now_ms) != IKE_OK)
-		log_debug(sa->ike->log, "ike %llu: could not tell the peer that it is over", (unsigned long long)sa->handle);
+		log_debug(sa->ike->log, "ike %llu: could not tell the peer that it is over",
+			  (unsigned long long)sa->handle);
 	return IKE_OK;
 }
 
@@ -41,7 +45,8 @@ HANDLER(info_close_later)
 	return IKE_OK;
 }
 
-/* ike_close() found a question of ours out (window of one): the Delete goes when that is answered. */
+/* ike_close() found a question of ours out (window of one): the Delete goes when that is
+ * answered. */
 QUESTION(delete_is_owed)
 {
 	(void)s;
@@ -62,7 +67,7 @@ HANDLER(info_bye)
 	return IKE_OK;
 }
 
-/* Requests of the peer ------------------------------------------------------------------------------------------------- */
+/* Requests of the peer ------------------------------------------------------------------------- */
 
 HANDLER(info_answer)
 {
@@ -76,7 +81,8 @@ QUESTION(deletes_ike)
 
 	(void)sa;
 	for (i = 0; i < s->chain->n; i++) {
-		if (s->chain->payload[i].type == PL_DELETE && pl_delete_read(s->chain->payload[i].body, &del) == IKE_OK &&
+		if (s->chain->payload[i].type == PL_DELETE &&
+		    pl_delete_read(s->chain->payload[i].body, &del) == IKE_OK &&
 		    del.protocol == PROTO_IKE)
 			return true;
 	}
@@ -97,7 +103,8 @@ QUESTION(deletes_child)
 	unsigned i;
 
 	for (i = 0; i < s->chain->n; i++) {
-		if (s->chain->payload[i].type != PL_DELETE || pl_delete_read(s->chain->payload[i].body, &del) != IKE_OK ||
+		if (s->chain->payload[i].type != PL_DELETE ||
+		    pl_delete_read(s->chain->payload[i].body, &del) != IKE_OK ||
 		    del.protocol != PROTO_ESP)
 			continue;
 		r = rd_over(del.spis);
@@ -109,7 +116,8 @@ QUESTION(deletes_child)
 	return false;
 }
 
-/* The answer names the other direction; then the IKE SA goes as well, since it has no other CHILD SA. */
+/* The answer names the other direction; then the IKE SA goes as well, since it has no other
+ * CHILD SA. */
 HANDLER(info_child_deleted)
 {
 	struct msg_wr m = engine_inner(sa->ike);
@@ -127,13 +135,15 @@ HANDLER(info_child_deleted)
 	return info_farewell(sa, 0, s->now_ms);
 }
 
-/* RFC 7296 2.21.2: the initiator tells a responder so when it could not verify it. No Delete follows. */
+/* RFC 7296 2.21.2: the initiator tells a responder so when it could not verify it. No Delete
+ * follows. */
 QUESTION(tells_fatal_error)
 {
 	struct pl_notify notify;
 
 	(void)sa;
-	return pl_notify_find(s->chain, N_AUTHENTICATION_FAILED, &notify) || pl_notify_find(s->chain, N_INVALID_SYNTAX, &notify);
+	return pl_notify_find(s->chain, N_AUTHENTICATION_FAILED, &notify) ||
+	       pl_notify_find(s->chain, N_INVALID_SYNTAX, &notify);
 }
 
 HANDLER(info_fatal_error)
@@ -141,13 +151,14 @@ HANDLER(info_fatal_error)
 	struct pl_notify notify;
 
 	if (pl_notify_find(s->chain, N_AUTHENTICATION_FAILED, &notify))
-		sa_blame(sa, REASON_AUTH_FAILED, "peer says that our key is not the one it expects");
+		sa_blame(sa, REASON_AUTH_FAILED,
+			 "peer says that our key is not the one it expects");
 	else
 		sa_blame(sa, REASON_PROTOCOL, "peer said INVALID_SYNTAX");
 	return info_answer(sa, s);
 }
 
-/* Liveness --------------------------------------------------------------------------------------------------------------- */
+/* Liveness ------------------------------------------------------------------------------------- */
 
 HANDLER(info_probe)
 {

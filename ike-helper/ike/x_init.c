@@ -68,20 +68,22 @@ static enum ike_err read_notifies(struct ike_sa *sa, const struct stimulus *s)
 	return natd_check(s->chain, s->hdr, s->path, &sa->hs->nat);
 }
 
-static enum ike_err agree_on_keys(struct ike_sa *sa, const struct ike_suite *suite, struct span peer_public,
-				  const uint8_t spi_r[IKE_SPI_LEN], struct ike_keys *keys)
+static enum ike_err agree_on_keys(struct ike_sa *sa, const struct ike_suite *suite,
+				  struct span peer_public, const uint8_t spi_r[IKE_SPI_LEN],
+				  struct ike_keys *keys)
 {
 	struct dh_shared shared;
 	enum ike_err err = dh_agree(sa->hs->dh, peer_public, &shared);
 
 	if (err == IKE_OK)
-		err = ike_keys_derive(suite, &shared, sa_nonce_i(sa), sa_nonce_r(sa), span_of(sa->spi_i, IKE_SPI_LEN),
-				      span_of(spi_r, IKE_SPI_LEN), keys);
+		err = ike_keys_derive(suite, &shared, sa_nonce_i(sa), sa_nonce_r(sa),
+				      span_of(sa->spi_i, IKE_SPI_LEN), span_of(spi_r, IKE_SPI_LEN),
+				      keys);
 	dh_shared_clear(&shared);
 	return err;
 }
 
-/* Initiator ---------------------------------------------------------------------------------------------------- */
+/* Initiator ------------------------------------------------------------------------------------ */
 
 static enum ike_err send_request(struct ike_sa *sa, uint64_t now_ms)
 {
@@ -132,7 +134,8 @@ static enum ike_err new_dh(struct ike_sa *sa, uint16_t group)
 
 HANDLER(init_start)
 {
-	enum ike_err err = new_dh(sa, GROUP_X25519);
+	/* A second start, without the name, keeps the group that the host wanted. */
+	enum ike_err err = new_dh(sa, sa->hs->group ? sa->hs->group : GROUP_X25519);
 
 	if (err != IKE_OK)
 		return err;
@@ -145,8 +148,9 @@ QUESTION(cookie_is_usable)
 {
 	struct pl_notify cookie;
 
-	return sa->hs->rounds < INIT_ROUNDS_MAX && pl_notify_find(s->chain, N_COOKIE, &cookie) && cookie.value.n > 0 &&
-		cookie.value.n <= COOKIE_MAX && !span_equal(cookie.value, span_of(sa->hs->cookie, sa->hs->cookie_len));
+	return sa->hs->rounds < INIT_ROUNDS_MAX && pl_notify_find(s->chain, N_COOKIE, &cookie) &&
+	       cookie.value.n > 0 && cookie.value.n <= COOKIE_MAX &&
+	       !span_equal(cookie.value, span_of(sa->hs->cookie, sa->hs->cookie_len));
 }
 
 HANDLER(init_with_cookie)
@@ -175,14 +179,16 @@ static uint16_t group_wanted(const struct stimulus *s)
 	return rd_done(&r) ? group : 0;
 }
 
-/* Only a group that we offered, or anybody could have us use one that we think weak (RFC 7296 1.2). */
+/* Only a group that we offered, or anybody could have us use one that we think weak (RFC 7296
+ * 1.2). */
 QUESTION(group_is_ours)
 {
 	uint16_t group = group_wanted(s);
 	struct offer offer;
 
 	offer_ike(&offer, sa->hs->group, span_of(NULL, 0));
-	return sa->hs->rounds < INIT_ROUNDS_MAX && group != sa->hs->group && offer_has_group(&offer, group);
+	return sa->hs->rounds < INIT_ROUNDS_MAX && group != sa->hs->group &&
+	       offer_has_group(&offer, group);
 }
 
 HANDLER(init_with_group)
@@ -207,27 +213,32 @@ static enum rp_reason reason_of_notify(uint16_t type)
 	}
 }
 
-/* RFC 7296 2.21.1: such an error must not end the attempt, since anybody could have sent it. It tells why, if nothing better comes. */
+/* RFC 7296 2.21.1: such an error must not end the attempt, since anybody could have sent it. It
+ * tells why, if nothing better comes. */
 HANDLER(init_refused)
 {
 	struct pl_notify notify;
 	unsigned i;
 
 	for (i = 0; i < s->chain->n; i++) {
-		if (s->chain->payload[i].type != PL_NOTIFY || pl_notify_read(s->chain->payload[i].body, &notify) != IKE_OK ||
+		if (s->chain->payload[i].type != PL_NOTIFY ||
+		    pl_notify_read(s->chain->payload[i].body, &notify) != IKE_OK ||
 		    notify.type >= NOTIFY_FIRST_STATUS)
 			continue;
 		sa->hs->suspicion = reason_of_notify(notify.type);
 		sa->hs->suspicion_notify = notify.type;
-		log_debug(sa->ike->log, "ike %llu: peer said %s (%u, unauthenticated)", (unsigned long long)sa->handle,
-			  ike_notify_name(notify.type), notify.type);
+		log_debug(sa->ike->log, "ike %llu: peer said %s (%u, unauthenticated)",
+			  (unsigned long long)sa->handle, ike_notify_name(notify.type),
+			  notify.type);
 		break;
 	}
 	return IKE_E_STATE;
 }
 
-/* Does the answer fit what we asked, and what keys come of it? Changes nothing but the nonce view, which a later answer replaces. */
-static enum ike_err judge_answer(struct ike_sa *sa, const struct stimulus *s, struct ike_suite *suite, struct ike_keys *keys)
+/* Does the answer fit what we asked, and what keys come of it? Changes nothing but the nonce
+ * view, which a later answer replaces. */
+static enum ike_err judge_answer(struct ike_sa *sa, const struct stimulus *s,
+				 struct ike_suite *suite, struct ike_keys *keys)
 {
 	static const uint8_t none[IKE_SPI_LEN];
 	struct handshake *hs = sa->hs;
@@ -262,10 +273,12 @@ HANDLER(init_answered)
 
 	err = judge_answer(sa, s, &suite, &keys);
 	if (err != IKE_OK) {
-		/* Not authenticated: perhaps not from the host at all. A better answer may still come. */
+		/* Not authenticated: perhaps not from the host at all. A better answer may still
+		 * come. */
 		hs->suspicion = err == IKE_E_NO_PROPOSAL ? REASON_NO_PROPOSAL : REASON_PROTOCOL;
 		hs->suspicion_notify = 0;
-		log_debug(sa->ike->log, "ike %llu: IKE_SA_INIT response: %s", (unsigned long long)sa->handle, ike_err_text(err));
+		log_debug(sa->ike->log, "ike %llu: IKE_SA_INIT response: %s",
+			  (unsigned long long)sa->handle, ike_err_text(err));
 		return IKE_E_STATE;
 	}
 	answer = packet_of(s->path, s->datagram);
@@ -284,7 +297,8 @@ HANDLER(init_answered)
 	hs->suspicion = REASON_NONE;
 	window_request_over(&sa->window, true);
 	if (hs->nat.local_behind_nat || hs->nat.remote_behind_nat) {
-		/* RFC 7296 2.23: from here on by the port that NATs leave alone, with ESP in UDP. */
+		/* RFC 7296 2.23: from here on by the port that NATs leave alone, with ESP in
+		 * UDP. */
 		sa->encapsulated = true;
 		sa->path.local.port = sa->ike->config.natt_port;
 		sa->path.remote.port = NATT_PORT;
@@ -292,9 +306,10 @@ HANDLER(init_answered)
 	return auth_send(sa, s->now_ms);
 }
 
-/* Responder ---------------------------------------------------------------------------------------------------- */
+/* Responder ------------------------------------------------------------------------------------ */
 
-static enum ike_err send_answer(struct ike_sa *sa, const struct stimulus *s, const struct ike_choice *choice)
+static enum ike_err send_answer(struct ike_sa *sa, const struct stimulus *s,
+				const struct ike_choice *choice)
 {
 	struct handshake *hs = sa->hs;
 	struct ike_hdr hdr = init_header(sa);
@@ -320,8 +335,10 @@ static enum ike_err send_answer(struct ike_sa *sa, const struct stimulus *s, con
 	return IKE_OK;
 }
 
-/* What the request asks for, judged before anything expensive is done. Refusals are answered without an SA (RFC 7296 2.21.1). */
-static enum ike_err judge_request(struct ike_sa *sa, const struct stimulus *s, struct ike_choice *choice, struct pl_ke *ke)
+/* What the request asks for, judged before anything expensive is done. Refusals are answered
+ * without an SA (RFC 7296 2.21.1). */
+static enum ike_err judge_request(struct ike_sa *sa, const struct stimulus *s,
+				  struct ike_choice *choice, struct pl_ke *ke)
 {
 	struct ike *ike = sa->ike;
 	uint8_t group[2];
@@ -334,7 +351,8 @@ static enum ike_err judge_request(struct ike_sa *sa, const struct stimulus *s, s
 	if (err == IKE_OK)
 		err = choose_ike(msg_find(s->chain, PL_SA)->body, ke->group, false, choice);
 	if (err == IKE_E_NO_PROPOSAL)
-		engine_stateless_notify(ike, s->hdr, s->path, N_NO_PROPOSAL_CHOSEN, span_of(NULL, 0));
+		engine_stateless_notify(ike, s->hdr, s->path, N_NO_PROPOSAL_CHOSEN,
+					span_of(NULL, 0));
 	else if (err != IKE_OK)
 		engine_stateless_notify(ike, s->hdr, s->path, N_INVALID_SYNTAX, span_of(NULL, 0));
 	if (err != IKE_OK)
@@ -371,7 +389,8 @@ HANDLER(init_requested)
 	if (err == IKE_OK)
 		err = agree_on_keys(sa, &sa->suite, ke.public_value, sa->spi_r, &sa->keys);
 	if (err == IKE_E_SYNTAX)
-		engine_stateless_notify(sa->ike, s->hdr, s->path, N_INVALID_SYNTAX, span_of(NULL, 0));
+		engine_stateless_notify(sa->ike, s->hdr, s->path, N_INVALID_SYNTAX,
+					span_of(NULL, 0));
 	if (err == IKE_OK)
 		err = read_notifies(sa, s);
 	if (err == IKE_OK)

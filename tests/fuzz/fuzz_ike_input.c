@@ -1,11 +1,12 @@
 /* What a stranger sends to the IKE core, in each phase of an SA, outside and inside of SK.
  *
- * Input: a byte that says the phase, then records {length (2), control (1), bytes}. In the phases without keys a record is a
- * datagram. In those with keys it is the inside of a protected message, sealed by a scripted peer that has the right keys:
- * control says exchange, message ID, direction, and whether it goes as a fragment.
+ * Input: a byte that says the phase, then records {length (2), control (1), bytes}. In the
+ * phases without keys a record is a datagram. In those with keys it is the inside of a protected
+ * message, sealed by a scripted peer that has the right keys: control says exchange, message ID,
+ * direction, and whether it goes as a fragment.
  *
- * The promises of tests/sim/world.c must hold: one end for each attempt, nothing left in the kernel after a failure, nothing
- * left in the core when all time has passed.
+ * The promises of tests/sim/world.c must hold: one end for each attempt, nothing left in the
+ * kernel after a failure, nothing left in the core when all time has passed.
  */
 #include <string.h>
 
@@ -27,7 +28,7 @@ static const char host[] = "host.example";
 static struct privkey *host_key;
 static struct keyset *published;
 
-/* Getting there ----------------------------------------------------------------------------------------------------------- */
+/* Getting there -------------------------------------------------------------------------------- */
 
 static struct sim_datagram *taken(struct sim_world *w)
 {
@@ -37,7 +38,8 @@ static struct sim_datagram *taken(struct sim_world *w)
 	return d;
 }
 
-static void seal_and_send(struct sim_world *w, struct sim_peer *p, uint8_t exchange, uint32_t id, bool response, struct msg_wr *m)
+static void seal_and_send(struct sim_world *w, struct sim_peer *p, uint8_t exchange, uint32_t id,
+			  bool response, struct msg_wr *m)
 {
 	static struct peer_message message;
 
@@ -111,7 +113,7 @@ static void script_server(struct sim_world *w, struct sim_peer *p, bool up)
 	drop_wire(w);
 }
 
-/* Records ------------------------------------------------------------------------------------------------------------------ */
+/* Records -------------------------------------------------------------------------------------- */
 
 static void send_datagram(struct sim_world *w, enum phase phase, uint8_t control, struct span bytes)
 {
@@ -127,11 +129,15 @@ static void send_datagram(struct sim_world *w, enum phase phase, uint8_t control
 	sim_inject(w, phase == INITIATOR_INIT_SENT ? SERVER : CLIENT, 500, span_of(copy, n));
 }
 
-static void send_sealed(struct sim_world *w, struct sim_peer *p, enum phase phase, uint8_t control, struct span bytes)
+static void send_sealed(struct sim_world *w, struct sim_peer *p, enum phase phase, uint8_t control,
+			struct span bytes)
 {
-	static const uint8_t exchanges[] = { EXCH_IKE_AUTH, EXCH_INFORMATIONAL, EXCH_CREATE_CHILD_SA, 99 };
+	static const uint8_t exchanges[] = { EXCH_IKE_AUTH, EXCH_INFORMATIONAL,
+					     EXCH_CREATE_CHILD_SA, 99 };
 	/* Message ID of the peer's next request, and of our own that is out, in this phase. */
-	static const uint32_t next_request[PHASES] = { [RESPONDER_INIT_ANSWERED] = 1, [RESPONDER_UP] = 2 };
+	static const uint32_t next_request[PHASES] = {
+		[RESPONDER_INIT_ANSWERED] = 1, [RESPONDER_UP] = 2
+	};
 	static const uint32_t answered[PHASES] = { [INITIATOR_AUTH_SENT] = 1, [INITIATOR_UP] = 2 };
 	static struct peer_message message;
 	uint8_t exchange = exchanges[control & 3];
@@ -144,7 +150,8 @@ static void send_sealed(struct sim_world *w, struct sim_peer *p, enum phase phas
 	inner = span_of(bytes.p + FIRST_INNER, bytes.n - FIRST_INNER);
 	/* total 0 is a whole message in SK. */
 	if (control & 0x20)
-		peer_seal_fragment(p, exchange, id, response, bytes.p[0], inner, (uint16_t)(1 + (control >> 6)), 3, &message);
+		peer_seal_fragment(p, exchange, id, response, bytes.p[0], inner,
+				   (uint16_t)(1 + (control >> 6)), 3, &message);
 	else
 		peer_seal_fragment(p, exchange, id, response, bytes.p[0], inner, 0, 0, &message);
 	drop_wire(w);
@@ -173,7 +180,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t n)
 		script_client(&w, &p, phase == RESPONDER_UP);
 	else
 		script_server(&w, &p, phase == INITIATOR_UP);
-	if (phase == INITIATOR_UP && ike_check_liveness(w.host[CLIENT].ike, w.host[CLIENT].ends[0].sa, w.now_ms) == IKE_OK)
+	if (phase == INITIATOR_UP &&
+	    ike_check_liveness(w.host[CLIENT].ike, w.host[CLIENT].ends[0].sa, w.now_ms) == IKE_OK)
 		sim_pump(&w);
 
 	for (i = 0; i < RECORDS_MAX && rd_left(&r) > 3; i++) {

@@ -30,7 +30,11 @@ void peer_start(struct sim_peer *p, bool initiator, const struct rng *rng)
 	p->initiator = initiator;
 	p->rng = rng;
 	p->suite = (struct ike_suite){
-		.encr = ENCR_AES_GCM_16, .encr_bits = 256, .prf = PRF_HMAC_SHA2_256, .integ = INTEG_NONE, .group = GROUP_X25519,
+		.encr = ENCR_AES_GCM_16,
+		.encr_bits = 256,
+		.prf = PRF_HMAC_SHA2_256,
+		.integ = INTEG_NONE,
+		.group = GROUP_X25519,
 	};
 	rng_fill(rng, initiator ? p->spi_i : p->spi_r, IKE_SPI_LEN);
 	rng_fill(rng, p->nonce, sizeof p->nonce);
@@ -44,11 +48,12 @@ void peer_clear(struct sim_peer *p)
 	p->dh = NULL;
 }
 
-/* IKE_SA_INIT ---------------------------------------------------------------------------------------------------------- */
+/* IKE_SA_INIT ---------------------------------------------------------------------------------- */
 
 static void write_init(struct sim_peer *p, struct span cookie)
 {
-	static const uint8_t hashes[] = { 0, HASH_SHA2_256, 0, HASH_SHA2_384, 0, HASH_SHA2_512, 0, HASH_IDENTITY };
+	static const uint8_t hashes[] = { 0, HASH_SHA2_256, 0, HASH_SHA2_384,
+					  0, HASH_SHA2_512, 0, HASH_IDENTITY };
 	struct pl_proposal proposal = {
 		.number = 1, .protocol = PROTO_IKE, .n = 3,
 		.transform = {
@@ -73,7 +78,8 @@ static void write_init(struct sim_peer *p, struct span cookie)
 	if (!p->no_fragments)
 		peer_write_notify(&m, N_IKEV2_FRAGMENTATION_SUPPORTED);
 	if (!p->no_hashes)
-		pl_notify_write(&m, 0, span_of(NULL, 0), N_SIGNATURE_HASH_ALGORITHMS, span_of(hashes, sizeof hashes));
+		pl_notify_write(&m, 0, span_of(NULL, 0), N_SIGNATURE_HASH_ALGORITHMS,
+				span_of(hashes, sizeof hashes));
 	must(msg_end(&m, NULL, &message), "IKE_SA_INIT");
 	keep(&p->init_own, message);
 }
@@ -89,7 +95,9 @@ static void take_init(struct sim_peer *p, struct span datagram)
 	struct pl_ke ke;
 
 	must(ike_hdr_read(datagram, &hdr), "header");
-	must(msg_chain_read(hdr.next_payload, span_of(datagram.p + IKE_HDR_LEN, datagram.n - IKE_HDR_LEN), &chain), "payloads");
+	must(msg_chain_read(hdr.next_payload,
+			    span_of(datagram.p + IKE_HDR_LEN, datagram.n - IKE_HDR_LEN), &chain),
+	     "payloads");
 	ke_payload = msg_find(&chain, PL_KE);
 	nonce_payload = msg_find(&chain, PL_NONCE);
 	must(ke_payload && nonce_payload ? IKE_OK : IKE_E_SYNTAX, "KE and nonce");
@@ -97,11 +105,14 @@ static void take_init(struct sim_peer *p, struct span datagram)
 	must(pl_nonce_read(nonce_payload->body, &nonce), "nonce");
 	memcpy(p->nonce_other, nonce.p, nonce.n);
 	p->nonce_other_n = nonce.n;
-	memcpy(p->initiator ? p->spi_r : p->spi_i, p->initiator ? hdr.spi_r : hdr.spi_i, IKE_SPI_LEN);
+	memcpy(p->initiator ? p->spi_r : p->spi_i, p->initiator ? hdr.spi_r : hdr.spi_i,
+	       IKE_SPI_LEN);
 	keep(&p->init_other, datagram);
 	must(dh_agree(p->dh, ke.public_value, &shared), "key agreement");
-	must(ike_keys_derive(&p->suite, &shared, p->initiator ? own : nonce, p->initiator ? nonce : own,
-			     span_of(p->spi_i, IKE_SPI_LEN), span_of(p->spi_r, IKE_SPI_LEN), &p->keys), "keys");
+	must(ike_keys_derive(&p->suite, &shared, p->initiator ? own : nonce,
+			     p->initiator ? nonce : own, span_of(p->spi_i, IKE_SPI_LEN),
+			     span_of(p->spi_r, IKE_SPI_LEN), &p->keys),
+	     "keys");
 	dh_shared_clear(&shared);
 }
 
@@ -121,7 +132,8 @@ void peer_answer_init(struct sim_peer *p, struct span datagram)
 	write_init(p, span_of(NULL, 0));
 }
 
-void peer_init_notify(struct span datagram, uint16_t type, struct span value, struct peer_message *out)
+void peer_init_notify(struct span datagram, uint16_t type, struct span value,
+		      struct peer_message *out)
 {
 	struct ike_hdr hdr;
 	struct span message;
@@ -135,18 +147,20 @@ void peer_init_notify(struct span datagram, uint16_t type, struct span value, st
 	keep(out, message);
 }
 
-/* Protected messages ------------------------------------------------------------------------------------------------------ */
+/* Protected messages --------------------------------------------------------------------------- */
 
 struct msg_wr peer_inner(void)
 {
 	return msg_begin_inner(scratch, sizeof scratch);
 }
 
-static void seal_bytes(struct sim_peer *p, const struct ike_hdr *hdr, uint8_t first, struct span inner, uint16_t number,
-		       uint16_t total, struct peer_message *out)
+static void seal_bytes(struct sim_peer *p, const struct ike_hdr *hdr, uint8_t first,
+		       struct span inner, uint16_t number, uint16_t total, struct peer_message *out)
 {
 	struct seal_key key = {
-		.suite = &p->suite, .encr = p->initiator ? &p->keys.ei : &p->keys.er, .integ = p->initiator ? &p->keys.ai : &p->keys.ar,
+		.suite = &p->suite,
+		.encr = p->initiator ? &p->keys.ei : &p->keys.er,
+		.integ = p->initiator ? &p->keys.ai : &p->keys.ar,
 	};
 	size_t sealed = seal_len(&p->suite, inner.n), head;
 	struct msg_wr m = msg_begin(out->b, sizeof out->b, hdr);
@@ -166,13 +180,15 @@ static struct ike_hdr header(const struct sim_peer *p, uint8_t exchange, uint32_
 {
 	struct ike_hdr hdr = { .major = IKE_MAJOR_VERSION, .exchange = exchange, .message_id = id };
 
-	hdr.flags = (uint8_t)((p->initiator ? IKE_FLAG_INITIATOR : 0) | (response ? IKE_FLAG_RESPONSE : 0));
+	hdr.flags = (uint8_t)((p->initiator ? IKE_FLAG_INITIATOR : 0) |
+			      (response ? IKE_FLAG_RESPONSE : 0));
 	memcpy(hdr.spi_i, p->spi_i, IKE_SPI_LEN);
 	memcpy(hdr.spi_r, p->spi_r, IKE_SPI_LEN);
 	return hdr;
 }
 
-void peer_seal(struct sim_peer *p, uint8_t exchange, uint32_t id, bool response, struct msg_wr *inner, struct peer_message *out)
+void peer_seal(struct sim_peer *p, uint8_t exchange, uint32_t id, bool response,
+	       struct msg_wr *inner, struct peer_message *out)
 {
 	struct ike_hdr hdr = header(p, exchange, id, response);
 	struct span bytes;
@@ -182,33 +198,40 @@ void peer_seal(struct sim_peer *p, uint8_t exchange, uint32_t id, bool response,
 	seal_bytes(p, &hdr, first, bytes, 0, 0, out);
 }
 
-void peer_seal_fragment(struct sim_peer *p, uint8_t exchange, uint32_t id, bool response, uint8_t first, struct span part,
-			uint16_t number, uint16_t total, struct peer_message *out)
+void peer_seal_fragment(struct sim_peer *p, uint8_t exchange, uint32_t id, bool response,
+			uint8_t first, struct span part, uint16_t number, uint16_t total,
+			struct peer_message *out)
 {
 	struct ike_hdr hdr = header(p, exchange, id, response);
 
 	seal_bytes(p, &hdr, first, part, number, total, out);
 }
 
-bool peer_open(const struct sim_peer *p, struct span datagram, struct peer_message *plain, struct msg_chain *chain)
+bool peer_open(const struct sim_peer *p, struct span datagram, struct peer_message *plain,
+	       struct msg_chain *chain)
 {
 	struct seal_key key = {
-		.suite = &p->suite, .encr = p->initiator ? &p->keys.er : &p->keys.ei, .integ = p->initiator ? &p->keys.ar : &p->keys.ai,
+		.suite = &p->suite,
+		.encr = p->initiator ? &p->keys.er : &p->keys.ei,
+		.integ = p->initiator ? &p->keys.ar : &p->keys.ai,
 	};
 	struct msg_chain outer;
 	struct ike_hdr hdr;
 	struct span sealed, inner;
 
 	if (ike_hdr_read(datagram, &hdr) != IKE_OK || hdr.next_payload != PL_SK ||
-	    msg_chain_read(hdr.next_payload, span_of(datagram.p + IKE_HDR_LEN, datagram.n - IKE_HDR_LEN), &outer) != IKE_OK)
+	    msg_chain_read(hdr.next_payload,
+			   span_of(datagram.p + IKE_HDR_LEN, datagram.n - IKE_HDR_LEN),
+			   &outer) != IKE_OK)
 		return false;
 	sealed = outer.payload[0].body;
-	if (unseal(&key, span_of(datagram.p, (size_t)(sealed.p - datagram.p)), sealed, plain->b, sizeof plain->b, &inner) != IKE_OK)
+	if (unseal(&key, span_of(datagram.p, (size_t)(sealed.p - datagram.p)), sealed, plain->b,
+		   sizeof plain->b, &inner) != IKE_OK)
 		return false;
 	return msg_chain_read(outer.after, inner, chain) == IKE_OK;
 }
 
-/* Payloads ---------------------------------------------------------------------------------------------------------------- */
+/* Payloads ------------------------------------------------------------------------------------- */
 
 void peer_write_notify(struct msg_wr *m, uint16_t type)
 {
@@ -221,38 +244,53 @@ static void maced_id(const struct sim_peer *p, uint8_t id_type, struct span id, 
 	struct wr w = wr_over(body, sizeof body);
 
 	pl_id_body(&w, id_type, id);
-	must(auth_maced_id(p->suite.prf, p->initiator ? &p->keys.pi : &p->keys.pr, wr_span(&w), out), "MACed ID");
+	must(auth_maced_id(p->suite.prf, p->initiator ? &p->keys.pi : &p->keys.pr, wr_span(&w),
+			   out),
+	     "MACed ID");
 }
 
-void peer_write_auth_null(const struct sim_peer *p, struct msg_wr *m, uint8_t id_type, struct span id)
+void peer_write_auth_null(const struct sim_peer *p, struct msg_wr *m, uint8_t id_type,
+			  struct span id)
 {
 	struct secret mac = { 0 }, value = { 0 };
 
 	maced_id(p, id_type, id, &mac);
-	must(auth_null(p->suite.prf, p->initiator ? &p->keys.pi : &p->keys.pr, peer_span(&p->init_own),
-		       span_of(p->nonce_other, p->nonce_other_n), &mac, &value), "AUTH");
+	must(auth_null(p->suite.prf, p->initiator ? &p->keys.pi : &p->keys.pr,
+		       peer_span(&p->init_own), span_of(p->nonce_other, p->nonce_other_n), &mac,
+		       &value),
+	     "AUTH");
 	pl_auth_write(m, AUTH_NULL, secret_span(&value));
 }
 
-void peer_write_auth_signed(const struct sim_peer *p, struct msg_wr *m, const struct privkey *key, uint8_t id_type, struct span id)
+void peer_write_auth_signed(const struct sim_peer *p, struct msg_wr *m, const struct privkey *key,
+			    uint8_t id_type, struct span id)
 {
 	struct secret mac = { 0 };
 	uint8_t value[1024];
 	struct wr w = wr_over(value, sizeof value);
-	struct span parts[3] = { peer_span(&p->init_own), span_of(p->nonce_other, p->nonce_other_n) };
+	struct span parts[3] = { peer_span(&p->init_own),
+				 span_of(p->nonce_other, p->nonce_other_n) };
 
 	maced_id(p, id_type, id, &mac);
 	parts[2] = secret_span(&mac);
-	must(privkey_sign(key, 1u << HASH_SHA2_256 | 1u << HASH_SHA2_512 | 1u << HASH_IDENTITY, parts, 3, &w), "signature");
+	must(privkey_sign(key, 1u << HASH_SHA2_256 | 1u << HASH_SHA2_512 | 1u << HASH_IDENTITY,
+			  parts, 3, &w),
+	     "signature");
 	pl_auth_write(m, AUTH_SIGNATURE, wr_span(&w));
 }
 
-void peer_write_child(struct msg_wr *m, uint32_t spi, const struct ip_addr *i, const struct ip_addr *r)
+void peer_write_child(struct msg_wr *m, uint32_t spi, const struct ip_addr *i,
+		      const struct ip_addr *r)
 {
 	struct pl_proposal proposal = {
-		.number = 1, .protocol = PROTO_ESP, .spi_len = 4, .n = 2,
-		.spi = { (uint8_t)(spi >> 24), (uint8_t)(spi >> 16), (uint8_t)(spi >> 8), (uint8_t)spi },
-		.transform = { { .type = TT_ENCR, .id = ENCR_AES_GCM_16, .key_bits = 256 }, { .type = TT_ESN, .id = 1 } },
+		.number = 1,
+		.protocol = PROTO_ESP,
+		.spi_len = 4,
+		.n = 2,
+		.spi = { (uint8_t)(spi >> 24), (uint8_t)(spi >> 16), (uint8_t)(spi >> 8),
+			 (uint8_t)spi },
+		.transform = { { .type = TT_ENCR, .id = ENCR_AES_GCM_16, .key_bits = 256 },
+			       { .type = TT_ESN, .id = 1 } },
 	};
 	struct pl_selector ts[2] = {
 		{ .family = i->family, .port_last = UINT16_MAX, .first = *i, .last = *i },

@@ -1,5 +1,5 @@
-/* peer.h - a peer that says what the test wants: its keys are real, its messages need not make sense. Made of wire/ and crypto/
- * alone, so that it shares no code with the core under test.
+/* peer.h - a peer that says what the test wants: its keys are real, its messages need not make
+ * sense. Made of wire/ and crypto/ alone, so that it shares no code with the core under test.
  *
  * Functions that cannot go wrong with a core that works abort when they do.
  */
@@ -41,27 +41,36 @@ static inline struct span peer_span(const struct peer_message *m)
 	return span_of(m->b, m->n);
 }
 
-/* IKE_SA_INIT: our request into init_own; the answer to it. As responder: take the request, our answer into init_own. */
+/* IKE_SA_INIT: our request into init_own; the answer to it. As responder: take the request, our
+ * answer into init_own. */
 void peer_init_request(struct sim_peer *p, struct span cookie);
 void peer_take_init_answer(struct sim_peer *p, struct span datagram);
 void peer_answer_init(struct sim_peer *p, struct span datagram);
-/* An unprotected message that is one notify, as an answer to the IKE_SA_INIT request in datagram. */
-void peer_init_notify(struct span datagram, uint16_t type, struct span value, struct peer_message *out);
+/* An unprotected message that is one notify, as an answer to the IKE_SA_INIT request in
+ * datagram. */
+void peer_init_notify(struct span datagram, uint16_t type, struct span value,
+		      struct peer_message *out);
 
 /* The inside of a protected message: begin, write payloads, seal. */
 struct msg_wr peer_inner(void);
-void peer_seal(struct sim_peer *p, uint8_t exchange, uint32_t id, bool response, struct msg_wr *inner, struct peer_message *out);
+void peer_seal(struct sim_peer *p, uint8_t exchange, uint32_t id, bool response,
+	       struct msg_wr *inner, struct peer_message *out);
 /* The same as fragment number of total, of whatever bytes. */
-void peer_seal_fragment(struct sim_peer *p, uint8_t exchange, uint32_t id, bool response, uint8_t first, struct span part,
-			uint16_t number, uint16_t total, struct peer_message *out);
+void peer_seal_fragment(struct sim_peer *p, uint8_t exchange, uint32_t id, bool response,
+			uint8_t first, struct span part, uint16_t number, uint16_t total,
+			struct peer_message *out);
 /* false: not intact. Views into plain. */
-bool peer_open(const struct sim_peer *p, struct span datagram, struct peer_message *plain, struct msg_chain *chain);
+bool peer_open(const struct sim_peer *p, struct span datagram, struct peer_message *plain,
+	       struct msg_chain *chain);
 
 /* AUTH payloads over our own IKE_SA_INIT message, for an ID of this type and value. */
-void peer_write_auth_null(const struct sim_peer *p, struct msg_wr *m, uint8_t id_type, struct span id);
-void peer_write_auth_signed(const struct sim_peer *p, struct msg_wr *m, const struct privkey *key, uint8_t id_type, struct span id);
+void peer_write_auth_null(const struct sim_peer *p, struct msg_wr *m, uint8_t id_type,
+			  struct span id);
+void peer_write_auth_signed(const struct sim_peer *p, struct msg_wr *m, const struct privkey *key,
+			    uint8_t id_type, struct span id);
 /* SA { AES-GCM-256, ESN }, TSi, TSr: host to host. */
-void peer_write_child(struct msg_wr *m, uint32_t spi, const struct ip_addr *i, const struct ip_addr *r);
+void peer_write_child(struct msg_wr *m, uint32_t spi, const struct ip_addr *i,
+		      const struct ip_addr *r);
 void peer_write_notify(struct msg_wr *m, uint16_t type);
 
 #endif

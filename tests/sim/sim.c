@@ -17,7 +17,14 @@
 enum { ATTEMPTS_MAX = 4, LIFE_MS = 20000, CLEAN_BY_MS = 4000, REST_MS = 200000 };
 
 enum hindrance {
-	NOTHING, WRONG_KEY, NOT_LET_IN, CANNOT_SIGN, CLIENT_KERNEL_FAILS, SERVER_KERNEL_FAILS, SERVER_SILENT, HINDRANCES,
+	NOTHING,
+	WRONG_KEY,
+	NOT_LET_IN,
+	CANNOT_SIGN,
+	CLIENT_KERNEL_FAILS,
+	SERVER_KERNEL_FAILS,
+	SERVER_SILENT,
+	HINDRANCES,
 };
 
 static const char *const hindrance_texts[HINDRANCES] = {
@@ -42,14 +49,18 @@ static bool chance(struct schedule *s, unsigned per_cent)
 	return sim_random(&s->w, 100) < per_cent;
 }
 
-/* The wire --------------------------------------------------------------------------------------------------------- */
+/* The wire ------------------------------------------------------------------------------------- */
 
-/* An answer to IKE_SA_INIT from somebody who is on the path and wants to harm: without a key it must not end the attempt. */
-static void forge(struct schedule *s, const struct sim_datagram *request, const struct ike_hdr *request_hdr)
+/* An answer to IKE_SA_INIT from somebody who is on the path and wants to harm: without a key it
+ * must not end the attempt. */
+static void forge(struct schedule *s, const struct sim_datagram *request,
+		  const struct ike_hdr *request_hdr)
 {
-	static const uint16_t kinds[] = { N_NO_PROPOSAL_CHOSEN, N_INVALID_KE_PAYLOAD, N_INVALID_SYNTAX, N_AUTHENTICATION_FAILED, N_COOKIE };
+	static const uint16_t kinds[] = { N_NO_PROPOSAL_CHOSEN, N_INVALID_KE_PAYLOAD,
+					  N_INVALID_SYNTAX, N_AUTHENTICATION_FAILED, N_COOKIE };
 	static const uint8_t group[] = { 0, GROUP_ECP_256 };
-	/* Whoever sees a request with a cookie can have another one sent in its place, and then the answer to the first does not verify. */
+	/* Whoever sees a request with a cookie can have another one sent in its place, and then
+	 * the answer to the first does not verify. */
 	bool cookie_may_be_forged = s->cookies && request_hdr->next_payload == PL_SA;
 	uint16_t kind = kinds[sim_random(&s->w, cookie_may_be_forged ? 5 : 4)];
 	struct ike_hdr hdr = *request_hdr;
@@ -61,7 +72,9 @@ static void forge(struct schedule *s, const struct sim_datagram *request, const 
 		abort();
 	hdr.flags = IKE_FLAG_RESPONSE;
 	m = msg_begin(d->b, 256, &hdr);
-	pl_notify_write(&m, 0, span_of(NULL, 0), kind, kind == N_INVALID_KE_PAYLOAD || kind == N_COOKIE ? span_of(group, 2) : span_of(NULL, 0));
+	pl_notify_write(&m, 0, span_of(NULL, 0), kind,
+			kind == N_INVALID_KE_PAYLOAD || kind == N_COOKIE ? span_of(group, 2)
+									 : span_of(NULL, 0));
 	if (msg_end(&m, NULL, &message) != IKE_OK)
 		abort();
 	d->n = message.n;
@@ -88,14 +101,15 @@ static void carry(struct sim_world *w, struct sim_datagram *d, void *arg)
 		sim_deliver_later(w, d, 5);
 		return;
 	}
-	if (ike_hdr_read(span_of(d->b, d->n), &hdr) == IKE_OK && hdr.exchange == EXCH_IKE_SA_INIT && d->from == CLIENT &&
-	    s->forgeries_left > 0 && chance(s, 50))
+	if (ike_hdr_read(span_of(d->b, d->n), &hdr) == IKE_OK && hdr.exchange == EXCH_IKE_SA_INIT &&
+	    d->from == CLIENT && s->forgeries_left > 0 && chance(s, 50))
 		forge(s, d, &hdr);
 	if (chance(s, s->copies))
 		sim_deliver_later(w, sim_copy(d), 1 + sim_random(w, s->delay_ms));
 	if (chance(s, s->replays))
 		sim_deliver_later(w, sim_copy(d), sim_random(w, 60000));
-	/* What is not protected yet can be spoiled by anybody on the path; the rest must withstand. */
+	/* What is not protected yet can be spoiled by anybody on the path; the rest must
+	 * withstand. */
 	if (hdr.exchange != EXCH_IKE_SA_INIT && chance(s, s->flips)) {
 		struct sim_datagram *bad = sim_copy(d);
 
@@ -111,7 +125,7 @@ static void carry(struct sim_world *w, struct sim_datagram *d, void *arg)
 	sim_deliver_later(w, d, 1 + sim_random(w, s->delay_ms));
 }
 
-/* A schedule ---------------------------------------------------------------------------------------------------------- */
+/* A schedule ----------------------------------------------------------------------------------- */
 
 static unsigned one_of(struct schedule *s, const unsigned *values, unsigned n)
 {
@@ -120,7 +134,8 @@ static unsigned one_of(struct schedule *s, const unsigned *values, unsigned n)
 
 static void plan(struct schedule *s, uint64_t seed, bool verbose)
 {
-	static const unsigned losses[] = { 0, 0, 10, 20, 40 }, copies[] = { 0, 0, 20, 60 }, delays[] = { 5, 50, 400 };
+	static const unsigned losses[] = { 0, 0, 10, 20, 40 }, copies[] = { 0, 0, 20, 60 },
+			      delays[] = { 5, 50, 400 };
 	static const unsigned sizes[] = { 0, 0, 0, 220, 300, 576 };
 	struct ike_config client = { 0 }, server = { 0 };
 	enum ip_family family;
@@ -159,14 +174,18 @@ static void plan(struct schedule *s, uint64_t seed, bool verbose)
 	s->w.host[CLIENT].kernel_fails = s->hindrance == CLIENT_KERNEL_FAILS ? 1000 : 0;
 	s->w.host[SERVER].kernel_fails = s->hindrance == SERVER_KERNEL_FAILS ? 1000 : 0;
 	if (verbose)
-		printf("    %s; %s, key %d, loss %u%%, copies %u%%, replays %u%%, spoiled %u%%, delay up to %u ms, clean at %llu ms%s%s; %u attempts\n",
-		       hindrance_texts[s->hindrance], family == IP_V6 ? "IPv6" : "IPv4", s->server_key, s->loss, s->copies, s->replays,
-		       s->flips, s->delay_ms, (unsigned long long)s->clean_at_ms, s->cookies ? ", cookies" : "", nat ? ", NAT" : "", s->attempts);
+		printf("    %s; %s, key %d, loss %u%%, copies %u%%, replays %u%%, spoiled %u%%, "
+		       "delay up to %u ms, clean at %llu ms%s%s; %u attempts\n",
+		       hindrance_texts[s->hindrance], family == IP_V6 ? "IPv6" : "IPv4",
+		       s->server_key, s->loss, s->copies, s->replays, s->flips, s->delay_ms,
+		       (unsigned long long)s->clean_at_ms, s->cookies ? ", cookies" : "",
+		       nat ? ", NAT" : "", s->attempts);
 }
 
 static struct keyset *client_keys(struct schedule *s)
 {
-	const enum sim_key wrong[] = { KEY_ED25519_OTHER }, right[] = { s->server_key }, rollover[] = { KEY_ED25519_OTHER, s->server_key };
+	const enum sim_key wrong[] = { KEY_ED25519_OTHER }, right[] = { s->server_key },
+			   rollover[] = { KEY_ED25519_OTHER, s->server_key };
 	const struct ip_addr *address = &s->w.host[SERVER].addr;
 
 	if (s->hindrance == WRONG_KEY)
@@ -183,19 +202,25 @@ static void check_attempts(struct schedule *s)
 		const struct sim_end *end = sim_end_of(&s->w, CLIENT, s->attempt[i]);
 
 		if (s->hindrance == NOTHING ? end->ups != 1 : end->ups != 0)
-			sim_broken(&s->w, "attempt %u: up %u times with %s (%s: %s)", i, end->ups, hindrance_texts[s->hindrance],
-				   rp_reason_text(end->last.reason), end->last.detail);
+			sim_broken(&s->w, "attempt %u: up %u times with %s (%s: %s)", i, end->ups,
+				   hindrance_texts[s->hindrance], rp_reason_text(end->last.reason),
+				   end->last.detail);
 		if (end->ups == 0 && end->ends != 1)
 			sim_broken(&s->w, "attempt %u has no end", i);
 		if (s->hindrance == WRONG_KEY && s->clean && end->last.reason != REASON_AUTH_FAILED)
-			sim_broken(&s->w, "a wrong key was called \"%s\"", rp_reason_text(end->last.reason));
-		if (s->hindrance == SERVER_SILENT && end->last.reason != REASON_TIMEOUT && !s->forgeries_left && s->clean)
-			sim_broken(&s->w, "silence was called \"%s\"", rp_reason_text(end->last.reason));
+			sim_broken(&s->w, "a wrong key was called \"%s\"",
+				   rp_reason_text(end->last.reason));
+		if (s->hindrance == SERVER_SILENT && end->last.reason != REASON_TIMEOUT &&
+		    !s->forgeries_left && s->clean)
+			sim_broken(&s->w, "silence was called \"%s\"",
+				   rp_reason_text(end->last.reason));
 		if (s->hindrance == CLIENT_KERNEL_FAILS && end->last.reason != REASON_KERNEL)
-			sim_broken(&s->w, "the kernel's failure was called \"%s\"", rp_reason_text(end->last.reason));
+			sim_broken(&s->w, "the kernel's failure was called \"%s\"",
+				   rp_reason_text(end->last.reason));
 	}
 	if (s->hindrance == NOTHING && sim_sas(&s->w, CLIENT) != s->attempts)
-		sim_broken(&s->w, "%u SAs in the client's kernel after %u attempts", sim_sas(&s->w, CLIENT), s->attempts);
+		sim_broken(&s->w, "%u SAs in the client's kernel after %u attempts",
+			   sim_sas(&s->w, CLIENT), s->attempts);
 }
 
 /* Ask some whether they live, and close some from either side, on a bad wire again. */
@@ -211,9 +236,12 @@ static void disturb(struct schedule *s)
 
 			if (end->ups == 0 || end->ends > 0)
 				continue;
-			if (chance(s, 50) && ike_check_liveness(w->host[side].ike, end->sa, w->now_ms) != IKE_OK)
+			if (chance(s, 50) &&
+			    ike_check_liveness(w->host[side].ike, end->sa, w->now_ms) != IKE_OK)
 				sim_broken(w, "an SA that is up could not be asked");
-			if (chance(s, 30) && ike_close(w->host[side].ike, end->sa, REASON_DOWN_BY_OPERATOR, w->now_ms) != IKE_OK)
+			if (chance(s, 30) &&
+			    ike_close(w->host[side].ike, end->sa, REASON_DOWN_BY_OPERATOR,
+				      w->now_ms) != IKE_OK)
 				sim_broken(w, "an SA that is up could not be closed");
 		}
 	}
@@ -231,7 +259,9 @@ static void close_all(struct schedule *s)
 		for (i = 0; i < w->host[side].n_ends; i++) {
 			const struct sim_end *end = &w->host[side].ends[i];
 
-			if (end->ups == 1 && end->ends == 0 && ike_close(w->host[side].ike, end->sa, REASON_SHUTDOWN, w->now_ms) != IKE_OK)
+			if (end->ups == 1 && end->ends == 0 &&
+			    ike_close(w->host[side].ike, end->sa, REASON_SHUTDOWN, w->now_ms) !=
+				    IKE_OK)
 				sim_broken(w, "an SA that is up could not be closed");
 		}
 		sim_pump(w);
@@ -252,7 +282,8 @@ static bool run(uint64_t seed, bool verbose)
 		printf("--- seed %llu\n", (unsigned long long)seed);
 	plan(&s, seed, verbose);
 	for (i = 0; i < s.attempts; i++) {
-		s.attempt[i] = sim_initiate(&s.w, client_keys(&s), chance(&s, 70) ? "host.example" : NULL, LIFE_MS);
+		s.attempt[i] = sim_initiate(&s.w, client_keys(&s),
+					    chance(&s, 70) ? "host.example" : NULL, LIFE_MS);
 		sim_run_until(&s.w, s.w.now_ms + sim_random(&s.w, 500));
 	}
 	sim_run_until(&s.w, s.w.now_ms + LIFE_MS + 1000);
@@ -291,7 +322,8 @@ int main(int argc, char **argv)
 		if (!verbose && failed == 1)
 			(void)run(seed, true);
 	}
-	printf("sim: %llu schedules, %llu broke a promise%s\n", (unsigned long long)seeds, (unsigned long long)failed,
+	printf("sim: %llu schedules, %llu broke a promise%s\n", (unsigned long long)seeds,
+	       (unsigned long long)failed,
 	       failed ? "; again with: sim --from SEED --seeds 1 --verbose" : "");
 	return failed ? 1 : 0;
 }

@@ -9,7 +9,7 @@
 
 enum { WIRE_MS = 5, NAT_PORT_OFFSET = 20000 };
 
-/* Small things ----------------------------------------------------------------------------------------------------- */
+/* Small things --------------------------------------------------------------------------------- */
 
 /* splitmix64 */
 static uint64_t next_random(struct sim_world *w)
@@ -70,16 +70,20 @@ static void show(const struct sim_world *w, const struct sim_datagram *d, const 
 		return;
 	if (ike_hdr_read(span_of(d->b, d->n), &hdr) != IKE_OK)
 		hdr.exchange = 0;
-	printf("%8llu ms  #%-4u %s  %s %s %u, %zu bytes%s, port %u to %u%s\n", (unsigned long long)w->now_ms, d->serial,
-	       d->from == CLIENT ? "C --> S" : "C <-- S", ike_exchange_name(hdr.exchange),
-	       hdr.flags & IKE_FLAG_RESPONSE ? "response" : "request", hdr.message_id, d->n, hdr.next_payload == PL_SKF ? " (fragment)" : "",
-	       d->path.remote.port, d->path.local.port, fate);
+	printf("%8llu ms  #%-4u %s  %s %s %u, %zu bytes%s, port %u to %u%s\n",
+	       (unsigned long long)w->now_ms, d->serial, d->from == CLIENT ? "C --> S" : "C <-- S",
+	       ike_exchange_name(hdr.exchange),
+	       hdr.flags & IKE_FLAG_RESPONSE ? "response" : "request", hdr.message_id, d->n,
+	       hdr.next_payload == PL_SKF ? " (fragment)" : "", d->path.remote.port,
+	       d->path.local.port, fate);
 }
 
-/* The wire --------------------------------------------------------------------------------------------------------- */
+/* The wire ------------------------------------------------------------------------------------- */
 
-/* How the receiver sees it. A translator in front of the client maps its address and each of its ports. */
-static bool translate(const struct sim_world *w, enum sim_side from, const struct ip_path *sent, struct ip_path *seen)
+/* How the receiver sees it. A translator in front of the client maps its address and each of its
+ * ports. */
+static bool translate(const struct sim_world *w, enum sim_side from, const struct ip_path *sent,
+		      struct ip_path *seen)
 {
 	seen->local = sent->remote;
 	seen->remote = sent->local;
@@ -97,7 +101,8 @@ static bool translate(const struct sim_world *w, enum sim_side from, const struc
 	return true;
 }
 
-static void send_datagram(struct sim_world *w, enum sim_side from, const struct ip_path *path, struct span bytes)
+static void send_datagram(struct sim_world *w, enum sim_side from, const struct ip_path *path,
+			  struct span bytes)
 {
 	struct sim_datagram *d = calloc(1, sizeof *d + bytes.n);
 
@@ -175,11 +180,12 @@ void sim_deliver(struct sim_world *w, struct sim_datagram *d)
 	sim_pump(w);
 }
 
-/* The kernels ------------------------------------------------------------------------------------------------------ */
+/* The kernels ---------------------------------------------------------------------------------- */
 
 static bool same_keys(const struct esp_keys *a, const struct esp_keys *b)
 {
-	return secret_eq(secret_span(&a->encr), secret_span(&b->encr)) && secret_eq(secret_span(&a->integ), secret_span(&b->integ));
+	return secret_eq(secret_span(&a->encr), secret_span(&b->encr)) &&
+	       secret_eq(secret_span(&a->integ), secret_span(&b->integ));
 }
 
 static struct sim_sa_pair *find_pair(struct sim_host *h, uint32_t spi_in)
@@ -193,7 +199,8 @@ static struct sim_sa_pair *find_pair(struct sim_host *h, uint32_t spi_in)
 	return NULL;
 }
 
-static void check_against_peer(struct sim_world *w, enum sim_side side, const struct kernel_request *mine)
+static void check_against_peer(struct sim_world *w, enum sim_side side,
+			       const struct kernel_request *mine)
 {
 	struct sim_sa_pair *pair = find_pair(&w->host[!side], mine->spi_out);
 	const struct kernel_request *theirs = pair ? &pair->asked : NULL;
@@ -202,12 +209,15 @@ static void check_against_peer(struct sim_world *w, enum sim_side side, const st
 		return;
 	if (theirs->spi_out != mine->spi_in)
 		sim_broken(w, "the two ends disagree about SPIs");
-	if (!same_keys(&theirs->keys_in, &mine->keys_out) || !same_keys(&theirs->keys_out, &mine->keys_in))
+	if (!same_keys(&theirs->keys_in, &mine->keys_out) ||
+	    !same_keys(&theirs->keys_out, &mine->keys_in))
 		sim_broken(w, "the two ends disagree about ESP keys");
-	if (theirs->suite.encr != mine->suite.encr || theirs->suite.encr_bits != mine->suite.encr_bits ||
+	if (theirs->suite.encr != mine->suite.encr ||
+	    theirs->suite.encr_bits != mine->suite.encr_bits ||
 	    theirs->suite.integ != mine->suite.integ || theirs->suite.esn != mine->suite.esn)
 		sim_broken(w, "the two ends disagree about the ESP suite");
-	if ((theirs->encap_local_port != 0) != (mine->encap_local_port != 0) || (w->nat && mine->encap_local_port == 0))
+	if ((theirs->encap_local_port != 0) != (mine->encap_local_port != 0) ||
+	    (w->nat && mine->encap_local_port == 0))
 		sim_broken(w, "the two ends disagree about encapsulation");
 }
 
@@ -235,7 +245,8 @@ static void protect(struct sim_world *w, enum sim_side side, const struct kernel
 	check_against_peer(w, side, k);
 }
 
-static struct sim_pending *new_pending(struct sim_world *w, enum sim_side side, const struct ike_output *o)
+static struct sim_pending *new_pending(struct sim_world *w, enum sim_side side,
+				       const struct ike_output *o)
 {
 	struct sim_host *h = &w->host[side];
 	unsigned i;
@@ -259,7 +270,8 @@ static void take_kernel(struct sim_world *w, enum sim_side side, struct ike_outp
 	struct sim_pending *p;
 
 	if (w->verbose)
-		printf("%8llu ms          %s kernel: %s spi %08x/%08x\n", (unsigned long long)w->now_ms, side == CLIENT ? "client" : "server",
+		printf("%8llu ms          %s kernel: %s spi %08x/%08x\n",
+		       (unsigned long long)w->now_ms, side == CLIENT ? "client" : "server",
 		       k->op == KERNEL_PROTECT ? "protect" : "delete SAs", k->spi_in, k->spi_out);
 	if (k->op == KERNEL_PROTECT) {
 		p = new_pending(w, side, o);
@@ -280,7 +292,7 @@ static void take_kernel(struct sim_world *w, enum sim_side side, struct ike_outp
 	secret_wipe(k, sizeof *k);
 }
 
-/* Events ----------------------------------------------------------------------------------------------------------- */
+/* Events --------------------------------------------------------------------------------------- */
 
 struct sim_end *sim_end_of(struct sim_world *w, enum sim_side side, ike_handle sa)
 {
@@ -302,7 +314,8 @@ static bool has_sa(const struct sim_host *h, const struct ike_tunnel *t)
 	unsigned i;
 
 	for (i = 0; i < SIM_SAS_MAX; i++) {
-		if (h->sas[i].used && h->sas[i].asked.spi_in == t->spi_in && h->sas[i].asked.reqid == t->reqid)
+		if (h->sas[i].used && h->sas[i].asked.spi_in == t->spi_in &&
+		    h->sas[i].asked.reqid == t->reqid)
 			return true;
 	}
 	return false;
@@ -342,7 +355,7 @@ static void take_event(struct sim_world *w, enum sim_side side, const struct ike
 	end->last = *e;
 }
 
-/* Decisions ---------------------------------------------------------------------------------------------------------- */
+/* Decisions ------------------------------------------------------------------------------------ */
 
 static void take_sign(struct sim_world *w, enum sim_side side, const struct ike_output *o)
 {
@@ -351,7 +364,9 @@ static void take_sign(struct sim_world *w, enum sim_side side, const struct ike_
 	struct wr out = wr_over(p->auth, sizeof p->auth);
 
 	h->asked_to_sign++;
-	p->result = h->sign_fails ? IKE_E_CRYPTO : privkey_sign(h->key, o->u.sign.hashes, o->u.sign.parts, 3, &out);
+	p->result = h->sign_fails
+			    ? IKE_E_CRYPTO
+			    : privkey_sign(h->key, o->u.sign.hashes, o->u.sign.parts, 3, &out);
 	p->auth_n = p->result == IKE_OK ? wr_span(&out).n : 0;
 }
 
@@ -428,7 +443,7 @@ void sim_pump(struct sim_world *w)
 		;
 }
 
-/* Time --------------------------------------------------------------------------------------------------------------- */
+/* Time ----------------------------------------------------------------------------------------- */
 
 uint64_t sim_next_ms(const struct sim_world *w)
 {
@@ -471,7 +486,7 @@ void sim_run_until(struct sim_world *w, uint64_t until_ms)
 	w->now_ms = until_ms;
 }
 
-/* Beginning and end ---------------------------------------------------------------------------------------------------- */
+/* Beginning and end ---------------------------------------------------------------------------- */
 
 static struct ip_addr addr(const char *text)
 {
@@ -482,8 +497,9 @@ static struct ip_addr addr(const char *text)
 	return a;
 }
 
-void sim_init(struct sim_world *w, uint64_t seed, enum ip_family family, const struct ike_config *client,
-	      const struct ike_config *server, enum sim_key server_key, bool verbose)
+void sim_init(struct sim_world *w, uint64_t seed, enum ip_family family,
+	      const struct ike_config *client, const struct ike_config *server,
+	      enum sim_key server_key, bool verbose)
 {
 	struct ike_config config = { 0 };
 
@@ -492,7 +508,9 @@ void sim_init(struct sim_world *w, uint64_t seed, enum ip_family family, const s
 	w->rng_state = seed;
 	w->rng = (struct rng){ .fill = fill, .arg = w };
 	w->verbose = verbose;
-	w->log = (struct log){ .write = write_log, .arg = w, .max = verbose ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO };
+	w->log = (struct log){ .write = write_log,
+			       .arg = w,
+			       .max = verbose ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO };
 	w->nat_addr = addr("198.51.100.77");
 	w->host[CLIENT].addr = addr(family == IP_V6 ? "2001:db8::c" : "192.0.2.10");
 	w->host[SERVER].addr = addr(family == IP_V6 ? "2001:db8::5" : "203.0.113.5");
@@ -519,12 +537,16 @@ void sim_clear(struct sim_world *w)
 	secret_wipe(w, sizeof *w);
 }
 
-ike_handle sim_initiate(struct sim_world *w, struct keyset *keys, const char *name, uint64_t life_ms)
+ike_handle sim_initiate(struct sim_world *w, struct keyset *keys, const char *name,
+			uint64_t life_ms)
 {
 	struct sim_host *h = &w->host[CLIENT];
 	struct ike_initiate how = {
-		.path = { .local = { .addr = h->addr, .port = 500 }, .remote = { .addr = w->host[SERVER].addr, .port = 500 } },
-		.keys = keys, .reqid = KERNEL_REQID_BASE | ++h->last_reqid, .give_up_ms = w->now_ms + life_ms,
+		.path = { .local = { .addr = h->addr, .port = 500 },
+			  .remote = { .addr = w->host[SERVER].addr, .port = 500 } },
+		.keys = keys,
+		.reqid = KERNEL_REQID_BASE | ++h->last_reqid,
+		.give_up_ms = w->now_ms + life_ms,
 		.tag = h->last_reqid,
 	};
 	ike_handle sa;
@@ -565,10 +587,13 @@ void sim_check_rest(struct sim_world *w)
 			if (h->ends[i].ups + h->ends[i].ends == 0)
 				sim_broken(w, "an attempt without an end");
 		}
-		if (load.sas != up || load.established != up || load.initiating + load.half_open != 0)
-			sim_broken(w, "%s: %u SAs where %u are up", side == CLIENT ? "client" : "server", load.sas, up);
+		if (load.sas != up || load.established != up ||
+		    load.initiating + load.half_open != 0)
+			sim_broken(w, "%s: %u SAs where %u are up",
+				   side == CLIENT ? "client" : "server", load.sas, up);
 		if (sim_sas(w, (enum sim_side)side) != up)
-			sim_broken(w, "%s: %u SAs in the kernel where %u are up", side == CLIENT ? "client" : "server",
+			sim_broken(w, "%s: %u SAs in the kernel where %u are up",
+				   side == CLIENT ? "client" : "server",
 				   sim_sas(w, (enum sim_side)side), up);
 	}
 }

@@ -1,5 +1,6 @@
-/* world.h - two hosts that speak IKE in memory: a wire with a clock of its own, kernels that keep what they are asked, and a
- * list of what was promised and broken. Used by the simulation (random schedules) and by the ladders (chosen ones).
+/* world.h - two hosts that speak IKE in memory: a wire with a clock of its own, kernels that
+ * keep what they are asked, and a list of what was promised and broken. Used by the simulation
+ * (random schedules) and by the ladders (chosen ones).
  */
 #ifndef OE_TESTS_SIM_WORLD_H
 #define OE_TESTS_SIM_WORLD_H
@@ -85,19 +86,22 @@ struct sim_world {
 };
 
 /* client, server: NULL = defaults; respond is set for the server. server_key: KEY_MAX = none. */
-void sim_init(struct sim_world *w, uint64_t seed, enum ip_family family, const struct ike_config *client,
-	      const struct ike_config *server, enum sim_key server_key, bool verbose);
+void sim_init(struct sim_world *w, uint64_t seed, enum ip_family family,
+	      const struct ike_config *client, const struct ike_config *server,
+	      enum sim_key server_key, bool verbose);
 void sim_clear(struct sim_world *w);
 
 uint32_t sim_random(struct sim_world *w, uint32_t below);
 
 /* One side becomes a script: take what is sent to it with sim_take(), answer with sim_inject(). */
 void sim_remove_host(struct sim_world *w, enum sim_side side);
-/* From that side, port to port, straight into the other one's core. Nothing else may be on the wire. */
+/* From that side, port to port, straight into the other one's core. Nothing else may be on the
+ * wire. */
 void sim_inject(struct sim_world *w, enum sim_side from, uint16_t port, struct span bytes);
 
 /* Start an attempt of the client; keys: consumed. */
-ike_handle sim_initiate(struct sim_world *w, struct keyset *keys, const char *name, uint64_t life_ms);
+ike_handle sim_initiate(struct sim_world *w, struct keyset *keys, const char *name,
+			uint64_t life_ms);
 
 /* Take all outputs of both sides: datagrams onto the wire, decisions into pending. */
 void sim_pump(struct sim_world *w);

@@ -28,7 +28,8 @@ static inline struct ike_hdr header_of(const struct sim_datagram *d)
 }
 
 /* Take the next datagram off the wire, which must be this one. free() it or sim_deliver() it. */
-static inline struct sim_datagram *take(struct sim_world *w, enum sim_side from, enum ike_exchange exchange, bool response)
+static inline struct sim_datagram *take(struct sim_world *w, enum sim_side from,
+					enum ike_exchange exchange, bool response)
 {
 	struct sim_datagram *d = sim_take(w);
 	struct ike_hdr hdr = header_of(d);
@@ -39,12 +40,14 @@ static inline struct sim_datagram *take(struct sim_world *w, enum sim_side from,
 	return d;
 }
 
-static inline void arrives(struct sim_world *w, enum sim_side from, enum ike_exchange exchange, bool response)
+static inline void arrives(struct sim_world *w, enum sim_side from, enum ike_exchange exchange,
+			   bool response)
 {
 	sim_deliver(w, take(w, from, exchange, response));
 }
 
-static inline void is_lost(struct sim_world *w, enum sim_side from, enum ike_exchange exchange, bool response)
+static inline void is_lost(struct sim_world *w, enum sim_side from, enum ike_exchange exchange,
+			   bool response)
 {
 	free(take(w, from, exchange, response));
 }
@@ -91,7 +94,8 @@ static inline void assert_up(struct sim_world *w, enum sim_side side, ike_handle
 }
 
 /* It failed for this reason, with these words in the detail, and nothing is installed. */
-static inline void assert_failed(struct sim_world *w, enum sim_side side, ike_handle sa, enum rp_reason reason, const char *words)
+static inline void assert_failed(struct sim_world *w, enum sim_side side, ike_handle sa,
+				 enum rp_reason reason, const char *words)
 {
 	struct sim_end *end = sim_end_of(w, side, sa);
 
@@ -103,7 +107,8 @@ static inline void assert_failed(struct sim_world *w, enum sim_side side, ike_ha
 	assert_int_equal(sim_sas(w, side), 0);
 }
 
-static inline void assert_closed(struct sim_world *w, enum sim_side side, ike_handle sa, enum rp_reason reason)
+static inline void assert_closed(struct sim_world *w, enum sim_side side, ike_handle sa,
+				 enum rp_reason reason)
 {
 	struct sim_end *end = sim_end_of(w, side, sa);
 
@@ -123,9 +128,10 @@ static inline void at_rest(struct sim_world *w)
 	sim_clear(w);
 }
 
-/* Ladders with a script on one side ---------------------------------------------------------------------------------------- */
+/* Ladders with a script on one side ------------------------------------------------------------ */
 
-/* The server becomes a script, and the client's handshake is taken up to its IKE_AUTH request, which is opened into inner. */
+/* The server becomes a script, and the client's handshake is taken up to its IKE_AUTH request,
+ * which is opened into inner. */
 static inline void script_server(struct sim_world *w, struct sim_peer *p)
 {
 	sim_remove_host(w, SERVER);
@@ -142,8 +148,8 @@ static inline void script_answers_init(struct sim_world *w, struct sim_peer *p)
 }
 
 /* Take one protected message of the core under test, and open it. */
-static inline void script_takes(struct sim_world *w, struct sim_peer *p, enum ike_exchange exchange, bool response,
-				struct peer_message *plain, struct msg_chain *inner)
+static inline void script_takes(struct sim_world *w, struct sim_peer *p, enum ike_exchange exchange,
+				bool response, struct peer_message *plain, struct msg_chain *inner)
 {
 	struct sim_datagram *d = take(w, p->initiator ? SERVER : CLIENT, exchange, response);
 
@@ -151,8 +157,8 @@ static inline void script_takes(struct sim_world *w, struct sim_peer *p, enum ik
 	free(d);
 }
 
-static inline void script_sends(struct sim_world *w, struct sim_peer *p, enum ike_exchange exchange, uint32_t id, bool response,
-				struct msg_wr *inner)
+static inline void script_sends(struct sim_world *w, struct sim_peer *p, enum ike_exchange exchange,
+				uint32_t id, bool response, struct msg_wr *inner)
 {
 	struct peer_message m;
 

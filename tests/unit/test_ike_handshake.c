@@ -13,7 +13,8 @@ static void straight_path_takes_four_messages(void **state)
 	arrives(&w, CLIENT, EXCH_IKE_SA_INIT, REQUEST);
 	arrives(&w, SERVER, EXCH_IKE_SA_INIT, RESPONSE);
 	assert_int_equal(sim_sas(&w, SERVER), 0);
-	/* I --> R  IKE_AUTH { IDi=NULL, IDr, AUTH, SA, TSi, TSr }: the kernel of R has it before R answers */
+	/* I --> R  IKE_AUTH { IDi=NULL, IDr, AUTH, SA, TSi, TSr }: the kernel of R has it before
+	 * R answers */
 	arrives(&w, CLIENT, EXCH_IKE_AUTH, REQUEST);
 	assert_int_equal(sim_sas(&w, SERVER), 1);
 	assert_int_equal(w.host[SERVER].asked_to_authorize, 1);

@@ -1,7 +1,7 @@
 /* The initiator: what a host, or somebody in between, can do to an attempt of ours. */
 #include "tests/unit/ladder.h"
 
-/* Retransmission ------------------------------------------------------------------------------------------------------------ */
+/* Retransmission ------------------------------------------------------------------------------- */
 
 static void lost_request_goes_again_with_the_same_bytes(void **state)
 {
@@ -53,7 +53,7 @@ static void silence_ends_at_the_deadline(void **state)
 	at_rest(&w);
 }
 
-/* IKE_SA_INIT ------------------------------------------------------------------------------------------------------------------ */
+/* IKE_SA_INIT ---------------------------------------------------------------------------------- */
 
 static void cookie_goes_first_and_the_rest_stays(void **state)
 {
@@ -100,7 +100,8 @@ static void endless_cookies_are_bounded(void **state)
 	while ((d = sim_take(&w))) {
 		sent++;
 		cookie[0]++;
-		peer_init_notify(span_of(d->b, d->n), N_COOKIE, span_of(cookie, sizeof cookie), &answer);
+		peer_init_notify(span_of(d->b, d->n), N_COOKIE, span_of(cookie, sizeof cookie),
+				 &answer);
 		free(d);
 		sim_inject(&w, SERVER, 500, peer_span(&answer));
 	}
@@ -181,7 +182,8 @@ static void unprotected_error_tells_why_in_the_end(void **state)
 	assert_string_equal(detail, "peer said NO_PROPOSAL_CHOSEN (unauthenticated)");
 	sim_run_until(&w, w.now_ms + LIFE_MS);
 	assert_int_equal(ike_outlook(w.host[CLIENT].ike, sa, detail), REASON_NONE);
-	assert_failed(&w, CLIENT, sa, REASON_NO_PROPOSAL, "peer said NO_PROPOSAL_CHOSEN (unauthenticated)");
+	assert_failed(&w, CLIENT, sa, REASON_NO_PROPOSAL,
+		      "peer said NO_PROPOSAL_CHOSEN (unauthenticated)");
 	at_rest(&w);
 }
 
@@ -228,7 +230,7 @@ static void behind_nat_the_rest_goes_by_port_4500(void **state)
 	at_rest(&w);
 }
 
-/* IKE_AUTH ------------------------------------------------------------------------------------------------------------------------ */
+/* IKE_AUTH ------------------------------------------------------------------------------------- */
 
 static void wrong_key_installs_nothing_and_is_told(void **state)
 {
@@ -243,7 +245,8 @@ static void wrong_key_installs_nothing_and_is_told(void **state)
 	arrives(&w, SERVER, EXCH_IKE_SA_INIT, RESPONSE);
 	arrives(&w, CLIENT, EXCH_IKE_AUTH, REQUEST);
 	arrives(&w, SERVER, EXCH_IKE_AUTH, RESPONSE);
-	assert_failed(&w, CLIENT, sa, REASON_AUTH_FAILED, "does not verify with the published key, Ed25519");
+	assert_failed(&w, CLIENT, sa, REASON_AUTH_FAILED,
+		      "does not verify with the published key, Ed25519");
 	/* I --> R  INFORMATIONAL N(AUTHENTICATION_FAILED): R removes its half. RFC 7296 2.21.2 */
 	arrives(&w, CLIENT, EXCH_INFORMATIONAL, REQUEST);
 	assert_int_equal(sim_sas(&w, SERVER), 0);
@@ -259,7 +262,8 @@ static void second_published_key_is_tried(void **state)
 
 	(void)state;
 	sim_init(&w, 12, IP_V6, NULL, NULL, KEY_ED25519, false);
-	sa = sim_initiate(&w, sim_keyset(rollover, 2, &w.host[SERVER].addr), "host.example", LIFE_MS);
+	sa = sim_initiate(&w, sim_keyset(rollover, 2, &w.host[SERVER].addr), "host.example",
+			  LIFE_MS);
 	sim_run_until(&w, w.now_ms + 100);
 	assert_up(&w, CLIENT, sa);
 	assert_int_equal(sim_end_of(&w, CLIENT, sa)->last.tunnel.auth_method, AUTH_SIGNATURE);
@@ -334,8 +338,10 @@ static void refusal_without_a_name_is_final(void **state)
 	at_rest(&w);
 }
 
-/* Takes the client to IKE_AUTH, answers with IDr, AUTH and what answer() writes, and returns the client's next message, opened. */
-static ike_handle answered_with(struct sim_world *w, struct sim_peer *p, void (*answer)(struct sim_world *w, struct msg_wr *m),
+/* Takes the client to IKE_AUTH, answers with IDr, AUTH and what answer() writes, and returns the
+ * client's next message, opened. */
+static ike_handle answered_with(struct sim_world *w, struct sim_peer *p,
+				void (*answer)(struct sim_world *w, struct msg_wr *m),
 				struct peer_message *plain, struct msg_chain *after)
 {
 	static const char id[] = "host.example";
@@ -471,7 +477,8 @@ static void spoiled_answer_changes_nothing(void **state)
 
 		bad->b[i] ^= 0x10;
 		sim_deliver(&w, bad);
-		assert_int_equal(sim_end_of(&w, CLIENT, sa)->ups + sim_end_of(&w, CLIENT, sa)->ends, 0);
+		assert_int_equal(sim_end_of(&w, CLIENT, sa)->ups + sim_end_of(&w, CLIENT, sa)->ends,
+				 0);
 	}
 	sim_deliver(&w, answer);
 	assert_up(&w, CLIENT, sa);
@@ -511,10 +518,12 @@ static void fragments_count_only_when_both_announced_them(void **state)
 		memcpy(copy, bytes.p, bytes.n);
 		half = bytes.n / 2;
 		/* I <-- R  fragment 2 of 2, then 1 of 2 */
-		peer_seal_fragment(&p, EXCH_IKE_AUTH, 1, RESPONSE, PL_NONE, span_of(copy + half, bytes.n - half), 2, 2, &piece);
+		peer_seal_fragment(&p, EXCH_IKE_AUTH, 1, RESPONSE, PL_NONE,
+				   span_of(copy + half, bytes.n - half), 2, 2, &piece);
 		sim_inject(&w, SERVER, 500, peer_span(&piece));
 		assert_int_equal(sim_sas(&w, CLIENT), 0);
-		peer_seal_fragment(&p, EXCH_IKE_AUTH, 1, RESPONSE, first, span_of(copy, half), 1, 2, &piece);
+		peer_seal_fragment(&p, EXCH_IKE_AUTH, 1, RESPONSE, first, span_of(copy, half), 1, 2,
+				   &piece);
 		sim_inject(&w, SERVER, 500, peer_span(&piece));
 		assert_int_equal(sim_end_of(&w, CLIENT, sa)->ups, announced);
 		peer_clear(&p);
@@ -523,7 +532,7 @@ static void fragments_count_only_when_both_announced_them(void **state)
 	privkey_free(key);
 }
 
-/* The kernel, and closing ---------------------------------------------------------------------------------------------------------- */
+/* The kernel, and closing ---------------------------------------------------------------------- */
 
 static void kernel_failure_is_told_to_the_host(void **state)
 {
@@ -552,7 +561,8 @@ static void close_waits_for_the_kernel(void **state)
 	sim_run_until(&w, w.now_ms + 30);
 	assert_int_equal(sim_sas(&w, CLIENT), 1);
 	/* The kernel has the policies by now: an EV_FAILED would be a lie. */
-	assert_int_equal(ike_close(w.host[CLIENT].ike, sa, REASON_DOWN_BY_OPERATOR, w.now_ms), IKE_OK);
+	assert_int_equal(ike_close(w.host[CLIENT].ike, sa, REASON_DOWN_BY_OPERATOR, w.now_ms),
+			 IKE_OK);
 	sim_pump(&w);
 	assert_int_equal(sim_end_of(&w, CLIENT, sa)->ups, 0);
 	sim_run_until(&w, w.now_ms + 100);

@@ -1,4 +1,5 @@
-/* The parts of the core that have no protocol in them: the hash table, the timers, the message window, the output queue. */
+/* The parts of the core that have no protocol in them: the hash table, the timers, the message
+ * window, the output queue. */
 #include "tests/unit/unit.h"
 
 #include "ike/msgid.h"
@@ -6,7 +7,7 @@
 #include "ike/table.h"
 #include "ike/timers.h"
 
-/* Table -------------------------------------------------------------------------------------------------------------- */
+/* Table ---------------------------------------------------------------------------------------- */
 
 enum { MANY = 5000 };
 
@@ -57,7 +58,7 @@ static void equal_hashes_are_found_one_after_the_other(void **state)
 	table_clear(&t);
 }
 
-/* Timers ------------------------------------------------------------------------------------------------------------- */
+/* Timers --------------------------------------------------------------------------------------- */
 
 static uint32_t next_random(uint32_t *state)
 {
@@ -79,7 +80,8 @@ static void first_timer_is_always_the_earliest(void **state)
 		struct timer *first, *one = &timers[next_random(&random) % TIMERS];
 		uint64_t earliest = NEVER_MS;
 
-		timer_set(&t, one, next_random(&random) % 4 == 0 ? NEVER_MS : next_random(&random) % 1000);
+		timer_set(&t, one,
+			  next_random(&random) % 4 == 0 ? NEVER_MS : next_random(&random) % 1000);
 		for (unsigned i = 0; i < TIMERS; i++) {
 			if (timers[i].at > 0 && timers[i].due_ms < earliest)
 				earliest = timers[i].due_ms;
@@ -90,7 +92,7 @@ static void first_timer_is_always_the_earliest(void **state)
 	timers_clear(&t);
 }
 
-/* Window ------------------------------------------------------------------------------------------------------------- */
+/* Window --------------------------------------------------------------------------------------- */
 
 static const struct ip_path somewhere;
 
@@ -124,7 +126,9 @@ static void window_lets_one_message_through(void **state)
 
 static void request_goes_again_ever_more_slowly(void **state)
 {
-	static const uint64_t at_ms[] = { 200, 500, 950, 1625, 2637, 4155, 6432, 9847, 13847, 17847 };
+	static const uint64_t at_ms[] = {
+		200, 500, 950, 1625, 2637, 4155, 6432, 9847, 13847, 17847
+	};
 	struct packet *request = packet_new(&somewhere, 0);
 	struct window w;
 
@@ -139,7 +143,7 @@ static void request_goes_again_ever_more_slowly(void **state)
 	window_clear(&w);
 }
 
-/* Output queue ------------------------------------------------------------------------------------------------------- */
+/* Output queue --------------------------------------------------------------------------------- */
 
 /* A chain of fragments whose owner lets go while the queue still holds them. */
 static void packets_live_as_long_as_the_queue_needs_them(void **state)

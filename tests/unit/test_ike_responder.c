@@ -45,7 +45,7 @@ static void script_comes_up(struct sim_world *w, struct sim_peer *p)
 	assert_int_equal(w->host[SERVER].ends[0].ups, 1);
 }
 
-/* Limits --------------------------------------------------------------------------------------------------------------------- */
+/* Limits --------------------------------------------------------------------------------------- */
 
 static void send_init(struct sim_world *w, struct sim_peer *p)
 {
@@ -191,7 +191,7 @@ static void host_without_a_key_is_silent(void **state)
 	at_rest(&w);
 }
 
-/* IKE_AUTH ---------------------------------------------------------------------------------------------------------------------- */
+/* IKE_AUTH ------------------------------------------------------------------------------------- */
 
 static void name_asked_for_is_handed_on(void **state)
 {
@@ -254,7 +254,8 @@ static void only_the_sender_of_init_is_let_in(void **state)
 	(void)state;
 	sim_init(&w, 12, IP_V4, NULL, NULL, KEY_ED25519, false);
 	script_client(&w, &p);
-	/* Somebody in between has changed our IKE_SA_INIT: the AUTH is over another message than R has seen. */
+	/* Somebody in between has changed our IKE_SA_INIT: the AUTH is over another message than
+	 * R has seen. */
 	p.init_own.b[p.init_own.n - 1] ^= 1;
 	m = auth_request(&w, &p);
 	script_sends(&w, &p, EXCH_IKE_AUTH, 1, REQUEST, &m);
@@ -362,7 +363,8 @@ static void peer_without_hash_list_gets_what_the_signer_says(void **state)
 	struct msg_wr m;
 
 	(void)state;
-	/* Method 14 cannot be used towards such a peer (RFC 7427 4): the signer refuses, and so do we. */
+	/* Method 14 cannot be used towards such a peer (RFC 7427 4): the signer refuses, and so
+	 * do we. */
 	sim_init(&w, 17, IP_V4, NULL, NULL, KEY_ED25519, false);
 	sim_remove_host(&w, CLIENT);
 	peer_start(&p, true, &w.rng);
@@ -375,12 +377,14 @@ static void peer_without_hash_list_gets_what_the_signer_says(void **state)
 	script_sends(&w, &p, EXCH_IKE_AUTH, 1, REQUEST, &m);
 	script_takes(&w, &p, EXCH_IKE_AUTH, RESPONSE, &plain, &inner);
 	assert_true(has_notify(&inner, N_AUTHENTICATION_FAILED));
-	assert_failed(&w, SERVER, w.host[SERVER].ends[0].sa, REASON_INTERNAL, "signing with our key");
+	assert_failed(&w, SERVER, w.host[SERVER].ends[0].sa, REASON_INTERNAL,
+		      "signing with our key");
 	peer_clear(&p);
 	at_rest(&w);
 }
 
-/* Somebody without a name says that it is the first of its kind: nobody else may suffer (RFC 7619 2.3). */
+/* Somebody without a name says that it is the first of its kind: nobody else may suffer (RFC
+ * 7619 2.3). */
 static void initial_contact_of_a_stranger_deletes_nothing(void **state)
 {
 	struct sim_world w;
@@ -392,12 +396,13 @@ static void initial_contact_of_a_stranger_deletes_nothing(void **state)
 	sim_run_until(&w, w.now_ms + 100);
 	second = sim_initiate(&w, published(&w), NULL, LIFE_MS);
 	sim_run_until(&w, w.now_ms + 100);
-	assert_int_equal(sim_end_of(&w, CLIENT, first)->ends + sim_end_of(&w, CLIENT, second)->ends, 0);
+	assert_int_equal(sim_end_of(&w, CLIENT, first)->ends + sim_end_of(&w, CLIENT, second)->ends,
+			 0);
 	assert_int_equal(sim_sas(&w, SERVER), 2);
 	at_rest(&w);
 }
 
-/* Up ------------------------------------------------------------------------------------------------------------------------------ */
+/* Up ------------------------------------------------------------------------------------------- */
 
 static void liveness_is_answered_and_repeats_are_repeated(void **state)
 {
@@ -424,7 +429,8 @@ static void liveness_is_answered_and_repeats_are_repeated(void **state)
 	assert_same_datagram(first, again);
 	free(first);
 	free(again);
-	/* A forged repeat must not make us send: the address it came from may be somebody else's. */
+	/* A forged repeat must not make us send: the address it came from may be somebody
+	 * else's. */
 	ping.b[ping.n - 1] ^= 1;
 	sim_inject(&w, CLIENT, 500, peer_span(&ping));
 	nothing_is_sent(&w);
@@ -438,7 +444,9 @@ static void new_child_sas_are_refused(void **state)
 	static const struct {
 		const uint8_t *rekey;
 		uint16_t answer;
-	} cases[] = { { NULL, N_NO_ADDITIONAL_SAS }, { mine, N_NO_ADDITIONAL_SAS }, { nobodys, N_CHILD_SA_NOT_FOUND } };
+	} cases[] = { { NULL, N_NO_ADDITIONAL_SAS },
+		      { mine, N_NO_ADDITIONAL_SAS },
+		      { nobodys, N_CHILD_SA_NOT_FOUND } };
 	struct peer_message plain;
 	struct msg_chain inner;
 	struct sim_world w;
@@ -451,7 +459,8 @@ static void new_child_sas_are_refused(void **state)
 		struct msg_wr m = peer_inner();
 
 		if (cases[i].rekey)
-			pl_notify_write(&m, PROTO_ESP, span_of(cases[i].rekey, 4), N_REKEY_SA, span_of(NULL, 0));
+			pl_notify_write(&m, PROTO_ESP, span_of(cases[i].rekey, 4), N_REKEY_SA,
+					span_of(NULL, 0));
 		pl_nonce_write(&m, span_of(p.nonce, sizeof p.nonce));
 		peer_write_child(&m, 0x5555, &w.host[CLIENT].addr, &w.host[SERVER].addr);
 		script_sends(&w, &p, EXCH_CREATE_CHILD_SA, 2 + i, REQUEST, &m);
@@ -617,7 +626,9 @@ static void crossing_deletes_end_both(void **state)
 	sim_init(&w, 27, IP_V4, NULL, NULL, KEY_ED25519, false);
 	sa = bring_up(&w);
 	assert_int_equal(ike_close(w.host[CLIENT].ike, sa, REASON_SHUTDOWN, w.now_ms), IKE_OK);
-	assert_int_equal(ike_close(w.host[SERVER].ike, w.host[SERVER].ends[0].sa, REASON_SHUTDOWN, w.now_ms), IKE_OK);
+	assert_int_equal(
+		ike_close(w.host[SERVER].ike, w.host[SERVER].ends[0].sa, REASON_SHUTDOWN, w.now_ms),
+		IKE_OK);
 	sim_pump(&w);
 	assert_closed(&w, CLIENT, sa, REASON_SHUTDOWN);
 	sim_run_until(&w, w.now_ms + 100);
@@ -625,7 +636,8 @@ static void crossing_deletes_end_both(void **state)
 	at_rest(&w);
 }
 
-/* A question is out when the SA is closed: the window is one, so the Delete waits for the answer. */
+/* A question is out when the SA is closed: the window is one, so the Delete waits for the
+ * answer. */
 static void delete_waits_for_the_window(void **state)
 {
 	struct sim_world w;
