@@ -165,9 +165,16 @@ static void on_datagram(void *arg, const struct ip_path *path, struct span datag
 	bridge_pump(b);
 }
 
+static void on_undelivered(void *arg, struct span datagram)
+{
+	struct bridge *b = arg;
+
+	ike_undelivered(b->ike, datagram);
+}
+
 void bridge_net_user(struct bridge *b, struct net_user *out)
 {
-	*out = (struct net_user){ .arg = b, .in = on_datagram };
+	*out = (struct net_user){ .arg = b, .in = on_datagram, .undelivered = on_undelivered };
 }
 
 static enum ike_err on_request(void *arg, uint64_t client, uint32_t id, const struct rp_establish *request)

@@ -141,14 +141,15 @@ static bool unwrap(struct net *net, const struct ip_path *path, struct span *dat
 	return true;
 }
 
-static void note_icmp(struct port *port, struct msghdr *m, const struct sockaddr_storage *remote)
+static void note_icmp(struct port *port, struct msghdr *m, const struct sockaddr_storage *remote, size_t n)
 {
 	struct cmsghdr *c;
-	struct ip_endpoint to;
+	struct ip_path path = { .local = port->at };
+	struct span datagram = span_of(port->net->buffer, n);
 	char text[IP_ENDPOINT_TEXT_MAX];
 
 	port->net->stats.icmp_errors++;
-	if (!from_sockaddr(remote, &to))
+	if (!from_sockaddr(remote, &path.remote))
 		return;
 	for (c = CMSG_FIRSTHDR(m); c; c = CMSG_NXTHDR(m, c)) {
 		struct sock_extended_err error;
@@ -158,7 +159,10 @@ static void note_icmp(struct port *port, struct msghdr *m, const struct sockaddr
 			continue;
 		memcpy(&error, CMSG_DATA(c), sizeof error);
 		/* Anybody can send one: it ends nothing (RFC 7296 2.4), but it tells a person something. */
-		log_debug(port->net->log, "%s: %s (ICMP)", ip_endpoint_text(&to, text), strerror((int)error.ee_errno));
+		log_debug(port->net->log, "%s: %s (ICMP)", ip_endpoint_text(&path.remote, text), strerror((int)error.ee_errno));
+		if (error.ee_errno != EMSGSIZE && unwrap(port->net, &path, &datagram))
+			port->net->user.undelivered(port->net->user.arg, datagram);
+		return;
 	}
 }
 
@@ -187,16 +191,17 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 	union control control;
 	struct msghdr m;
 	unsigned i;
+	ssize_t n;
 
 	(void)fd;
 	(void)what;
-	for (i = 0; i < BATCH_MAX && receive(port, MSG_ERRQUEUE, &remote, &control, &m) >= 0; i++)
-		note_icmp(port, &m, &remote);
+	for (i = 0; i < BATCH_MAX && (n = receive(port, MSG_ERRQUEUE, &remote, &control, &m)) >= 0; i++)
+		note_icmp(port, &m, &remote, (size_t)n);
 	for (i = 0; i < BATCH_MAX; i++) {
-		ssize_t n = receive(port, 0, &remote, &control, &m);
 		struct ip_path path;
 		struct span datagram;
 
+		n = receive(port, 0, &remote, &control, &m);
 		if (n < 0 && (errno == EAGAIN || errno == EINTR))
 			break;
 		if (n < 0)

@@ -28,10 +28,11 @@ struct net_stats {
 #undef NET_STAT_FIELD
 };
 
-/* in: one IKE message, marker removed. */
+/* in: one IKE message, marker removed. undelivered: an ICMP error about a message of ours; what came back of it. */
 struct net_user {
 	void *arg;
 	void (*in)(void *arg, const struct ip_path *path, struct span datagram);
+	void (*undelivered)(void *arg, struct span datagram);
 };
 
 /* Open and bind all sockets. kernel: make them bypass IPsec policies and take ESP from the NAT-T ones; false for the

@@ -70,6 +70,11 @@ void ike_free(struct ike *ike);
  * counted, logged at debug and, where RFC 7296 says so, answered. */
 void ike_input(struct ike *ike, const struct ip_path *path, struct span datagram, uint64_t now_ms);
 
+/* The network says that a datagram of ours was not delivered (ICMP port or host unreachable). Anybody can say so: it ends
+ * nothing, and is the reason of the attempt only if nothing better comes. datagram: what came back of ours, IKE header first,
+ * perhaps cut. */
+void ike_undelivered(struct ike *ike, struct span datagram);
+
 /* Do what is due. Call at or after ike_deadline_ms(); earlier calls do nothing. */
 void ike_tick(struct ike *ike, uint64_t now_ms);
 /* When ike_tick() is next due; UINT64_MAX = never. */

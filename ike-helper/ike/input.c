@@ -284,3 +284,16 @@ void ike_input(struct ike *ike, const struct ip_path *path, struct span datagram
 	}
 	message_for(sa, &s);
 }
+
+void ike_undelivered(struct ike *ike, struct span datagram)
+{
+	struct rd r = rd_over(datagram);
+	struct span spi_i = rd_bytes(&r, IKE_SPI_LEN);
+	struct ike_sa *sa;
+
+	if (!rd_ok(&r))
+		return;
+	sa = engine_by_spi(ike, spi_i.p);
+	if (sa && sa->initiator && sa->hs && sa->hs->suspicion == REASON_NONE)
+		sa->hs->suspicion = REASON_UNREACHABLE;
+}

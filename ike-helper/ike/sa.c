@@ -70,7 +70,8 @@ enum rp_reason sa_outlook(const struct ike_sa *sa, char detail[IKE_DETAIL_MAX])
 			snprintf(detail, IKE_DETAIL_MAX, "peer said %s (unauthenticated)",
 				 ike_notify_name(sa->hs->suspicion_notify));
 		else
-			snprintf(detail, IKE_DETAIL_MAX, "unusable answer to IKE_SA_INIT");
+			snprintf(detail, IKE_DETAIL_MAX, "%s", sa->hs->suspicion == REASON_UNREACHABLE ?
+				 "by ICMP (unauthenticated)" : "unusable answer to IKE_SA_INIT");
 		return sa->hs->suspicion;
 	}
 	if (sa->state == ST_INIT_SENT)

@@ -187,6 +187,30 @@ static void unprotected_error_tells_why_in_the_end(void **state)
 	at_rest(&w);
 }
 
+static void icmp_error_ends_nothing_and_is_the_last_reason(void **state)
+{
+	char detail[IKE_DETAIL_MAX];
+	struct sim_datagram *d;
+	struct sim_world w;
+	ike_handle sa;
+
+	(void)state;
+	sim_init(&w, 31, IP_V4, NULL, NULL, KEY_ED25519, false);
+	sim_remove_host(&w, SERVER);
+	sa = sim_initiate(&w, published(&w), "host.example", LIFE_MS);
+	d = take(&w, CLIENT, EXCH_IKE_SA_INIT, REQUEST);
+	/* Too little of it, or about somebody else, says nothing about us. */
+	ike_undelivered(w.host[CLIENT].ike, span_of(d->b, 7));
+	ike_undelivered(w.host[CLIENT].ike, span_of("other SPI", 8));
+	assert_int_equal(ike_outlook(w.host[CLIENT].ike, sa, detail), REASON_TIMEOUT);
+	ike_undelivered(w.host[CLIENT].ike, span_of(d->b, 28));
+	free(d);
+	assert_int_equal(ike_outlook(w.host[CLIENT].ike, sa, detail), REASON_UNREACHABLE);
+	sim_run_until(&w, w.now_ms + LIFE_MS);
+	assert_failed(&w, CLIENT, sa, REASON_UNREACHABLE, "by ICMP (unauthenticated)");
+	at_rest(&w);
+}
+
 static void answer_from_elsewhere_is_ignored(void **state)
 {
 	struct sim_datagram *answer;
@@ -621,6 +645,7 @@ int main(void)
 		cmocka_unit_test(only_a_group_of_ours_is_taken),
 		cmocka_unit_test(unprotected_error_does_not_end_the_attempt),
 		cmocka_unit_test(unprotected_error_tells_why_in_the_end),
+		cmocka_unit_test(icmp_error_ends_nothing_and_is_the_last_reason),
 		cmocka_unit_test(answer_from_elsewhere_is_ignored),
 		cmocka_unit_test(behind_nat_the_rest_goes_by_port_4500),
 		cmocka_unit_test(wrong_key_installs_nothing_and_is_told),
