@@ -330,7 +330,6 @@ handle_hello(struct oe_client* client, const struct rp_message* msg)
 		msg->u.hello.version_max < RP_VERSION)
 		return 0;
 	client->greeted = 1;
-	client->backoff_ms = OE_BACKOFF_MIN_MS;
 	if(client->complained)
 		log_info("unbound-oe: %s: connected", client->cfg->socket);
 	client->complained = 0;
@@ -342,6 +341,8 @@ static int
 handle_verdict(struct oe_client* client, const struct rp_message* msg)
 {
 	struct oe_job* job = job_find(client, msg->id);
+	/* a helper that greets and dies does not get this far */
+	client->backoff_ms = OE_BACKOFF_MIN_MS;
 	if(job && !job->alarm && !job->lost && !job->unsent)
 		job_done(job, &msg->u.verdict);
 	return 1;
