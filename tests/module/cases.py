@@ -1,6 +1,7 @@
 """The tests. Each gets a Bench, starts on it what it needs, and says with assert what must hold. Their names say what
 would be wrong if they failed; the number in a docstring is the promise of the design that the test tries to break."""
 import os
+import shutil
 import socket
 import subprocess
 import time
@@ -804,6 +805,7 @@ def test_example_configuration_is_accepted(b):
     r = b.start(helper=False)
     with open(os.path.join(os.path.dirname(__file__), '../../unbound.conf.example')) as f:
         text = f.read().replace('/usr/lib/unbound-oe/unbound-oe.so', b.paths.module)
+    shutil.copy(b.world.trust_anchor, os.path.join(b.folder, 'root.key'))
     path = os.path.join(b.folder, 'example.conf')
     with open(path, 'w') as f:
         f.write(text.replace('/var/lib/unbound', b.folder) + 'server:\n directory: "%s"\n' % b.folder)
