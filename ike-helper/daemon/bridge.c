@@ -86,25 +86,35 @@ static void do_tunnel_output(struct bridge *b, struct tunnel_output *out)
 	}
 }
 
-/* The allocator keeps what tunnels used; after a crowd has gone the system gets it back. */
+/* The allocator keeps what tunnels used. A moment after a crowd has gone the system gets it back; not at once, since
+ * crowds go one by one. */
 static void give_memory_back(struct bridge *b)
 {
-	enum { CROWD = 64 };
-	unsigned now = tunnels_count(b->tunnels);
+	enum { CROWD = 64, WAIT_MS = 2000 };
+	unsigned now = tunnels_count(b->tunnels) + ike_load(b->ike).sas;
 
 	if (now > b->heap_peak)
 		b->heap_peak = now;
-	if (b->heap_peak >= CROWD && now <= b->heap_peak / 4) {
+	if (b->heap_peak - now < CROWD)
+		return;
+	if (b->trim_at_ms == UINT64_MAX) {
+		b->trim_at_ms = loop_now_ms() + WAIT_MS;
+	} else if (loop_now_ms() >= b->trim_at_ms) {
 		b->heap_peak = now;
+		b->trim_at_ms = UINT64_MAX;
 		(void)malloc_trim(0);
 	}
+}
+
+static uint64_t earlier(uint64_t a_ms, uint64_t b_ms)
+{
+	return a_ms < b_ms ? a_ms : b_ms;
 }
 
 void bridge_pump(struct bridge *b)
 {
 	struct ike_output ike;
 	struct tunnel_output tunnel;
-	uint64_t ike_ms, tunnels_ms, wake_ms;
 	bool busy = true;
 
 	while (busy) {
@@ -119,22 +129,17 @@ void bridge_pump(struct bridge *b)
 		}
 	}
 	give_memory_back(b);
-	ike_ms = ike_deadline_ms(b->ike);
-	tunnels_ms = tunnels_deadline_ms(b->tunnels);
-	wake_ms = ike_ms < tunnels_ms ? ike_ms : tunnels_ms;
-	if (b->stop_by_ms != 0) {
-		wake_ms = wake_ms < b->stop_by_ms ? wake_ms : b->stop_by_ms;
-		if (tunnels_count(b->tunnels) == 0 || loop_now_ms() >= b->stop_by_ms)
-			loop_end(b->loop);
-	}
-	loop_wake_at(b->loop, wake_ms);
+	if (b->stop_by_ms != UINT64_MAX && (tunnels_count(b->tunnels) == 0 || loop_now_ms() >= b->stop_by_ms))
+		loop_end(b->loop);
+	loop_wake_at(b->loop, earlier(earlier(ike_deadline_ms(b->ike), tunnels_deadline_ms(b->tunnels)),
+				      earlier(b->trim_at_ms, b->stop_by_ms)));
 }
 
 void bridge_stop(struct bridge *b)
 {
 	enum { STOP_MS = 3000 };
 
-	if (b->stop_by_ms != 0) {
+	if (b->stop_by_ms != UINT64_MAX) {
 		loop_end(b->loop);
 		return;
 	}

@@ -32,8 +32,9 @@ struct bridge {
 	struct ike *ike;
 	struct tunnels *tunnels;
 	struct resolverd *resolverd;
-	unsigned heap_peak;             /* most tunnels since memory was last given back to the system */
-	uint64_t stop_by_ms;            /* the loop ends when no tunnel is left, or at this time; 0: goes on */
+	unsigned heap_peak;             /* most tunnels and IKE SAs since memory was last given back to the system */
+	uint64_t trim_at_ms;            /* when to give some back; UINT64_MAX: never */
+	uint64_t stop_by_ms;            /* the loop ends when no tunnel is left, or at this time; UINT64_MAX: goes on */
 };
 
 /* Take all outputs and set the timer. After everything that went in. */

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <getopt.h>
 #include <openssl/crypto.h>
+#include <signal.h>
 #include <sodium.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -397,14 +398,17 @@ static int check(struct daemon *d)
 
 int main(int argc, char **argv)
 {
-	static struct daemon d = { .control_listener = -1 };
+	static struct daemon d = {
+		.control_listener = -1, .bridge = { .trim_at_ms = UINT64_MAX, .stop_by_ms = UINT64_MAX },
+	};
 	char error[CONF_ERROR_MAX];
 	int status = read_options(argc, argv, &d.options);
 
 	if (status >= 0)
 		return status;
-	if (priv_seal() != IKE_OK)
-		return stopped("cannot switch core dumps off"), EXIT_FAILURE;
+	/* A person who goes away in the middle of an answer is an EPIPE, no reason to die. */
+	if (signal(SIGPIPE, SIG_IGN) == SIG_ERR || priv_seal() != IKE_OK)
+		return stopped("cannot switch core dumps and SIGPIPE off"), EXIT_FAILURE;
 	if (conf_read(d.options.file, d.options.file_given, &d.conf, error) != IKE_OK)
 		return stopped("%s", error), EXIT_USAGE;
 	if (d.options.check)

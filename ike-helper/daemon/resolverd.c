@@ -148,6 +148,16 @@ static bool client_send(struct client *c, const struct rp_message *message)
 	return true;
 }
 
+/* False: the client was closed. */
+static bool send_hello(struct client *c)
+{
+	struct rp_message hello = {
+		.type = RP_HELLO, .u.hello = { .version_min = RP_VERSION, .version_max = RP_VERSION },
+	};
+
+	return client_send(c, &hello);
+}
+
 void resolverd_verdict(struct resolverd *d, uint64_t client, uint32_t id, const struct rp_verdict *verdict)
 {
 	struct rp_message message = { .type = RP_VERDICT, .id = id, .u.verdict = *verdict };
@@ -179,23 +189,12 @@ unsigned resolverd_clients(const struct resolverd *d)
 
 /* In ------------------------------------------------------------------------------------------------------------- */
 
-static bool send_hello(struct client *c)
-{
-	struct rp_message hello = {
-		.type = RP_HELLO, .u.hello = { .version_min = RP_VERSION, .version_max = RP_VERSION },
-	};
-
-	return client_send(c, &hello);
-}
-
 static bool handle_hello(struct client *c, const struct rp_hello *hello)
 {
 	if (c->greeted) {
 		client_close(c, "said HELLO twice");
 		return false;
 	}
-	if (!send_hello(c))
-		return false;
 	if (hello->version_min > RP_VERSION || hello->version_max < RP_VERSION) {
 		client_close(c, "speaks no version of the protocol that we speak");
 		return false;
@@ -302,6 +301,7 @@ static void on_acceptable(evutil_socket_t fd, short what, void *arg)
 		return;
 	}
 	log_info(d->log, "resolver connection %llu from %s", (unsigned long long)c->id, unix_peer_text(connection, peer));
+	(void)send_hello(c);
 }
 
 enum ike_err resolverd_new(struct event_base *base, int listener, const struct resolverd_user *user, const struct log *log,

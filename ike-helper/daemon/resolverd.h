@@ -1,6 +1,6 @@
 /* resolverd.h - the socket of Unbound's module: docs/protocol.md over SOCK_SEQPACKET.
  *
- * Every connection starts with HELLO both ways. What breaks the protocol, and a client that does not read its answers, is
+ * Every connection starts with HELLO both ways, ours at once. What breaks the protocol, and a client that does not read its answers, is
  * closed with a log line; others do not notice. Knows nothing about tunnels.
  */
 #ifndef OE_DAEMON_RESOLVERD_H

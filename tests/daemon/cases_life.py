@@ -1,0 +1,302 @@
+"""Start, stop, configuration, privileges, oe without tunnels."""
+import os
+import re
+import signal
+import socket
+import stat
+import subprocess
+import time
+
+from resolver import Resolver, SHUTDOWN, REFUSE
+from world import CLIENT, NOBODY, Daemon, check, check_equal, say
+
+
+def idle_memory_is_below_5_MB(world):
+    daemon = world.client().start()
+    daemon.oe('status')
+    kb = daemon.memory_kb()
+    if world.is_sanitized():
+        return f'{kb} kB with sanitizers, not judged'
+    check(kb < 5000, f'{kb} kB resident')
+    return f'{kb} kB resident, {daemon.memory_kb("RssAnon")} kB of it our own'
+
+
+def privileges_are_given_up(world):
+    daemon = world.client().start()
+    with open(f'/proc/{daemon.process.pid}/status', encoding='ascii') as status:
+        text = status.read()
+    for line in ('CapPrm:\t0000000000001000', 'CapEff:\t0000000000001000', 'CapBnd:\t0000000000001000',
+                 'CapInh:\t0000000000000000', 'NoNewPrivs:\t1'):
+        check(line in text, f'no {line!r} in\n{text}')
+    with open(f'/proc/{daemon.process.pid}/limits', encoding='ascii') as limits:
+        check(re.search(r'Max core file size\s+0\s+0', limits.read()), 'core dumps are possible')
+
+
+def sockets_have_their_modes(world):
+    daemon = world.client(['resolver-group: nogroup', 'control-group: daemon']).start()
+    for path, group in ((daemon.resolver, 'nogroup'), (daemon.control, 'daemon')):
+        got = os.stat(path)
+        check_equal(stat.S_IMODE(got.st_mode), 0o660, path)
+        with open('/etc/group', encoding='utf-8') as groups:
+            wanted = [int(line.split(':')[2]) for line in groups if line.startswith(group + ':')]
+        check_equal(got.st_gid, wanted[0], f'group of {path}')
+    daemon.stop()
+    daemon = world.client().start()
+    check_equal(stat.S_IMODE(os.stat(daemon.control).st_mode), 0o600, 'without control-group')
+
+
+def a_stop_is_clean_and_quick(world):
+    daemon = world.client().start()
+    began = time.monotonic()
+    daemon.stop()
+    check(time.monotonic() - began < 1, 'a stop without tunnels takes a second')
+    check(not os.path.exists(daemon.resolver) and not os.path.exists(daemon.control), 'sockets are left')
+    check(daemon.says('oe-iked: stopped'), daemon.log())
+
+
+def a_stop_refuses_who_waits(world):
+    daemon = world.client().start()
+    _, key = world.key()
+    with Resolver(daemon.resolver) as resolver:
+        resolver.ask('dead.example', [NOBODY], [key], deadline=20000)
+        time.sleep(0.1)
+        daemon.signal(signal.SIGTERM)
+        verdict = resolver.verdict()
+        check_equal((verdict.kind, verdict.reason), (REFUSE, SHUTDOWN), 'verdict')
+        check(resolver.is_closed(), 'the connection stays open')
+    check_equal(daemon.wait(4), 0, 'exit status')
+    world.daemons.remove(daemon)
+
+
+def the_background_is_entered_when_all_works(world):
+    daemon = world.client()
+    daemon.background = True
+    got = daemon.run()
+    check_equal((got.returncode, got.stderr), (0, ''), 'oe-iked in the background')
+    check_equal(daemon.oe('version').returncode, 0, 'oe version')
+    again = daemon.run()
+    check_equal(again.returncode, 1, 'exit status of the second one')
+    check('somebody listens on' in again.stderr, again.stderr)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as stream:
+        stream.connect(daemon.control)
+        pid = int.from_bytes(stream.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)[:4], 'little')
+    os.kill(pid, signal.SIGTERM)
+    for _ in range(300):
+        if not os.path.exists(daemon.control):
+            return
+        time.sleep(0.01)
+    check(False, 'it does not stop')
+
+
+def a_service_manager_is_told(world):
+    path = world.path('notify')
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(path)
+        manager.settimeout(5)
+        daemon = world.client().start({'NOTIFY_SOCKET': path})
+        check_equal(manager.recv(100), b'READY=1', 'at the start')
+        daemon.stop()
+        check_equal(manager.recv(100), b'STOPPING=1', 'at the end')
+
+
+def a_second_instance_refuses(world):
+    first = world.client().start()
+    again = first.run()
+    check_equal(again.returncode, 1, 'exit status')
+    check_equal(again.stderr, f'oe-iked: control-socket: somebody listens on {first.control} already; is another oe-iked '
+                'running?\n', 'message')
+    other = world.client(name='other').run()
+    check_equal(other.returncode, 1, 'exit status with other sockets')
+    check('UDP port 500 is in use (0.0.0.0:500): is another IKE daemon running? Stop it, or choose other ports with '
+          'ike-port and natt-port' in other.stderr, other.stderr)
+    check(not os.path.exists(world.path('other-c.sock')), 'its socket is left')
+    check_equal(first.oe('version').returncode, 0, 'the first one')
+    Resolver(first.resolver).close()
+
+
+def a_stale_socket_is_replaced(world):
+    first = world.client().start()
+    first.kill()
+    world.daemons.remove(first)
+    check(os.path.exists(first.resolver), 'no stale socket to try with')
+    first.start()
+    check_equal(first.oe('version').returncode, 0, 'after a crash')
+    Resolver(first.resolver).close()
+
+
+def a_file_in_the_way_is_left_alone(world):
+    daemon = world.client()
+    for path in (daemon.control, daemon.resolver):
+        with open(path, 'w', encoding='ascii') as out:
+            out.write('precious')
+        got = daemon.run()
+        check_equal(got.returncode, 1, 'exit status')
+        check(f'{path} exists and is not a socket; move it away or choose another path' in got.stderr, got.stderr)
+        with open(path, encoding='ascii') as back:
+            check_equal(back.read(), 'precious', path)
+        os.unlink(path)
+
+
+def bad_configurations_end_with_2(world):
+    key, _ = world.key()
+    public = world.path('public.pem')
+    subprocess.run(['cp', key, public], check=True)
+    os.chmod(public, 0o640)
+    nokey = world.path('nokey.pem')
+    with open(nokey, 'w', encoding='ascii') as out:
+        out.write('-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n')
+    os.chmod(nokey, 0o600)
+    for lines, words in ((['deadline: soon'], ':3: deadline: "soon" is not a number (allowed: 100 to 60000)'),
+                         (['dedline: 1'], ':3: unknown option "dedline"; do you mean "deadline"?'),
+                         (['accept-anonymous: yes'], 'needs server-key'),
+                         (['server-key: /nonexistent'], 'server-key: /nonexistent: No such file or directory'),
+                         ([f'server-key: {public}'], 'can be read by others than its owner'),
+                         ([f'server-key: {nokey}'], f'server-key: {nokey}: ')):
+        daemon = Daemon(world, 'client', lines=lines, arguments=['--check'])
+        got = daemon.run()
+        check_equal(got.returncode, 2, f'--check with {lines}: {got.stderr}')
+        check(words in got.stderr, f'no {words!r} in {got.stderr!r}')
+        check_equal(got.stderr.count('\n'), 1, 'lines of the complaint')
+    daemon = Daemon(world, 'client', arguments=['--check'], lines=[f'server-key: {key}'])
+    got = daemon.run()
+    check_equal((got.returncode, got.stdout), (0, f'oe-iked: no errors in {daemon.file}\n'), '--check')
+    os.unlink(daemon.file)
+    got = daemon.run()
+    check_equal(got.returncode, 2, 'exit status without the file')
+    check(got.stderr.endswith(': No such file or directory\n'), got.stderr)
+
+
+def what_the_host_lacks_ends_with_1(world):
+    for lines, words in ((['listen: 192.0.2.77'], '192.0.2.77:500 is not an address of this host: correct the option listen'),
+                         (['resolver-group: nosuchgroup'], 'resolver-group: there is no group "nosuchgroup"'),
+                         (['control-group: nosuchgroup'], 'control-group: there is no group "nosuchgroup"')):
+        daemon = world.client(lines)
+        got = daemon.run()
+        check_equal(got.returncode, 1, f'exit status with {lines}: {got.stderr}')
+        check(words in got.stderr, f'no {words!r} in {got.stderr!r}')
+        check(not os.path.exists(daemon.control) and not os.path.exists(daemon.resolver), f'sockets are left: {lines}')
+
+
+def usage_errors_end_with_2(world):
+    program = world.program('oe-iked')
+    for arguments in (['--kernel=real'], ['--frobnicate'], ['extra'], ['-c']):
+        got = subprocess.run([program, *arguments], capture_output=True, text=True, check=False)
+        check_equal(got.returncode, 2, f'oe-iked {arguments}')
+        check('oe-iked' in got.stderr, got.stderr)
+    for arguments in (['--help'], ['-h'], ['--version'], ['-V']):
+        got = subprocess.run([program, *arguments], capture_output=True, text=True, check=False)
+        check_equal((got.returncode, got.stderr), (0, ''), f'oe-iked {arguments}')
+        check('oe-iked' in got.stdout, got.stdout)
+
+
+def hangup_reads_the_log_level_again(world):
+    daemon = world.client().start()
+    daemon.write_conf(['log-level: error', 'idle: 77'])
+    daemon.signal(signal.SIGHUP)
+    for _ in range(200):
+        if daemon.says('idle has changed'):
+            break
+        time.sleep(0.01)
+    check(daemon.says(f'error: idle has changed in {daemon.file}: restart oe-iked to use it'), daemon.log())
+    check(not daemon.says('allow-private has changed'), daemon.log())
+    before = daemon.log()
+    Resolver(daemon.resolver).close()
+    time.sleep(0.1)
+    check_equal(daemon.log(), before, 'the log with level error')
+    daemon.write_conf(['log-level: shout'])
+    daemon.signal(signal.SIGHUP)
+    time.sleep(0.2)
+    check(daemon.says('nothing changed: ') and daemon.says('is not a level'), daemon.log())
+
+
+def only_addresses_in_listen_are_used(world):
+    daemon = world.client([f'listen: {CLIENT}']).start()
+    got = subprocess.run(['ss', '-Hlnu'], capture_output=True, text=True, check=True).stdout
+    check_equal(sorted(re.findall(r'\S+:(?:500|4500)\b', got)), [f'{CLIENT}:4500', f'{CLIENT}:500'], 'bound')
+    daemon.stop()
+    world.client().start()
+    got = subprocess.run(['ss', '-Hlnu'], capture_output=True, text=True, check=True).stdout
+    check_equal(sorted(re.findall(r'\S+:(?:500|4500)\b', got)),
+                ['0.0.0.0:4500', '0.0.0.0:500', '[::]:4500', '[::]:500'], 'bound without listen')
+
+
+def oe_has_exit_statuses_for_scripts(world):
+    daemon = world.client().start()
+    for arguments, status in ((['status'], 0), (['status', '--json'], 0), (['status', '192.0.2.9'], 0),
+                              (['version'], 0), (['stats'], 0), (['stats', '--json'], 0), (['help'], 0),
+                              (['down', 'nobody.example'], 1), (['down', '192.0.2.9'], 1), (['down', 'a..b'], 1),
+                              (['down'], 2), (['down', 'a', 'b'], 2), (['status', '--frob'], 2),
+                              (['status', 'a', 'b'], 2), (['frob'], 2), ([], 2), (['-x', 'status'], 2),
+                              (['help', 'frob'], 2), (['stats', 'x'], 2), (['version', 'x'], 2), (['key'], 2),
+                              (['key', 'frob'], 2)):
+        got = daemon.oe(*arguments)
+        check_equal(got.returncode, status, f'oe {arguments}: {got.stderr}')
+        check_equal(bool(got.stderr), status != 0, f'oe {arguments} says on stderr {got.stderr!r}')
+    for command in ('status', 'down', 'key', 'stats', 'version', 'help'):
+        got = daemon.oe(command, '--help')
+        check(got.returncode == 0 and got.stdout.startswith(f'usage: oe {command}'), f'oe {command} --help: {got.stdout}')
+    daemon.stop()
+    got = daemon.oe('status')
+    check_equal((got.returncode, got.stderr), (3, f'oe: oe-iked is not running (nobody listens on {daemon.control})\n'),
+                'oe status without oe-iked')
+    os.unlink(daemon.file)
+    check_equal(daemon.oe('status').returncode, 2, 'oe -c with a missing file')
+
+
+def oe_says_who_may_use_it(world):
+    daemon = world.client().start()
+    got = daemon.oe('status', user=65534, group=65534, extra_groups=[])
+    check_equal(got.returncode, 3, f'exit status for nobody: {got.stderr}')
+    check('no permission for' in got.stderr and 'control-group' in got.stderr, got.stderr)
+
+
+def keys_are_made_once_and_private(world):
+    for kind, algorithm in (('rsa', '2'), ('p256', '3'), ('p384', '3'), ('ed25519', '4')):
+        path = world.path(f'new-{kind}')
+        command = [world.program('oe'), 'key', 'generate', '--type', kind, path]
+        check_equal(subprocess.run(command, check=False).returncode, 0, f'{command}')
+        check_equal(stat.S_IMODE(os.stat(path).st_mode), 0o600, path)
+        with open(path, 'rb') as key:
+            before = key.read()
+        again = subprocess.run(command, check=False, capture_output=True, text=True)
+        check_equal((again.returncode, again.stderr), (1, f'oe: {path} exists; a key is never overwritten\n'), 'again')
+        with open(path, 'rb') as key:
+            check_equal(key.read(), before, path)
+        dns = subprocess.run([world.program('oe'), 'key', 'dns', path, 'Host.Example.'], check=True, capture_output=True,
+                             text=True).stdout
+        check(dns.startswith(f'host.example. IN IPSECKEY 10 0 {algorithm} . '), dns)
+        with open(path, 'rb') as key:
+            piped = subprocess.run([world.program('oe'), 'key', 'dns', '-', 'host.example'], check=True,
+                                   capture_output=True, text=True, stdin=key).stdout
+        check_equal(piped, dns, 'from the standard input')
+    for arguments in (['--type', 'dsa', 'x'], ['--bits', '1024', 'x'], ['--bits', '99999', 'x'],
+                      ['--type', 'p256', '--bits', '2048', 'x'], [], ['a', 'b']):
+        got = subprocess.run([world.program('oe'), 'key', 'generate', *arguments], check=False, capture_output=True)
+        check_equal(got.returncode, 2, f'oe key generate {arguments}')
+
+
+def the_control_protocol_is_as_documented(world):
+    daemon = world.client().start()
+    check_equal(say(daemon.control, b'{"command":"status"}'), [{'result': 'ok', 'tunnels': 0}], 'status')
+    check_equal(say(daemon.control, b'{"command":"version"}', b'{"command":"version"}')[1]['protocol'], 1, 'two in one go')
+    for line, word in ((b'{"command":"frob"}', 'unknown-command'), (b'{"command":7}', 'bad-request'),
+                       (b'[]', 'bad-request'), (b'', 'bad-request'), (b'{"command":"down"}', 'bad-request'),
+                       (b'{"command":"status","match":7}', 'bad-request'),
+                       (b'{"command":"status","match":""}', 'bad-request'),
+                       (b'{"command":"down","match":"a..b"}', 'bad-request'),
+                       (b'{"command":"down","match":"a.b"}', 'no-such-tunnel'),
+                       (b'\xff\xfe', 'bad-request'), (b'{"command":"version\0"}', 'bad-request'),
+                       (b'[' * 4000, 'bad-request'), (b'x' * 5000, 'bad-request')):
+        got = say(daemon.control, line)
+        check_equal((len(got), got[0]['result'], got[0]['word']), (1, 'error', word), f'{line[:40]}')
+        check(got[0]['error'], 'an error without a text')
+
+
+CASES = [
+    idle_memory_is_below_5_MB, privileges_are_given_up, sockets_have_their_modes, a_stop_is_clean_and_quick,
+    a_stop_refuses_who_waits, the_background_is_entered_when_all_works, a_service_manager_is_told,
+    a_second_instance_refuses, a_stale_socket_is_replaced, a_file_in_the_way_is_left_alone, bad_configurations_end_with_2,
+    what_the_host_lacks_ends_with_1, usage_errors_end_with_2, hangup_reads_the_log_level_again,
+    only_addresses_in_listen_are_used, oe_has_exit_statuses_for_scripts, oe_says_who_may_use_it,
+    keys_are_made_once_and_private, the_control_protocol_is_as_documented,
+]
