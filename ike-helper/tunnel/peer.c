@@ -369,6 +369,14 @@ bool peer_revive(struct tunnels *t, struct peer *p)
 	return true;
 }
 
+bool peer_readmit(struct tunnels *t, struct peer *p)
+{
+	if (p->state != TUNNEL_DRAINING || p->keys || p->sa || p->unprotecting || p->down_reason == REASON_DOWN_BY_OPERATOR)
+		return false;
+	hold(t, p);
+	return true;
+}
+
 static void heal(struct tunnels *t, struct peer *p)
 {
 	uint64_t until_ms = later(p->wanted_ms, t->config.idle_s);

@@ -189,6 +189,8 @@ bool peer_has_other_name(const struct peer *p, const struct dnsname *name);
 bool peer_accepts(const struct peer *p, const struct attempt *a, unsigned key_index);
 /* A DRAINING one whose SA still works is PROTECTED again. False: too late for that. */
 bool peer_revive(struct tunnels *t, struct peer *p);
+/* An anonymous client said goodbye and is back before its policies are gone: they stay for its new SA. False: it was not that. */
+bool peer_readmit(struct tunnels *t, struct peer *p);
 void peer_answer(struct tunnels *t, struct peer *p, const struct dnsname *name, uint32_t ttl_s);
 void peer_drain(struct tunnels *t, struct peer *p, enum rp_reason reason, uint64_t wait_ms);
 void peer_due(struct tunnels *t, struct peer *p);

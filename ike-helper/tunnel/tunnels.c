@@ -217,7 +217,7 @@ enum rp_reason tunnels_authorize(struct tunnels *t, const struct ip_path *path, 
 	/* Somebody on the path could be this client: what we have authenticated is not replaced by what nobody has. */
 	if (p && p->keys)
 		return REASON_KEY_CONFLICT;
-	if (p && p->state == TUNNEL_DRAINING && !peer_revive(t, p))
+	if (p && p->state == TUNNEL_DRAINING && !peer_revive(t, p) && !peer_readmit(t, p))
 		return REASON_BACKOFF;
 	if (!p && t->peers.n + t->attempts.n >= t->config.tunnels_max - t->config.tunnels_max / 16)
 		peers_evict_one(t, true);

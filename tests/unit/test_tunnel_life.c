@@ -630,6 +630,25 @@ static void client_that_says_goodbye_is_released_soon(void **state)
 	assert_int_equal(w->n_downs, 0);
 }
 
+static void client_that_says_goodbye_may_come_back_at_once(void **state)
+{
+	struct world *w = *state;
+	uint32_t reqid, again;
+	ike_handle client;
+
+	assert_int_equal(authorize(w, HOST, &reqid), REASON_NONE);
+	client = client_up(w, HOST, reqid);
+	core_closed(w, client, REASON_PEER_REFUSED);
+	advance(w, 500);
+	assert_int_equal(state_of(w, HOST), TUNNEL_DRAINING);
+	assert_int_equal(authorize(w, HOST, &again), REASON_NONE);
+	assert_int_equal(again, reqid);         /* the policies are still there, for this one */
+	(void)client_up(w, HOST, again);
+	advance(w, 10 * 1000);
+	assert_int_equal(state_of(w, HOST), TUNNEL_PROTECTED);
+	assert_int_equal(w->n_unprotects, 0);
+}
+
 static void silent_client_is_held_and_may_come_back(void **state)
 {
 	struct world *w = *state;
@@ -757,6 +776,7 @@ int main(void)
 		WITH_WORLD(both_ends_start_at_once),
 		WITH_WORLD(our_failure_leaves_the_client_alone),
 		WITH_WORLD(client_that_says_goodbye_is_released_soon),
+		WITH_WORLD(client_that_says_goodbye_may_come_back_at_once),
 		WITH_WORLD(silent_client_is_held_and_may_come_back),
 		WITH_WORLD(client_of_two_of_our_addresses_keeps_both),
 		WITH_WORLD(other_source_address_needs_a_tunnel_of_its_own),
