@@ -99,7 +99,7 @@ void sim_remove_host(struct sim_world *w, enum sim_side side);
  * wire. */
 void sim_inject(struct sim_world *w, enum sim_side from, uint16_t port, struct span bytes);
 
-/* Start an attempt of the client; keys: consumed. */
+/* Start an attempt of the client; keys: consumed. 0: the core refused. */
 ike_handle sim_initiate(struct sim_world *w, struct keyset *keys, const char *name,
 			uint64_t life_ms);
 

@@ -1,0 +1,90 @@
+/* Without memory: the n-th allocation of the core fails, for each n of a tunnel's life in both roles. Whatever that
+ * spoils, the promises of ike.h hold: each attempt has one end, and nothing is left over.
+ *
+ * The linker sends malloc(), calloc() and realloc() of our own objects here (--wrap); those of libcrypto stay as they are.
+ */
+#include "tests/unit/ladder.h"
+
+void *__real_malloc(size_t n);
+void *__real_calloc(size_t n, size_t size);
+void *__real_realloc(void *p, size_t n);
+void *__wrap_malloc(size_t n);
+void *__wrap_calloc(size_t n, size_t size);
+void *__wrap_realloc(void *p, size_t n);
+
+static unsigned fails_in;           /* the allocation to fail, counted from 1; 0 = none, or it has failed */
+
+static bool fails_now(void)
+{
+	return fails_in > 0 && --fails_in == 0;
+}
+
+void *__wrap_malloc(size_t n)
+{
+	return fails_now() ? NULL : __real_malloc(n);
+}
+
+void *__wrap_calloc(size_t n, size_t size)
+{
+	return fails_now() ? NULL : __real_calloc(n, size);
+}
+
+void *__wrap_realloc(void *p, size_t n)
+{
+	return fails_now() ? NULL : __real_realloc(p, n);
+}
+
+/* Did it come up? */
+static bool lives(struct sim_world *w, struct keyset *keys)
+{
+	ike_handle sa = sim_initiate(w, keys, "host.example", LIFE_MS);
+
+	if (sa == 0)
+		return false;
+	sim_run_until(w, w->now_ms + LIFE_MS + 1000);
+	if (ike_check_liveness(w->host[CLIENT].ike, sa, w->now_ms) == IKE_OK)
+		sim_pump(w);
+	sim_run_until(w, w->now_ms + 60000);
+	if (w->host[SERVER].n_ends > 0 &&
+	    ike_close(w->host[SERVER].ike, w->host[SERVER].ends[0].sa, REASON_SHUTDOWN, w->now_ms) == IKE_OK)
+		sim_pump(w);
+	if (ike_close(w->host[CLIENT].ike, sa, REASON_SHUTDOWN, w->now_ms) == IKE_OK)
+		sim_pump(w);
+	return sim_end_of(w, CLIENT, sa)->ups > 0;
+}
+
+static void each_allocation_may_fail(void **state)
+{
+	unsigned n, up = 0;
+
+	(void)state;
+	for (n = 1;; n++) {
+		struct ike_config server = { .always_cookie = true };
+		struct ike_config client = { .fragment_max = 200 };
+		struct sim_world w;
+		struct keyset *keys;
+		bool failed;
+
+		sim_init(&w, n, IP_V4, &client, &server, KEY_ED25519, false);
+		keys = published(&w);
+		fails_in = n;
+		up += lives(&w, keys);
+		failed = fails_in == 0;
+		fails_in = 0;
+		at_rest(&w);
+		if (!failed)
+			break;
+	}
+	/* Most failures cost no more than a message that is sent again. */
+	assert_true(n > 40);
+	assert_true(up > n / 2);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(each_allocation_may_fail),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
