@@ -3,23 +3,21 @@
 # The story that ./quickstart tells: each line with a $ is a command that runs here, what follows is what it said.
 . "$LAB/lib.sh"
 
-heading() { tell "" "== $1"; }
-tell() { printf '%s\n' "$@" | tee /dev/fd/4; }
-# show FILTER COMMAND...: the command, and its output through an awk program
-show() {
+heading() { tell "$(printf '\n== %s' "$1")"; }
+# screen FILTER COMMAND...: the command, and its output through an awk program
+screen() {
 	local filter=$1
 	shift
 	tell "   \$ $(sed "s,$LAB_BINDIR/,,g" <<<"${shown:-$*}")"
-	"$@" 2>&1 | awk "$filter" | sed 's/^/   /' | tee /dev/fd/4
+	"$@" 2>&1 | awk "$filter" | sed 's/^/   /' | tee -a /dev/fd/4
 }
 dig_shown() {
 	lab_dig "$@"
 	tell "   \$ dig $*"
-	awk '/status:/ { sub(/.*status: /, "status: "); sub(/, id.*/, ""); print }
-		/^;; flags:/ { if (/ ad[; ]/) print "        (AD: validated by DNSSEC)" }
-		/^; EDE/ { sub(/^; /, ""); print }
-		/^[^;]/ && NF { print }
-		/Query time/ { sub(/^;; /, ""); print }' dig.txt | cut -c 1-116 | sed 's/^/   /' | tee /dev/fd/4
+	awk '/status:/ { sub(/.*status: /, "status: "); sub(/, id.*/, ""); status = $0; next }
+		/^;; flags:/ { print status (/ ad[; ]/ ? ", AD (validated by DNSSEC)" : ""); next }
+		/^; EDE/ || /Query time/ { sub(/^;+ /, ""); print; next }
+		/^[^;]/' dig.txt | fold -s -w 112 | sed 's/^/   /' | tee -a /dev/fd/4
 }
 
 lab_topology client dns server server2 server3
@@ -50,12 +48,12 @@ dig_shown www.keyed.example
 expect_answer "$server_v4"
 expect_protected server
 heading "When that answer came, the kernel already encrypted everything to and from the address:"
-shown='oe status' show 1 lab_oe status
-shown="ping -c 3 $server_v4" show '/packets|rtt/' in_host client ping -c 3 -i 0.1 "$server_v4"
-shown="ip -s xfrm state" show '/^src|proto esp|aead|lifetime current/ { print; if (/current/) { getline; print } }' \
-	ip -n client -s xfrm state list
+shown='oe status' screen 1 lab_oe status
+shown="ping -c 3 $server_v4" screen '/packets|rtt/' in_host client ping -c 3 -i 0.1 "$server_v4"
+shown="ip -s xfrm state" screen '/^src|proto esp|lifetime current/ { print; if (/current/) { getline; print } }' \
+	ip -n client -s xfrm state list nokeys
 heading "The wire itself: IKE, then nothing but ESP."
-shown="tcpdump -r wire.pcap host $server_v4" show 'NR <= 9 { print substr($0, 1, 112) }' \
+shown="tcpdump -r wire.pcap host $server_v4" screen 'NR <= 9 { print substr($0, 1, 112) }' \
 	tcpdump -r wire.pcap -n -t "host $server_v4 and not arp"
 expect_no_cleartext client server since-answer
 
@@ -78,6 +76,7 @@ expect_no_tunnel server2
 
 heading "And www.keyed.example meanwhile?"
 expect_protected server
-shown='oe status' show 1 lab_oe status
+shown='oe status' screen 1 lab_oe status
 esp=$(esp_packets)
-tell "" "One tunnel with a host never met before, $esp packets in ESP and none in clear; two names refused with a reason, two answered as ever."
+tell ""
+tell "One tunnel with a host never met before, $esp packets in ESP and none in clear; two names refused with a reason, two answered as ever."
