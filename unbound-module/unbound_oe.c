@@ -533,6 +533,12 @@ handle_answer(struct oe_env* oe, struct module_qstate* qstate, int id)
 		return refuse(oe, oq, LDNS_EDE_DNSSEC_BOGUS,
 			REASON_NOT_SECURE, "the addresses are bogus");
 	}
+	/* Class ANY is put together from lookups of each class, which are not
+	 * validated if the client sets CD: nobody knows what is insecure. */
+	if(rep->security != sec_status_secure &&
+		qstate->qinfo.qclass == LDNS_RR_CLASS_ANY)
+		return refuse(oe, oq, LDNS_EDE_OTHER, REASON_NOT_SECURE,
+			"class ANY");
 	if(rep->security != sec_status_secure)
 		return answer_clear(qstate, oq);
 	oe_lookup_note_zone(oe, rep);

@@ -333,6 +333,27 @@ def test_any_is_guarded(b):
     assert not [x for x in answer.answer if x.type in (A, AAAA)], str(answer)
 
 
+def test_class_any_is_guarded(b):
+    """1: the iterator asks each class for itself, by lookups that begin at the iterator."""
+    r = b.start(lambda request: request.refuse())
+    for qclass in (255, 1, 255):
+        for cd in (False, True):
+            answer = r.answer('host.example.test', qclass=qclass, cd=cd)
+            assert not answer.addresses, (qclass, cd, str(answer))
+
+
+def test_client_may_join_the_iterators_own_lookup(b):
+    """1: with harden-referral-path the iterator checks name servers' addresses with the flags of a client."""
+    r = b.start(lambda request: request.refuse(), server=' harden-referral-path: yes')
+    b.world.leaf.delay = 0.05
+    waiting = [r.ask('www.far.test'), r.ask('srv.keyed.test'), r.ask('srv.keyed.test', cd=True)]
+    for w in waiting[1:]:
+        answer = w.answer()
+        assert answer.rcode == SERVFAIL and not answer.addresses, str(answer)
+    for cd in (False, True):
+        assert not r.answer('srv.keyed.test', cd=cd).addresses
+
+
 def test_any_is_allowed(b):
     r = b.start()
     answer = r.answer('host.example.test', ANY)
