@@ -279,6 +279,9 @@ static struct attempt *to_be_settled(struct tunnels *t, const struct peer *p, co
 	for (; a; a = of_link(table_next(&a->link))) {
 		if (a == winner || a->ending || !ip_equal(&a->remote, &p->remote))
 			continue;
+		/* From another address of ours it needs a tunnel of its own, and may have it with the same key. */
+		if (!ip_equal(&a->local, &p->local) && peer_key_in(p, a->keys))
+			continue;
 		if (a->reqid != p->reqid || peer_key_in(p, a->keys) || peer_has_other_name(p, &a->owner))
 			return a;
 	}

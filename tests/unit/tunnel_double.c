@@ -389,6 +389,20 @@ unsigned downs_for(const struct world *w, const char *owner)
 	return n;
 }
 
+void protect(struct world *w, const char *owner, const char *address)
+{
+	static uint32_t id = 100000;
+
+	ask(w, ++id, owner, "A", address);
+	core_up(w, w->n_sas, 'A');
+	assert_allowed(w, id);
+}
+
+void be_idle(struct world *w, uint32_t seconds)
+{
+	w->traffic.idle_in_s = w->traffic.idle_out_s = seconds;
+}
+
 /* Setup ------------------------------------------------------------------------------------------------------------------ */
 
 static void start(struct world *w)

@@ -65,6 +65,10 @@ void world_restart(struct world *w);
 /* Addresses separated by blanks. keys: letters, one an (invented) Ed25519 key: "A", "AB"; "!" is a broken one. */
 void ask(struct world *w, uint32_t id, const char *owner, const char *keys, const char *addresses);
 enum ike_err ask_as(struct world *w, uint64_t client, uint32_t id, const char *owner, const char *keys, const char *addresses);
+/* Ask with key A and be answered: the address is protected from now on. */
+void protect(struct world *w, const char *owner, const char *address);
+/* Nothing has passed for this long, as the kernel counts it at the next look. */
+void be_idle(struct world *w, uint32_t seconds);
 
 /* The core says: sa (a handle) is up, proved by this key of its set; failed; was ended by the peer. */
 void core_up(struct world *w, ike_handle sa, char key);

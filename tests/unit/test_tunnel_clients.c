@@ -1,0 +1,266 @@
+/* Clients that come to us, and what happens to a tunnel when it is not our first address that it leaves from. */
+#include "tests/unit/tunnel_double.h"
+
+#include <stdio.h>
+
+#define HOST "192.0.2.1"
+
+static void client_is_let_in(void **state)
+{
+	struct world *w = *state;
+	struct tunnel_info info;
+	uint64_t cursor = 0;
+	uint32_t reqid;
+
+	assert_int_equal(authorize(w, HOST, &reqid), REASON_NONE);
+	client_up(w, HOST, reqid);
+	assert_int_equal(state_of(w, HOST), TUNNEL_PROTECTED);
+	assert_true(tunnels_next(w->t, &cursor, &info));
+	assert_false(info.initiator);
+	assert_int_equal(info.name.n, 0);
+	assert_string_equal(info.key_text, "");
+}
+
+static void clients_are_refused(void **state)
+{
+	struct world *w = *state;
+	static const char *const never[] = { "127.0.0.1", "224.0.0.1", "169.254.0.1", "0.0.0.0", "198.51.100.1" };
+	uint32_t reqid;
+	size_t i;
+
+	for (i = 0; i < sizeof never / sizeof *never; i++)
+		assert_int_equal(authorize(w, never[i], &reqid), REASON_ADDRESS_NOT_ALLOWED);
+	tunnels_shutdown(w->t, w->now_ms);
+	assert_int_equal(authorize(w, HOST, &reqid), REASON_SHUTDOWN);
+	w->config.accept_anonymous = false;
+	world_restart(w);
+	assert_int_not_equal(authorize(w, HOST, &reqid), REASON_NONE);
+}
+
+static void client_has_no_share_in_what_was_proved(void **state)
+{
+	struct world *w = *state;
+	uint32_t reqid;
+	ike_handle sa;
+
+	assert_int_equal(authorize(w, HOST, &reqid), REASON_NONE);
+	protect(w, "www.example.org", HOST);
+	sa = client_up(w, HOST, reqid);         /* was let in before, and comes late */
+	take_outputs(w);
+	assert_true(w->sas[sa - 1].ended);
+	assert_false(w->sas[0].ended);
+	assert_int_equal(state_of(w, HOST), TUNNEL_PROTECTED);
+	assert_int_equal(authorize(w, HOST, &reqid), REASON_KEY_CONFLICT);
+	advance(w, 70000);
+	core_closed(w, 1, REASON_TIMEOUT);
+	assert_int_equal(authorize(w, HOST, &reqid), REASON_KEY_CONFLICT);
+}
+
+static void both_ends_start_at_once(void **state)
+{
+	struct world *w = *state;
+	uint32_t reqid;
+	ike_handle client;
+
+	ask(w, 1, "www.example.org", "A", HOST);
+	assert_int_equal(authorize(w, HOST, &reqid), REASON_NONE);
+	assert_int_equal(reqid, w->sas[0].reqid);       /* or the kernel would refuse the second one */
+	client = client_up(w, HOST, reqid);
+	assert_waiting(w, 1);                   /* nobody has proved anything yet */
+	core_up(w, 1, 'A');
+	assert_allowed(w, 1);
+	assert_true(w->sas[client - 1].ended);
+	assert_int_equal(w->n_unprotects, 0);
+	assert_int_equal(state_of(w, HOST), TUNNEL_PROTECTED);
+}
+
+static void our_failure_leaves_the_client_alone(void **state)
+{
+	struct world *w = *state;
+	uint32_t reqid;
+	ike_handle client;
+
+	assert_int_equal(authorize(w, HOST, &reqid), REASON_NONE);
+	client = client_up(w, HOST, reqid);
+	ask(w, 1, "www.example.org", "A", HOST);
+	assert_int_equal(w->sas[client].reqid, reqid);
+	core_fails(w, client + 1, REASON_TIMEOUT, "");
+	assert_refused(w, 1, REASON_TIMEOUT);
+	assert_int_equal(state_of(w, HOST), TUNNEL_PROTECTED);
+	assert_false(w->sas[client - 1].ended);
+}
+
+static void client_that_says_goodbye_is_released_soon(void **state)
+{
+	struct world *w = *state;
+	uint32_t reqid;
+	ike_handle client;
+
+	assert_int_equal(authorize(w, HOST, &reqid), REASON_NONE);
+	client = client_up(w, HOST, reqid);
+	core_closed(w, client, REASON_PEER_REFUSED);
+	advance(w, 2500);
+	assert_int_equal(tunnels_count(w->t), 0);
+	assert_int_equal(w->n_unprotects, 1);
+	assert_int_equal(w->n_downs, 0);
+}
+
+static void client_that_says_goodbye_may_come_back_at_once(void **state)
+{
+	struct world *w = *state;
+	uint32_t reqid, again;
+	ike_handle client;
+
+	assert_int_equal(authorize(w, HOST, &reqid), REASON_NONE);
+	client = client_up(w, HOST, reqid);
+	core_closed(w, client, REASON_PEER_REFUSED);
+	advance(w, 500);
+	assert_int_equal(state_of(w, HOST), TUNNEL_DRAINING);
+	assert_int_equal(authorize(w, HOST, &again), REASON_NONE);
+	assert_int_equal(again, reqid);         /* the policies are still there, for this one */
+	(void)client_up(w, HOST, again);
+	advance(w, 10 * 1000);
+	assert_int_equal(state_of(w, HOST), TUNNEL_PROTECTED);
+	assert_int_equal(w->n_unprotects, 0);
+}
+
+static void silent_client_is_held_and_may_come_back(void **state)
+{
+	struct world *w = *state;
+	uint32_t reqid, again;
+	ike_handle client;
+
+	assert_int_equal(authorize(w, HOST, &reqid), REASON_NONE);
+	client = client_up(w, HOST, reqid);
+	core_closed(w, client, REASON_TIMEOUT);
+	advance(w, 100 * 1000);
+	assert_int_equal(state_of(w, HOST), TUNNEL_HEALING);
+	assert_int_equal(w->n_unprotects, 0);
+	assert_int_equal(w->n_sas, 1);          /* we know no key of it: it has to come */
+	assert_int_equal(authorize(w, HOST, &again), REASON_NONE);
+	assert_int_equal(again, reqid);
+	client = client_up(w, HOST, again);
+	assert_int_equal(state_of(w, HOST), TUNNEL_PROTECTED);
+	core_closed(w, client, REASON_TIMEOUT);
+	advance(w, 400 * 1000);
+	assert_int_equal(tunnels_count(w->t), 0);
+	assert_int_equal(w->n_unprotects, 1);
+}
+
+/* A server of several addresses: found when each new tunnel of a client ended its tunnel with the other address, without end. */
+static void client_of_two_of_our_addresses_keeps_both(void **state)
+{
+	struct world *w = *state;
+	uint32_t first, second;
+
+	assert_int_equal(authorize(w, HOST, &first), REASON_NONE);
+	(void)client_up(w, HOST, first);
+	assert_true(ip_from_text("198.51.100.2", &w->local) == IKE_OK);
+	assert_int_equal(authorize(w, HOST, &second), REASON_NONE);
+	assert_int_not_equal(first, second);
+	(void)client_up(w, HOST, second);
+	assert_int_equal(tunnels_count(w->t), 2);
+	assert_true(w->sas[0].up && !w->sas[0].ended);
+	assert_true(w->sas[1].up && !w->sas[1].ended);
+}
+
+/* Promise 4, roaming: the policies are for our old address, so they do not protect what leaves from the new one. */
+static void other_source_address_needs_a_tunnel_of_its_own(void **state)
+{
+	struct world *w = *state;
+
+	ask(w, 1, "a.example", "A", HOST);
+	core_up(w, 1, 'A');
+	assert_int_equal(verdict_of(w, 1)->verdict.kind, RP_ALLOW);
+	assert_true(ip_from_text("198.51.100.2", &w->local) == IKE_OK);
+	ask(w, 2, "a.example", "A", HOST);
+	assert_null(verdict_of(w, 2));
+	/* Nor does a new address of ours give somebody else's key a chance. */
+	ask(w, 3, "evil.example", "B", HOST);
+	assert_int_equal(verdict_of(w, 3)->verdict.reason, REASON_KEY_CONFLICT);
+	core_up(w, 2, 'A');
+	assert_int_equal(verdict_of(w, 2)->verdict.kind, RP_ALLOW);
+	assert_int_equal(tunnels_count(w->t), 2);
+}
+
+static void idle_client_is_pushed_out_first(void **state)
+{
+	struct world *w = *state;
+	char address[32];
+	uint32_t reqid;
+	unsigned i;
+
+	w->config.tunnels_max = 16;
+	w->config.idle_s = 100000;
+	world_restart(w);
+	protect(w, "www.example.org", HOST);
+	advance(w, 310 * 1000);
+	for (i = 1; i < 16; i++) {
+		snprintf(address, sizeof address, "203.0.113.%u", i);
+		assert_int_equal(authorize(w, address, &reqid), REASON_NONE);
+		client_up(w, address, reqid);
+		advance(w, 1000);
+	}
+	be_idle(w, 1000);
+	advance(w, 10000);                      /* the first ones were just seen busy */
+	assert_int_equal(authorize(w, "203.0.113.99", &reqid), REASON_LIMIT);
+	assert_int_equal(state_of(w, "203.0.113.1"), TUNNEL_DRAINING);
+	assert_int_equal(state_of(w, HOST), TUNNEL_PROTECTED);
+	advance(w, 3000);
+	assert_int_equal(authorize(w, "203.0.113.99", &reqid), REASON_NONE);
+}
+
+/* Our address changed while the first attempt was under way: each pair has its own, and neither ends the other. */
+static void attempt_from_our_new_address_goes_on(void **state)
+{
+	struct world *w = *state;
+
+	ask(w, 1, "www.example.org", "A", HOST);
+	w->local = address_of("198.51.100.77");
+	ask(w, 2, "www.example.org", "A", HOST);
+	assert_int_equal(w->n_sas, 2);
+	core_up(w, 1, 'A');
+	assert_waiting(w, 2);
+	assert_false(w->sas[1].ended);
+	core_up(w, 2, 'A');
+	assert_allowed(w, 2);
+	assert_false(w->sas[0].ended);
+}
+
+/* ... but not with another key. */
+static void other_key_from_our_new_address_is_a_conflict(void **state)
+{
+	struct world *w = *state;
+
+	ask(w, 1, "www.example.org", "A", HOST);
+	w->local = address_of("198.51.100.77");
+	ask(w, 2, "evil.example", "B", HOST);
+	core_up(w, 1, 'A');
+	assert_refused(w, 2, REASON_KEY_CONFLICT);
+	assert_true(w->sas[1].ended);
+	ask(w, 3, "evil.example", "C", HOST);
+	assert_refused(w, 3, REASON_KEY_CONFLICT);
+}
+
+#define WITH_WORLD(f) cmocka_unit_test_setup_teardown(f, world_setup, world_teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		WITH_WORLD(client_is_let_in),
+		WITH_WORLD(clients_are_refused),
+		WITH_WORLD(client_has_no_share_in_what_was_proved),
+		WITH_WORLD(both_ends_start_at_once),
+		WITH_WORLD(our_failure_leaves_the_client_alone),
+		WITH_WORLD(client_that_says_goodbye_is_released_soon),
+		WITH_WORLD(client_that_says_goodbye_may_come_back_at_once),
+		WITH_WORLD(silent_client_is_held_and_may_come_back),
+		WITH_WORLD(client_of_two_of_our_addresses_keeps_both),
+		WITH_WORLD(other_source_address_needs_a_tunnel_of_its_own),
+		WITH_WORLD(idle_client_is_pushed_out_first),
+		WITH_WORLD(attempt_from_our_new_address_goes_on),
+		WITH_WORLD(other_key_from_our_new_address_is_a_conflict),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
