@@ -68,10 +68,15 @@ static enum oe_exit open_stream(const struct oe *oe, FILE **out)
 
 		close(fd);
 		if (why == ENOENT || why == ECONNREFUSED)
-			return oe_error(OE_UNREACHABLE, "oe-iked is not running (nobody listens on %s)", address.sun_path);
+			return oe_error(OE_UNREACHABLE,
+					"oe-iked is not running (nobody listens on %s)",
+					address.sun_path);
 		if (why == EACCES)
-			return oe_error(OE_UNREACHABLE, "no permission for %s: be root, or a member of the group that the option "
-					"control-group names", address.sun_path);
+			return oe_error(
+				OE_UNREACHABLE,
+				"no permission for %s: be root, or a member of the group that the option "
+				"control-group names",
+				address.sun_path);
 		return oe_error(OE_UNREACHABLE, "%s: %s", address.sun_path, strerror(why));
 	}
 	*out = fdopen(fd, "r+");
@@ -115,14 +120,16 @@ static enum oe_exit read_answer(FILE *stream, client_line *each, void *arg, json
 		*last = line;
 		line = NULL;
 	} else if (status == OE_UNREACHABLE) {
-		(void)oe_error(status, line || feof(stream) ? "oe-iked broke off its answer" : "oe-iked does not answer");
+		(void)oe_error(status, line || feof(stream) ? "oe-iked broke off its answer"
+							    : "oe-iked does not answer");
 	}
 	json_decref(line);
 	free(text);
 	return status;
 }
 
-enum oe_exit client_ask(const struct oe *oe, json_t *request, client_line *each, void *arg, json_t **last)
+enum oe_exit client_ask(const struct oe *oe, json_t *request, client_line *each, void *arg,
+			json_t **last)
 {
 	char *text = request ? json_dumps(request, JSON_COMPACT) : NULL;
 	enum oe_exit status;

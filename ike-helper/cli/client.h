@@ -7,8 +7,10 @@
 /* What to do with a line of the answer that is not the last one; borrowed. */
 typedef void client_line(void *arg, const json_t *line);
 
-/* Send request (taken over) and read the answer. *last receives its last line, a new reference, when the status is
- * OE_OK; the caller gives it back. Otherwise the person has been told why, and *last is NULL. */
-enum oe_exit client_ask(const struct oe *oe, json_t *request, client_line *each, void *arg, json_t **last);
+/* Send request (taken over) and read the answer. *last receives its last line, a new reference,
+ * when the status is OE_OK; the caller gives it back. Otherwise the person has been told why, and
+ * *last is NULL. */
+enum oe_exit client_ask(const struct oe *oe, json_t *request, client_line *each, void *arg,
+			json_t **last);
 
 #endif

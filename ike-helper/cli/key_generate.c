@@ -50,7 +50,8 @@ static enum oe_exit write_key(const char *file, EVP_PKEY *key)
 		(void)unlink(file);
 		return oe_error(OE_FAILED, "out of memory");
 	}
-	good = PEM_write_PKCS8PrivateKey(out, key, NULL, NULL, 0, NULL, NULL) == 1 && fflush(out) == 0 && fsync(fd) == 0;
+	good = PEM_write_PKCS8PrivateKey(out, key, NULL, NULL, 0, NULL, NULL) == 1 &&
+	       fflush(out) == 0 && fsync(fd) == 0;
 	if (fclose(out) != 0)
 		good = false;
 	if (good)
@@ -61,13 +62,16 @@ static enum oe_exit write_key(const char *file, EVP_PKEY *key)
 
 static bool is_type(const char *type)
 {
-	return strcmp(type, "rsa") == 0 || strcmp(type, "p256") == 0 || strcmp(type, "p384") == 0 || strcmp(type, "ed25519") == 0;
+	return strcmp(type, "rsa") == 0 || strcmp(type, "p256") == 0 || strcmp(type, "p384") == 0 ||
+	       strcmp(type, "ed25519") == 0;
 }
 
 static enum oe_exit read_wish(int argc, char **argv, struct wish *wish)
 {
 	static const struct option known[] = {
-		{ "type", required_argument, NULL, 't' }, { "bits", required_argument, NULL, 'b' }, { NULL, 0, NULL, 0 },
+		{ "type", required_argument, NULL, 't' },
+		{ "bits", required_argument, NULL, 'b' },
+		{ NULL, 0, NULL, 0 },
 	};
 	int option;
 	char *end;
@@ -83,7 +87,8 @@ static enum oe_exit read_wish(int argc, char **argv, struct wish *wish)
 			wish->bits = strtoul(optarg, &end, 10);
 			wish->bits_given = true;
 			if (*end != '\0' || wish->bits < RSA_BITS_MIN || wish->bits > RSA_BITS_MAX)
-				return oe_usage(&command_key, "--bits wants a number from %d to %d", RSA_BITS_MIN, RSA_BITS_MAX);
+				return oe_usage(&command_key, "--bits wants a number from %d to %d",
+						RSA_BITS_MIN, RSA_BITS_MAX);
 			break;
 		default:
 			return oe_usage(&command_key, "unknown option, or one without its value");

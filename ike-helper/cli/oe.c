@@ -11,7 +11,8 @@
 #include "proto/control_proto.h"
 
 const struct oe_command *const oe_commands[] = {
-	&command_status, &command_down, &command_stats, &command_key, &command_version, &command_help, NULL,
+	&command_status,  &command_down, &command_stats, &command_key,
+	&command_version, &command_help, NULL,
 };
 
 static void print_error(const char *prefix, const char *format, va_list args, const char *suffix)
@@ -45,8 +46,9 @@ enum oe_exit oe_usage(const struct oe_command *command, const char *format, ...)
 
 void oe_print_help(const struct oe_command *command)
 {
-	printf("usage: oe %s%s%s\n%s.\n%s%s", command->name, command->arguments[0] != '\0' ? " " : "", command->arguments,
-	       command->summary, command->help[0] != '\0' ? "\n" : "", command->help);
+	printf("usage: oe %s%s%s\n%s.\n%s%s", command->name,
+	       command->arguments[0] != '\0' ? " " : "", command->arguments, command->summary,
+	       command->help[0] != '\0' ? "\n" : "", command->help);
 }
 
 static enum oe_exit run_help(const struct oe *oe, int argc, char **argv)
@@ -77,7 +79,10 @@ static enum oe_exit run_help(const struct oe *oe, int argc, char **argv)
 }
 
 const struct oe_command command_help = {
-	.name = "help", .arguments = "[COMMAND]", .summary = "Say how to use oe, or one of its commands", .help = "",
+	.name = "help",
+	.arguments = "[COMMAND]",
+	.summary = "Say how to use oe, or one of its commands",
+	.help = "",
 	.run = run_help,
 };
 
@@ -132,10 +137,13 @@ int main(int argc, char **argv)
 		}
 		if (strncmp(argv[i], "--config=", strlen("--config=")) == 0)
 			oe.conf = argv[i] + strlen("--config=");
-		else if ((strcmp(argv[i], "-c") == 0 || strcmp(argv[i], "--config") == 0) && i + 1 < argc)
+		else if ((strcmp(argv[i], "-c") == 0 || strcmp(argv[i], "--config") == 0) &&
+			 i + 1 < argc)
 			oe.conf = argv[++i];
 		else
-			return oe_error(OE_USAGE, "\"%s\" is no option, or needs a value; see oe help", argv[i]);
+			return oe_error(OE_USAGE,
+					"\"%s\" is no option, or needs a value; see oe help",
+					argv[i]);
 		oe.conf_given = true;
 	}
 	if (i == argc) {

@@ -26,7 +26,8 @@ struct oe_command {
 	enum oe_exit (*run)(const struct oe *oe, int argc, char **argv);
 };
 
-extern const struct oe_command command_status, command_down, command_key, command_stats, command_version, command_help;
+extern const struct oe_command command_status, command_down, command_key, command_stats,
+	command_version, command_help;
 
 /* In the order of `oe help`; ends with NULL. */
 extern const struct oe_command *const oe_commands[];

@@ -27,7 +27,8 @@ static enum oe_exit run(const struct oe *oe, int argc, char **argv)
 		json_object_foreach(stats, name, value) {
 			char safe[TEXT_SAFE_MAX];
 
-			printf("%s=%lld\n", text_safe(name, safe), (long long)json_integer_value(value));
+			printf("%s=%lld\n", text_safe(name, safe),
+			       (long long)json_integer_value(value));
 		}
 	}
 	json_decref(last);

@@ -75,13 +75,16 @@ static void add_row(struct rows *rows, const json_t *tunnel)
 		rows->cells = more;
 		rows->max = max;
 	}
-	snprintf(text, sizeof text, names > 1 ? "%s(+%u)" : "%s", member_text(tunnel, "name"), (unsigned)(names - 1));
+	snprintf(text, sizeof text, names > 1 ? "%s(+%u)" : "%s", member_text(tunnel, "name"),
+		 (unsigned)(names - 1));
 	set_cell(rows, NAME, text);
 	set_cell(rows, ADDRESS, member_text(tunnel, "address"));
 	set_cell(rows, STATE, member_text(tunnel, "state"));
-	snprintf(text, sizeof text, "%s/%u", member_text(tunnel, "key"), (unsigned)member_number(tunnel, "key_tag"));
+	snprintf(text, sizeof text, "%s/%u", member_text(tunnel, "key"),
+		 (unsigned)member_number(tunnel, "key_tag"));
 	set_cell(rows, KEY, json_is_string(json_object_get(tunnel, "key")) ? text : "-");
-	snprintf(text, sizeof text, "%s/%s", member_text(tunnel, "spi_in"), member_text(tunnel, "spi_out"));
+	snprintf(text, sizeof text, "%s/%s", member_text(tunnel, "spi_in"),
+		 member_text(tunnel, "spi_out"));
 	set_cell(rows, SPIS, text);
 	set_cell(rows, CIPHER, member_text(tunnel, "cipher"));
 	set_numbers(rows, tunnel);
@@ -99,11 +102,12 @@ static void print_rows(const struct rows *rows)
 	int c;
 
 	for (c = 0; c < COLUMNS; c++)
-		printf(is_number((enum column)c) ? "%*s%s" : "%-*s%s", (int)rows->width[c], titles[c], c + 1 < COLUMNS ? "  " : "\n");
+		printf(is_number((enum column)c) ? "%*s%s" : "%-*s%s", (int)rows->width[c],
+		       titles[c], c + 1 < COLUMNS ? "  " : "\n");
 	for (i = 0; i < rows->n; i++)
 		for (c = 0; c < COLUMNS; c++)
-			printf(is_number((enum column)c) ? "%*s%s" : "%-*s%s", (int)rows->width[c], rows->cells[i][c],
-			       c + 1 < COLUMNS ? "  " : "\n");
+			printf(is_number((enum column)c) ? "%*s%s" : "%-*s%s", (int)rows->width[c],
+			       rows->cells[i][c], c + 1 < COLUMNS ? "  " : "\n");
 }
 
 static void rows_free(struct rows *rows)
@@ -167,7 +171,8 @@ static enum oe_exit print_table(const struct oe *oe, json_t *request)
 
 static enum oe_exit run(const struct oe *oe, int argc, char **argv)
 {
-	static const struct option known[] = { { "json", no_argument, NULL, 'j' }, { NULL, 0, NULL, 0 } };
+	static const struct option known[] = { { "json", no_argument, NULL, 'j' },
+					       { NULL, 0, NULL, 0 } };
 	bool json = false;
 	json_t *request;
 	int option;
@@ -181,7 +186,8 @@ static enum oe_exit run(const struct oe *oe, int argc, char **argv)
 	if (argc - optind > 1)
 		return oe_usage(&command_status, "one name or address at most");
 	request = json_pack("{s:s}", "command", "status");
-	if (optind < argc && json_object_set_new(request, "match", json_string(argv[optind])) != 0) {
+	if (optind < argc &&
+	    json_object_set_new(request, "match", json_string(argv[optind])) != 0) {
 		json_decref(request);
 		return oe_usage(&command_status, "the name is not UTF-8");
 	}

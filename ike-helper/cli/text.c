@@ -37,7 +37,8 @@ const char *text_bytes(uint64_t bytes, char to[TEXT_NUMBER_MAX])
 		i++;
 	}
 	if (bytes / unit < 10)
-		snprintf(to, TEXT_NUMBER_MAX, "%" PRIu64 ".%" PRIu64 "%c", bytes / unit, bytes % unit / (unit / 10), units[i]);
+		snprintf(to, TEXT_NUMBER_MAX, "%" PRIu64 ".%" PRIu64 "%c", bytes / unit,
+			 bytes % unit / (unit / 10), units[i]);
 	else
 		snprintf(to, TEXT_NUMBER_MAX, "%" PRIu64 "%c", bytes / unit, units[i]);
 	return to;

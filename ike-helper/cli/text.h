@@ -6,7 +6,8 @@
 
 enum { TEXT_SAFE_MAX = 1200, TEXT_NUMBER_MAX = 24 };
 
-/* Everything but printable ASCII becomes \DDD, as in DNS names; what does not fit is cut. Returns to. */
+/* Everything but printable ASCII becomes \DDD, as in DNS names; what does not fit is cut. Returns
+ * to. */
 const char *text_safe(const char *text, char to[TEXT_SAFE_MAX]);
 
 /* "512", "1.2k", "34M": bytes in powers of 1000. Returns to. */

@@ -14,7 +14,7 @@
 #include "kernel/kernel.h"
 #include "tunnel/tunnel.h"
 
-/* Outputs -------------------------------------------------------------------------------------------------------- */
+/* Outputs -------------------------------------------------------------------------------------- */
 
 static void do_sign(struct bridge *b, const struct ike_output *out)
 {
@@ -24,13 +24,15 @@ static void do_sign(struct bridge *b, const struct ike_output *out)
 
 	if (err != IKE_OK)
 		log_error(b->log, "cannot sign with our own key: %s", ike_err_text(err));
-	ike_signed(b->ike, out->id, err, AUTH_SIGNATURE, err == IKE_OK ? wr_span(&w) : span_of(NULL, 0), loop_now_ms());
+	ike_signed(b->ike, out->id, err, AUTH_SIGNATURE,
+		   err == IKE_OK ? wr_span(&w) : span_of(NULL, 0), loop_now_ms());
 }
 
 static void do_authorize(struct bridge *b, const struct ike_output *out)
 {
 	uint32_t reqid = 0;
-	enum rp_reason refuse = tunnels_authorize(b->tunnels, &out->u.authorize.path, &reqid, loop_now_ms());
+	enum rp_reason refuse =
+		tunnels_authorize(b->tunnels, &out->u.authorize.path, &reqid, loop_now_ms());
 
 	ike_authorized(b->ike, out->id, refuse, reqid, loop_now_ms());
 }
@@ -86,8 +88,8 @@ static void do_tunnel_output(struct bridge *b, struct tunnel_output *out)
 	}
 }
 
-/* The allocator keeps what tunnels used. A moment after a crowd has gone the system gets it back; not at once, since
- * crowds go one by one. */
+/* The allocator keeps what tunnels used. A moment after a crowd has gone the system gets it back;
+ * not at once, since crowds go one by one. */
 static void give_memory_back(struct bridge *b)
 {
 	enum { CROWD = 64, WAIT_MS = 2000 };
@@ -129,10 +131,12 @@ void bridge_pump(struct bridge *b)
 		}
 	}
 	give_memory_back(b);
-	if (b->stop_by_ms != UINT64_MAX && (tunnels_count(b->tunnels) == 0 || loop_now_ms() >= b->stop_by_ms))
+	if (b->stop_by_ms != UINT64_MAX &&
+	    (tunnels_count(b->tunnels) == 0 || loop_now_ms() >= b->stop_by_ms))
 		loop_end(b->loop);
-	loop_wake_at(b->loop, earlier(earlier(ike_deadline_ms(b->ike), tunnels_deadline_ms(b->tunnels)),
-				      earlier(b->trim_at_ms, b->stop_by_ms)));
+	loop_wake_at(b->loop,
+		     earlier(earlier(ike_deadline_ms(b->ike), tunnels_deadline_ms(b->tunnels)),
+			     earlier(b->trim_at_ms, b->stop_by_ms)));
 }
 
 void bridge_stop(struct bridge *b)
@@ -148,7 +152,7 @@ void bridge_stop(struct bridge *b)
 	bridge_pump(b);
 }
 
-/* Inputs --------------------------------------------------------------------------------------------------------- */
+/* Inputs --------------------------------------------------------------------------------------- */
 
 void bridge_due(struct bridge *b)
 {
@@ -182,7 +186,8 @@ void bridge_net_user(struct bridge *b, struct net_user *out)
 	*out = (struct net_user){ .arg = b, .in = on_datagram, .undelivered = on_undelivered };
 }
 
-static enum ike_err on_request(void *arg, uint64_t client, uint32_t id, const struct rp_establish *request)
+static enum ike_err on_request(void *arg, uint64_t client, uint32_t id,
+			       const struct rp_establish *request)
 {
 	struct bridge *b = arg;
 
@@ -206,7 +211,11 @@ static void on_gone(void *arg, uint64_t client)
 void bridge_resolverd_user(struct bridge *b, struct resolverd_user *out)
 {
 	*out = (struct resolverd_user){
-		.arg = b, .request = on_request, .cancel = on_cancel, .gone = on_gone, .done = on_done,
+		.arg = b,
+		.request = on_request,
+		.cancel = on_cancel,
+		.gone = on_gone,
+		.done = on_done,
 	};
 }
 
@@ -224,8 +233,9 @@ static bool env_is_own(void *arg, const struct ip_addr *address)
 	return route_is_own(b->route, address);
 }
 
-static enum ike_err env_traffic(void *arg, uint32_t reqid, uint32_t spi_in, uint32_t spi_out, const struct ip_addr *local,
-				const struct ip_addr *remote, struct sa_traffic *out)
+static enum ike_err env_traffic(void *arg, uint32_t reqid, uint32_t spi_in, uint32_t spi_out,
+				const struct ip_addr *local, const struct ip_addr *remote,
+				struct sa_traffic *out)
 {
 	struct bridge *b = arg;
 
@@ -235,7 +245,10 @@ static enum ike_err env_traffic(void *arg, uint32_t reqid, uint32_t spi_in, uint
 void bridge_tunnel_env(struct bridge *b, struct tunnel_env *out)
 {
 	*out = (struct tunnel_env){
-		.arg = b, .source_address = env_source, .is_own_address = env_is_own, .traffic = env_traffic,
+		.arg = b,
+		.source_address = env_source,
+		.is_own_address = env_is_own,
+		.traffic = env_traffic,
 	};
 }
 
@@ -250,8 +263,10 @@ void bridge_kernel_events(struct bridge *b)
 			tunnels_acquire(b->tunnels, event.reqid, loop_now_ms());
 			break;
 		case KERNEL_EV_SOFT_EXPIRE:
-			/* tunnel/ renews by its own clock, well before; the hard expiry is the safety net. */
-			log_debug(b->log, "the kernel says that SA %08x of reqid %08x grows old", event.spi, event.reqid);
+			/* tunnel/ renews by its own clock, well before; the hard expiry is the
+			 * safety net. */
+			log_debug(b->log, "the kernel says that SA %08x of reqid %08x grows old",
+				  event.spi, event.reqid);
 			break;
 		}
 	bridge_pump(b);

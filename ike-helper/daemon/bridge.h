@@ -1,5 +1,6 @@
-/* bridge.h - the only glue: carries the outputs of the core and of tunnel/ to the network, the kernel, the signer and
- * the resolver, and their results back, until nobody wants anything any more.
+/* bridge.h - the only glue: carries the outputs of the core and of tunnel/ to the network, the
+ * kernel, the signer and the resolver, and their results back, until nobody wants anything any
+ * more.
  */
 #ifndef OE_DAEMON_BRIDGE_H
 #define OE_DAEMON_BRIDGE_H
@@ -21,7 +22,8 @@ struct signer;
 struct tunnel_env;
 struct tunnels;
 
-/* All borrowed; the owner, main.c, fills it in step by step and has it complete before the loop runs. */
+/* All borrowed; the owner, main.c, fills it in step by step and has it complete before the loop
+ * runs. */
 struct bridge {
 	const struct log *log;
 	struct loop *loop;
@@ -40,7 +42,8 @@ struct bridge {
 /* Take all outputs and set the timer. After everything that went in. */
 void bridge_pump(struct bridge *b);
 
-/* Begin the clean stop: refuse, tell the resolver, release all; bounded to 3 s. The second call ends it at once. */
+/* Begin the clean stop: refuse, tell the resolver, release all; bounded to 3 s. The second call
+ * ends it at once. */
 void bridge_stop(struct bridge *b);
 
 /* The time of loop_wake_at() has come. */

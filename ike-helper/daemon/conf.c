@@ -11,8 +11,8 @@
 #include "daemon/options.h"
 
 #define OPTION_ROW(name_, field, kind_, fallback_, min_, max_, help_) \
-	{ .name = name_, .kind = kind_, .offset = offsetof(struct conf, field), .fallback = fallback_, \
-	  .min = min_, .max = max_, .help = help_ },
+	{ .name = name_, .kind = kind_, .offset = offsetof(struct conf, field), \
+	  .fallback = fallback_, .min = min_, .max = max_, .help = help_ },
 
 static const struct option_row rows[] = { CONF_OPTIONS(OPTION_ROW) };
 
@@ -26,25 +26,29 @@ const struct option_row *conf_options(unsigned *n)
 	return rows;
 }
 
-/* Values: each setter says what is wrong as "... (allowed: ...)", or "" ------------------------------------- */
+/* Values: each setter says what is wrong as "... (allowed: ...)", or "" ------------------------ */
 
 enum { WRONG_MAX = 200 };
 
-static void set_number(uint32_t *field, const struct option_row *row, const char *value, char *wrong)
+static void set_number(uint32_t *field, const struct option_row *row, const char *value,
+		       char *wrong)
 {
 	unsigned long long number;
 	char *end;
 
 	if (value[0] < '0' || value[0] > '9') {
-		snprintf(wrong, WRONG_MAX, "is not a number (allowed: %u to %u)", row->min, row->max);
+		snprintf(wrong, WRONG_MAX, "is not a number (allowed: %u to %u)", row->min,
+			 row->max);
 		return;
 	}
 	errno = 0;
 	number = strtoull(value, &end, 10);
 	if (*end != '\0')
-		snprintf(wrong, WRONG_MAX, "is not a number (allowed: %u to %u)", row->min, row->max);
+		snprintf(wrong, WRONG_MAX, "is not a number (allowed: %u to %u)", row->min,
+			 row->max);
 	else if (errno != 0 || number < row->min || number > row->max)
-		snprintf(wrong, WRONG_MAX, "is out of range (allowed: %u to %u)", row->min, row->max);
+		snprintf(wrong, WRONG_MAX, "is out of range (allowed: %u to %u)", row->min,
+			 row->max);
 	else
 		*field = (uint32_t)number;
 }
@@ -71,7 +75,8 @@ static void set_path(char *field, const struct option_row *row, const char *valu
 
 static void set_word(char *field, const struct option_row *row, const char *value, char *wrong)
 {
-	static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.";
+	static const char allowed[] =
+		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.";
 
 	if (value[0] == '\0' || value[strspn(value, allowed)] != '\0')
 		snprintf(wrong, WRONG_MAX, "is not the name of a group");
@@ -109,7 +114,8 @@ static void add_address(struct conf *conf, const char *value, char *wrong)
 
 	if (ip_from_text(value, &address) != IKE_OK)
 		snprintf(wrong, WRONG_MAX, "is not an IPv4 or IPv6 address");
-	else if (ip_scope(&address) == IP_SCOPE_MULTICAST || ip_scope(&address) == IP_SCOPE_UNUSABLE)
+	else if (ip_scope(&address) == IP_SCOPE_MULTICAST ||
+		 ip_scope(&address) == IP_SCOPE_UNUSABLE)
 		snprintf(wrong, WRONG_MAX, "is not the address of a host");
 	else if (conf->listen.n == CONF_LISTEN_MAX)
 		snprintf(wrong, WRONG_MAX, "is one too many (allowed: %d)", CONF_LISTEN_MAX);
@@ -117,7 +123,8 @@ static void add_address(struct conf *conf, const char *value, char *wrong)
 		conf->listen.at[conf->listen.n++] = address;
 }
 
-static void set_option(struct conf *conf, const struct option_row *row, const char *value, char *wrong)
+static void set_option(struct conf *conf, const struct option_row *row, const char *value,
+		       char *wrong)
 {
 	void *field = (char *)conf + row->offset;
 
@@ -179,7 +186,7 @@ void conf_defaults(struct conf *out)
 			set_option(out, &rows[i], rows[i].fallback, wrong);
 }
 
-/* Names ------------------------------------------------------------------------------------------------------ */
+/* Names ---------------------------------------------------------------------------------------- */
 
 static unsigned min3(unsigned a, unsigned b, unsigned c)
 {
@@ -239,9 +246,10 @@ static const struct option_row *find(const char *name)
 	return NULL;
 }
 
-/* File ------------------------------------------------------------------------------------------------------- */
+/* File ----------------------------------------------------------------------------------------- */
 
-static enum ike_err apply_line(struct conf *conf, const char *file, unsigned number, struct span text, char *error)
+static enum ike_err apply_line(struct conf *conf, const char *file, unsigned number,
+			       struct span text, char *error)
 {
 	struct conf_line line = conf_line_read(text);
 	char name[VALUE_MAX], value[VALUE_MAX], wrong[WRONG_MAX] = "";
@@ -259,14 +267,16 @@ static enum ike_err apply_line(struct conf *conf, const char *file, unsigned num
 	if (!row) {
 		const char *meant = nearest(name);
 
-		snprintf(error, CONF_ERROR_MAX, "%s:%u: unknown option \"%.100s\"%s%s%s", file, number, name,
-			 meant ? "; do you mean \"" : "", meant ? meant : "", meant ? "\"?" : "");
+		snprintf(error, CONF_ERROR_MAX, "%s:%u: unknown option \"%.100s\"%s%s%s", file,
+			 number, name, meant ? "; do you mean \"" : "", meant ? meant : "",
+			 meant ? "\"?" : "");
 		return IKE_E_CONFIG;
 	}
 	set_option(conf, row, value, wrong);
 	if (wrong[0] == '\0')
 		return IKE_OK;
-	snprintf(error, CONF_ERROR_MAX, "%s:%u: %s: \"%.200s\" %s", file, number, row->name, value, wrong);
+	snprintf(error, CONF_ERROR_MAX, "%s:%u: %s: \"%.200s\" %s", file, number, row->name, value,
+		 wrong);
 	return IKE_E_CONFIG;
 }
 
@@ -280,10 +290,12 @@ static enum ike_err read_lines(FILE *in, const char *file, struct conf *conf, ch
 		enum ike_err err;
 
 		number++;
-		/* A NUL byte ends the text before the line's end; it must not hide what follows it. */
+		/* A NUL byte ends the text early; it must not hide what follows it. */
 		if (n == 0 || (text[n - 1] != '\n' && !feof(in))) {
-			snprintf(error, CONF_ERROR_MAX, n == sizeof text - 1 ? "%s:%u: line too long (allowed: %d bytes)" :
-				 "%s:%u: control character", file, number, CONF_LINE_MAX - 2);
+			snprintf(error, CONF_ERROR_MAX,
+				 n == sizeof text - 1 ? "%s:%u: line too long (allowed: %d bytes)"
+						      : "%s:%u: control character",
+				 file, number, CONF_LINE_MAX - 2);
 			return IKE_E_CONFIG;
 		}
 		err = apply_line(conf, file, number, span_of(text, n), error);
@@ -305,18 +317,21 @@ static enum ike_err check_together(const struct conf *conf, const char *file, ch
 	if (conf->ike_port == conf->natt_port)
 		wrong = "ike-port and natt-port must differ";
 	else if (conf->accept_anonymous && conf->server_key[0] == '\0')
-		wrong = "accept-anonymous: \"yes\" needs server-key: without a key nobody is answered";
+		wrong = "accept-anonymous: \"yes\" needs server-key: "
+			"without a key nobody is answered";
 	else if (strcmp(conf->resolver_socket, conf->control_socket) == 0)
 		wrong = "resolver-socket and control-socket must differ";
 	else if (conf->fragment_size != 0 && conf->fragment_size < 576)
-		wrong = "fragment-size: a value below 576 is too small for IKE (allowed: 0 and 576 to 65535)";
+		wrong = "fragment-size: a value below 576 is too small for IKE "
+			"(allowed: 0 and 576 to 65535)";
 	if (!wrong)
 		return IKE_OK;
 	snprintf(error, CONF_ERROR_MAX, "%s: %s", file, wrong);
 	return IKE_E_CONFIG;
 }
 
-enum ike_err conf_read(const char *file, bool must_exist, struct conf *out, char error[CONF_ERROR_MAX])
+enum ike_err conf_read(const char *file, bool must_exist, struct conf *out,
+		       char error[CONF_ERROR_MAX])
 {
 	enum ike_err err;
 	FILE *in;

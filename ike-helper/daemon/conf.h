@@ -70,9 +70,11 @@ bool conf_same(const struct option_row *row, const struct conf *a, const struct 
 /* The defaults. */
 void conf_defaults(struct conf *out);
 
-/* Read a file over the defaults; of an option that is given twice the last one counts. must_exist: a missing file is an
- * error, else it means the defaults. IKE_E_CONFIG (also for a file that cannot be read): tell the user *error, which
- * names file, line, option, value and what is allowed; *out holds the defaults. */
-IKE_CHECKED enum ike_err conf_read(const char *file, bool must_exist, struct conf *out, char error[CONF_ERROR_MAX]);
+/* Read a file over the defaults; of an option that is given twice the last one counts. must_exist:
+ * a missing file is an error, else it means the defaults. IKE_E_CONFIG (also for a file that cannot
+ * be read): tell the user *error, which names file, line, option, value and what is allowed; *out
+ * holds the defaults. */
+IKE_CHECKED enum ike_err conf_read(const char *file, bool must_exist, struct conf *out,
+				   char error[CONF_ERROR_MAX]);
 
 #endif

@@ -23,8 +23,10 @@ static json_t *read_match(const json_t *request, bool needed, struct control_wal
 	if (!match && !needed)
 		return NULL;
 	if (!text || text[0] == '\0')
-		return control_error("bad-request", "\"match\" must be a domain name or an address");
-	if (ip_from_text(text, &out->address) == IKE_OK || dnsname_from_text(text, &out->name) == IKE_OK)
+		return control_error("bad-request",
+				     "\"match\" must be a domain name or an address");
+	if (ip_from_text(text, &out->address) == IKE_OK ||
+	    dnsname_from_text(text, &out->name) == IKE_OK)
 		return NULL;
 	return control_error("bad-request", "\"match\" is neither a domain name nor an address");
 }
@@ -44,13 +46,15 @@ json_t *control_walk_next(const struct controld_user *user, struct control_walk 
 		if (!is_match(walk, &info))
 			continue;
 		walk->found++;
-		return json_pack("{s:o}", "tunnel", control_json_tunnel(&info, user->now_ms(user->arg)));
+		return json_pack("{s:o}", "tunnel",
+				 control_json_tunnel(&info, user->now_ms(user->arg)));
 	}
 	walk->active = false;
 	return json_pack("{s:s, s:i}", "result", "ok", "tunnels", (int)walk->found);
 }
 
-static json_t *do_status(const struct controld_user *user, const json_t *request, struct control_walk *walk)
+static json_t *do_status(const struct controld_user *user, const json_t *request,
+			 struct control_walk *walk)
 {
 	json_t *wrong = read_match(request, false, walk);
 
@@ -59,7 +63,8 @@ static json_t *do_status(const struct controld_user *user, const json_t *request
 	return wrong;
 }
 
-static json_t *do_down(const struct controld_user *user, const json_t *request, struct control_walk *walk)
+static json_t *do_down(const struct controld_user *user, const json_t *request,
+		       struct control_walk *walk)
 {
 	json_t *wrong = read_match(request, true, walk);
 	uint64_t now_ms = user->now_ms(user->arg);
@@ -77,24 +82,28 @@ static json_t *do_down(const struct controld_user *user, const json_t *request, 
 	return json_pack("{s:s, s:i}", "result", "ok", "released", (int)released);
 }
 
-static json_t *do_stats(const struct controld_user *user, const json_t *request, struct control_walk *walk)
+static json_t *do_stats(const struct controld_user *user, const json_t *request,
+			struct control_walk *walk)
 {
 	(void)request;
 	(void)walk;
 	return json_pack("{s:s, s:o}", "result", "ok", "stats", control_json_stats(user));
 }
 
-static json_t *do_version(const struct controld_user *user, const json_t *request, struct control_walk *walk)
+static json_t *do_version(const struct controld_user *user, const json_t *request,
+			  struct control_walk *walk)
 {
 	(void)user;
 	(void)request;
 	(void)walk;
-	return json_pack("{s:s, s:s, s:i}", "result", "ok", "version", PACKAGE_VERSION, "protocol", CONTROL_VERSION);
+	return json_pack("{s:s, s:s, s:i}", "result", "ok", "version", PACKAGE_VERSION, "protocol",
+			 CONTROL_VERSION);
 }
 
 static const struct {
 	const char *word;
-	json_t *(*run)(const struct controld_user *user, const json_t *request, struct control_walk *walk);
+	json_t *(*run)(const struct controld_user *user, const json_t *request,
+		       struct control_walk *walk);
 } commands[] = {
 	{ "status", do_status },
 	{ "down", do_down },
@@ -102,14 +111,16 @@ static const struct {
 	{ "version", do_version },
 };
 
-json_t *control_run(const struct controld_user *user, const json_t *request, struct control_walk *walk)
+json_t *control_run(const struct controld_user *user, const json_t *request,
+		    struct control_walk *walk)
 {
 	const char *word = json_string_value(json_object_get(request, "command"));
 	size_t i;
 
 	walk->active = false;
 	if (!word)
-		return control_error("bad-request", "a request is an object with the text \"command\"");
+		return control_error("bad-request",
+				     "a request is an object with the text \"command\"");
 	for (i = 0; i < sizeof commands / sizeof *commands; i++)
 		if (strcmp(commands[i].word, word) == 0)
 			return commands[i].run(user, request, walk);

@@ -1,4 +1,5 @@
-/* control_commands.h - the commands of docs/control.md: a request in, lines of an answer out. Knows nothing of sockets. */
+/* control_commands.h - the commands of docs/control.md: a request in, lines of an answer out. Knows
+ * nothing of sockets. */
 #ifndef OE_DAEMON_CONTROL_COMMANDS_H
 #define OE_DAEMON_CONTROL_COMMANDS_H
 
@@ -20,7 +21,8 @@ struct control_walk {
 };
 
 /* Run a request. Returns the answer's line; NULL when walk->active, or when there is no memory. */
-json_t *control_run(const struct controld_user *user, const json_t *request, struct control_walk *walk);
+json_t *control_run(const struct controld_user *user, const json_t *request,
+		    struct control_walk *walk);
 
 /* The next line of a long answer; the last one ends it. NULL: no memory. */
 json_t *control_walk_next(const struct controld_user *user, struct control_walk *walk);

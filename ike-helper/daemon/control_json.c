@@ -34,13 +34,20 @@ static json_t *address_json(const struct ip_addr *address)
 
 static void add_traffic(json_t *to, const struct sa_traffic *traffic)
 {
-	uint32_t idle_s = traffic->idle_in_s < traffic->idle_out_s ? traffic->idle_in_s : traffic->idle_out_s;
+	uint32_t idle_s =
+		traffic->idle_in_s < traffic->idle_out_s ? traffic->idle_in_s : traffic->idle_out_s;
 
 	json_object_set_new(to, "bytes_in", json_integer((json_int_t)traffic->bytes_in));
 	json_object_set_new(to, "bytes_out", json_integer((json_int_t)traffic->bytes_out));
 	json_object_set_new(to, "packets_in", json_integer((json_int_t)traffic->packets_in));
 	json_object_set_new(to, "packets_out", json_integer((json_int_t)traffic->packets_out));
 	json_object_set_new(to, "idle_s", json_integer(idle_s));
+}
+
+/* From one time to the other; 0 when it has passed. */
+static json_t *seconds_json(uint64_t from_ms, uint64_t to_ms)
+{
+	return json_integer(to_ms > from_ms ? (json_int_t)((to_ms - from_ms) / 1000) : 0);
 }
 
 json_t *control_json_tunnel(const struct tunnel_info *info, uint64_t now_ms)
@@ -55,19 +62,22 @@ json_t *control_json_tunnel(const struct tunnel_info *info, uint64_t now_ms)
 	json_object_set_new(to, "local", address_json(&info->local));
 	json_object_set_new(to, "state", json_string(tunnel_state_text(info->state)));
 	json_object_set_new(to, "initiator", json_boolean(info->initiator));
-	json_object_set_new(to, "key", info->key_text[0] != '\0' ? json_string(info->key_text) : json_null());
-	json_object_set_new(to, "key_tag", info->key_text[0] != '\0' ? json_integer(info->key_tag) : json_null());
+	json_object_set_new(to, "key",
+			    info->key_text[0] != '\0' ? json_string(info->key_text) : json_null());
+	json_object_set_new(to, "key_tag",
+			    info->key_text[0] != '\0' ? json_integer(info->key_tag) : json_null());
 	json_object_set_new(to, "spi_in", spi_json(info->spi_in));
 	json_object_set_new(to, "spi_out", spi_json(info->spi_out));
-	json_object_set_new(to, "cipher",
-			    is_up ? json_string(esp_suite_text(&info->esp_suite, suite, sizeof suite)) : json_null());
+	if (is_up)
+		esp_suite_text(&info->esp_suite, suite, sizeof suite);
+	json_object_set_new(to, "cipher", is_up ? json_string(suite) : json_null());
 	json_object_set_new(to, "esn", json_boolean(is_up && info->esp_suite.esn));
 	json_object_set_new(to, "encapsulated", json_boolean(info->encapsulated));
 	json_object_set_new(to, "reqid", json_integer(info->reqid));
-	json_object_set_new(to, "age_s", is_up && now_ms >= info->established_ms ?
-			    json_integer((json_int_t)((now_ms - info->established_ms) / 1000)) : json_null());
-	json_object_set_new(to, "answer_expires_in_s", info->answer_expires_ms > now_ms ?
-			    json_integer((json_int_t)((info->answer_expires_ms - now_ms + 999) / 1000)) : json_integer(0));
+	json_object_set_new(to, "age_s",
+			    is_up ? seconds_json(info->established_ms, now_ms) : json_null());
+	json_object_set_new(to, "answer_expires_in_s",
+			    seconds_json(now_ms, info->answer_expires_ms));
 	add_traffic(to, &info->traffic);
 	return to;
 }

@@ -20,8 +20,8 @@
 
 enum {
 	PEOPLE_MAX = 16,
-	IDLE_S = 30,                    /* a connection that neither asks nor reads for so long is closed */
-	WALK_BATCH = 32,                /* tunnels written before the buffer has to drain */
+	IDLE_S = 30,            /* a connection that neither asks nor reads for so long is closed */
+	WALK_BATCH = 32,        /* tunnels written before the buffer has to drain */
 };
 
 struct person {
@@ -52,13 +52,15 @@ static void person_free(struct person *p)
 	free(p);
 }
 
-/* Takes the reference. Without memory for a line the connection ends: half an answer would be taken for one. */
+/* Takes the reference. Without memory for a line the connection ends: half an answer would be taken
+ * for one. */
 static void answer(struct person *p, json_t *line)
 {
 	char *text = line ? json_dumps(line, JSON_COMPACT) : NULL;
 
 	json_decref(line);
-	if (!text || bufferevent_write(p->stream, text, strlen(text)) != 0 || bufferevent_write(p->stream, "\n", 1) != 0)
+	if (!text || bufferevent_write(p->stream, text, strlen(text)) != 0 ||
+	    bufferevent_write(p->stream, "\n", 1) != 0)
 		p->wants_end = true;
 	free(text);
 }
@@ -72,7 +74,7 @@ static void walk(struct person *p)
 		answer(p, control_walk_next(&p->d->user, &p->walk));
 }
 
-/* Stream --------------------------------------------------------------------------------------------------------- */
+/* Stream --------------------------------------------------------------------------------------- */
 
 static void run_line(struct person *p, const char *line, size_t n)
 {
@@ -166,8 +168,8 @@ static void on_acceptable(evutil_socket_t fd, short what, void *arg)
 	log_debug(d->log, "control connection from %s", unix_peer_text(connection, peer));
 	p = d->n_people < PEOPLE_MAX ? calloc(1, sizeof *p) : NULL;
 	if (!p) {
-		log_error(d->log, "control connection refused (%s): there are %u already", unix_peer_text(connection, peer),
-			  d->n_people);
+		log_error(d->log, "control connection refused (%s): there are %u already",
+			  unix_peer_text(connection, peer), d->n_people);
 		close(connection);
 		return;
 	}
@@ -186,8 +188,8 @@ static void on_acceptable(evutil_socket_t fd, short what, void *arg)
 	bufferevent_enable(p->stream, EV_READ | EV_WRITE);
 }
 
-enum ike_err controld_new(struct event_base *base, int listener, const struct controld_user *user, const struct log *log,
-			  struct controld **out)
+enum ike_err controld_new(struct event_base *base, int listener, const struct controld_user *user,
+			  const struct log *log, struct controld **out)
 {
 	struct controld *d = calloc(1, sizeof *d);
 

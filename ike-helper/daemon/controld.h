@@ -1,4 +1,5 @@
-/* controld.h - the socket of the command oe: docs/control.md, one JSON object a line over SOCK_STREAM. */
+/* controld.h - the socket of the command oe: docs/control.md, one JSON object a line over
+ * SOCK_STREAM. */
 #ifndef OE_DAEMON_CONTROLD_H
 #define OE_DAEMON_CONTROLD_H
 
@@ -26,8 +27,9 @@ struct controld_user {
 };
 
 /* listener: from unix_listen(); owned from now on, also on failure. IKE_E_NOMEM. */
-IKE_CHECKED enum ike_err controld_new(struct event_base *base, int listener, const struct controld_user *user,
-				      const struct log *log, struct controld **out);
+IKE_CHECKED enum ike_err controld_new(struct event_base *base, int listener,
+				      const struct controld_user *user, const struct log *log,
+				      struct controld **out);
 /* NULL is fine. */
 void controld_free(struct controld *d);
 

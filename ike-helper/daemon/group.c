@@ -12,7 +12,8 @@
 static void answer_and_exit(const char *name, int to)
 {
 	const struct group *group = getgrnam(name);
-	bool written = group && write(to, &group->gr_gid, sizeof group->gr_gid) == (ssize_t)sizeof group->gr_gid;
+	const size_t n = sizeof group->gr_gid;
+	bool written = group && write(to, &group->gr_gid, n) == (ssize_t)n;
 
 	_exit(written ? 0 : 1);
 }

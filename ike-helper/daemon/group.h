@@ -6,8 +6,9 @@
 
 #include "base/err.h"
 
-/* Asked of the name service in a child that ends at once: its modules are other people's code (LDAP, systemd), which
- * would stay in this process for good. IKE_E_STATE: no such group. IKE_E_IO: cannot ask. */
+/* Asked of the name service in a child that ends at once: its modules are other people's code
+ * (LDAP, systemd), which would stay in this process for good. IKE_E_STATE: no such group. IKE_E_IO:
+ * cannot ask. */
 IKE_CHECKED enum ike_err group_find(const char *name, gid_t *out);
 
 #endif

@@ -37,15 +37,18 @@ static void write_timed(void *arg, enum log_level level, const char *text)
 	clock_gettime(CLOCK_REALTIME, &now);
 	if (gmtime_r(&now.tv_sec, &utc))
 		(void)strftime(stamp, sizeof stamp, "%Y-%m-%dT%H:%M:%S", &utc);
-	fprintf(stderr, "%s.%03ldZ oe-iked: %s%s\n", stamp, now.tv_nsec / 1000000, prefix(level), text);
+	fprintf(stderr, "%s.%03ldZ oe-iked: %s%s\n", stamp, now.tv_nsec / 1000000, prefix(level),
+		text);
 }
 
 static void write_syslog(void *arg, enum log_level level, const char *text)
 {
-	int priority = level == LOG_LEVEL_ERROR ? LOG_ERR : level == LOG_LEVEL_INFO ? LOG_INFO : LOG_DEBUG;
+	static const int priorities[] = {
+		[LOG_LEVEL_ERROR] = LOG_ERR, [LOG_LEVEL_INFO] = LOG_INFO, [LOG_LEVEL_DEBUG] = LOG_DEBUG,
+	};
 
 	(void)arg;
-	syslog(priority, "%s", text);
+	syslog(priorities[level], "%s", text);
 }
 
 void logger_to_stderr(struct log *log, enum log_level max)

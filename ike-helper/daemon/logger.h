@@ -6,7 +6,8 @@
 
 #include "base/log.h"
 
-/* A time in front of each line, unless the journal, which adds its own, reads them (JOURNAL_STREAM). */
+/* A time in front of each line, unless the journal, which adds its own, reads them
+ * (JOURNAL_STREAM). */
 void logger_to_stderr(struct log *log, enum log_level max);
 void logger_to_syslog(struct log *log, enum log_level max);
 

@@ -74,8 +74,9 @@ enum ike_err loop_new(const struct loop_user *user, struct loop **out)
 	loop->sigterm = evsignal_new(loop->base, SIGTERM, on_stop, loop);
 	loop->sigint = evsignal_new(loop->base, SIGINT, on_stop, loop);
 	loop->sighup = evsignal_new(loop->base, SIGHUP, on_reload, loop);
-	if (!loop->timer || !loop->sigterm || !loop->sigint || !loop->sighup || event_add(loop->timer, NULL) != 0 ||
-	    event_add(loop->sigterm, NULL) != 0 || event_add(loop->sigint, NULL) != 0 || event_add(loop->sighup, NULL) != 0)
+	if (!loop->timer || !loop->sigterm || !loop->sigint || !loop->sighup ||
+	    event_add(loop->timer, NULL) != 0 || event_add(loop->sigterm, NULL) != 0 ||
+	    event_add(loop->sigint, NULL) != 0 || event_add(loop->sighup, NULL) != 0)
 		goto fail;
 	*out = loop;
 	return IKE_OK;

@@ -1,7 +1,7 @@
 /* loop.h - time, signals and the one timer.
  *
- * The clock is CLOCK_BOOTTIME in milliseconds: deadlines pass while the machine sleeps, and the timer fires at once when it
- * wakes up.
+ * The clock is CLOCK_BOOTTIME in milliseconds: deadlines pass while the machine sleeps, and the
+ * timer fires at once when it wakes up.
  */
 #ifndef OE_DAEMON_LOOP_H
 #define OE_DAEMON_LOOP_H
@@ -30,8 +30,8 @@ uint64_t loop_now_ms(void);
 /* Call due() once at this time; replaces the time set before. UINT64_MAX: never. */
 void loop_wake_at(struct loop *loop, uint64_t at_ms);
 
-/* The kernel's events: call this when fd is readable; at most one such fd. (main.c cannot include libevent's header: its
- * EV_CLOSED is not ike.h's.) IKE_E_NOMEM. */
+/* The kernel's events: call this when fd is readable; at most one such fd. (main.c cannot include
+ * libevent's header: its EV_CLOSED is not ike.h's.) IKE_E_NOMEM. */
 IKE_CHECKED enum ike_err loop_watch(struct loop *loop, int fd, void (*readable)(void *arg));
 
 /* Until loop_end(). IKE_E_IO: the loop broke. */

@@ -64,7 +64,7 @@ static enum ike_err stopped(const char *format, ...)
 	return IKE_E_IO;
 }
 
-/* Steps of the start ---------------------------------------------------------------------------------------------- */
+/* Steps of the start --------------------------------------------------------------------------- */
 
 static enum ike_err start_libraries(struct daemon *d)
 {
@@ -79,12 +79,14 @@ static enum ike_err start_key(struct daemon *d)
 {
 	char error[SIGNER_ERROR_MAX];
 
-	if (d->conf.server_key[0] == '\0' || signer_open(d->conf.server_key, &d->bridge.signer, error) == IKE_OK)
+	if (d->conf.server_key[0] == '\0' ||
+	    signer_open(d->conf.server_key, &d->bridge.signer, error) == IKE_OK)
 		return IKE_OK;
 	return stopped("%s", error);
 }
 
-/* Before the kernel's turn: opening it clears away what an earlier run left, and that must not be what a running one owns. */
+/* Before the kernel's turn: opening it clears away what an earlier run left, and that must not be
+ * what a running one owns. */
 static enum ike_err start_sockets(struct daemon *d)
 {
 	char error[NET_ERROR_MAX];
@@ -92,7 +94,8 @@ static enum ike_err start_sockets(struct daemon *d)
 
 	if (d->conf.control_group[0] != '\0' && group_find(d->conf.control_group, &group) != IKE_OK)
 		return stopped("control-group: there is no group \"%s\"", d->conf.control_group);
-	if (unix_listen(d->conf.control_socket, SOCK_STREAM, group, &d->control_listener, error) != IKE_OK)
+	if (unix_listen(d->conf.control_socket, SOCK_STREAM, group, &d->control_listener, error) !=
+	    IKE_OK)
 		return stopped("control-socket: %s", error);
 	if (net_open(&d->conf, !d->options.fake_kernel, &d->log, &d->bridge.net, error) != IKE_OK)
 		return stopped("%s", error);
@@ -108,13 +111,15 @@ static enum ike_err start_kernel(struct daemon *d)
 	uint32_t suites;
 	enum ike_err err;
 
-	err = d->options.fake_kernel ? kernel_fake_open(&d->log, kernel) : kernel_xfrm_open(&d->log, kernel, &why);
+	err = d->options.fake_kernel ? kernel_fake_open(&d->log, kernel)
+				     : kernel_xfrm_open(&d->log, kernel, &why);
 	if (err != IKE_OK)
 		return stopped("%s", why);
 	if (kernel_check_esp(*kernel, &suites, &why) != IKE_OK)
 		return stopped("%s", why);
 	if (kernel_install_exemptions(*kernel) != IKE_OK)
-		return stopped("the kernel does not take the policies that exempt DNS, DHCP and neighbour discovery");
+		return stopped("the kernel does not take the policies that exempt DNS, DHCP and "
+			       "neighbour discovery");
 	return IKE_OK;
 }
 
@@ -150,7 +155,8 @@ static void on_reload(void *arg)
 	rows = conf_options(&n);
 	for (i = 0; i < n; i++)
 		if (rows[i].kind != OPTION_LEVEL && !conf_same(&rows[i], &d->conf, new))
-			log_error(&d->log, "%s has changed in %s: restart oe-iked to use it", rows[i].name, d->options.file);
+			log_error(&d->log, "%s has changed in %s: restart oe-iked to use it",
+				  rows[i].name, d->options.file);
 	d->conf.log_level = d->log.max = new->log_level;
 	log_info(&d->log, "read %s again", d->options.file);
 	free(new);
@@ -208,14 +214,17 @@ static enum ike_err start_core(struct daemon *d)
 	d->rng.fill = fill_random;
 	bridge_tunnel_env(&d->bridge, &d->env);
 	if (ike_new(&ike, &d->rng, &d->log, &d->bridge.ike) != IKE_OK ||
-	    tunnels_new(&tunnels, &d->env, d->bridge.ike, &d->rng, &d->log, &d->bridge.tunnels) != IKE_OK)
+	    tunnels_new(&tunnels, &d->env, d->bridge.ike, &d->rng, &d->log, &d->bridge.tunnels) !=
+		    IKE_OK)
 		return stopped("out of memory");
 	return IKE_OK;
 }
 
 static enum ike_err start_loop(struct daemon *d)
 {
-	const struct loop_user user = { .arg = d, .due = on_due, .stop = on_stop, .reload = on_reload };
+	const struct loop_user user = {
+		.arg = d, .due = on_due, .stop = on_stop, .reload = on_reload
+	};
 	struct net_user net;
 	int fd = kernel_event_fd(d->bridge.kernel);
 
@@ -250,8 +259,13 @@ static enum ike_err start_service(struct daemon *d)
 	if (resolverd_new(base, listener, &resolver, &d->log, &d->bridge.resolverd) != IKE_OK)
 		return stopped("out of memory");
 	people = (struct controld_user){
-		.arg = d, .now_ms = on_time_asked, .done = on_changed, .tunnels = d->bridge.tunnels, .ike = d->bridge.ike,
-		.net = d->bridge.net, .resolverd = d->bridge.resolverd,
+		.arg = d,
+		.now_ms = on_time_asked,
+		.done = on_changed,
+		.tunnels = d->bridge.tunnels,
+		.ike = d->bridge.ike,
+		.net = d->bridge.net,
+		.resolverd = d->bridge.resolverd,
 	};
 	listener = d->control_listener;
 	d->control_listener = -1;
@@ -266,7 +280,8 @@ static enum ike_err start_finish(struct daemon *d)
 		return stopped("cannot give up privileges");
 	bridge_pump(&d->bridge);
 	startup_ready();
-	log_info(&d->log, "ready%s", d->options.fake_kernel ? " (kernel in memory: no packet is protected)" : "");
+	log_info(&d->log, "ready%s",
+		 d->options.fake_kernel ? " (kernel in memory: no packet is protected)" : "");
 	return IKE_OK;
 }
 
@@ -275,8 +290,8 @@ static enum ike_err start(struct daemon *d)
 	static enum ike_err (*const steps[])(struct daemon *d) = {
 		start_libraries,        /* randomness, ciphers */
 		start_key,              /* server-key */
-		start_sockets,          /* control socket, UDP ports: a second oe-iked stops here */
-		start_kernel,           /* clear what a crash left, ask for ESP, exempt what must never be encrypted */
+		start_sockets,          /* control socket, UDP: a second oe-iked stops here */
+		start_kernel,           /* clear what a crash left, ask for ESP, exempt DNS, ND, ... */
 		start_core,             /* IKE, tunnels */
 		start_loop,             /* timer, signals, network, kernel events */
 		start_service,          /* resolver and control sockets */
@@ -290,7 +305,8 @@ static enum ike_err start(struct daemon *d)
 	return err;
 }
 
-/* In reverse; the kernel forgets us last but one, so that nothing is cleared while somebody still asks. */
+/* In reverse; the kernel forgets us last but one, so that nothing is cleared while somebody still
+ * asks. */
 static void finish(struct daemon *d)
 {
 	struct bridge *b = &d->bridge;
@@ -313,7 +329,7 @@ static void finish(struct daemon *d)
 	signer_close(b->signer);
 }
 
-/* Command line ---------------------------------------------------------------------------------------------------- */
+/* Command line --------------------------------------------------------------------------------- */
 
 static void print_help(void)
 {
@@ -338,9 +354,12 @@ enum { OPTION_CHECK = 256, OPTION_KERNEL };
 static int read_options(int argc, char **argv, struct options *out)
 {
 	static const struct option known[] = {
-		{ "config", required_argument, NULL, 'c' },     { "foreground", no_argument, NULL, 'd' },
-		{ "check", no_argument, NULL, OPTION_CHECK },   { "kernel", required_argument, NULL, OPTION_KERNEL },
-		{ "version", no_argument, NULL, 'V' },          { "help", no_argument, NULL, 'h' },
+		{ "config", required_argument, NULL, 'c' },
+		{ "foreground", no_argument, NULL, 'd' },
+		{ "check", no_argument, NULL, OPTION_CHECK },
+		{ "kernel", required_argument, NULL, OPTION_KERNEL },
+		{ "version", no_argument, NULL, 'V' },
+		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 },
 	};
 	const char *environment = getenv("OE_CONF");
@@ -365,7 +384,9 @@ static int read_options(int argc, char **argv, struct options *out)
 			break;
 		case OPTION_KERNEL:
 			if (strcmp(optarg, "fake") != 0) {
-				fprintf(stderr, "oe-iked: --kernel=%s: only \"fake\" can be asked for\n", optarg);
+				fprintf(stderr,
+					"oe-iked: --kernel=%s: only \"fake\" can be asked for\n",
+					optarg);
 				return EXIT_USAGE;
 			}
 			out->fake_kernel = true;
@@ -382,13 +403,15 @@ static int read_options(int argc, char **argv, struct options *out)
 		}
 	if (optind == argc)
 		return -1;
-	fprintf(stderr, "oe-iked: \"%s\" is not expected; --help tells how to use it\n", argv[optind]);
+	fprintf(stderr, "oe-iked: \"%s\" is not expected; --help tells how to use it\n",
+		argv[optind]);
 	return EXIT_USAGE;
 }
 
 static int check(struct daemon *d)
 {
-	int status = start_libraries(d) == IKE_OK && start_key(d) == IKE_OK ? EXIT_SUCCESS : EXIT_USAGE;
+	int status =
+		start_libraries(d) == IKE_OK && start_key(d) == IKE_OK ? EXIT_SUCCESS : EXIT_USAGE;
 
 	signer_close(d->bridge.signer);
 	if (status == EXIT_SUCCESS)
@@ -399,7 +422,8 @@ static int check(struct daemon *d)
 int main(int argc, char **argv)
 {
 	static struct daemon d = {
-		.control_listener = -1, .bridge = { .trim_at_ms = UINT64_MAX, .stop_by_ms = UINT64_MAX },
+		.control_listener = -1,
+		.bridge = { .trim_at_ms = UINT64_MAX, .stop_by_ms = UINT64_MAX },
 	};
 	char error[CONF_ERROR_MAX];
 	int status = read_options(argc, argv, &d.options);
@@ -421,7 +445,9 @@ int main(int argc, char **argv)
 		logger_to_syslog(&d.log, d.conf.log_level);
 	d.bridge.log = &d.log;
 
-	status = start(&d) == IKE_OK && loop_run(d.bridge.loop) == IKE_OK ? EXIT_SUCCESS : EXIT_FAILURE;
+	status = EXIT_FAILURE;
+	if (start(&d) == IKE_OK && loop_run(d.bridge.loop) == IKE_OK)
+		status = EXIT_SUCCESS;
 	finish(&d);
 	if (status == EXIT_SUCCESS)
 		log_info(&d.log, "stopped");

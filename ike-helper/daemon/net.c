@@ -47,7 +47,7 @@ union control {
 		  CMSG_SPACE(sizeof(struct sock_extended_err) + sizeof(struct sockaddr_in6))];
 };
 
-/* Addresses ------------------------------------------------------------------------------------------------------ */
+/* Addresses ------------------------------------------------------------------------------------ */
 
 static socklen_t to_sockaddr(const struct ip_endpoint *from, struct sockaddr_storage *to)
 {
@@ -118,10 +118,11 @@ static bool local_address(struct msghdr *m, struct ip_addr *to)
 	return false;
 }
 
-/* In ------------------------------------------------------------------------------------------------------------- */
+/* In ------------------------------------------------------------------------------------------- */
 
-/* Take the marker off. False: this is not IKE. Without a marker on the NAT-T port it is ESP that the kernel did not want
- * (RFC 3948 2.1); a message from a peer's NAT-T port may carry one on ours too. */
+/* Take the marker off. False: this is not IKE. Without a marker on the NAT-T port it is ESP that
+ * the kernel did not want (RFC 3948 2.1); a message from a peer's NAT-T port may carry one on ours
+ * too. */
 static bool unwrap(struct net *net, const struct ip_path *path, struct span *datagram)
 {
 	static const uint8_t marker[MARKER_LEN];
@@ -141,7 +142,8 @@ static bool unwrap(struct net *net, const struct ip_path *path, struct span *dat
 	return true;
 }
 
-static void note_icmp(struct port *port, struct msghdr *m, const struct sockaddr_storage *remote, size_t n)
+static void note_icmp(struct port *port, struct msghdr *m, const struct sockaddr_storage *remote,
+		      size_t n)
 {
 	struct cmsghdr *c;
 	struct ip_path path = { .local = port->at };
@@ -158,8 +160,10 @@ static void note_icmp(struct port *port, struct msghdr *m, const struct sockaddr
 		    !(c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_RECVERR))
 			continue;
 		memcpy(&error, CMSG_DATA(c), sizeof error);
-		/* Anybody can send one: it ends nothing (RFC 7296 2.4), but it tells a person something. */
-		log_debug(port->net->log, "%s: %s (ICMP)", ip_endpoint_text(&path.remote, text), strerror((int)error.ee_errno));
+		/* Anybody can send one: it ends nothing (RFC 7296 2.4), but it tells a person
+		 * something. */
+		log_debug(port->net->log, "%s: %s (ICMP)", ip_endpoint_text(&path.remote, text),
+			  strerror((int)error.ee_errno));
 		if (error.ee_errno != EMSGSIZE && unwrap(port->net, &path, &datagram))
 			port->net->user.undelivered(port->net->user.arg, datagram);
 		return;
@@ -167,8 +171,8 @@ static void note_icmp(struct port *port, struct msghdr *m, const struct sockaddr
 }
 
 /* One message from fd; n < 0: nothing there. */
-static ssize_t receive(struct port *port, int flags, struct sockaddr_storage *remote, union control *control,
-		       struct msghdr *m)
+static ssize_t receive(struct port *port, int flags, struct sockaddr_storage *remote,
+		       union control *control, struct msghdr *m)
 {
 	struct iovec iov = { .iov_base = port->net->buffer, .iov_len = sizeof port->net->buffer };
 	ssize_t n;
@@ -195,7 +199,8 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	for (i = 0; i < BATCH_MAX && (n = receive(port, MSG_ERRQUEUE, &remote, &control, &m)) >= 0; i++)
+	for (i = 0; i < BATCH_MAX && (n = receive(port, MSG_ERRQUEUE, &remote, &control, &m)) >= 0;
+	     i++)
 		note_icmp(port, &m, &remote, (size_t)n);
 	for (i = 0; i < BATCH_MAX; i++) {
 		struct ip_path path;
@@ -205,7 +210,7 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 		if (n < 0 && (errno == EAGAIN || errno == EINTR))
 			break;
 		if (n < 0)
-			continue;       /* the ICMP error of a datagram that we sent: noted above or next time */
+			continue;       /* the ICMP error of a datagram of ours */
 		net->stats.received++;
 		if (!from_sockaddr(&remote, &path.remote) || !local_address(&m, &path.local.addr))
 			continue;
@@ -216,7 +221,7 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 	}
 }
 
-/* Out ------------------------------------------------------------------------------------------------------------ */
+/* Out ------------------------------------------------------------------------------------------ */
 
 static struct port *port_for(struct net *net, const struct ip_endpoint *local)
 {
@@ -285,7 +290,8 @@ void net_send(struct net *net, const struct ip_path *path, struct span datagram)
 	if (port) {
 		m.msg_namelen = to_sockaddr(&path->remote, &remote);
 		set_source(&m, &control, &path->local.addr);
-		/* The first try may be told the ICMP error of an earlier datagram instead of being sent. */
+		/* The first try may be told the ICMP error of an earlier datagram instead of being
+		 * sent. */
 		for (tries = 0; n < 0 && tries < 2; tries++)
 			n = sendmsg(port->fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL);
 	}
@@ -298,7 +304,7 @@ void net_send(struct net *net, const struct ip_path *path, struct span datagram)
 		  ip_endpoint_text(&path->remote, to), strerror(errno));
 }
 
-/* Open ----------------------------------------------------------------------------------------------------------- */
+/* Open ----------------------------------------------------------------------------------------- */
 
 static bool set_on(int fd, int level, int option, int value)
 {
@@ -308,10 +314,12 @@ static bool set_on(int fd, int level, int option, int value)
 static bool set_options(int fd, uint8_t family)
 {
 	if (family == IP_V4)
-		return set_on(fd, IPPROTO_IP, IP_PKTINFO, 1) && set_on(fd, IPPROTO_IP, IP_RECVERR, 1) &&
-		       /* Fragments of our own size, and never a path MTU that an ICMP message made up. */
+		return set_on(fd, IPPROTO_IP, IP_PKTINFO, 1) &&
+		       set_on(fd, IPPROTO_IP, IP_RECVERR, 1) &&
+		       /* Never a path MTU that an ICMP message made up. */
 		       set_on(fd, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_DONT);
-	return set_on(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1) && set_on(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, 1) &&
+	return set_on(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1) &&
+	       set_on(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, 1) &&
 	       set_on(fd, IPPROTO_IPV6, IPV6_RECVERR, 1) &&
 	       set_on(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_DONT);
 }
@@ -321,20 +329,25 @@ static enum ike_err bind_error(const struct ip_endpoint *at, char *error)
 	char text[IP_ENDPOINT_TEXT_MAX];
 
 	if (errno == EADDRINUSE)
-		snprintf(error, NET_ERROR_MAX, "UDP port %u is in use (%s): is another IKE daemon running? Stop it, or choose "
-			 "other ports with ike-port and natt-port", at->port, ip_endpoint_text(at, text));
+		snprintf(error, NET_ERROR_MAX,
+			 "UDP port %u is in use (%s): is another IKE daemon running? Stop it, "
+			 "or choose other ports with ike-port and natt-port",
+			 at->port, ip_endpoint_text(at, text));
 	else if (errno == EACCES)
-		snprintf(error, NET_ERROR_MAX, "no permission for UDP port %u (%s): start as root", at->port,
-			 ip_endpoint_text(at, text));
+		snprintf(error, NET_ERROR_MAX, "no permission for UDP port %u (%s): start as root",
+			 at->port, ip_endpoint_text(at, text));
 	else if (errno == EADDRNOTAVAIL)
-		snprintf(error, NET_ERROR_MAX, "%s is not an address of this host: correct the option listen",
+		snprintf(error, NET_ERROR_MAX,
+			 "%s is not an address of this host: correct the option listen",
 			 ip_endpoint_text(at, text));
 	else
-		snprintf(error, NET_ERROR_MAX, "cannot use UDP %s: %s", ip_endpoint_text(at, text), strerror(errno));
+		snprintf(error, NET_ERROR_MAX, "cannot use UDP %s: %s", ip_endpoint_text(at, text),
+			 strerror(errno));
 	return IKE_E_IO;
 }
 
-static enum ike_err port_open(struct net *net, const struct ip_endpoint *at, bool wildcard, bool kernel, char *error)
+static enum ike_err port_open(struct net *net, const struct ip_endpoint *at, bool wildcard,
+			      bool kernel, char *error)
 {
 	struct port *port = &net->ports[net->n_ports];
 	struct sockaddr_storage address;
@@ -343,7 +356,8 @@ static enum ike_err port_open(struct net *net, const struct ip_endpoint *at, boo
 
 	if (fd < 0 && errno == EAFNOSUPPORT && wildcard)
 		return IKE_OK;
-	if (fd < 0 || !set_options(fd, at->addr.family) || bind(fd, (struct sockaddr *)&address, n) != 0) {
+	if (fd < 0 || !set_options(fd, at->addr.family) ||
+	    bind(fd, (struct sockaddr *)&address, n) != 0) {
 		(void)bind_error(at, error);
 		if (fd >= 0)
 			close(fd);
@@ -354,17 +368,20 @@ static enum ike_err port_open(struct net *net, const struct ip_endpoint *at, boo
 	if (!kernel)
 		return IKE_OK;
 	if (kernel_socket_bypass(fd, at->addr.family == IP_V4 ? IP_V4 : IP_V6) != IKE_OK) {
-		snprintf(error, NET_ERROR_MAX, "the kernel does not let IKE's own sockets pass by IPsec policies: start as root");
+		snprintf(error, NET_ERROR_MAX, "the kernel does not let IKE's own sockets pass by "
+			 "IPsec policies: start as root");
 		return IKE_E_IO;
 	}
 	if (at->port == net->natt_port && kernel_socket_encap(fd) != IKE_OK)
-		log_info(net->log, "this kernel does not take %s ESP from UDP: no tunnels through a NAT",
+		log_info(net->log,
+			 "this kernel does not take %s ESP from UDP: no tunnels through a NAT",
 			 at->addr.family == IP_V4 ? "IPv4" : "IPv6");
 	return IKE_OK;
 }
 
-static enum ike_err address_open(struct net *net, const struct conf *conf, const struct ip_addr *address, bool wildcard,
-				 bool kernel, char *error)
+static enum ike_err address_open(struct net *net, const struct conf *conf,
+				 const struct ip_addr *address, bool wildcard, bool kernel,
+				 char *error)
 {
 	struct ip_endpoint ike = { .addr = *address, .port = (uint16_t)conf->ike_port };
 	struct ip_endpoint natt = { .addr = *address, .port = (uint16_t)conf->natt_port };

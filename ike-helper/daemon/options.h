@@ -1,4 +1,5 @@
-/* options.h - every option of oe.conf, once: its name, kind, default, bounds and what a person is told about it.
+/* options.h - every option of oe.conf, once: its name, kind, default, bounds and what a person is
+ * told about it.
  *
  * conf.c reads files by this list; the unit test holds oe.conf.example and docs/oe.conf.5 to it.
  *
@@ -14,13 +15,14 @@
 #define OE_DAEMON_OPTIONS_H
 
 #define CONF_OPTIONS(X) \
-	X("resolver-socket", resolver_socket, OPTION_PATH, RUNSTATEDIR "/unbound-oe/resolver.sock", 0, CONF_SOCKET_MAX, \
+	X("resolver-socket", resolver_socket, OPTION_PATH, \
+	  RUNSTATEDIR "/unbound-oe/resolver.sock", 0, CONF_SOCKET_MAX, \
 	  "Where Unbound's module reaches oe-iked. Both read this option.") \
 	X("resolver-group", resolver_group, OPTION_WORD, "", 0, CONF_WORD_MAX, \
 	  "The group that may open resolver-socket: the one that Unbound runs in. When this\n" \
 	  "is not set it is \"unbound\" if there is such a group, else root's.") \
-	X("control-socket", control_socket, OPTION_PATH, RUNSTATEDIR "/unbound-oe/control.sock", 0, CONF_SOCKET_MAX, \
-	  "Where the command oe reaches oe-iked. Both read this option.") \
+	X("control-socket", control_socket, OPTION_PATH, RUNSTATEDIR "/unbound-oe/control.sock", \
+	  0, CONF_SOCKET_MAX, "Where the command oe reaches oe-iked. Both read this option.") \
 	X("control-group", control_group, OPTION_WORD, "", 0, CONF_WORD_MAX, \
 	  "A group that may use oe, besides root. Its members can take tunnels down.") \
 	X("deadline", deadline_ms, OPTION_NUMBER, "1500", 100, 60000, \

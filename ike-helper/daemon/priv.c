@@ -27,7 +27,8 @@ enum ike_err priv_seal(void)
 	return IKE_OK;
 }
 
-/* The bounding set limits what an exec could get back. EPERM: without CAP_SETPCAP there is nothing to get back as no_new_privs holds. */
+/* The bounding set limits what an exec could get back. EPERM: without CAP_SETPCAP there is nothing
+ * to get back as no_new_privs holds. */
 static void drop_bounding_set(void)
 {
 	int capability;

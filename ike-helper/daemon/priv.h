@@ -5,12 +5,13 @@
 #include "base/err.h"
 #include "base/log.h"
 
-/* First thing in main(): keys are in this memory, so no core dump and no debugger of the same user; files that we make
- * are private. IKE_E_IO. */
+/* First thing in main(): keys are in this memory, so no core dump and no debugger of the same user;
+ * files that we make are private. IKE_E_IO. */
 IKE_CHECKED enum ike_err priv_seal(void);
 
-/* When all sockets are open: keep CAP_NET_ADMIN, which netlink asks for at every change, and give up every other
- * capability for good, across exec too. Logged. A process that has none to give up is fine. IKE_E_IO. */
+/* When all sockets are open: keep CAP_NET_ADMIN, which netlink asks for at every change, and give
+ * up every other capability for good, across exec too. Logged. A process that has none to give up
+ * is fine. IKE_E_IO. */
 IKE_CHECKED enum ike_err priv_drop(const struct log *log);
 
 #endif

@@ -76,7 +76,7 @@ static void client_close(struct client *c, const char *why)
 	d->user.gone(d->user.arg, id);
 }
 
-/* Out ------------------------------------------------------------------------------------------------------------ */
+/* Out ------------------------------------------------------------------------------------------ */
 
 /* True when the datagram has gone or can never go (*broken). */
 static bool send_now(struct client *c, struct span datagram, bool *broken)
@@ -152,13 +152,15 @@ static bool client_send(struct client *c, const struct rp_message *message)
 static bool send_hello(struct client *c)
 {
 	struct rp_message hello = {
-		.type = RP_HELLO, .u.hello = { .version_min = RP_VERSION, .version_max = RP_VERSION },
+		.type = RP_HELLO,
+		.u.hello = { .version_min = RP_VERSION, .version_max = RP_VERSION },
 	};
 
 	return client_send(c, &hello);
 }
 
-void resolverd_verdict(struct resolverd *d, uint64_t client, uint32_t id, const struct rp_verdict *verdict)
+void resolverd_verdict(struct resolverd *d, uint64_t client, uint32_t id,
+		       const struct rp_verdict *verdict)
 {
 	struct rp_message message = { .type = RP_VERDICT, .id = id, .u.verdict = *verdict };
 	struct client *c;
@@ -187,7 +189,7 @@ unsigned resolverd_clients(const struct resolverd *d)
 	return d->n_clients;
 }
 
-/* In ------------------------------------------------------------------------------------------------------------- */
+/* In ------------------------------------------------------------------------------------------- */
 
 static bool handle_hello(struct client *c, const struct rp_hello *hello)
 {
@@ -251,7 +253,7 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 
 	(void)what;
 	for (i = 0; i < BATCH_MAX; i++) {
-		/* MSG_TRUNC: the datagram's own length, so that one that is too long is seen to be. */
+		/* MSG_TRUNC: the datagram's own length, also of one that is too long. */
 		ssize_t n = recv(fd, d->buffer, sizeof d->buffer, MSG_TRUNC);
 
 		if (n < 0 && (errno == EAGAIN || errno == EINTR))
@@ -282,8 +284,8 @@ static void on_acceptable(evutil_socket_t fd, short what, void *arg)
 		return;
 	c = d->n_clients < CLIENTS_MAX ? calloc(1, sizeof *c) : NULL;
 	if (!c) {
-		log_error(d->log, "resolver connection refused (%s): there are %u already", unix_peer_text(connection, peer),
-			  d->n_clients);
+		log_error(d->log, "resolver connection refused (%s): there are %u already",
+			  unix_peer_text(connection, peer), d->n_clients);
 		close(connection);
 		return;
 	}
@@ -296,16 +298,18 @@ static void on_acceptable(evutil_socket_t fd, short what, void *arg)
 	c->readable = event_new(d->base, connection, EV_READ | EV_PERSIST, on_readable, c);
 	c->writable = event_new(d->base, connection, EV_WRITE, on_writable, c);
 	if (!c->readable || !c->writable || event_add(c->readable, NULL) != 0) {
-		log_error(d->log, "resolver connection refused (%s): out of memory", unix_peer_text(connection, peer));
+		log_error(d->log, "resolver connection refused (%s): out of memory",
+			  unix_peer_text(connection, peer));
 		client_free(c);
 		return;
 	}
-	log_info(d->log, "resolver connection %llu from %s", (unsigned long long)c->id, unix_peer_text(connection, peer));
+	log_info(d->log, "resolver connection %llu from %s", (unsigned long long)c->id,
+		 unix_peer_text(connection, peer));
 	(void)send_hello(c);
 }
 
-enum ike_err resolverd_new(struct event_base *base, int listener, const struct resolverd_user *user, const struct log *log,
-			   struct resolverd **out)
+enum ike_err resolverd_new(struct event_base *base, int listener, const struct resolverd_user *user,
+			   const struct log *log, struct resolverd **out)
 {
 	struct resolverd *d = calloc(1, sizeof *d);
 

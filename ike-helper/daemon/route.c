@@ -62,8 +62,10 @@ static bool ask(struct route *r, const struct ip_addr *address, struct answer *o
 	} in;
 	struct span dst = ip_bytes(address);
 	struct question question = {
-		.header = { .nlmsg_type = RTM_GETROUTE, .nlmsg_flags = NLM_F_REQUEST, .nlmsg_seq = ++r->seq },
-		.route = { .rtm_family = address->family == IP_V4 ? AF_INET : AF_INET6, .rtm_dst_len = (uint8_t)(dst.n * 8) },
+		.header = { .nlmsg_type = RTM_GETROUTE, .nlmsg_flags = NLM_F_REQUEST,
+			    .nlmsg_seq = ++r->seq },
+		.route = { .rtm_family = address->family == IP_V4 ? AF_INET : AF_INET6,
+			   .rtm_dst_len = (uint8_t)(dst.n * 8) },
 		.dst_header = { .rta_type = RTA_DST, .rta_len = (unsigned short)RTA_LENGTH(dst.n) },
 	};
 	ssize_t n;
@@ -75,7 +77,8 @@ static bool ask(struct route *r, const struct ip_addr *address, struct answer *o
 	question.header.nlmsg_len = (uint32_t)(offsetof(struct question, dst) + dst.n);
 	if (send(r->fd, &question, question.header.nlmsg_len, 0) < 0)
 		return false;
-	/* The kernel answers before send() returns; what is older than our question is left from one that timed out. */
+	/* The kernel answers before send() returns; what is older than our question is left from
+	 * one that timed out. */
 	do {
 		n = recv(r->fd, &in, sizeof in, 0);
 	} while (n >= (ssize_t)sizeof in.header && in.header.nlmsg_seq != r->seq);
@@ -113,8 +116,8 @@ enum ike_err route_source(struct route *route, const struct ip_addr *remote, str
 	struct answer answer;
 
 	memset(local, 0, sizeof *local);
-	if (!ask(route, remote, &answer) || answer.type != RTN_UNICAST || answer.source.family == IP_NONE ||
-	    !choose(route->conf, &answer.source))
+	if (!ask(route, remote, &answer) || answer.type != RTN_UNICAST ||
+	    answer.source.family == IP_NONE || !choose(route->conf, &answer.source))
 		return IKE_E_REFUSED;
 	*local = answer.source;
 	return IKE_OK;

@@ -1,8 +1,8 @@
 /* route.h - what the kernel's routing table says about an address, asked at once over rtnetlink.
  *
- * One question gives both answers that tunnel/ needs. Not a connected UDP socket: connect() looks at IPsec policies, so that
- * for a protected address without an SA it would start an acquire or fail; and bind(), as a test for an address of our own,
- * lies where ip_nonlocal_bind is set.
+ * One question gives both answers that tunnel/ needs. Not a connected UDP socket: connect() looks
+ * at IPsec policies, so that for a protected address without an SA it would start an acquire or
+ * fail; and bind(), as a test for an address of our own, lies where ip_nonlocal_bind is set.
  */
 #ifndef OE_DAEMON_ROUTE_H
 #define OE_DAEMON_ROUTE_H
@@ -20,7 +20,8 @@ IKE_CHECKED enum ike_err route_open(const struct conf *conf, struct route **out)
 void route_close(struct route *route);  /* NULL is fine */
 
 /* The address from which this host sends to remote. IKE_E_REFUSED: no route. */
-IKE_CHECKED enum ike_err route_source(struct route *route, const struct ip_addr *remote, struct ip_addr *local);
+IKE_CHECKED enum ike_err route_source(struct route *route, const struct ip_addr *remote,
+				      struct ip_addr *local);
 
 /* Does this address belong to this host? */
 bool route_is_own(struct route *route, const struct ip_addr *address);

@@ -33,14 +33,17 @@ static enum ike_err read_pem(const char *file, uint8_t *pem, size_t *n, char *er
 	} else if (!S_ISREG(st.st_mode)) {
 		snprintf(error, SIGNER_ERROR_MAX, "server-key: %s is not a file", file);
 	} else if (st.st_mode & (S_IRWXG | S_IRWXO)) {
-		snprintf(error, SIGNER_ERROR_MAX, "server-key: %s can be read by others than its owner; chmod 600 it, and make a "
-			 "new key if somebody may have read it", file);
+		snprintf(error, SIGNER_ERROR_MAX,
+			 "server-key: %s can be read by others than its owner; chmod 600 it, "
+			 "and make a new key if somebody may have read it", file);
 	} else if (st.st_size > PEM_MAX) {
-		snprintf(error, SIGNER_ERROR_MAX, "server-key: %s is too long for a private key", file);
+		snprintf(error, SIGNER_ERROR_MAX, "server-key: %s is too long for a private key",
+			 file);
 	} else {
 		got = read(fd, pem, PEM_MAX);
 		if (got < 0)
-			snprintf(error, SIGNER_ERROR_MAX, "server-key: %s: %s", file, strerror(errno));
+			snprintf(error, SIGNER_ERROR_MAX, "server-key: %s: %s", file,
+				 strerror(errno));
 		else
 			*n = (size_t)got;
 	}
@@ -89,8 +92,8 @@ void signer_close(struct signer *signer)
 	free(signer);
 }
 
-enum ike_err signer_sign(const struct signer *signer, uint32_t hashes, const struct span *parts, unsigned n,
-			 struct wr *auth_value)
+enum ike_err signer_sign(const struct signer *signer, uint32_t hashes, const struct span *parts,
+			 unsigned n, struct wr *auth_value)
 {
 	if (!signer)
 		return IKE_E_UNSUPPORTED;

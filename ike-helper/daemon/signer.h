@@ -1,6 +1,7 @@
 /* signer.h - the one holder of this host's private key.
  *
- * Everything that goes through here is a flat value, so that the key can move to a process of its own.
+ * Everything that goes through here is a flat value, so that the key can move to a process of its
+ * own.
  */
 #ifndef OE_DAEMON_SIGNER_H
 #define OE_DAEMON_SIGNER_H
@@ -14,13 +15,15 @@ struct signer;
 
 enum { SIGNER_ERROR_MAX = 1280, SIGNER_VALUE_MAX = 2048 };
 
-/* Load a PEM file. IKE_E_CONFIG: missing, readable by others than its owner, no key, or one that we do not use;
- * *error is a whole sentence for people that names the file. */
-IKE_CHECKED enum ike_err signer_open(const char *file, struct signer **out, char error[SIGNER_ERROR_MAX]);
+/* Load a PEM file. IKE_E_CONFIG: missing, readable by others than its owner, no key, or one that we
+ * do not use; *error is a whole sentence for people that names the file. */
+IKE_CHECKED enum ike_err signer_open(const char *file, struct signer **out,
+				     char error[SIGNER_ERROR_MAX]);
 void signer_close(struct signer *signer);       /* NULL is fine */
 
-/* The AUTH value of method 14 over the parts. Errors as privkey_sign(); IKE_E_UNSUPPORTED also for signer NULL. */
-IKE_CHECKED enum ike_err signer_sign(const struct signer *signer, uint32_t hashes, const struct span *parts, unsigned n,
-				     struct wr *auth_value);
+/* The AUTH value of method 14 over the parts. Errors as privkey_sign(); IKE_E_UNSUPPORTED also for
+ * signer NULL. */
+IKE_CHECKED enum ike_err signer_sign(const struct signer *signer, uint32_t hashes,
+				     const struct span *parts, unsigned n, struct wr *auth_value);
 
 #endif

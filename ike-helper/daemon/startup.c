@@ -12,7 +12,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* The parent waits at the other end; -1 in the foreground. Process state, as the standard descriptors are. */
+/* The parent waits at the other end; -1 in the foreground. Process state, as the standard
+ * descriptors are. */
 static int parent = -1;
 
 static void wait_for_child(int pipe_end, pid_t child)

@@ -4,11 +4,12 @@
 
 #include "base/err.h"
 
-/* Go on in a child without a terminal; the parent waits and exits with the child's word: 0 when startup_ready() is
- * called, or the child's exit status when it ends first. So `oe-iked && echo ready` is true. IKE_E_IO. */
+/* Go on in a child without a terminal; the parent waits and exits with the child's word: 0 when
+ * startup_ready() is called, or the child's exit status when it ends first. So `oe-iked && echo
+ * ready` is true. IKE_E_IO. */
 IKE_CHECKED enum ike_err startup_background(void);
 
-/* Everything works: release the parent, and tell a service manager (NOTIFY_SOCKET, sd_notify(3)). */
+/* All works: release the parent, and tell a service manager (NOTIFY_SOCKET, sd_notify(3)). */
 void startup_ready(void);
 /* The clean stop has begun. */
 void startup_stopping(void);

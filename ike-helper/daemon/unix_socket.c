@@ -19,7 +19,8 @@ static struct sockaddr_un address_of(const char *path)
 	return address;
 }
 
-/* Nobody listens: the kernel says so at once. Anything but ECONNREFUSED (a full queue, another type of socket) is a sign of life. */
+/* Nobody listens: the kernel says so at once. Anything but ECONNREFUSED (a full queue, another type
+ * of socket) is a sign of life. */
 static bool is_stale(const struct sockaddr_un *address, int type)
 {
 	int fd = socket(AF_UNIX, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -27,23 +28,28 @@ static bool is_stale(const struct sockaddr_un *address, int type)
 
 	if (fd < 0)
 		return false;
-	stale = connect(fd, (const struct sockaddr *)address, sizeof *address) != 0 && errno == ECONNREFUSED;
+	stale = connect(fd, (const struct sockaddr *)address, sizeof *address) != 0 &&
+		errno == ECONNREFUSED;
 	close(fd);
 	return stale;
 }
 
-static enum ike_err clear_the_way(const char *path, const struct sockaddr_un *address, int type, char *error)
+static enum ike_err clear_the_way(const char *path, const struct sockaddr_un *address, int type,
+				  char *error)
 {
 	struct stat st;
 
 	if (lstat(path, &st) != 0)
 		return IKE_OK;  /* bind() says what is wrong, if anything is */
 	if (!S_ISSOCK(st.st_mode)) {
-		snprintf(error, UNIX_ERROR_MAX, "%s exists and is not a socket; move it away or choose another path", path);
+		snprintf(error, UNIX_ERROR_MAX,
+			 "%s exists and is not a socket; move it away or choose another path",
+			 path);
 		return IKE_E_CONFLICT;
 	}
 	if (!is_stale(address, type)) {
-		snprintf(error, UNIX_ERROR_MAX, "somebody listens on %s already; is another oe-iked running?", path);
+		snprintf(error, UNIX_ERROR_MAX,
+			 "somebody listens on %s already; is another oe-iked running?", path);
 		return IKE_E_CONFLICT;
 	}
 	(void)unlink(path);
@@ -73,7 +79,8 @@ static bool bind_private(int fd, const struct sockaddr_un *address)
 	return good;
 }
 
-enum ike_err unix_listen(const char *path, int type, gid_t group, int *out, char error[UNIX_ERROR_MAX])
+enum ike_err unix_listen(const char *path, int type, gid_t group, int *out,
+			 char error[UNIX_ERROR_MAX])
 {
 	struct sockaddr_un address = address_of(path);
 	enum ike_err err;
@@ -86,11 +93,13 @@ enum ike_err unix_listen(const char *path, int type, gid_t group, int *out, char
 	make_folder(path);
 	fd = socket(AF_UNIX, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd < 0 || !bind_private(fd, &address)) {
-		snprintf(error, UNIX_ERROR_MAX, "cannot make the socket %s: %s", path, strerror(errno));
+		snprintf(error, UNIX_ERROR_MAX, "cannot make the socket %s: %s", path,
+			 strerror(errno));
 		goto fail;
 	}
 	if (group != (gid_t)-1 && (chown(path, (uid_t)-1, group) != 0 || chmod(path, 0660) != 0)) {
-		snprintf(error, UNIX_ERROR_MAX, "cannot give the socket %s to its group: %s", path, strerror(errno));
+		snprintf(error, UNIX_ERROR_MAX, "cannot give the socket %s to its group: %s", path,
+			 strerror(errno));
 		goto fail_bound;
 	}
 	if (listen(fd, 64) != 0) {
@@ -120,6 +129,7 @@ const char *unix_peer_text(int connection, char to[UNIX_PEER_TEXT_MAX])
 	if (getsockopt(connection, SOL_SOCKET, SO_PEERCRED, &peer, &n) != 0)
 		snprintf(to, UNIX_PEER_TEXT_MAX, "unknown peer");
 	else
-		snprintf(to, UNIX_PEER_TEXT_MAX, "pid %ld, uid %lu", (long)peer.pid, (unsigned long)peer.uid);
+		snprintf(to, UNIX_PEER_TEXT_MAX, "pid %ld, uid %lu", (long)peer.pid,
+			 (unsigned long)peer.uid);
 	return to;
 }

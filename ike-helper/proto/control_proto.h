@@ -1,4 +1,5 @@
-/* control_proto.h - what both ends of the control socket must agree on; docs/control.md is the contract. */
+/* control_proto.h - what both ends of the control socket must agree on; docs/control.md is the
+ * contract. */
 #ifndef OE_PROTO_CONTROL_PROTO_H
 #define OE_PROTO_CONTROL_PROTO_H
 

@@ -1,4 +1,5 @@
-/* oe.conf: every option, every complaint word by word, and the documents that must say the same as the table. */
+/* oe.conf: every option, every complaint word by word, and the documents that must say the same as
+ * the table. */
 #include "config.h"
 
 #include "unit.h"
@@ -144,22 +145,36 @@ static void an_error_leaves_the_defaults(void **state)
 static void complaints_say_where_what_and_what_is_allowed(void **state)
 {
 	(void)state;
-	assert_complaint("\n\ndeadline: soon\n", "FILE:3: deadline: \"soon\" is not a number (allowed: 100 to 60000)");
-	assert_complaint("deadline: 1500ms\n", "FILE:1: deadline: \"1500ms\" is not a number (allowed: 100 to 60000)");
-	assert_complaint("deadline: 99", "FILE:1: deadline: \"99\" is out of range (allowed: 100 to 60000)");
-	assert_complaint("deadline: -1", "FILE:1: deadline: \"-1\" is not a number (allowed: 100 to 60000)");
+	assert_complaint("\n\ndeadline: soon\n",
+			 "FILE:3: deadline: \"soon\" is not a number (allowed: 100 to 60000)");
+	assert_complaint("deadline: 1500ms\n",
+			 "FILE:1: deadline: \"1500ms\" is not a number (allowed: 100 to 60000)");
+	assert_complaint("deadline: 99",
+			 "FILE:1: deadline: \"99\" is out of range (allowed: 100 to 60000)");
+	assert_complaint("deadline: -1",
+			 "FILE:1: deadline: \"-1\" is not a number (allowed: 100 to 60000)");
 	assert_complaint("deadline: 99999999999999999999",
 			 "FILE:1: deadline: \"99999999999999999999\" is out of range (allowed: 100 to 60000)");
-	assert_complaint("ike-port: 0", "FILE:1: ike-port: \"0\" is out of range (allowed: 1 to 65535)");
-	assert_complaint("allow-private: true", "FILE:1: allow-private: \"true\" is neither yes nor no");
-	assert_complaint("server-key: key.pem", "FILE:1: server-key: \"key.pem\" is not an absolute path");
-	assert_complaint("server-identity: a..b", "FILE:1: server-identity: \"a..b\" is not a domain name");
-	assert_complaint("server-identity: .", "FILE:1: server-identity: \".\" is not a domain name");
-	assert_complaint("listen: example.org", "FILE:1: listen: \"example.org\" is not an IPv4 or IPv6 address");
-	assert_complaint("listen: ff02::1", "FILE:1: listen: \"ff02::1\" is not the address of a host");
-	assert_complaint("log-level: 3", "FILE:1: log-level: \"3\" is not a level (allowed: error, info, debug)");
-	assert_complaint("resolver-group: a b", "FILE:1: resolver-group: \"a b\" is not the name of a group");
-	assert_complaint("resolver-group: \"\"", "FILE:1: resolver-group: \"\" is not the name of a group");
+	assert_complaint("ike-port: 0",
+			 "FILE:1: ike-port: \"0\" is out of range (allowed: 1 to 65535)");
+	assert_complaint("allow-private: true",
+			 "FILE:1: allow-private: \"true\" is neither yes nor no");
+	assert_complaint("server-key: key.pem",
+			 "FILE:1: server-key: \"key.pem\" is not an absolute path");
+	assert_complaint("server-identity: a..b",
+			 "FILE:1: server-identity: \"a..b\" is not a domain name");
+	assert_complaint("server-identity: .",
+			 "FILE:1: server-identity: \".\" is not a domain name");
+	assert_complaint("listen: example.org",
+			 "FILE:1: listen: \"example.org\" is not an IPv4 or IPv6 address");
+	assert_complaint("listen: ff02::1",
+			 "FILE:1: listen: \"ff02::1\" is not the address of a host");
+	assert_complaint("log-level: 3",
+			 "FILE:1: log-level: \"3\" is not a level (allowed: error, info, debug)");
+	assert_complaint("resolver-group: a b",
+			 "FILE:1: resolver-group: \"a b\" is not the name of a group");
+	assert_complaint("resolver-group: \"\"",
+			 "FILE:1: resolver-group: \"\" is not the name of a group");
 }
 
 static void long_values_are_refused(void **state)
@@ -168,12 +183,14 @@ static void long_values_are_refused(void **state)
 
 	(void)state;
 	snprintf(text, sizeof text, "resolver-socket: /%0107d\n", 0);
-	snprintf(complaint, sizeof complaint, "FILE:1: resolver-socket: \"/%0107d\" is too long (allowed: 107 bytes)", 0);
+	snprintf(complaint, sizeof complaint,
+		 "FILE:1: resolver-socket: \"/%0107d\" is too long (allowed: 107 bytes)", 0);
 	assert_complaint(text, complaint);
 	snprintf(text, sizeof text, "resolver-socket: /%0106d\n", 0);
 	assert_int_equal(read_text(text), IKE_OK);
 	snprintf(text, sizeof text, "resolver-group: a%063d\n", 0);
-	snprintf(complaint, sizeof complaint, "FILE:1: resolver-group: \"a%063d\" is too long (allowed: 63 bytes)", 0);
+	snprintf(complaint, sizeof complaint,
+		 "FILE:1: resolver-group: \"a%063d\" is too long (allowed: 63 bytes)", 0);
 	assert_complaint(text, complaint);
 	memset(text, 'x', sizeof text - 1);
 	text[sizeof text - 1] = '\0';
@@ -204,9 +221,12 @@ static void broken_lines_are_named(void **state)
 static void an_unknown_option_suggests_the_nearest(void **state)
 {
 	(void)state;
-	assert_complaint("dedline: 5", "FILE:1: unknown option \"dedline\"; do you mean \"deadline\"?");
-	assert_complaint("server_key: /a", "FILE:1: unknown option \"server_key\"; do you mean \"server-key\"?");
-	assert_complaint("tunnel-max: 5", "FILE:1: unknown option \"tunnel-max\"; do you mean \"tunnels-max\"?");
+	assert_complaint("dedline: 5",
+			 "FILE:1: unknown option \"dedline\"; do you mean \"deadline\"?");
+	assert_complaint("server_key: /a",
+			 "FILE:1: unknown option \"server_key\"; do you mean \"server-key\"?");
+	assert_complaint("tunnel-max: 5",
+			 "FILE:1: unknown option \"tunnel-max\"; do you mean \"tunnels-max\"?");
 	assert_complaint("verbosity: 5", "FILE:1: unknown option \"verbosity\"");
 	assert_complaint("x: 5", "FILE:1: unknown option \"x\"");
 }
@@ -217,7 +237,8 @@ static void options_that_contradict_are_refused(void **state)
 	assert_complaint("ike-port: 4500", "FILE: ike-port and natt-port must differ");
 	assert_complaint("accept-anonymous: yes",
 			 "FILE: accept-anonymous: \"yes\" needs server-key: without a key nobody is answered");
-	assert_complaint("resolver-socket: /a\ncontrol-socket: /a", "FILE: resolver-socket and control-socket must differ");
+	assert_complaint("resolver-socket: /a\ncontrol-socket: /a",
+			 "FILE: resolver-socket and control-socket must differ");
 	assert_complaint("fragment-size: 575",
 			 "FILE: fragment-size: a value below 576 is too small for IKE (allowed: 0 and 576 to 65535)");
 }
@@ -257,7 +278,7 @@ static void a_change_is_seen(void **state)
 	}
 }
 
-/* Documents ------------------------------------------------------------------------------------------------------- */
+/* Documents ------------------------------------------------------------------------------------ */
 
 static char *read_document(const char *name)
 {
@@ -332,7 +353,8 @@ static void oe_conf_example_says_what_the_table_says(void **state)
 				strcat(wanted, "\n# ");
 			else
 				strncat(wanted, at, 1);
-		sprintf(wanted + strlen(wanted), "\n# %s: %s", rows[i].name, shown_default(&rows[i], value));
+		sprintf(wanted + strlen(wanted), "\n# %s: %s", rows[i].name,
+			shown_default(&rows[i], value));
 		if (value[0] == '\0')
 			strcat(wanted, shown_value(&rows[i]));
 		strcat(wanted, "\n");
@@ -352,9 +374,11 @@ static void the_manual_page_says_what_the_table_says(void **state)
 	for (i = 0; i < n; i++) {
 		char wanted[2048], value[256];
 
-		sprintf(wanted, "\n.TP\n.BI %s: \" %s\"\n%s\n", rows[i].name, shown_value(&rows[i]), rows[i].help);
+		sprintf(wanted, "\n.TP\n.BI %s: \" %s\"\n%s\n", rows[i].name, shown_value(&rows[i]),
+			rows[i].help);
 		if (rows[i].kind == OPTION_NUMBER)
-			sprintf(wanted + strlen(wanted), "Allowed: %u to %u.\n", rows[i].min, rows[i].max);
+			sprintf(wanted + strlen(wanted), "Allowed: %u to %u.\n", rows[i].min,
+				rows[i].max);
 		shown_default(&rows[i], value);
 		if (value[0] != '\0')
 			sprintf(wanted + strlen(wanted), "Default: %s.\n", value);
