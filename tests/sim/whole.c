@@ -1,0 +1,646 @@
+/* whole: random schedules of the tunnel layer over real IKE cores: one host that resolves names, three that are named.
+ *
+ *	whole --seeds 200                  seeds 1 to 200
+ *	whole --from 17 --seeds 1 -v       one of them again, with its story
+ *
+ * Hosts reboot, lose packets, hold the wrong key; names come and go; the operator takes tunnels down. The promises of
+ * the design are looked at from outside, where the kernel and the resolver stand:
+ *  - each request has one verdict, by its deadline;
+ *  - an address is allowed only while the kernel holds a policy and an SA for it;
+ *  - from then on until that answer has expired the policy is never absent, but for the operator's word;
+ *  - a host that cannot prove its key never gets a policy;
+ *  - in the end nothing is left.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/secret.h"
+#include "dnskey/privkey.h"
+#include "ike/ike.h"
+#include "tests/sim/keys.h"
+#include "tunnel/tunnel.h"
+
+enum {
+	CLIENT,
+	HOSTS = 4,
+	PAIRS_MAX = 256,
+	POLICIES_MAX = 64,
+	REQUESTS_MAX = 512,
+	DEADLINE_MS = 1490,
+	LIFE_MS = 600000
+};
+
+struct host {
+	unsigned number;
+	struct ip_addr addr;
+	struct ike *ike;
+	struct tunnels *tunnels;
+	struct privkey *key;
+	bool silent, impostor;
+	struct {
+		bool used;
+		struct kernel_request asked;
+		uint64_t last_in_ms, last_out_ms, packets_in, packets_out;
+	} pair[PAIRS_MAX];
+	struct {
+		bool used;
+		struct ip_addr remote;
+		uint32_t reqid;
+	} policy[POLICIES_MAX];
+};
+
+struct datagram {
+	struct datagram *next;
+	struct host *to;
+	struct ip_path path;
+	uint64_t due_ms;
+	size_t n;
+	uint8_t b[];
+};
+
+struct request {
+	bool waits;
+	unsigned host;
+	uint64_t due_ms;
+};
+
+struct whole {
+	uint64_t now_ms, random;
+	struct rng rng;
+	struct log log;
+	bool verbose, bad_wire, stopping;
+	struct host host[HOSTS];
+	struct datagram *wire;
+	struct request request[REQUESTS_MAX];
+	unsigned n_requests, allowed, refused;
+	uint64_t answer_expires_ms[HOSTS];      /* the last one of this address that was handed out */
+	char broken[200];
+};
+
+static uint32_t chance(struct whole *w, uint32_t below)
+{
+	uint64_t z = (w->random += UINT64_C(0x9e3779b97f4a7c15));
+
+	z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+	z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
+	return below ? (uint32_t)((z ^ z >> 31) >> 32) % below : 0;
+}
+
+static void fill(void *arg, void *to, size_t n)
+{
+	uint8_t *b = to;
+
+	while (n-- > 0)
+		*b++ = (uint8_t)chance(arg, 256);
+}
+
+static void say(void *arg, enum log_level level, const char *text)
+{
+	const struct whole *w = arg;
+
+	(void)level;
+	if (w->verbose)
+		printf("%9llu  %s\n", (unsigned long long)w->now_ms, text);
+}
+
+__attribute__((format(printf, 2, 3)))
+static void broken(struct whole *w, const char *format, ...)
+{
+	va_list args;
+
+	if (w->broken[0] != '\0')
+		return;
+	va_start(args, format);
+	vsnprintf(w->broken, sizeof w->broken, format, args);
+	va_end(args);
+	log_info(&w->log, "BROKEN: %s", w->broken);
+}
+
+/* Kernels -------------------------------------------------------------------------------------- */
+
+static int find_pair(const struct host *h, uint32_t spi_in)
+{
+	for (int i = 0; i < PAIRS_MAX; i++) {
+		if (h->pair[i].used && h->pair[i].asked.spi_in == spi_in)
+			return i;
+	}
+	return -1;
+}
+
+static int find_policy(const struct host *h, const struct ip_addr *remote)
+{
+	for (int i = 0; i < POLICIES_MAX; i++) {
+		if (h->policy[i].used && ip_equal(&h->policy[i].remote, remote))
+			return i;
+	}
+	return -1;
+}
+
+/* The newest pair for this address, as the kernel would choose it; -1 = none. */
+static int pair_to(const struct host *h, const struct ip_addr *remote)
+{
+	for (int i = PAIRS_MAX - 1; i >= 0; i--) {
+		if (h->pair[i].used && ip_equal(&h->pair[i].asked.remote, remote))
+			return i;
+	}
+	return -1;
+}
+
+static struct host *host_of(struct whole *w, const struct ip_addr *a)
+{
+	for (unsigned i = 0; i < HOSTS; i++) {
+		if (ip_equal(&w->host[i].addr, a))
+			return &w->host[i];
+	}
+	return NULL;
+}
+
+static void protect(struct whole *w, struct host *h, const struct kernel_request *k)
+{
+	int pair = 0, policy = find_policy(h, &k->remote);
+	const struct host *peer = host_of(w, &k->remote);
+
+	if (h->number == CLIENT && peer && peer->impostor)
+		broken(w, "a host with the wrong key has a policy");
+	while (pair < PAIRS_MAX && h->pair[pair].used)
+		pair++;
+	for (int i = 0; policy < 0 && i < POLICIES_MAX; i++) {
+		if (!h->policy[i].used)
+			policy = i;
+	}
+	if (pair == PAIRS_MAX || policy < 0 || find_pair(h, k->spi_in) >= 0) {
+		broken(w, "the kernel is full, or an SPI is used twice");
+		return;
+	}
+	memset(&h->pair[pair], 0, sizeof h->pair[pair]);
+	h->pair[pair].used = true;
+	h->pair[pair].asked = *k;
+	h->pair[pair].last_in_ms = h->pair[pair].last_out_ms = w->now_ms;
+	h->policy[policy].used = true;
+	h->policy[policy].remote = k->remote;
+	h->policy[policy].reqid = k->reqid;
+}
+
+static void unprotect(struct whole *w, struct host *h, const struct kernel_request *k)
+{
+	int policy = find_policy(h, &k->remote);
+	const struct host *peer = host_of(w, &k->remote);
+
+	for (unsigned i = 0; i < PAIRS_MAX; i++) {
+		if (h->pair[i].asked.reqid == k->reqid)
+			h->pair[i].used = false;
+	}
+	if (policy >= 0)
+		h->policy[policy].used = false;
+	if (h->number == CLIENT && peer && !w->stopping &&
+	    w->now_ms < w->answer_expires_ms[peer->number])
+		broken(w, "the policy of host %u goes %llu ms before its answer expires",
+		       peer->number,
+		       (unsigned long long)(w->answer_expires_ms[peer->number] - w->now_ms));
+}
+
+static enum ike_err apply(struct whole *w, struct host *h, struct kernel_request *k)
+{
+	enum ike_err err = IKE_OK;
+	int pair;
+
+	switch (k->op) {
+	case KERNEL_PROTECT:
+		if (chance(w, 30) == 0)
+			err = IKE_E_KERNEL;
+		else
+			protect(w, h, k);
+		break;
+	case KERNEL_DELETE_SAS:
+		pair = find_pair(h, k->spi_in);
+		if (pair >= 0)
+			h->pair[pair].used = false;
+		break;
+	case KERNEL_UNPROTECT:
+		unprotect(w, h, k);
+		break;
+	}
+	secret_wipe(k, sizeof *k);
+	return err;
+}
+
+/* Environment of the tunnel layer ---------------------------------------------------------------- */
+
+struct env_arg {
+	struct whole *w;
+	struct host *h;
+	struct tunnel_env env;      /* borrowed by the layer */
+};
+
+static struct env_arg env_args[HOSTS];
+
+static enum ike_err source_address(void *arg, const struct ip_addr *remote, struct ip_addr *local)
+{
+	(void)remote;
+	*local = ((struct env_arg *)arg)->h->addr;
+	return IKE_OK;
+}
+
+static bool is_own(void *arg, const struct ip_addr *a)
+{
+	return ip_equal(a, &((struct env_arg *)arg)->h->addr);
+}
+
+static enum ike_err traffic(void *arg, uint32_t reqid, uint32_t spi_in, uint32_t spi_out,
+			    const struct ip_addr *local, const struct ip_addr *remote,
+			    struct sa_traffic *out)
+{
+	const struct env_arg *env = arg;
+	int i = find_pair(env->h, spi_in);
+
+	(void)reqid;
+	(void)spi_out;
+	(void)local;
+	(void)remote;
+	memset(out, 0, sizeof *out);
+	if (i < 0)
+		return IKE_E_STATE;
+	out->packets_in = env->h->pair[i].packets_in;
+	out->packets_out = env->h->pair[i].packets_out;
+	out->bytes_in = out->packets_in * 100;
+	out->bytes_out = out->packets_out * 100;
+	out->idle_in_s = (uint32_t)((env->w->now_ms - env->h->pair[i].last_in_ms) / 1000);
+	out->idle_out_s = (uint32_t)((env->w->now_ms - env->h->pair[i].last_out_ms) / 1000);
+	return IKE_OK;
+}
+
+/* Outputs -------------------------------------------------------------------------------------- */
+
+static void send_datagram(struct whole *w, struct host *from, const struct ip_path *path,
+			  struct span bytes)
+{
+	struct host *to = host_of(w, &path->remote.addr);
+	struct datagram *d, **at = &w->wire;
+
+	if (!to || from->silent || to->silent || (w->bad_wire && chance(w, 100) < 25))
+		return;
+	d = malloc(sizeof *d + bytes.n);
+	if (!d)
+		abort();
+	*d = (struct datagram){ .to = to, .path = { .local = path->remote, .remote = path->local }, .n = bytes.n };
+	d->due_ms = w->now_ms + 1 + chance(w, w->bad_wire ? 80 : 10);
+	memcpy(d->b, bytes.p, bytes.n);
+	while (*at && (*at)->due_ms <= d->due_ms)
+		at = &(*at)->next;
+	d->next = *at;
+	*at = d;
+}
+
+static void take_verdict(struct whole *w, const struct tunnel_output *o)
+{
+	struct request *r = &w->request[o->id % REQUESTS_MAX];
+	const struct host *named;
+	uint64_t expires = w->now_ms + (uint64_t)o->verdict.ttl_cap_s * 1000;
+
+	if (!r->waits) {
+		broken(w, "a second verdict");
+		return;
+	}
+	r->waits = false;
+	named = &w->host[r->host];
+	if (w->now_ms > r->due_ms)
+		broken(w, "a verdict after the deadline");
+	if (o->verdict.kind != RP_ALLOW) {
+		w->refused++;
+		return;
+	}
+	w->allowed++;
+	if (find_policy(&w->host[CLIENT], &named->addr) < 0 ||
+	    pair_to(&w->host[CLIENT], &named->addr) < 0)
+		broken(w, "host %u is allowed without protection", r->host);
+	if (expires > w->answer_expires_ms[r->host])
+		w->answer_expires_ms[r->host] = expires;
+}
+
+static void ike_output(struct whole *w, struct host *h, struct ike_output *o)
+{
+	uint8_t value[1024];
+	struct wr value_wr = wr_over(value, sizeof value);
+	uint32_t reqid = 0;
+	enum rp_reason refuse;
+	enum ike_err err;
+
+	switch (o->kind) {
+	case OUT_SEND:
+		send_datagram(w, h, &o->u.send.path, o->u.send.datagram);
+		break;
+	case OUT_KERNEL:
+		err = apply(w, h, &o->u.kernel);
+		ike_done(h->ike, o->id, err, w->now_ms);
+		break;
+	case OUT_SIGN:
+		err = privkey_sign(h->key, o->u.sign.hashes, o->u.sign.parts, 3, &value_wr);
+		ike_signed(h->ike, o->id, err, AUTH_SIGNATURE, wr_span(&value_wr), w->now_ms);
+		break;
+	case OUT_AUTHORIZE:
+		refuse = tunnels_authorize(h->tunnels, &o->u.authorize.path, &reqid, w->now_ms);
+		ike_authorized(h->ike, o->id, refuse, reqid, w->now_ms);
+		break;
+	case OUT_EVENT:
+		tunnels_ike_event(h->tunnels, &o->u.event, w->now_ms);
+		break;
+	}
+}
+
+static void pump(struct whole *w, struct host *h)
+{
+	struct ike_output ike;
+	struct tunnel_output tunnel;
+	bool busy = true;
+
+	while (busy) {
+		busy = false;
+		while (ike_next_output(h->ike, &ike)) {
+			busy = true;
+			ike_output(w, h, &ike);
+		}
+		while (tunnels_next_output(h->tunnels, &tunnel)) {
+			busy = true;
+			if (tunnel.kind == TUNNEL_VERDICT)
+				take_verdict(w, &tunnel);
+			else if (tunnel.kind == TUNNEL_KERNEL)
+				tunnels_kernel_done(h->tunnels, tunnel.id,
+						    apply(w, h, &tunnel.kernel), w->now_ms);
+		}
+	}
+}
+
+/* Time ----------------------------------------------------------------------------------------- */
+
+static uint64_t next_ms(const struct whole *w)
+{
+	uint64_t next = w->wire ? w->wire->due_ms : UINT64_MAX;
+
+	for (unsigned i = 0; i < HOSTS; i++) {
+		uint64_t ike = ike_deadline_ms(w->host[i].ike),
+			 tunnels = tunnels_deadline_ms(w->host[i].tunnels);
+
+		next = ike < next ? ike : next;
+		next = tunnels < next ? tunnels : next;
+	}
+	return next;
+}
+
+static void run_until(struct whole *w, uint64_t until_ms)
+{
+	unsigned steps = 0;
+
+	while (next_ms(w) <= until_ms && ++steps < 100000) {
+		struct datagram *d = w->wire;
+
+		if (next_ms(w) > w->now_ms)
+			w->now_ms = next_ms(w);
+		if (d && d->due_ms <= w->now_ms) {
+			w->wire = d->next;
+			ike_input(d->to->ike, &d->path, span_of(d->b, d->n), w->now_ms);
+			free(d);
+		}
+		for (unsigned i = 0; i < HOSTS; i++) {
+			ike_tick(w->host[i].ike, w->now_ms);
+			tunnels_tick(w->host[i].tunnels, w->now_ms);
+			pump(w, &w->host[i]);
+		}
+		for (unsigned i = 0; i < w->n_requests; i++) {
+			if (w->request[i].waits && w->now_ms > w->request[i].due_ms)
+				broken(w, "no verdict by the deadline");
+		}
+	}
+	if (steps >= 100000)
+		broken(w, "it never comes to rest");
+	w->now_ms = until_ms;
+}
+
+/* What happens ------------------------------------------------------------------------------------ */
+
+static void boot(struct whole *w, struct host *h)
+{
+	struct tunnel_config config = { .accept_anonymous = h->number != CLIENT,
+					.idle_s = 20,
+					.soft_life_s = 90 };
+	struct ike_config ike = { .respond = h->number != CLIENT };
+	struct env_arg *arg = &env_args[h->number];
+
+	*arg = (struct env_arg){ .w = w, .h = h };
+	arg->env = (struct tunnel_env){
+		.arg = arg,
+		.source_address = source_address,
+		.is_own_address = is_own,
+		.traffic = traffic,
+	};
+	tunnels_free(h->tunnels);
+	ike_free(h->ike);
+	memset(h->pair, 0, sizeof h->pair);
+	memset(h->policy, 0, sizeof h->policy);
+	if (ike_new(&ike, &w->rng, &w->log, &h->ike) != IKE_OK ||
+	    tunnels_new(&config, &arg->env, h->ike, &w->rng, &w->log, &h->tunnels) != IKE_OK)
+		abort();
+}
+
+/* A name of this host is asked for. The impostor's names publish a key that it does not hold. */
+static void ask(struct whole *w, unsigned host)
+{
+	static uint8_t rdata[KEY_MAX][IPSECKEY_RDATA_MAX];
+	static struct wr written[KEY_MAX];
+	enum sim_key published = w->host[host].impostor ? KEY_P256
+				 : host % 2             ? KEY_ED25519
+							: KEY_ED25519_OTHER;
+	struct rp_establish q = {
+		.n_addresses = 1, .n_keys = 1, .ttl_s = 5 + chance(w, 40), .deadline_ms = 1500
+	};
+	char name[32];
+
+	if (w->n_requests == REQUESTS_MAX)
+		return;
+	if (!written[published].base) {
+		struct privkey *key = sim_privkey(published);
+
+		written[published] = wr_over(rdata[published], sizeof rdata[published]);
+		if (privkey_to_ipseckey(key, &written[published]) != IKE_OK)
+			abort();
+		privkey_free(key);
+	}
+	snprintf(name, sizeof name, "%c.host%u.example", 'a' + (int)chance(w, 3), host);
+	if (dnsname_from_text(name, &q.owner) != IKE_OK)
+		abort();
+	q.addresses[0] = w->host[host].addr;
+	q.keys[0] = wr_span(&written[published]);
+	w->request[w->n_requests] = (struct request){ .waits = true,
+						      .host = host,
+						      .due_ms = w->now_ms + DEADLINE_MS + 10 };
+	if (tunnels_request(w->host[CLIENT].tunnels, 1, w->n_requests, &q, w->now_ms) != IKE_OK)
+		broken(w, "a request was not taken");
+	w->n_requests++;
+	pump(w, &w->host[CLIENT]);
+}
+
+/* An application sends a packet, and the host answers if it can read it. */
+static void use(struct whole *w, unsigned host)
+{
+	struct host *c = &w->host[CLIENT], *h = &w->host[host];
+	int policy = find_policy(c, &h->addr), pair = pair_to(c, &h->addr), theirs;
+
+	if (policy < 0)
+		return;
+	if (pair < 0) {
+		tunnels_acquire(c->tunnels, c->policy[policy].reqid, w->now_ms);
+		pump(w, c);
+		return;
+	}
+	c->pair[pair].packets_out++;
+	c->pair[pair].last_out_ms = w->now_ms;
+	theirs = find_pair(h, c->pair[pair].asked.spi_out);
+	if (theirs < 0 || h->silent)
+		return;
+	if (!secret_eq(secret_span(&h->pair[theirs].asked.keys_in.encr),
+		       secret_span(&c->pair[pair].asked.keys_out.encr)))
+		broken(w, "the two ends have different keys");
+	c->pair[pair].packets_in++;
+	c->pair[pair].last_in_ms = w->now_ms;
+	h->pair[theirs].packets_in++;
+	h->pair[theirs].packets_out++;
+	h->pair[theirs].last_in_ms = h->pair[theirs].last_out_ms = w->now_ms;
+}
+
+static void happen(struct whole *w)
+{
+	unsigned host = 1 + chance(w, HOSTS - 1);
+
+	switch (chance(w, 20)) {
+	case 0:
+		if (chance(w, 3) == 0) {
+			log_info(&w->log, "--- host %u reboots", host);
+			boot(w, &w->host[host]);
+		}
+		break;
+	case 1:
+		w->host[host].silent = !w->host[host].silent;
+		log_info(&w->log, "--- host %u is %s", host,
+			 w->host[host].silent ? "silent" : "back");
+		break;
+	case 2:
+		w->bad_wire = !w->bad_wire;
+		break;
+	case 3:
+		if (chance(w, 3) == 0) {
+			log_info(&w->log, "--- the operator takes host %u down", host);
+			/* The resolver is told to forget the answers. */
+			w->answer_expires_ms[host] = 0;
+			(void)tunnels_down_address(w->host[CLIENT].tunnels, &w->host[host].addr,
+						   w->now_ms);
+			pump(w, &w->host[CLIENT]);
+		}
+		break;
+	case 4: case 5: case 6: case 7: case 8:
+		ask(w, host);
+		break;
+	default:
+		use(w, host);
+		break;
+	}
+	for (unsigned i = 1; i < HOSTS; i++) {
+		if (w->now_ms < w->answer_expires_ms[i] &&
+		    find_policy(&w->host[CLIENT], &w->host[i].addr) < 0)
+			broken(w, "packets to host %u would go in clear", i);
+	}
+}
+
+static void stop(struct whole *w)
+{
+	w->stopping = true;
+	w->bad_wire = false;
+	for (unsigned i = 0; i < HOSTS; i++) {
+		w->host[i].silent = false;
+		tunnels_shutdown(w->host[i].tunnels, w->now_ms);
+		pump(w, &w->host[i]);
+	}
+	run_until(w, w->now_ms + 120000);
+	for (unsigned i = 0; i < HOSTS; i++) {
+		unsigned left = tunnels_count(w->host[i].tunnels) + ike_load(w->host[i].ike).sas;
+
+		for (unsigned k = 0; k < PAIRS_MAX; k++)
+			left += w->host[i].pair[k].used;
+		for (unsigned k = 0; k < POLICIES_MAX; k++)
+			left += w->host[i].policy[k].used;
+		if (left > 0)
+			broken(w, "host %u has %u tunnels, SAs or policies left", i, left);
+	}
+	for (unsigned i = 0; i < w->n_requests; i++) {
+		if (w->request[i].waits)
+			broken(w, "a request without a verdict");
+	}
+}
+
+static bool run(uint64_t seed, bool verbose, unsigned *allowed, unsigned *refused)
+{
+	static const enum sim_key keys[HOSTS] = { KEY_ED25519, KEY_ED25519, KEY_ED25519_OTHER,
+						  KEY_ED25519 };
+	static struct whole w;
+	struct datagram *d;
+
+	memset(&w, 0, sizeof w);
+	w.random = seed;
+	w.now_ms = 1000;
+	w.verbose = verbose;
+	w.rng = (struct rng){ .fill = fill, .arg = &w };
+	w.log = (struct log){ .write = say, .arg = &w, .max = LOG_LEVEL_INFO };
+	for (unsigned i = 0; i < HOSTS; i++) {
+		w.host[i].number = i;
+		w.host[i].addr = (struct ip_addr){ .family = IP_V4,
+						   .b = { 203, 0, 113, (uint8_t)(10 + i) } };
+		w.host[i].key = sim_privkey(keys[i]);
+		w.host[i].impostor = i == HOSTS - 1;
+		boot(&w, &w.host[i]);
+	}
+	while (w.now_ms < LIFE_MS && w.broken[0] == '\0') {
+		happen(&w);
+		run_until(&w, w.now_ms + chance(&w, 4000));
+	}
+	stop(&w);
+	*allowed += w.allowed;
+	*refused += w.refused;
+	for (unsigned i = 0; i < HOSTS; i++) {
+		tunnels_free(w.host[i].tunnels);
+		ike_free(w.host[i].ike);
+		privkey_free(w.host[i].key);
+	}
+	while ((d = w.wire)) {
+		w.wire = d->next;
+		free(d);
+	}
+	if (w.broken[0] != '\0')
+		printf("seed %llu: %s\n", (unsigned long long)seed, w.broken);
+	return w.broken[0] == '\0';
+}
+
+int main(int argc, char **argv)
+{
+	uint64_t from = 1, seeds = 60, seed;
+	unsigned failed = 0, allowed = 0, refused = 0;
+	bool verbose = false;
+
+	for (int i = 1; i < argc; i++) {
+		if (strcmp(argv[i], "--seeds") == 0 && i + 1 < argc) {
+			seeds = strtoull(argv[++i], NULL, 10);
+		} else if (strcmp(argv[i], "--from") == 0 && i + 1 < argc) {
+			from = strtoull(argv[++i], NULL, 10);
+		} else if (strcmp(argv[i], "--verbose") == 0 || strcmp(argv[i], "-v") == 0) {
+			verbose = true;
+		} else {
+			printf("usage: whole [--seeds N] [--from SEED] [--verbose]\n");
+			return strcmp(argv[i], "--help") == 0 ? 0 : 2;
+		}
+	}
+	for (seed = from; seed < from + seeds; seed++)
+		failed += !run(seed, verbose, &allowed, &refused);
+	printf("whole: %llu schedules, %u names allowed, %u refused, %u schedules broke a "
+	       "promise%s\n",
+	       (unsigned long long)seeds, allowed, refused, failed,
+	       failed ? "; again with: whole --from SEED --seeds 1 --verbose" : "");
+	return failed || allowed == 0 || refused == 0 ? 1 : 0;
+}
