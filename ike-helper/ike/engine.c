@@ -300,7 +300,7 @@ static void announce_end(struct ike_sa *sa)
 	struct ike *ike = sa->ike;
 	/* Strangers that fail before they are let in must not fill the log. */
 	enum log_level level = sa->owes_end ? LOG_LEVEL_INFO : LOG_LEVEL_DEBUG;
-	char label[SA_LABEL_MAX];
+	char label[SA_LABEL_MAX], why[IKE_DETAIL_MAX + 128];
 
 	if (sa->child_installed)
 		out_put(&ike->out, &sa->delete_sas, SLOT_DELETE_SAS);
@@ -312,12 +312,13 @@ static void announce_end(struct ike_sa *sa)
 	else
 		ike->stats.failed++;
 	engine_label(sa, label);
+	snprintf(why, sizeof why, "%s%s%s", sa->reason != REASON_NONE ? rp_reason_text(sa->reason) : "",
+		 sa->reason != REASON_NONE && sa->detail[0] != '\0' ? ": " : "", sa->detail);
 	if (sa->was_up)
-		log_line(ike->log, level, "%s: closed: %s: %s, spi %08x/%08x", label,
-			 rp_reason_text(sa->reason), sa->detail, sa->spi_in, sa->spi_out);
+		log_line(ike->log, level, "%s: closed: %s, spi %08x/%08x", label, why, sa->spi_in,
+			 sa->spi_out);
 	else
-		log_line(ike->log, level, "%s: failed: %s: %s", label, rp_reason_text(sa->reason),
-			 sa->detail);
+		log_line(ike->log, level, "%s: failed: %s", label, why);
 }
 
 static void announce_up(struct ike_sa *sa)

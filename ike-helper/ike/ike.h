@@ -96,8 +96,8 @@ IKE_CHECKED enum ike_err ike_initiate(struct ike *ike, const struct ike_initiate
 
 /* Delete an IKE SA and its CHILD SA: asks the kernel to delete the SAs and ends in EV_CLOSED (or
  * EV_FAILED with reason when it was not established yet), at once; tells the peer if there is an
- * authenticated one, again and again for a bounded while after the event. IKE_E_STATE: no such
- * SA, or it has ended already. */
+ * authenticated one, again and again for a bounded while after the event. reason: REASON_NONE = no
+ * longer needed. IKE_E_STATE: no such SA, or it has ended already. */
 IKE_CHECKED enum ike_err ike_close(struct ike *ike, ike_handle sa, enum rp_reason reason,
 				   uint64_t now_ms);
 
@@ -152,8 +152,9 @@ enum ike_event_kind {
 struct ike_event {
 	enum ike_event_kind kind;
 	struct ike_tunnel tunnel;   /* EV_FAILED: sa, tag, path and reqid are set, the rest as far as it got */
-	enum rp_reason reason;      /* EV_FAILED, EV_CLOSED */
-	char detail[IKE_DETAIL_MAX];        /* for people: "peer said NO_PROPOSAL_CHOSEN (unauthenticated)" */
+	enum rp_reason reason;      /* EV_FAILED: never REASON_NONE; EV_CLOSED */
+	char detail[IKE_DETAIL_MAX];    /* for people, what the reason does not say: "peer said
+	                                 * NO_PROPOSAL_CHOSEN (unauthenticated)"; may be empty */
 };
 
 enum ike_output_kind { OUT_SEND, OUT_KERNEL, OUT_SIGN, OUT_AUTHORIZE, OUT_EVENT };

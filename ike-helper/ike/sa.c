@@ -61,6 +61,16 @@ void sa_blame(struct ike_sa *sa, enum rp_reason reason, const char *format, ...)
 	va_end(args);
 }
 
+void sa_dismiss(struct ike_sa *sa, enum rp_reason reason)
+{
+	if (sa->reason != REASON_NONE)
+		return;
+	if (reason == REASON_NONE)
+		snprintf(sa->detail, sizeof sa->detail, "no longer needed");
+	/* What never was up has failed, and a failure without a reason would read as a success. */
+	sa->reason = reason == REASON_NONE && !sa->was_up ? REASON_INTERNAL : reason;
+}
+
 enum rp_reason sa_outlook(const struct ike_sa *sa, char detail[IKE_DETAIL_MAX])
 {
 	const char *what = "handshake not finished in time";

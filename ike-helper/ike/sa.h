@@ -156,6 +156,8 @@ IKE_CHECKED enum ike_err sa_set_state(struct ike_sa *sa, enum sa_state next);
 __attribute__((format(printf, 3, 4)))
 void sa_blame(struct ike_sa *sa, enum rp_reason reason, const char *format, ...);
 
+/* The same without a detail: the reason says it all. REASON_NONE: somebody here no longer needs it. */
+void sa_dismiss(struct ike_sa *sa, enum rp_reason reason);
 /* Why it would have failed if no more came: the silence of the peer, or what somebody has said
  * without proof. */
 enum rp_reason sa_outlook(const struct ike_sa *sa, char detail[IKE_DETAIL_MAX]);

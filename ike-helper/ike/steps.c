@@ -336,6 +336,6 @@ HANDLER(give_up)
 
 HANDLER(forget)
 {
-	sa_blame(sa, s->reason, "%s", rp_reason_text(s->reason));
+	sa_dismiss(sa, s->reason);
 	return IKE_OK;
 }

@@ -198,7 +198,7 @@ HANDLER(auth_authorized)
 	enum ike_err err;
 
 	if (s->reason != REASON_NONE) {
-		sa_blame(sa, s->reason, "%s", rp_reason_text(s->reason));
+		sa_dismiss(sa, s->reason);
 		return refuse(sa, sa->hs->auth_request_id, IKE_E_REFUSED, N_AUTHENTICATION_FAILED,
 			      s->now_ms);
 	}

@@ -28,7 +28,7 @@ QUESTION(request_is_out)
 
 HANDLER(info_close)
 {
-	sa_blame(sa, s->reason, "%s", rp_reason_text(s->reason));
+	sa_dismiss(sa, s->reason);
 	/* Without memory for it the peer will find out by itself. */
 	if (info_farewell(sa, 0, s->now_ms) != IKE_OK)
 		log_debug(sa->ike->log, "ike %llu: could not tell the peer that it is over",
@@ -41,7 +41,7 @@ HANDLER(info_close_later)
 	sa->close_asked = true;
 	sa->close_reason = s->reason;
 	if (sa->state == ST_UP)
-		sa_blame(sa, s->reason, "%s", rp_reason_text(s->reason));
+		sa_dismiss(sa, s->reason);
 	return IKE_OK;
 }
 

@@ -358,7 +358,9 @@ static void take_event(struct sim_world *w, enum sim_side side, const struct ike
 			sim_broken(w, "closed, and its SAs are still there");
 		break;
 	}
-	if (e->kind != EV_ESTABLISHED && (e->reason == REASON_NONE || e->detail[0] == '\0'))
+	if (e->kind == EV_FAILED
+		    ? e->reason == REASON_NONE
+		    : e->kind == EV_CLOSED && e->reason == REASON_NONE && e->detail[0] == '\0')
 		sim_broken(w, "an end without a reason");
 	end->last = *e;
 }

@@ -598,7 +598,7 @@ static void close_waits_for_the_kernel(void **state)
 static void close_of_an_attempt_is_a_failure(void **state)
 {
 	struct sim_world w;
-	ike_handle sa;
+	ike_handle sa, other;
 
 	(void)state;
 	sim_init(&w, 35, IP_V4, NULL, NULL, KEY_ED25519, false);
@@ -606,6 +606,11 @@ static void close_of_an_attempt_is_a_failure(void **state)
 	assert_int_equal(ike_close(w.host[CLIENT].ike, sa, REASON_SHUTDOWN, w.now_ms), IKE_OK);
 	sim_pump(&w);
 	assert_failed(&w, CLIENT, sa, REASON_SHUTDOWN, "");
+	/* Even "no longer needed": a failure without a reason would read as a success. */
+	other = sim_initiate(&w, published(&w), "host.example", LIFE_MS);
+	assert_int_equal(ike_close(w.host[CLIENT].ike, other, REASON_NONE, w.now_ms), IKE_OK);
+	sim_pump(&w);
+	assert_failed(&w, CLIENT, other, REASON_INTERNAL, "no longer needed");
 	assert_int_equal(ike_close(w.host[CLIENT].ike, sa, REASON_SHUTDOWN, w.now_ms), IKE_E_STATE);
 	at_rest(&w);
 }
