@@ -16,6 +16,7 @@
 #include "iterator/iterator.h"
 #include "services/cache/rrset.h"
 #include "services/modstack.h"
+#include "util/data/dname.h"
 #include "util/fptr_wlist.h"
 #include "validator/val_kcache.h"
 #include "validator/val_kentry.h"
@@ -88,32 +89,48 @@ oe_lookup_note_zone(struct oe_env* oe, struct reply_info* rep)
 	lock_basic_unlock(&oe->lock);
 }
 
-/** Is the zone of a name known to be signed and to hold hosts: the servers
- * that will be asked are those of a zone whose keys we have, and which had an
- * address before. Without the second, the zone could as well be one that only
- * delegates, and the name in an unsigned one below it. */
+/** is this a zone that had an address before, and whose keys we have */
+static int
+holds_hosts_and_is_signed(struct oe_env* oe, struct module_env* env,
+	uint8_t* zone, size_t len, uint16_t dclass)
+{
+	struct key_entry_key* key;
+	hashvalue_type h = dname_query_hash(zone, 0);
+	int known;
+	lock_basic_lock(&oe->lock);
+	known = oe->zones[h%OE_ZONES] == h;
+	lock_basic_unlock(&oe->lock);
+	if(!known || !env->key_cache)
+		return 0;
+	key = key_cache_obtain(env->key_cache, zone, len, dclass,
+		env->scratch, *env->now);
+	return key && key_entry_isgood(key) &&
+		query_dname_compare(key->name, zone) == 0;
+}
+
+/** Is the zone of a name known to be signed and to hold hosts: it is the one
+ * whose servers will be asked, or, where those are configured (stub-zone,
+ * forward-zone) and no delegation is cached, the closest one above the name.
+ * Without a host before, the zone could as well be one that only delegates,
+ * and the name in an unsigned one below it. */
 static int
 zone_is_signed(struct oe_env* oe, struct module_env* env,
 	struct query_info* qinfo)
 {
-	struct key_entry_key* key;
-	hashvalue_type h;
-	int known;
+	uint8_t* name = qinfo->qname;
+	size_t len = qinfo->qname_len;
 	struct delegpt* dp = dns_cache_find_delegation(env, qinfo->qname,
 		qinfo->qname_len, qinfo->qtype, qinfo->qclass, env->scratch,
 		NULL, *env->now, 0, NULL, 0);
-	if(!dp || !env->key_cache)
-		return 0;
-	h = dname_query_hash(dp->name, 0);
-	lock_basic_lock(&oe->lock);
-	known = oe->zones[h%OE_ZONES] == h;
-	lock_basic_unlock(&oe->lock);
-	if(!known)
-		return 0;
-	key = key_cache_obtain(env->key_cache, dp->name, dp->namelen,
-		qinfo->qclass, env->scratch, *env->now);
-	return key && key_entry_isgood(key) &&
-		query_dname_compare(key->name, dp->name) == 0;
+	for(;;) {
+		if(holds_hosts_and_is_signed(oe, env, name, len,
+			qinfo->qclass))
+			return 1;
+		if(dname_is_root(name) || (dp &&
+			query_dname_compare(dp->name, name) == 0))
+			return 0;
+		dname_remove_label(&name, &len);
+	}
 }
 
 /** is there something in the cache that makes an early lookup needless: the
