@@ -174,7 +174,8 @@ check_archive()
 	set -f
 	nm -u "$archive" 2>/dev/null | awk '$1 == "U" || $1 == "w" { print $2 }' | sort -u >"$listing"
 	while read -r symbol; do
-		# what a lower layer of ours defines is judged there
+		# What a lower layer of ours defines is judged there.
+		# shellcheck disable=SC2086 # a list of symbols
 		! in_list "$symbol" $ours || continue
 		undefined=$((undefined + 1))
 		# shellcheck disable=SC2046
