@@ -291,7 +291,7 @@ static enum ike_err start(struct daemon *d)
 		start_libraries,        /* randomness, ciphers */
 		start_key,              /* server-key */
 		start_sockets,          /* control socket, UDP: a second oe-iked stops here */
-		start_kernel,           /* clear what a crash left, ask for ESP, exempt DNS, ND, ... */
+		start_kernel,           /* close what a crash left, ask for ESP, exempt DNS, ND, ... */
 		start_core,             /* IKE, tunnels */
 		start_loop,             /* timer, signals, network, kernel events */
 		start_service,          /* resolver and control sockets */
@@ -306,8 +306,8 @@ static enum ike_err start(struct daemon *d)
 }
 
 /* In reverse; the kernel forgets us last but one, so that nothing is cleared while somebody still
- * asks. */
-static void finish(struct daemon *d)
+ * asks. Not in order: a run that failed opens nothing that an earlier one has closed. */
+static void finish(struct daemon *d, bool in_order)
 {
 	struct bridge *b = &d->bridge;
 
@@ -321,8 +321,10 @@ static void finish(struct daemon *d)
 		close(d->control_listener);
 	tunnels_free(b->tunnels);
 	ike_free(b->ike);
-	if (b->kernel)
+	if (in_order)
 		kernel_close(b->kernel);
+	else
+		kernel_leave(b->kernel);
 	route_close(b->route);
 	net_close(b->net);
 	loop_free(b->loop);
@@ -448,7 +450,7 @@ int main(int argc, char **argv)
 	status = EXIT_FAILURE;
 	if (start(&d) == IKE_OK && loop_run(d.bridge.loop) == IKE_OK)
 		status = EXIT_SUCCESS;
-	finish(&d);
+	finish(&d, status == EXIT_SUCCESS);
 	if (status == EXIT_SUCCESS)
 		log_info(&d.log, "stopped");
 	return status;

@@ -19,7 +19,7 @@ enum kernel_op {
 	/* Add both SAs, then both policies (require ESP in transport mode between exactly these two addresses, any
 	 * protocol), in the order that never drops or leaks a packet that an earlier pair would have carried. All or
 	 * nothing: on failure everything that this request added is gone again. A policy for the same addresses
-	 * that is somebody else's, or ours with another reqid, is IKE_E_CONFLICT. */
+	 * that is somebody else's, or ours with another reqid, is IKE_E_CONFLICT; an orphan is taken over. */
 	KERNEL_PROTECT,
 	/* Delete the two SAs. Absent ones are no error. The policies stay. */
 	KERNEL_DELETE_SAS,
@@ -46,5 +46,13 @@ struct sa_traffic {
 
 /* Our reqids: 0x6f000000 ... 0x6fffffff ("o"). Nothing outside this range is ever touched. */
 enum { KERNEL_REQID_BASE = 0x6f000000, KERNEL_REQID_MASK = 0x00ffffff };
+
+/* Orphans: policies that a run of ours left when it was killed. Nobody knows their keys, names and times any more, but the
+ * answers that they protect are still out there (promise 4), so they stay and let nothing through, under this reqid, which
+ * no request has, until their pair is protected anew, or so long that the last of those answers has expired. */
+enum { KERNEL_REQID_ORPHAN = KERNEL_REQID_BASE };
+
+/* No answer is promised protection for longer than this: Unbound's own cache-max-ttl. */
+enum { PROMISE_MAX_S = 86400 };
 
 #endif

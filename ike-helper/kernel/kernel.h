@@ -14,8 +14,9 @@
 
 struct kernel;
 
-/* Open the XFRM backend: needs CAP_NET_ADMIN. IKE_E_IO: netlink is not usable (*why says how). Removes what an earlier
- * run of ours left (SAs and policies with a reqid of our range, and nothing else). */
+/* Open the XFRM backend: needs CAP_NET_ADMIN. IKE_E_IO: netlink is not usable (*why says how). Of what an earlier run of
+ * ours left (SAs and policies with a reqid of our range, and nothing else), SAs are removed and policies become orphans
+ * (ike/kernel_req.h): a helper that was killed opens no cleartext window when it starts again. */
 IKE_CHECKED enum ike_err kernel_xfrm_open(const struct log *log, struct kernel **out, const char **why);
 
 /* The one in memory. fail_at: the n-th step fails with IKE_E_KERNEL (counted from 1; 0 = none). */
@@ -24,7 +25,7 @@ void kernel_fake_fail_at(struct kernel *k, unsigned step);
 
 /* Removes every SA and policy of ours, the exemptions last, and closes. */
 void kernel_close(struct kernel *k);
-/* Closes and leaves everything in place (a restart that adopts it follows). */
+/* Closes and leaves everything in place, as a killed process does. */
 void kernel_leave(struct kernel *k);
 
 /* Can this kernel do ESP with at least one of our ciphers? Tries each with a throw-away SA; *suites receives a bit set by

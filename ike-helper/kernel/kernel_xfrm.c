@@ -451,6 +451,7 @@ static enum ike_err xfrm_traffic(struct kernel *k, uint32_t reqid, uint32_t spi_
 /* Removing what is ours -------------------------------------------------------------------------------------------- */
 
 struct litter {
+	bool orphan;                /* policies are to be orphans: what they need not do any more does not count */
 	struct xfrm_sa *sas;
 	unsigned n_sas, max_sas;
 	struct xfrm_policy *policies;
@@ -486,6 +487,8 @@ static void litter_answer(void *arg, unsigned i, struct nlmsghdr *hdr)
 		if (l->n_sas < l->max_sas)
 			l->sas[l->n_sas++] = sa;
 	} else if (xfrm_policy_read(hdr, &p) && (p.kind == XP_PROTECT || p.kind == XP_EXEMPT)) {
+		if (l->orphan && (p.kind == XP_EXEMPT || p.reqid == KERNEL_REQID_ORPHAN))
+			return;
 		l->policies = litter_room(l->policies, l->n_policies, &l->max_policies, sizeof *l->policies, &l->failed);
 		if (l->n_policies < l->max_policies)
 			l->policies[l->n_policies++] = p;
@@ -493,16 +496,20 @@ static void litter_answer(void *arg, unsigned i, struct nlmsghdr *hdr)
 }
 
 /* Errors but "gone already" are logged by the caller's second look. */
-static void delete_policies(struct xfrm *x, const struct litter *l, enum xfrm_policy_kind kind)
+static void clear_policies(struct xfrm *x, const struct litter *l, enum xfrm_policy_kind kind)
 {
 	struct xnl_batch b = { .n = 0 };
 
 	for (unsigned i = 0; i < l->n_policies; i++) {
-		if (l->policies[i].kind == kind)
-			xfrm_policy_delete_index(&b, l->policies[i].dir, l->policies[i].sel.family, l->policies[i].index);
+		const struct xfrm_policy *p = &l->policies[i];
+
+		if (p->kind == kind && l->orphan)
+			xfrm_policy_orphan(&b, &p->sel, p->dir);
+		else if (p->kind == kind)
+			xfrm_policy_delete_index(&b, p->dir, p->sel.family, p->index);
 		if (b.n == XNL_BATCH_MAX || i + 1 == l->n_policies) {
 			if (xnl_talk(&x->nl, &b, NULL, NULL) != IKE_OK)
-				log_error(x->base.log, "kernel: delete policies: no answer");
+				log_error(x->base.log, "kernel: clear policies: no answer");
 			xnl_clear(&b);
 		}
 	}
@@ -522,9 +529,9 @@ static void delete_sas(struct xfrm *x, const struct litter *l)
 }
 
 /* One round of looking and deleting. *left: how many objects of ours were there; *whole: and no others. */
-static enum ike_err remove_round(struct xfrm *x, unsigned *left, bool *whole)
+static enum ike_err remove_round(struct xfrm *x, bool orphan, unsigned *left, bool *whole)
 {
-	struct litter l = { .n_sas = 0 };
+	struct litter l = { .orphan = orphan };
 	struct xnl_batch b = { .n = 0 };
 	bool whole_sas = false, whole_policies = false;
 	enum ike_err err;
@@ -537,9 +544,9 @@ static enum ike_err remove_round(struct xfrm *x, unsigned *left, bool *whole)
 	}
 	if (err == IKE_OK) {
 		/* In the order of UNPROTECT; the exemptions last, while they still matter. */
-		delete_policies(x, &l, XP_PROTECT);
+		clear_policies(x, &l, XP_PROTECT);
 		delete_sas(x, &l);
-		delete_policies(x, &l, XP_EXEMPT);
+		clear_policies(x, &l, XP_EXEMPT);
 	}
 	*left = l.n_sas + l.n_policies;
 	*whole = whole_sas && whole_policies && !l.failed;
@@ -548,8 +555,8 @@ static enum ike_err remove_round(struct xfrm *x, unsigned *left, bool *whole)
 	return err;
 }
 
-/* All SAs and policies of our range, the exemptions, and nothing else. */
-static enum ike_err remove_ours(struct xfrm *x, unsigned *removed)
+/* All SAs and policies of our range, the exemptions, and nothing else. orphan: policies become orphans, and exemptions stay. */
+static enum ike_err remove_ours(struct xfrm *x, bool orphan, unsigned *removed)
 {
 	enum { ROUNDS = 5 };
 	unsigned left = 1;
@@ -557,7 +564,7 @@ static enum ike_err remove_ours(struct xfrm *x, unsigned *removed)
 
 	*removed = 0;
 	for (unsigned i = 0; i < ROUNDS && (left > 0 || !whole); i++) {
-		enum ike_err err = remove_round(x, &left, &whole);
+		enum ike_err err = remove_round(x, orphan, &left, &whole);
 
 		if (err != IKE_OK)
 			return err;
@@ -587,7 +594,7 @@ static void xfrm_close(struct kernel *k, bool remove)
 	struct xfrm *x = xfrm_of(k);
 	unsigned removed;
 
-	if (remove && remove_ours(x, &removed) == IKE_OK)
+	if (remove && remove_ours(x, false, &removed) == IKE_OK)
 		log_debug(k->log, "kernel: removed %u SAs and policies", removed);
 	if (x->events)
 		xfrm_events_close(x->events);
@@ -623,7 +630,7 @@ enum ike_err kernel_xfrm_open(const struct log *log, struct kernel **out, const 
 	if (err == IKE_OK)
 		err = xfrm_watch_open(&x->watch, why);
 	x->stale = true;
-	if (err == IKE_OK && (remove_ours(x, &removed) != IKE_OK || survey(x) != IKE_OK)) {
+	if (err == IKE_OK && (remove_ours(x, true, &removed) != IKE_OK || survey(x) != IKE_OK)) {
 		*why = "cannot read the kernel's SAs and policies: CAP_NET_ADMIN or CONFIG_XFRM_USER is missing";
 		err = IKE_E_IO;
 	}
@@ -632,7 +639,8 @@ enum ike_err kernel_xfrm_open(const struct log *log, struct kernel **out, const 
 		return IKE_E_IO;
 	}
 	if (removed > 0)
-		log_info(log, "kernel: removed %u SAs and policies that an earlier run left", removed);
+		log_info(log, "kernel: of %u SAs and policies that an earlier run left the SAs are removed; addresses that it "
+			 "protected are not reached until their names are asked again", removed);
 	*out = &x->base;
 	return IKE_OK;
 }

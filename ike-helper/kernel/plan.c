@@ -15,6 +15,7 @@
  *   A policy of ours with another reqid is a conflict, as a foreign one is: the address is bound to the key that was proved
  *   first, and a second attempt with another key must not take over its traffic (promise 3). That this is decided here
  *   makes it independent of the order in which the layers above hear of two successes.
+ *   An orphan is nobody's, and is taken over in place: it was drop before, and is never absent.
  *
  * UNPROTECT: policy in | policy out | SAs.
  *   Policies can be put back, SAs cannot (their keys are gone), so SAs go last. In before out, and each alone: should one
@@ -59,7 +60,7 @@ enum ike_err plan_check(const struct kernel_request *r)
 	/* RFC 4303 2.1: SPIs 1 to 255 are reserved, 0 is never sent. */
 	enum { SPI_FIRST = 256 };
 
-	if (!reqid_is_ours(r->reqid) || r->local.family != r->remote.family ||
+	if (!reqid_is_ours(r->reqid) || r->reqid == KERNEL_REQID_ORPHAN || r->local.family != r->remote.family ||
 	    (r->local.family != IP_V4 && r->local.family != IP_V6) || ip_equal(&r->local, &r->remote))
 		return IKE_E_SYNTAX;
 
@@ -95,7 +96,7 @@ static void plan_policy(struct plan *p, const struct policy_view *have, enum ker
 		plan_add(p, STEP_POLICY_ADD, 1, dir, r);
 		return;
 	case POLICY_OURS:
-		if (!have->exact)
+		if (!have->exact || have->reqid != r->reqid)
 			plan_add(p, STEP_POLICY_UPDATE, 1, dir, r)->old_reqid = have->reqid;
 		return;
 	case POLICY_FOREIGN:
@@ -131,7 +132,8 @@ static void plan_delete_sas(struct plan *p, const struct plan_view *view, unsign
 
 static bool is_taken(const struct policy_view *have, const struct kernel_request *r)
 {
-	return have->owner == POLICY_FOREIGN || (have->owner == POLICY_OURS && have->reqid != r->reqid);
+	return have->owner == POLICY_FOREIGN ||
+	       (have->owner == POLICY_OURS && have->reqid != r->reqid && have->reqid != KERNEL_REQID_ORPHAN);
 }
 
 enum ike_err plan_make(const struct kernel_request *r, const struct plan_view *view, struct plan *out)

@@ -47,28 +47,40 @@ static struct xfrm_userpolicy_info policy_info(const struct xfrm_selector *sel, 
 	};
 }
 
-static void put_protect(struct xnl_batch *b, int type, const struct kernel_request *r, enum kernel_dir dir, uint32_t reqid)
+/* life_s: the kernel removes it after so long; 0: never. */
+static void put_protect(struct xnl_batch *b, int type, const struct xfrm_selector *sel, enum kernel_dir dir, uint32_t reqid,
+			uint64_t life_s)
 {
-	struct xfrm_selector sel = pair_selector(r, dir);
-	struct xfrm_userpolicy_info info = policy_info(&sel, dir, PRIORITY_PROTECT);
+	struct xfrm_userpolicy_info info = policy_info(sel, dir, PRIORITY_PROTECT);
 	/* Addresses of a transport template are the packet's own. Not optional: without an SA nothing passes. */
-	struct xfrm_user_tmpl tmpl = { .id.proto = IPPROTO_ESP, .family = sel.family, .reqid = reqid,
+	struct xfrm_user_tmpl tmpl = { .id.proto = IPPROTO_ESP, .family = sel->family, .reqid = reqid,
 				       .mode = XFRM_MODE_TRANSPORT, .aalgos = UINT32_MAX, .ealgos = UINT32_MAX,
 				       .calgos = UINT32_MAX };
 
+	info.lft.hard_add_expires_seconds = life_s;
 	xnl_add(b, type, &info, sizeof info);
 	xnl_attr(b, XFRMA_TMPL, &tmpl, sizeof tmpl);
 }
 
 void xfrm_policy_add(struct xnl_batch *b, const struct kernel_request *r, enum kernel_dir dir, uint32_t reqid)
 {
+	struct xfrm_selector sel = pair_selector(r, dir);
+
 	/* NEWPOLICY refuses what exists, UPDPOLICY replaces it. */
-	put_protect(b, XFRM_MSG_NEWPOLICY, r, dir, reqid);
+	put_protect(b, XFRM_MSG_NEWPOLICY, &sel, dir, reqid, 0);
 }
 
 void xfrm_policy_update(struct xnl_batch *b, const struct kernel_request *r, enum kernel_dir dir, uint32_t reqid)
 {
-	put_protect(b, XFRM_MSG_UPDPOLICY, r, dir, reqid);
+	struct xfrm_selector sel = pair_selector(r, dir);
+
+	/* An orphan that is taken over loses its end by this, one that is put back gets it anew. */
+	put_protect(b, XFRM_MSG_UPDPOLICY, &sel, dir, reqid, reqid == KERNEL_REQID_ORPHAN ? PROMISE_MAX_S : 0);
+}
+
+void xfrm_policy_orphan(struct xnl_batch *b, const struct xfrm_selector *sel, enum kernel_dir dir)
+{
+	put_protect(b, XFRM_MSG_UPDPOLICY, sel, dir, KERNEL_REQID_ORPHAN, PROMISE_MAX_S);
 }
 
 static void put_id(struct xnl_batch *b, int type, const struct xfrm_selector *sel, enum kernel_dir dir, uint32_t index)

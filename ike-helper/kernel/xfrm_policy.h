@@ -10,6 +10,8 @@
 void xfrm_policy_add(struct xnl_batch *b, const struct kernel_request *r, enum kernel_dir dir, uint32_t reqid);
 void xfrm_policy_update(struct xnl_batch *b, const struct kernel_request *r, enum kernel_dir dir, uint32_t reqid);
 void xfrm_policy_get(struct xnl_batch *b, const struct kernel_request *r, enum kernel_dir dir);
+/* Make this one an orphan, which the kernel removes by itself at the end of its time. */
+void xfrm_policy_orphan(struct xnl_batch *b, const struct xfrm_selector *sel, enum kernel_dir dir);
 /* index: exactly this one; 0: by its addresses. */
 void xfrm_policy_delete(struct xnl_batch *b, const struct kernel_request *r, enum kernel_dir dir, uint32_t index);
 

@@ -29,7 +29,7 @@ enum {
 	HEAL_CALM_MS = 60000,               /* a tunnel that lived this long was healthy: its pauses start again */
 	EVICT_TRIES = 4,
 	EVICT_IDLE_S = 10,                  /* one with a packet within this time is not pushed out */
-	TTL_MAX_S = 86400,                  /* no answer is promised for longer: Unbound's own cache-max-ttl */
+	TTL_MAX_S = PROMISE_MAX_S,
 };
 
 struct attempt;

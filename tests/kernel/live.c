@@ -309,6 +309,41 @@ static void without_sas_nothing_passes_and_released_all_does(void **state)
 	assert_true(nothing_left(CLIENT));
 }
 
+static void what_a_killed_run_left_stays_closed_until_it_is_taken_over(void **state)
+{
+	char text[TEXT_MAX];
+
+	(void)state;
+	for (unsigned f = 0; f < 2; f++) {
+		apply_both(families[f], KERNEL_PROTECT, 1);
+		kernel_leave(kernels[CLIENT]);
+		(void)net_wire();
+		kernels[CLIENT] = open_at(CLIENT);
+		assert_true(neither_way(families[f]));
+		assert_int_equal(net_wire().clear, 0);
+		assert_null(strstr(net_snapshot(CLIENT, text), "spi 0x00001001"));
+		/* Killed again: its end does not move away. */
+		assert_true(net_shell("ip -n client xfrm policy | grep -q 'reqid %u'", (unsigned)KERNEL_REQID_ORPHAN));
+		assert_true(net_shell("ip -n client -s xfrm policy | grep -q 'expire add: soft 0(sec), hard %u(sec)'",
+				      (unsigned)PROMISE_MAX_S));
+		kernel_leave(kernels[CLIENT]);
+		kernels[CLIENT] = open_at(CLIENT);
+		assert_true(neither_way(families[f]));
+
+		/* Another run, another number. */
+		apply_both(families[f], KERNEL_PROTECT, 2);
+		assert_true(both_ways(families[f]));
+		assert_int_equal(net_wire().clear, 0);
+		assert_false(net_shell("ip -n client xfrm policy | grep -q 'reqid %u'", (unsigned)KERNEL_REQID_ORPHAN));
+		assert_false(net_shell("ip -n client -s xfrm policy | grep -q 'hard %u(sec)'", (unsigned)PROMISE_MAX_S));
+		apply_both(families[f], KERNEL_UNPROTECT, 2);
+		assert_int_equal(apply_at(SERVER, families[f], KERNEL_DELETE_SAS, 1), IKE_OK);
+	}
+	kernel_close(kernels[CLIENT]);
+	assert_true(nothing_left(CLIENT));
+	kernels[CLIENT] = open_at(CLIENT);
+}
+
 /* Objects of somebody else at the client: near ours in every way that is allowed. */
 static void add_foreign(void)
 {
@@ -340,7 +375,9 @@ static void foreign_objects_survive_everything(void **state)
 	net_snapshot(CLIENT, after);
 	assert_string_not_equal(before, after);
 	kernels[CLIENT] = open_at(CLIENT);
+	kernel_close(kernels[CLIENT]);
 	assert_string_equal(net_snapshot(CLIENT, after), before);
+	kernels[CLIENT] = open_at(CLIENT);
 
 	assert_int_equal(kernel_install_exemptions(kernels[CLIENT]), IKE_OK);
 	assert_int_equal(apply_at(CLIENT, IP_V4, KERNEL_PROTECT, 2), IKE_OK);
@@ -510,6 +547,8 @@ static void acquire_is_told_once_and_healed(void **state)
 		} else {
 			kernel_leave(kernels[CLIENT]);
 			kernels[CLIENT] = open_at(CLIENT);
+			kernel_close(kernels[CLIENT]);
+			kernels[CLIENT] = open_at(CLIENT);
 			assert_int_equal(apply_at(SERVER, families[f], KERNEL_UNPROTECT, 2), IKE_OK);
 		}
 		assert_true(nothing_left(CLIENT));
@@ -634,7 +673,7 @@ static void many_pairs_come_and_go(void **state)
 		for (uint32_t i = 0; i < PAIRS; i++) {
 			struct kernel_request r = request_of(CLIENT, IP_V4, phase ? KERNEL_UNPROTECT : KERNEL_PROTECT, &gcm, i);
 
-			r.reqid = KERNEL_REQID_BASE + i;
+			r.reqid = KERNEL_REQID_BASE + 1 + i;
 			r.remote.b[2] = (uint8_t)(100 + i / 250);
 			r.remote.b[3] = (uint8_t)(i % 250);
 			assert_int_equal(kernel_apply(kernels[CLIENT], &r), IKE_OK);
@@ -660,6 +699,7 @@ int main(void)
 		LIVE(every_suite_carries_packets_both_ways),
 		LIVE(idle_counts_from_the_last_packet),
 		LIVE(without_sas_nothing_passes_and_released_all_does),
+		LIVE(what_a_killed_run_left_stays_closed_until_it_is_taken_over),
 		LIVE(foreign_objects_survive_everything),
 		LIVE(foreign_policy_is_a_conflict),
 		LIVE(same_spi_of_a_stranger_stays),

@@ -103,6 +103,28 @@ static void an_address_bound_under_another_reqid_is_a_conflict(void **state)
 	assert_int_equal(p.n, 0);
 }
 
+static void an_orphan_is_taken_over_in_place(void **state)
+{
+	struct kernel_request r = request(KERNEL_PROTECT);
+	struct plan_view view = { .policy = { ours, ours } };
+	struct plan p;
+
+	(void)state;
+	view.policy[DIR_OUT].reqid = view.policy[DIR_IN].reqid = KERNEL_REQID_ORPHAN;
+	assert_int_equal(plan_make(&r, &view, &p), IKE_OK);
+	assert_string_equal(plan_text(&p), "sa+ in, sa+ out | policy= out, policy= in");
+	assert_int_equal(p.steps[2].reqid, KERNEL_REQID_BASE + 7);
+	assert_int_equal(p.steps[2].old_reqid, KERNEL_REQID_ORPHAN);
+	/* Of one direction only, when the takeover was undone half way. */
+	view.policy[DIR_IN].reqid = r.reqid;
+	assert_int_equal(plan_make(&r, &view, &p), IKE_OK);
+	assert_string_equal(plan_text(&p), "sa+ in, sa+ out | policy= out");
+	/* A release takes what is its own. */
+	r = request(KERNEL_UNPROTECT);
+	assert_int_equal(plan_make(&r, &view, &p), IKE_OK);
+	assert_string_equal(plan_text(&p), "policy- in");
+}
+
 static void foreign_policy_of_either_direction_is_a_conflict(void **state)
 {
 	struct kernel_request r = request(KERNEL_PROTECT);
@@ -251,6 +273,7 @@ static void requests_that_the_core_never_makes_are_refused(void **state)
 #define REFUSED(change) do { r = good; change; assert_int_equal(plan_check(&r), IKE_E_SYNTAX); } while (0)
 	REFUSED(r.op = (enum kernel_op)99);
 	REFUSED(r.reqid = 7);
+	REFUSED(r.reqid = KERNEL_REQID_ORPHAN);
 	REFUSED(r.reqid = KERNEL_REQID_BASE + KERNEL_REQID_MASK + 1);
 	REFUSED(r.local.family = IP_NONE; r.remote.family = IP_NONE);
 	REFUSED(r.local.family = IP_V6);
@@ -356,6 +379,7 @@ int main(void)
 		cmocka_unit_test(a_missing_half_is_added),
 		cmocka_unit_test(an_address_bound_under_another_reqid_is_a_conflict),
 		cmocka_unit_test(another_shape_of_ours_is_updated),
+		cmocka_unit_test(an_orphan_is_taken_over_in_place),
 		cmocka_unit_test(foreign_policy_of_either_direction_is_a_conflict),
 		cmocka_unit_test(unprotect_deletes_policies_one_by_one_and_sas_last),
 		cmocka_unit_test(delete_sas_never_touches_a_policy),

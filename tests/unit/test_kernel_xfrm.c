@@ -80,7 +80,7 @@ static uint32_t put_sa(const struct ip_addr *src, const struct ip_addr *dst, uin
 }
 
 struct counts {
-	unsigned sas, our_sas, policies, protect, exempt;
+	unsigned sas, our_sas, policies, protect, orphans, exempt;
 };
 
 static void count_answer(void *arg, unsigned i, struct nlmsghdr *hdr)
@@ -96,6 +96,7 @@ static void count_answer(void *arg, unsigned i, struct nlmsghdr *hdr)
 	} else if (xfrm_policy_read(hdr, &p)) {
 		c->policies++;
 		c->protect += p.kind == XP_PROTECT;
+		c->orphans += p.kind == XP_PROTECT && p.reqid == KERNEL_REQID_ORPHAN && p.exact;
 		c->exempt += p.kind == XP_EXEMPT;
 	}
 }
@@ -129,7 +130,7 @@ static int end(void **state)
 	return 0;
 }
 
-static void opening_removes_what_is_ours_and_nothing_else(void **state)
+static void opening_closes_what_is_ours_and_touches_nothing_else(void **state)
 {
 	struct kernel_request v4 = request(KERNEL_PROTECT, "192.0.2.1", "192.0.2.2");
 	struct kernel_request v6 = request(KERNEL_PROTECT, "2001:db8::1", "2001:db8::2");
@@ -147,12 +148,20 @@ static void opening_removes_what_is_ours_and_nothing_else(void **state)
 	(void)put_sa(&v6.remote, &v6.local, REQID);
 	(void)put_sa(&v4.local, &v4.remote, 7);
 
-	kernel_leave(open_kernel());
+	for (unsigned i = 0; i < 2; i++) {
+		kernel_leave(open_kernel());
+		c = count();
+		assert_int_equal(c.policies, 6);
+		assert_int_equal(c.protect, 3);
+		assert_int_equal(c.orphans, 3);
+		assert_int_equal(c.sas, 1);
+		assert_int_equal(c.our_sas, 0);
+	}
+	kernel_close(open_kernel());
 	c = count();
 	assert_int_equal(c.policies, 3);
 	assert_int_equal(c.protect, 0);
 	assert_int_equal(c.sas, 1);
-	assert_int_equal(c.our_sas, 0);
 }
 
 static void thousands_are_removed(void **state)
@@ -191,7 +200,10 @@ static void exemptions_come_once_and_go(void **state)
 	assert_int_equal(c.policies, n + 1);
 	kernel_leave(k);
 	assert_int_equal(count().exempt, n);
+	/* While they still exempt what an orphan would close. */
 	kernel_leave(open_kernel());
+	assert_int_equal(count().exempt, n);
+	kernel_close(open_kernel());
 	assert_int_equal(count().policies, 1);
 
 	k = open_kernel();
@@ -348,7 +360,7 @@ static void no_event_is_no_event(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		XFRM(opening_removes_what_is_ours_and_nothing_else),
+		XFRM(opening_closes_what_is_ours_and_touches_nothing_else),
 		XFRM(thousands_are_removed),
 		XFRM(exemptions_come_once_and_go),
 		XFRM(foreign_policy_is_a_conflict_and_stays),
