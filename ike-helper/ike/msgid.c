@@ -2,7 +2,7 @@
 
 #include <assert.h>
 
-#include "ike/timers.h"
+#include "base/timers.h"
 
 void window_init(struct window *w)
 {

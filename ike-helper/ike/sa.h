@@ -8,6 +8,8 @@
 #ifndef OE_IKE_SA_H
 #define OE_IKE_SA_H
 
+#include "base/table.h"
+#include "base/timers.h"
 #include "crypto/dh.h"
 #include "crypto/keymat.h"
 #include "ike/choose.h"
@@ -17,8 +19,6 @@
 #include "ike/msgid.h"
 #include "ike/natd.h"
 #include "ike/out.h"
-#include "ike/table.h"
-#include "ike/timers.h"
 #include "ike/ts.h"
 
 enum sa_state {

@@ -12,8 +12,8 @@
 #ifndef OE_TUNNEL_STATE_H
 #define OE_TUNNEL_STATE_H
 
-#include "ike/table.h"
-#include "ike/timers.h"
+#include "base/table.h"
+#include "base/timers.h"
 #include "tunnel/tunnel.h"
 
 enum {

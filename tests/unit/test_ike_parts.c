@@ -1,96 +1,9 @@
-/* The parts of the core that have no protocol in them: the hash table, the timers, the message
- * window, the output queue. */
+/* The parts of the core that have no protocol in them: the message window, the output queue. */
 #include "tests/unit/unit.h"
 
+#include "base/timers.h"
 #include "ike/msgid.h"
 #include "ike/out.h"
-#include "ike/table.h"
-#include "ike/timers.h"
-
-/* Table ---------------------------------------------------------------------------------------- */
-
-enum { MANY = 5000 };
-
-static void table_finds_what_is_in_it_and_nothing_else(void **state)
-{
-	static struct table_link links[MANY];
-	struct table t;
-	size_t i, full;
-
-	(void)state;
-	assert_int_equal(table_init(&t), IKE_OK);
-	for (i = 0; i < MANY; i++)
-		table_insert(&t, &links[i], i * 3);
-	full = t.buckets;
-	assert_in_range(full, MANY, 2 * MANY + 2);
-	for (i = 0; i < MANY; i++) {
-		assert_ptr_equal(table_first(&t, i * 3), &links[i]);
-		assert_null(table_next(&links[i]));
-		assert_null(table_first(&t, i * 3 + 1));
-	}
-	/* Given back when they go. */
-	for (i = 0; i < MANY; i++)
-		table_remove(&t, &links[i]);
-	assert_int_equal(t.n, 0);
-	assert_true(t.buckets < full / 8);
-	table_remove(&t, &links[0]);
-	assert_int_equal(t.n, 0);
-	table_clear(&t);
-}
-
-static void equal_hashes_are_found_one_after_the_other(void **state)
-{
-	struct table_link a = { 0 }, b = { 0 }, other = { 0 };
-	struct table_link *first, *second;
-	struct table t;
-
-	(void)state;
-	assert_int_equal(table_init(&t), IKE_OK);
-	table_insert(&t, &a, 7);
-	table_insert(&t, &other, 8);
-	table_insert(&t, &b, 7);
-	first = table_first(&t, 7);
-	second = table_next(first);
-	assert_true((first == &a && second == &b) || (first == &b && second == &a));
-	assert_null(table_next(second));
-	table_remove(&t, first);
-	assert_ptr_equal(table_first(&t, 7), second);
-	table_clear(&t);
-}
-
-/* Timers --------------------------------------------------------------------------------------- */
-
-static uint32_t next_random(uint32_t *state)
-{
-	*state = *state * 1664525 + 1013904223;
-	return *state >> 8;
-}
-
-/* Set, move and stop at random, against a list that is searched. */
-static void first_timer_is_always_the_earliest(void **state)
-{
-	enum { TIMERS = 40 };
-	static struct timer timers[TIMERS];
-	struct timers t = { 0 };
-	uint32_t random = 1;
-
-	(void)state;
-	assert_int_equal(timers_reserve(&t, TIMERS), IKE_OK);
-	for (unsigned step = 0; step < 20000; step++) {
-		struct timer *first, *one = &timers[next_random(&random) % TIMERS];
-		uint64_t earliest = NEVER_MS;
-
-		timer_set(&t, one,
-			  next_random(&random) % 4 == 0 ? NEVER_MS : next_random(&random) % 1000);
-		for (unsigned i = 0; i < TIMERS; i++) {
-			if (timers[i].at > 0 && timers[i].due_ms < earliest)
-				earliest = timers[i].due_ms;
-		}
-		first = timers_first(&t);
-		assert_int_equal(first ? first->due_ms : NEVER_MS, earliest);
-	}
-	timers_clear(&t);
-}
 
 /* Window --------------------------------------------------------------------------------------- */
 
@@ -174,9 +87,6 @@ static void packets_live_as_long_as_the_queue_needs_them(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(table_finds_what_is_in_it_and_nothing_else),
-		cmocka_unit_test(equal_hashes_are_found_one_after_the_other),
-		cmocka_unit_test(first_timer_is_always_the_earliest),
 		cmocka_unit_test(window_lets_one_message_through),
 		cmocka_unit_test(request_goes_again_ever_more_slowly),
 		cmocka_unit_test(packets_live_as_long_as_the_queue_needs_them),

@@ -5,8 +5,8 @@
  * handles) the hash is the key; otherwise the caller compares what table_first() and
  * table_next() find.
  */
-#ifndef OE_IKE_TABLE_H
-#define OE_IKE_TABLE_H
+#ifndef OE_BASE_TABLE_H
+#define OE_BASE_TABLE_H
 
 #include <stdbool.h>
 #include <stddef.h>

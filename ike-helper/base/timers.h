@@ -1,6 +1,6 @@
 /* timers.h - who is due next: a binary heap of timers that live in the things they belong to. */
-#ifndef OE_IKE_TIMERS_H
-#define OE_IKE_TIMERS_H
+#ifndef OE_BASE_TIMERS_H
+#define OE_BASE_TIMERS_H
 
 #include <stddef.h>
 #include <stdint.h>

@@ -1,4 +1,4 @@
-#include "ike/table.h"
+#include "base/table.h"
 
 #include <stdlib.h>
 
