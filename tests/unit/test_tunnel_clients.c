@@ -124,6 +124,19 @@ static void client_that_says_goodbye_may_come_back_at_once(void **state)
 	assert_int_equal(w->n_unprotects, 0);
 }
 
+/* It has no reason to be encrypted to us, and names of ours without a key are to be reached. */
+static void client_that_rejects_our_key_is_let_go_at_once(void **state)
+{
+	struct world *w = *state;
+	uint32_t reqid;
+
+	assert_int_equal(authorize(w, HOST, &reqid), REASON_NONE);
+	core_closed(w, client_up(w, HOST, reqid), REASON_AUTH_FAILED);
+	advance(w, 1);
+	assert_int_equal(tunnels_count(w->t), 0);
+	assert_int_equal(w->n_unprotects, 1);
+}
+
 static void silent_client_is_held_and_may_come_back(void **state)
 {
 	struct world *w = *state;
@@ -254,6 +267,7 @@ int main(void)
 		WITH_WORLD(our_failure_leaves_the_client_alone),
 		WITH_WORLD(client_that_says_goodbye_is_released_soon),
 		WITH_WORLD(client_that_says_goodbye_may_come_back_at_once),
+		WITH_WORLD(client_that_rejects_our_key_is_let_go_at_once),
 		WITH_WORLD(silent_client_is_held_and_may_come_back),
 		WITH_WORLD(client_of_two_of_our_addresses_keeps_both),
 		WITH_WORLD(other_source_address_needs_a_tunnel_of_its_own),
