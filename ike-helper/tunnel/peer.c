@@ -291,12 +291,13 @@ void peer_closed(struct tunnels *t, struct peer *p, enum rp_reason reason)
 		return;
 	if (p->keys)
 		begin_healing(t, p, reason);
-	else if (reason != REASON_PEER_REFUSED && reason != REASON_AUTH_FAILED)
-		hold(t, p);
-	else
-		/* It said goodbye, and its address may soon be somebody else's. No resolver is to be told first; and a client that
-		 * found our key wrong must reach us in clear at once, for the names that have no key. */
+	else if (reason == REASON_AUTH_FAILED)
+		/* It found our key wrong, and must reach us in clear at once, for the names that have no key. */
 		peer_drain(t, p, reason, 0);
+	else if (reason == REASON_PEER_REFUSED)
+		peer_drain(t, p, reason, t->config.drain_ms);   /* it said goodbye, and its address may soon be somebody else's */
+	else
+		hold(t, p);
 }
 
 void peer_drain(struct tunnels *t, struct peer *p, enum rp_reason reason, uint64_t wait_ms)
