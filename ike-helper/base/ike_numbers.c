@@ -11,12 +11,9 @@
 	}
 
 NAME_FUNCTION(ike_exchange_name, IKE_EXCHANGES)
-NAME_FUNCTION(ike_payload_name, IKE_PAYLOADS)
 NAME_FUNCTION(ike_notify_name, IKE_NOTIFIES)
 NAME_FUNCTION(ike_encr_name, IKE_ENCRS)
 NAME_FUNCTION(ike_prf_name, IKE_PRFS)
 NAME_FUNCTION(ike_integ_name, IKE_INTEGS)
 NAME_FUNCTION(ike_group_name, IKE_GROUPS)
-NAME_FUNCTION(ike_id_type_name, IKE_ID_TYPES)
 NAME_FUNCTION(ike_auth_method_name, IKE_AUTH_METHODS)
-NAME_FUNCTION(ike_protocol_name, IKE_PROTOCOLS)

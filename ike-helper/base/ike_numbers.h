@@ -1,7 +1,8 @@
 /* ike_numbers.h - numbers and names of the IANA registry "Internet Key Exchange Version 2 (IKEv2) Parameters".
  *
- * Each list is X(symbol, value, name); the enum and the name table are made from it. Wire values that are not in a
- * list stay plain integers: the *_name() functions then return "unknown", and the log line shows the number.
+ * Each list is X(symbol, value, name); the enum is made from it, and the name table where names are shown. Wire values
+ * that are not in a list stay plain integers: the *_name() functions then return "unknown", and the log line shows
+ * the number.
  */
 #ifndef OE_BASE_IKE_NUMBERS_H
 #define OE_BASE_IKE_NUMBERS_H
@@ -149,14 +150,11 @@ enum ike_protocol { IKE_PROTOCOLS(IKE_ENUM_ENTRY) };
 
 /* Names for logs and for `oe status`; "unknown" for a number that is not in the list. Never NULL. */
 const char *ike_exchange_name(unsigned value);
-const char *ike_payload_name(unsigned value);
 const char *ike_notify_name(unsigned value);
 const char *ike_encr_name(unsigned value);
 const char *ike_prf_name(unsigned value);
 const char *ike_integ_name(unsigned value);
 const char *ike_group_name(unsigned value);
-const char *ike_id_type_name(unsigned value);
 const char *ike_auth_method_name(unsigned value);
-const char *ike_protocol_name(unsigned value);
 
 #endif

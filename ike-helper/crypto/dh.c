@@ -111,11 +111,6 @@ void dh_free(struct dh *dh)
 	free(dh);
 }
 
-uint16_t dh_group(const struct dh *dh)
-{
-	return dh->group;
-}
-
 struct span dh_public(const struct dh *dh)
 {
 	return span_of(dh->public, dh->n_public);

@@ -22,7 +22,6 @@ struct dh_shared {
 IKE_CHECKED enum ike_err dh_new(uint16_t group, const struct rng *rng, struct dh **out);
 void dh_free(struct dh *dh);        /* wipes; NULL is fine */
 
-uint16_t dh_group(const struct dh *dh);
 /* Public value as it goes into a KE payload (RFC 7296 3.4: modp padded with zeros; RFC 5903: x | y without 0x04;
  * RFC 8031: 32 bytes). A view into dh. */
 struct span dh_public(const struct dh *dh);

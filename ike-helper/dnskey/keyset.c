@@ -205,18 +205,6 @@ bool keyset_equal(const struct keyset *a, const struct keyset *b)
 	return true;
 }
 
-bool keyset_intersects(const struct keyset *a, const struct keyset *b)
-{
-	struct ipseckey key;
-
-	for (unsigned i = 0; i < a->count; i++) {
-		keyset_at(a, i, &key);
-		if (keyset_contains(b, &key))
-			return true;
-	}
-	return false;
-}
-
 /* How near a key came to proving itself. */
 static unsigned closeness(enum ike_err err)
 {

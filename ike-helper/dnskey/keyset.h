@@ -29,8 +29,6 @@ void keyset_at(const struct keyset *set, unsigned i, struct ipseckey *out);
 
 /* The same public keys (precedence and gateway do not count). */
 bool keyset_equal(const struct keyset *a, const struct keyset *b);
-/* At least one public key in common. */
-bool keyset_intersects(const struct keyset *a, const struct keyset *b);
 /* Is key i of a among b's? */
 bool keyset_contains(const struct keyset *b, const struct ipseckey *key);
 

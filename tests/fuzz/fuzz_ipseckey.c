@@ -49,7 +49,7 @@ static void check_set(struct span rdata)
 		return;
 	FUZZ_CHECK(keyset_count(set) == 1);
 	keyset_at(set, 0, &key);
-	FUZZ_CHECK(keyset_contains(set, &key) && keyset_equal(set, set) && keyset_intersects(set, set));
+	FUZZ_CHECK(keyset_contains(set, &key) && keyset_equal(set, set));
 	keyset_unref(set);
 }
 
