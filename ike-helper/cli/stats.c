@@ -40,6 +40,7 @@ const struct oe_command command_stats = {
 	.arguments = "[--json]",
 	.summary = "Show counters, as name=value",
 	.help = "  --json  one object\n\n"
-		"tunnels.* and ike.sas* count what there is now; all others count events since the start.\n",
+		"tunnels.*, resolver.connections, ike.sas*, ike.initiating and ike.half_open count what\n"
+		"there is now; all others count events since the start.\n",
 	.run = run,
 };
