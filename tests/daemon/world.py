@@ -17,6 +17,7 @@ import time
 
 CLIENT, SERVER, NOBODY = '192.0.2.1', '192.0.2.2', '192.0.2.99'
 CLIENT6, SERVER6 = '2001:db8::1', '2001:db8::2'
+PROGRAMS = 'oe-iked', 'oe'
 
 
 def many(i):
@@ -54,8 +55,8 @@ def ip(*args):
 
 
 def lay_cable():
-    subprocess.run(['mount', '-t', 'tmpfs', 'tmpfs', '/run/netns'], check=False, stderr=subprocess.DEVNULL)
     os.makedirs('/run/netns', exist_ok=True)
+    subprocess.run(['mount', '-t', 'tmpfs', 'tmpfs', '/run/netns'], check=True)
     ip('netns', 'add', 'oe-server')
     ip('link', 'set', 'lo', 'up')
     ip('link', 'add', 'to-server', 'type', 'veth', 'peer', 'name', 'to-client', 'netns', 'oe-server')
@@ -158,9 +159,11 @@ class World:
     """Paths, keys and the daemons that run."""
 
     def __init__(self, build):
-        self.build = os.path.abspath(build)
         self.folder = tempfile.mkdtemp(prefix='oe-daemon.')
         os.chmod(self.folder, 0o755)
+        for name in PROGRAMS:       # copies: other users run them too, who may not even enter the build folder
+            shutil.copyfile(os.path.join(build, name), self.path(name))
+            os.chmod(self.path(name), 0o755)
         self.daemons = []
         self.keys = {}
 
@@ -168,7 +171,7 @@ class World:
         return os.path.join(self.folder, name)
 
     def program(self, name):
-        return os.path.join(self.build, name)
+        return self.path(name)
 
     def is_sanitized(self):
         with open(self.program('oe-iked'), 'rb') as program:
@@ -212,7 +215,7 @@ class World:
                 if daemon in self.daemons:
                     self.daemons.remove(daemon)
         for entry in os.scandir(self.folder):
-            if not entry.name.endswith('.pem'):
+            if not entry.name.endswith('.pem') and entry.name not in PROGRAMS:
                 os.unlink(entry.path)
         return wrong
 
