@@ -45,7 +45,7 @@ IKE_CHECKED enum ike_err kernel_apply(struct kernel *k, const struct kernel_requ
 enum ike_err kernel_traffic(struct kernel *k, uint32_t reqid, uint32_t spi_in, uint32_t spi_out, const struct ip_addr *local,
 			    const struct ip_addr *remote, struct sa_traffic *out);
 
-/* Events of the kernel about our reqids: call kernel_read_events when the descriptor is readable; -1 for the fake. */
+/* Events of the kernel about our reqids: call kernel_next_event when the descriptor is readable; -1 for the fake. */
 enum kernel_event_kind { KERNEL_EV_ACQUIRE, KERNEL_EV_SOFT_EXPIRE, KERNEL_EV_HARD_EXPIRE };
 struct kernel_event {
 	enum kernel_event_kind kind;
