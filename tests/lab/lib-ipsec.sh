@@ -207,3 +207,29 @@ lab_asked() {
 	read -ra field < <(grep -F -m 1 -- "$1 " asked.txt) || fail "$1 was not asked"
 	lab_rcode=${field[3]} lab_ms=${field[2]%.*} lab_answers=("${field[@]:4}") lab_ede='' lab_ad=no
 }
+
+# lab_attack ARGUMENT...: see attack --help; one at a time, in the background unless it ends by itself
+lab_attack() {
+	lab_attack_end
+	lab_daemon attack wire /usr/bin/python3 -I "$LAB/attack" "$@"
+	case $1 in
+	noise|flood)	wait "${lab_pid[attack]}"
+			unset "lab_pid[attack]" ;;
+	*)		lab_wait 5 "attack $1" lab_says attack ready ;;
+	esac
+}
+lab_attack_end() {
+	[ -n "${lab_pid[attack]:-}" ] || return 0
+	kill "${lab_pid[attack]}"
+	wait "${lab_pid[attack]}" || :
+	unset "lab_pid[attack]"
+}
+
+# expect_alive NAME KILOBYTES: daemon NAME runs, and in no more memory than this
+expect_alive() {
+	local rss
+	kill -0 "${lab_pid[$1]}" 2>/dev/null || fail "$1 ended: $(tail -n 1 "$1.log")"
+	rss=$(awk '/^VmRSS/ { print $2 }' "/proc/${lab_pid[$1]}/status")
+	note "$1: $rss kB"
+	[ "$rss" -le "$2" ] || fail "$1 has grown to $rss kB"
+}
