@@ -6,7 +6,7 @@
 #include <string.h>
 
 /* Which states may follow which. GONE may follow all. */
-static const uint16_t legal_next[ST_MAX] = {
+static const uint32_t legal_next[ST_MAX] = {
 	[ST_NEW] = IN(ST_INIT_SENT) | IN(ST_INIT_ANSWERED),
 	[ST_INIT_SENT] = IN(ST_AUTH_SENT),
 	[ST_AUTH_SENT] = IN(ST_I_INSTALLING) | IN(ST_INIT_SENT) | IN(ST_LEAVING),

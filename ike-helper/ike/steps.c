@@ -7,7 +7,7 @@ typedef HANDLER((*step_handler));
 typedef QUESTION((*step_question));
 
 struct step {
-	uint16_t in;                /* set of states */
+	uint32_t in;                /* set of states */
 	enum step_on on;
 	uint8_t exchange;           /* of a message; 0 = any */
 	uint32_t need;              /* set of payload types that must be there */
