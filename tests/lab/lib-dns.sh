@@ -94,7 +94,7 @@ lab_dns() {
 		for zone in example "${lab_zones[@]}"; do printf 'zone:\n\tname: %s\n\tzonefile: %s.signed\n' "$zone" "$zone"; done
 	} >nsd.conf
 	lab_daemon nsd dns nsd -d -c "$LAB_WORK/nsd.conf"
-	lab_wait 5 "name server" lab_says nsd "nsd started"
+	lab_wait 30 "name server" lab_says nsd "nsd started"
 }
 
 # lab_unbound_conf LINE...: more lines for the server: part of the client's unbound.conf
@@ -134,7 +134,7 @@ lab_resolver() {
 		CONF
 	} >unbound.conf
 	OE_CONF=$LAB_WORK/oe.conf lab_daemon unbound client "$unbound" -d -c "$LAB_WORK/unbound.conf"
-	lab_wait 5 "resolver" lab_says unbound "start of service"
+	lab_wait 30 "resolver" lab_says unbound "start of service"
 }
 
 # lab_start_plain: Unbound without our module

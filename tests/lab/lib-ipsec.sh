@@ -60,7 +60,7 @@ libreswan_responder() {
 		"$LAB/responders/libreswan.conf" >"$dir/ipsec.conf"
 	lab_daemon "pluto.$host" "$host" "$LAB_LIBRESWAN/pluto" --config "$dir/ipsec.conf" --nofork --stderrlog \
 		--rundir "$dir/run" --nssdir "$dir/nss" --secretsfile "$dir/secrets"
-	lab_wait 10 "libreswan on $host" libreswan_ready "$host"
+	lab_wait 30 "libreswan on $host" libreswan_ready "$host"
 }
 # pluto finds its other programs in /usr/libexec/ipsec alone.
 libreswan_in_place() {
@@ -106,7 +106,7 @@ own_responder() {
 start_iked() {
 	[ -x "$LAB_BINDIR/oe-iked" ] || fail "no $LAB_BINDIR/oe-iked"
 	lab_daemon "$1" "$2" "$LAB_BINDIR/oe-iked" -c "$LAB_WORK/$3" -d
-	lab_wait 5 "$1" iked_ready "$1" "$4"
+	lab_wait 30 "$1" iked_ready "$1" "$4"
 }
 iked_ready() { lab_says "$1" '' && [ -S "$2" ]; }
 
@@ -215,7 +215,7 @@ lab_attack() {
 	case $1 in
 	noise|flood)	wait "${lab_pid[attack]}"
 			unset "lab_pid[attack]" ;;
-	*)		lab_wait 5 "attack $1" lab_says attack ready ;;
+	*)		lab_wait 30 "attack $1" lab_says attack ready ;;
 	esac
 }
 lab_attack_end() {

@@ -171,7 +171,7 @@ lab_capture() {
 	local name=$1 host=${2:-wire} interface=${3:-$lab_port}
 	# A short snapshot length gives tcpdump's ring many places; with its own a burst of netlink messages was lost.
 	lab_daemon "tcpdump-$name" "$host" tcpdump -Z root -i "$interface" -s 4096 -B 4096 --immediate-mode -U -w "$name.pcap" ${4:+"$4"}
-	lab_wait 5 "capture $name" lab_says "tcpdump-$name" "listening on"
+	lab_wait 30 "capture $name" lab_says "tcpdump-$name" "listening on"
 }
 
 # check_capture ARGUMENT...: see check-capture --help
