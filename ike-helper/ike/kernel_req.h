@@ -4,6 +4,9 @@
  * The life of a policy is not the life of an SA. KERNEL_PROTECT installs SAs and policies together, and no request of
  * the IKE core can remove a policy: KERNEL_DELETE_SAS leaves the address encrypted-or-dropped. Only tunnel/ says
  * KERNEL_UNPROTECT, when the last answer that was handed out has expired (promise 4).
+ *
+ * SAs, and the policies that use them, belong to a pair of addresses. What a host whose key was proved sends us, and what we
+ * send it, from any other address of ours must not pass in clear either: that is what the shield of the remote address is for.
  */
 #ifndef OE_IKE_KERNEL_REQ_H
 #define OE_IKE_KERNEL_REQ_H
@@ -25,12 +28,21 @@ enum kernel_op {
 	KERNEL_DELETE_SAS,
 	/* Delete the policies of the address pair, and any SAs left of this reqid. Absent ones are no error. */
 	KERNEL_UNPROTECT,
+	/* Let packets pass from local, which is not an address of this host, to remote, whose shield they would meet: they
+	 * are forwarded. One that is there is no error; a policy that protects the pair is IKE_E_CONFLICT. */
+	KERNEL_PASS,
+	/* The shield decides about these again. */
+	KERNEL_UNPASS,
 };
 
 struct kernel_request {
 	enum kernel_op op;
 	uint32_t reqid;                 /* from our range, one for each address pair; names what is ours */
 	struct ip_addr local, remote;
+	/* PROTECT: close the remote address to all other addresses of ours too, after the pair has its policies: what has no
+	 * SA of its own is dropped, and makes an acquire when it goes out. UNPROTECT: end that, before the pair loses its
+	 * policies. One shield serves all pairs of a remote address. */
+	bool shield;
 	uint32_t spi_in, spi_out;       /* host byte order; in: chosen by us, packets to us */
 	/* KERNEL_PROTECT only: */
 	struct esp_suite suite;
@@ -51,6 +63,9 @@ enum { KERNEL_REQID_BASE = 0x6f000000, KERNEL_REQID_MASK = 0x00ffffff };
  * answers that they protect are still out there (promise 4), so they stay and let nothing through, under this reqid, which
  * no request has, until their pair is protected anew, or so long that the last of those answers has expired. */
 enum { KERNEL_REQID_ORPHAN = KERNEL_REQID_BASE };
+
+/* Of every shield: no SA has it, so nothing passes. */
+enum { KERNEL_REQID_SHIELD = KERNEL_REQID_BASE + 1 };
 
 /* No answer is promised protection for longer than this: Unbound's own cache-max-ttl. */
 enum { PROMISE_MAX_S = 86400 };

@@ -31,6 +31,10 @@ static const char *op_text(enum kernel_op op)
 		return "delete SAs";
 	case KERNEL_UNPROTECT:
 		return "unprotect";
+	case KERNEL_PASS:
+		return "let pass";
+	case KERNEL_UNPASS:
+		return "let pass no more";
 	}
 	return "unknown request";
 }
@@ -40,8 +44,8 @@ static void log_result(struct kernel *k, const struct kernel_request *r, enum ik
 	char local[IP_TEXT_MAX], remote[IP_TEXT_MAX];
 
 	log_line(k->log, err == IKE_OK ? LOG_LEVEL_DEBUG : LOG_LEVEL_ERROR,
-		 "kernel: %s %s - %s, reqid %08x, spi %08x/%08x: %s", op_text(r->op),
-		 ip_text(&r->local, local), ip_text(&r->remote, remote), r->reqid, r->spi_in,
+		 "kernel: %s %s - %s%s, reqid %08x, spi %08x/%08x: %s", op_text(r->op),
+		 ip_text(&r->local, local), ip_text(&r->remote, remote), r->shield ? " and shield" : "", r->reqid, r->spi_in,
 		 r->spi_out, err == IKE_OK ? "done" : ike_err_text(err));
 }
 

@@ -34,7 +34,7 @@ IKE_CHECKED enum ike_err kernel_check_esp(struct kernel *k, uint32_t *suites, co
 const struct esp_suite *kernel_suites(unsigned *n);
 
 /* Policies that let through, in both directions and at a higher priority than any of ours: ICMPv6 133-137 (ND), DHCP, DHCPv6, NTP,
- * DNS (ports 53 and 853 of other hosts), loopback. IKE's own sockets carry a bypass policy of their own. */
+ * DNS (ports 53 and 853 of other hosts), multicast, broadcast, loopback. IKE's own sockets carry a bypass policy of their own. */
 IKE_CHECKED enum ike_err kernel_install_exemptions(struct kernel *k);
 
 /* Carry out one request; keys in it are the caller's to wipe. IKE_E_KERNEL, IKE_E_CONFLICT: nothing changed. */
@@ -51,6 +51,7 @@ struct kernel_event {
 	enum kernel_event_kind kind;
 	uint32_t reqid;
 	uint32_t spi;               /* of an expired SA */
+	struct ip_addr local, remote;   /* of the packet that made an acquire; local need not be ours: it may be forwarded */
 };
 int kernel_event_fd(const struct kernel *k);
 /* Next event; false when there is none (never blocks). Lost events (socket overrun) are not an error: liveness finds out. */

@@ -22,8 +22,9 @@ struct fake_sa {
 
 struct fake_policy {
 	bool foreign;
+	enum policy_kind kind;
 	enum kernel_dir dir;
-	struct ip_addr local, remote;
+	struct ip_addr local, remote;           /* local: IP_NONE in a shield */
 	uint32_t reqid;
 };
 
@@ -136,8 +137,11 @@ static struct fake_sa *sa_find_larval(const struct fake *f, const struct ip_addr
 	return NULL;
 }
 
-static struct fake_policy *policy_find(const struct fake *f, enum kernel_dir dir, const struct ip_addr *local,
-				       const struct ip_addr *remote)
+static const struct ip_addr every_local = { .family = IP_NONE };
+
+/* By its selector. */
+static struct fake_policy *policy_at(const struct fake *f, enum kernel_dir dir, const struct ip_addr *local,
+				     const struct ip_addr *remote)
 {
 	for (unsigned i = 0; i < f->n_policies; i++)
 		if (f->policies[i].dir == dir && same_pair(&f->policies[i].local, &f->policies[i].remote, local, remote))
@@ -145,9 +149,18 @@ static struct fake_policy *policy_find(const struct fake *f, enum kernel_dir dir
 	return NULL;
 }
 
+/* The one that decides about packets between these two: a shield only where nothing else does. */
+static const struct fake_policy *policy_for(const struct fake *f, enum kernel_dir dir, const struct ip_addr *local,
+					    const struct ip_addr *remote)
+{
+	const struct fake_policy *p = policy_at(f, dir, local, remote);
+
+	return p ? p : policy_at(f, dir, &every_local, remote);
+}
+
 static enum ike_err policy_insert(struct fake *f, const struct fake_policy *policy)
 {
-	if (policy_find(f, policy->dir, &policy->local, &policy->remote))
+	if (policy_at(f, policy->dir, &policy->local, &policy->remote))
 		return IKE_E_CONFLICT;
 	if (!grow((void **)&f->policies, f->n_policies, &f->max_policies, sizeof *f->policies))
 		return IKE_E_NOMEM;
@@ -224,9 +237,10 @@ static enum ike_err step_sa_delete(struct fake *f, const struct step *s)
 
 static enum ike_err step_policy(struct fake *f, const struct step *s)
 {
-	const struct kernel_request *r = s->request;
-	struct fake_policy *have = policy_find(f, s->dir, &r->local, &r->remote);
-	struct fake_policy policy = { .dir = s->dir, .local = r->local, .remote = r->remote, .reqid = s->reqid };
+	const struct ip_addr *local = s->policy == POLICY_SHIELD ? &every_local : &s->request->local;
+	struct fake_policy *have = policy_at(f, s->dir, local, &s->request->remote);
+	struct fake_policy policy = { .kind = s->policy, .dir = s->dir, .local = *local, .remote = s->request->remote,
+				      .reqid = s->policy == POLICY_PASS ? 0 : s->reqid };
 
 	if (s->kind == STEP_POLICY_ADD)
 		return policy_insert(f, &policy);
@@ -275,13 +289,16 @@ static void fake_run(void *arg, const struct step *steps, unsigned n, enum ike_e
 	}
 }
 
-static void look_policy(const struct fake *f, enum kernel_dir dir, const struct kernel_request *r, struct policy_view *out)
+static void look_policy(const struct fake *f, enum kernel_dir dir, const struct ip_addr *local, const struct ip_addr *remote,
+			struct policy_view *out)
 {
-	const struct fake_policy *p = policy_find(f, dir, &r->local, &r->remote);
+	const struct fake_policy *p = policy_at(f, dir, local, remote);
 
 	*out = (struct policy_view){ .owner = POLICY_ABSENT };
 	if (p && p->foreign)
 		out->owner = POLICY_FOREIGN;
+	else if (p && p->kind == POLICY_PASS)
+		out->owner = POLICY_OURS_PASS;
 	else if (p)
 		*out = (struct policy_view){ .owner = POLICY_OURS, .exact = true, .reqid = p->reqid };
 }
@@ -293,11 +310,12 @@ static enum ike_err fake_look(struct kernel *k, const struct kernel_request *r, 
 	*out = (struct plan_view){ .sas = 0 };
 	if (fails_now(f))
 		return IKE_E_KERNEL;
-	if (r->op != KERNEL_DELETE_SAS) {
-		look_policy(f, DIR_OUT, r, &out->policy[DIR_OUT]);
-		look_policy(f, DIR_IN, r, &out->policy[DIR_IN]);
+	for (unsigned dir = 0; dir < 2 && r->op != KERNEL_DELETE_SAS; dir++) {
+		look_policy(f, (enum kernel_dir)dir, &r->local, &r->remote, &out->pair[dir]);
+		if (r->shield)
+			look_policy(f, (enum kernel_dir)dir, &every_local, &r->remote, &out->shield[dir]);
 	}
-	for (unsigned i = 0; i < f->n_sas && r->op != KERNEL_PROTECT; i++) {
+	for (unsigned i = 0; i < f->n_sas && (r->op == KERNEL_DELETE_SAS || r->op == KERNEL_UNPROTECT); i++) {
 		const struct fake_sa *sa = &f->sas[i];
 		uint32_t named = sa->dir == DIR_IN ? r->spi_in : r->spi_out;
 
@@ -359,7 +377,7 @@ static void event_add(struct fake *f, struct kernel_event event)
 enum ike_err kernel_fake_acquire(struct kernel *k, const struct ip_addr *local, const struct ip_addr *remote)
 {
 	struct fake *f = fake_of(k);
-	const struct fake_policy *p = policy_find(f, DIR_OUT, local, remote);
+	const struct fake_policy *p = policy_for(f, DIR_OUT, local, remote);
 	struct fake_sa larval = { .dir = DIR_OUT, .local = *local, .remote = *remote };
 	enum ike_err err;
 
@@ -369,7 +387,8 @@ enum ike_err kernel_fake_acquire(struct kernel *k, const struct ip_addr *local, 
 	larval.reqid = p->reqid;
 	err = sa_insert(f, &larval);
 	if (err == IKE_OK)
-		event_add(f, (struct kernel_event){ .kind = KERNEL_EV_ACQUIRE, .reqid = larval.reqid });
+		event_add(f, (struct kernel_event){ .kind = KERNEL_EV_ACQUIRE, .reqid = larval.reqid, .local = *local,
+						    .remote = *remote });
 	return err;
 }
 
@@ -486,9 +505,9 @@ enum ike_err kernel_fake_foreign_sa(struct kernel *k, bool in, const struct ip_a
 enum kernel_fate kernel_fake_fate_out(const struct kernel *k, const struct ip_addr *local, const struct ip_addr *remote)
 {
 	const struct fake *f = fake_of_const(k);
-	const struct fake_policy *p = policy_find(f, DIR_OUT, local, remote);
+	const struct fake_policy *p = policy_for(f, DIR_OUT, local, remote);
 
-	if (!p)
+	if (!p || p->kind == POLICY_PASS)
 		return FATE_CLEAR;
 	if (p->foreign)
 		return FATE_FOREIGN;
@@ -498,7 +517,7 @@ enum kernel_fate kernel_fake_fate_out(const struct kernel *k, const struct ip_ad
 enum kernel_fate kernel_fake_fate_in(const struct kernel *k, const struct ip_addr *local, const struct ip_addr *remote)
 {
 	const struct fake *f = fake_of_const(k);
-	const struct fake_policy *p = policy_find(f, DIR_IN, local, remote);
+	const struct fake_policy *p = policy_for(f, DIR_IN, local, remote);
 
 	if (!p)
 		return FATE_CLEAR;
@@ -514,7 +533,7 @@ enum kernel_fate kernel_fake_fate_in(const struct kernel *k, const struct ip_add
 uint32_t kernel_fake_spi_out(const struct kernel *k, const struct ip_addr *local, const struct ip_addr *remote)
 {
 	const struct fake *f = fake_of_const(k);
-	const struct fake_policy *p = policy_find(f, DIR_OUT, local, remote);
+	const struct fake_policy *p = policy_for(f, DIR_OUT, local, remote);
 	const struct fake_sa *sa = p && !p->foreign ? sa_for_sending(f, local, remote, p->reqid) : NULL;
 
 	return sa ? sa->spi : 0;
@@ -524,7 +543,7 @@ bool kernel_fake_accepts(const struct kernel *k, const struct ip_addr *local, co
 {
 	const struct fake *f = fake_of_const(k);
 	const struct fake_sa *sa = spi_in ? sa_find(f, DIR_IN, local, remote, spi_in) : NULL;
-	const struct fake_policy *p = policy_find(f, DIR_IN, local, remote);
+	const struct fake_policy *p = policy_for(f, DIR_IN, local, remote);
 
 	if (!sa || !ip_equal(&sa->remote, remote))
 		return false;
@@ -596,7 +615,8 @@ const char *kernel_fake_describe(const struct kernel *k, char *to, size_t max)
 	for (unsigned i = 0; i < f->n_policies; i++) {
 		const struct fake_policy *p = &f->policies[i];
 
-		snprintf(lines[n++], DESCRIBE_LINE_MAX, "policy %s %s - %s reqid %08x%s\n",
+		snprintf(lines[n++], DESCRIBE_LINE_MAX, "%s %s %s - %s reqid %08x%s\n",
+			 p->kind == POLICY_SHIELD ? "shield" : p->kind == POLICY_PASS ? "pass" : "policy",
 			 p->dir == DIR_IN ? "in" : "out", ip_text(&p->local, l), ip_text(&p->remote, r), p->reqid,
 			 p->foreign ? " foreign" : "");
 	}

@@ -88,13 +88,13 @@ static void step_message(struct xnl_batch *b, const struct step *s)
 		xfrm_sa_delete(b, sa_dst(s), s->spi);
 		return;
 	case STEP_POLICY_ADD:
-		xfrm_policy_add(b, s->request, s->dir, s->reqid);
+		xfrm_policy_add(b, s->request, s->policy, s->dir, s->reqid);
 		return;
 	case STEP_POLICY_UPDATE:
-		xfrm_policy_update(b, s->request, s->dir, s->reqid);
+		xfrm_policy_update(b, s->request, s->policy, s->dir, s->reqid);
 		return;
 	case STEP_POLICY_DELETE:
-		xfrm_policy_delete(b, s->request, s->dir, s->index);
+		xfrm_policy_delete(b, s->request, s->policy, s->dir, s->index);
 		return;
 	case STEP_EXEMPT_ADD:
 	case STEP_EXEMPT_DELETE:
@@ -213,19 +213,20 @@ struct look {
 	bool failed;                /* no memory */
 };
 
-/* Request 0 is out, 1 is in. */
+/* Requests 0 and 1 are out and in of the pair, 2 and 3 those of the shield. */
 static void look_policy_answer(void *arg, unsigned i, struct nlmsghdr *hdr)
 {
 	struct look *l = arg;
+	struct policy_view *out = i < 2 ? &l->view->pair[i] : &l->view->shield[i - 2];
 	struct xfrm_policy p;
 
-	if (i < 2 && xfrm_policy_read(hdr, &p)) {
-		if (p.kind == XP_PROTECT)
-			l->view->policy[i] = (struct policy_view){ .owner = POLICY_OURS, .exact = p.exact, .reqid = p.reqid,
-								   .index = p.index };
-		else
-			l->view->policy[i] = (struct policy_view){ .owner = POLICY_FOREIGN };
-	}
+	if (i >= 4 || !xfrm_policy_read(hdr, &p))
+		return;
+	*out = (struct policy_view){ .owner = POLICY_FOREIGN, .exact = p.exact, .reqid = p.reqid, .index = p.index };
+	if (p.kind == XP_PROTECT)
+		out->owner = POLICY_OURS;
+	else if (p.kind == XP_PASS)
+		out->owner = POLICY_OURS_PASS;
 }
 
 static void remember_foreign(struct look *l, const struct xfrm_policy *p)
@@ -295,10 +296,14 @@ static enum ike_err look_policies(struct look *l)
 	struct xnl_batch b = { .n = 0 };
 	enum ike_err err;
 
-	xfrm_policy_get(&b, l->request, DIR_OUT);
-	xfrm_policy_get(&b, l->request, DIR_IN);
+	xfrm_policy_get(&b, l->request, POLICY_PAIR, DIR_OUT);
+	xfrm_policy_get(&b, l->request, POLICY_PAIR, DIR_IN);
+	if (l->request->shield) {
+		xfrm_policy_get(&b, l->request, POLICY_SHIELD, DIR_OUT);
+		xfrm_policy_get(&b, l->request, POLICY_SHIELD, DIR_IN);
+	}
 	err = xnl_talk(&l->x->nl, &b, look_policy_answer, l);
-	for (unsigned i = 0; i < 2 && err == IKE_OK; i++) {
+	for (unsigned i = 0; i < b.n && err == IKE_OK; i++) {
 		if (b.r[i].error == 0 || b.r[i].error == ENOENT)
 			continue;
 		log_error(l->x->base.log, "kernel: look for a policy: %s", strerror(b.r[i].error));
@@ -310,8 +315,8 @@ static enum ike_err look_policies(struct look *l)
 
 	err = survey(l->x);
 	for (unsigned i = 0; i < 2; i++)
-		if (l->view->policy[i].owner == POLICY_ABSENT && covered_by_foreign(l->x, (enum kernel_dir)i, l->request))
-			l->view->policy[i].owner = POLICY_FOREIGN;
+		if (l->view->pair[i].owner == POLICY_ABSENT && covered_by_foreign(l->x, (enum kernel_dir)i, l->request))
+			l->view->pair[i].owner = POLICY_FOREIGN;
 	return err;
 }
 
@@ -374,6 +379,8 @@ static enum ike_err xfrm_look(struct kernel *k, const struct kernel_request *r, 
 
 	switch (r->op) {
 	case KERNEL_PROTECT:
+	case KERNEL_PASS:
+	case KERNEL_UNPASS:
 		return look_policies(&l);
 	case KERNEL_DELETE_SAS:
 		idle_forget(&xfrm_of(k)->idle, r->reqid, r->spi_in);
@@ -451,7 +458,7 @@ static enum ike_err xfrm_traffic(struct kernel *k, uint32_t reqid, uint32_t spi_
 /* Removing what is ours -------------------------------------------------------------------------------------------- */
 
 struct litter {
-	bool orphan;                /* policies are to be orphans: what they need not do any more does not count */
+	bool orphan;                /* what protects is to be an orphan: what need not change any more does not count */
 	struct xfrm_sa *sas;
 	unsigned n_sas, max_sas;
 	struct xfrm_policy *policies;
@@ -486,7 +493,7 @@ static void litter_answer(void *arg, unsigned i, struct nlmsghdr *hdr)
 		l->sas = litter_room(l->sas, l->n_sas, &l->max_sas, sizeof *l->sas, &l->failed);
 		if (l->n_sas < l->max_sas)
 			l->sas[l->n_sas++] = sa;
-	} else if (xfrm_policy_read(hdr, &p) && (p.kind == XP_PROTECT || p.kind == XP_EXEMPT)) {
+	} else if (xfrm_policy_read(hdr, &p) && (p.kind == XP_PROTECT || p.kind == XP_PASS || p.kind == XP_EXEMPT)) {
 		if (l->orphan && (p.kind == XP_EXEMPT || p.reqid == KERNEL_REQID_ORPHAN))
 			return;
 		l->policies = litter_room(l->policies, l->n_policies, &l->max_policies, sizeof *l->policies, &l->failed);
@@ -503,7 +510,7 @@ static void clear_policies(struct xfrm *x, const struct litter *l, enum xfrm_pol
 	for (unsigned i = 0; i < l->n_policies; i++) {
 		const struct xfrm_policy *p = &l->policies[i];
 
-		if (p->kind == kind && l->orphan)
+		if (p->kind == kind && kind == XP_PROTECT && l->orphan)
 			xfrm_policy_orphan(&b, &p->sel, p->dir);
 		else if (p->kind == kind)
 			xfrm_policy_delete_index(&b, p->dir, p->sel.family, p->index);
@@ -543,8 +550,10 @@ static enum ike_err remove_round(struct xfrm *x, bool orphan, unsigned *left, bo
 		err = xnl_dump(&x->nl, &b, litter_answer, &l, &whole_policies);
 	}
 	if (err == IKE_OK) {
-		/* In the order of UNPROTECT; the exemptions last, while they still matter. */
+		/* In the order of UNPROTECT; the exemptions last, while they still matter. What passes is for the next run to
+		 * decide. */
 		clear_policies(x, &l, XP_PROTECT);
+		clear_policies(x, &l, XP_PASS);
 		delete_sas(x, &l);
 		clear_policies(x, &l, XP_EXEMPT);
 	}
@@ -555,7 +564,8 @@ static enum ike_err remove_round(struct xfrm *x, bool orphan, unsigned *left, bo
 	return err;
 }
 
-/* All SAs and policies of our range, the exemptions, and nothing else. orphan: policies become orphans, and exemptions stay. */
+/* All SAs and policies of our range, the exemptions, and nothing else. orphan: what protects becomes an orphan, and exemptions
+ * stay. */
 static enum ike_err remove_ours(struct xfrm *x, bool orphan, unsigned *removed)
 {
 	enum { ROUNDS = 5 };

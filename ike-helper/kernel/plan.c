@@ -1,6 +1,6 @@
 /* plan.c - order and roll-back.
  *
- * PROTECT: SA in, SA out | policy out, policy in.
+ * PROTECT: SA in, SA out | policy out, policy in | shield out, shield in.
  *   - SA in first: the peer may use it from the moment its answer left, and without it its packets are lost. While no
  *     policy asks for it, an additional SA in accepts what is encrypted and changes nothing else.
  *   - SA out before policy out: the other way round the first packet would find a policy and no SA, that is an acquire
@@ -16,12 +16,17 @@
  *   first, and a second attempt with another key must not take over its traffic (promise 3). That this is decided here
  *   makes it independent of the order in which the layers above hear of two successes.
  *   An orphan is nobody's, and is taken over in place: it was drop before, and is never absent.
+ *   - The shield last, and only when the policies are in: it matches the pair's packets too, and would drop them.
+ *   Any shield of ours will do, whoever put it there: it lets nothing through.
  *
- * UNPROTECT: policy in | policy out | SAs.
+ * UNPROTECT: shield in | shield out | policy in | policy out | SAs.
  *   Policies can be put back, SAs cannot (their keys are gone), so SAs go last. In before out, and each alone: should one
  *   fail, no packet of ours has left in clear. SAs gone first would drop packets until the policies are gone too.
+ *   The shield first, for the same reason as above.
  *
  * DELETE_SAS: SA out, SA in. Out first: no packet is sent whose answer could no longer be read.
+ *
+ * PASS, UNPASS: one policy. It never stands in the place of one that protects, nor the reverse.
  *
  * Undo runs backwards. What cannot be undone is a deleted SA: then the policies are put back and the address is
  * encrypted-or-dropped, the safe side. The caller may repeat the request, absent objects are no error.
@@ -29,12 +34,17 @@
 #include "kernel/plan.h"
 #include "kernel/exempt.h"
 
-_Static_assert((int)PLAN_STEPS_MAX >= (int)EXEMPT_MAX && (int)PLAN_STEPS_MAX >= PLAN_SAS_MAX + 2,
+_Static_assert((int)PLAN_STEPS_MAX >= (int)EXEMPT_MAX && (int)PLAN_STEPS_MAX >= PLAN_SAS_MAX + 4,
 	       "a plan holds any request");
 
 static bool reqid_is_ours(uint32_t reqid)
 {
 	return (reqid & ~(uint32_t)KERNEL_REQID_MASK) == KERNEL_REQID_BASE;
+}
+
+static bool reqid_of_pair(uint32_t reqid)
+{
+	return reqid_is_ours(reqid) && reqid != KERNEL_REQID_ORPHAN && reqid != KERNEL_REQID_SHIELD;
 }
 
 static bool keys_fit(const struct esp_suite *suite, const struct esp_keys *keys)
@@ -60,16 +70,19 @@ enum ike_err plan_check(const struct kernel_request *r)
 	/* RFC 4303 2.1: SPIs 1 to 255 are reserved, 0 is never sent. */
 	enum { SPI_FIRST = 256 };
 
-	if (!reqid_is_ours(r->reqid) || r->reqid == KERNEL_REQID_ORPHAN || r->local.family != r->remote.family ||
-	    (r->local.family != IP_V4 && r->local.family != IP_V6) || ip_equal(&r->local, &r->remote))
+	if (r->local.family != r->remote.family || (r->local.family != IP_V4 && r->local.family != IP_V6) ||
+	    ip_equal(&r->local, &r->remote))
 		return IKE_E_SYNTAX;
 
 	switch (r->op) {
+	case KERNEL_PASS:
+	case KERNEL_UNPASS:
+		return IKE_OK;
 	case KERNEL_UNPROTECT:
 	case KERNEL_DELETE_SAS:
-		return IKE_OK;
+		return reqid_of_pair(r->reqid) ? IKE_OK : IKE_E_SYNTAX;
 	case KERNEL_PROTECT:
-		if (r->spi_in < SPI_FIRST || r->spi_out < SPI_FIRST || !suite_fits(&r->suite) ||
+		if (!reqid_of_pair(r->reqid) || r->spi_in < SPI_FIRST || r->spi_out < SPI_FIRST || !suite_fits(&r->suite) ||
 		    !keys_fit(&r->suite, &r->keys_in) || !keys_fit(&r->suite, &r->keys_out) ||
 		    (r->encap_local_port == 0) != (r->encap_remote_port == 0))
 			return IKE_E_SYNTAX;
@@ -89,34 +102,37 @@ static struct step *plan_add(struct plan *p, enum step_kind kind, unsigned stage
 	return s;
 }
 
-static void plan_policy(struct plan *p, const struct policy_view *have, enum kernel_dir dir, const struct kernel_request *r)
+static void plan_policy(struct plan *p, const struct policy_view *have, enum policy_kind kind, enum kernel_dir dir,
+			const struct kernel_request *r)
 {
-	switch (have->owner) {
-	case POLICY_ABSENT:
-		plan_add(p, STEP_POLICY_ADD, 1, dir, r);
+	uint32_t reqid = kind == POLICY_SHIELD ? KERNEL_REQID_SHIELD : r->reqid;
+	struct step *s;
+
+	if (have->owner == POLICY_OURS && have->exact && have->reqid == reqid)
 		return;
-	case POLICY_OURS:
-		if (!have->exact || have->reqid != r->reqid)
-			plan_add(p, STEP_POLICY_UPDATE, 1, dir, r)->old_reqid = have->reqid;
-		return;
-	case POLICY_FOREIGN:
-		return;
-	}
+	s = plan_add(p, have->owner == POLICY_ABSENT ? STEP_POLICY_ADD : STEP_POLICY_UPDATE, kind == POLICY_SHIELD ? 2 : 1, dir, r);
+	s->policy = kind;
+	s->reqid = reqid;
+	s->old_reqid = have->reqid;
 }
 
-static void plan_unprotect(struct plan *p, const struct plan_view *view, const struct kernel_request *r)
+/* Both directions of one kind, in before out; those with another reqid are left alone. Stages begin at stage. */
+static void plan_open(struct plan *p, const struct policy_view have[2], enum policy_kind kind, unsigned stage,
+		      const struct kernel_request *r)
 {
 	static const enum kernel_dir order[] = { DIR_IN, DIR_OUT };
+	uint32_t reqid = kind == POLICY_SHIELD ? KERNEL_REQID_SHIELD : r->reqid;
 
 	for (unsigned i = 0; i < 2; i++) {
-		const struct policy_view *have = &view->policy[order[i]];
+		const struct policy_view *one = &have[order[i]];
 		struct step *s;
 
-		if (have->owner != POLICY_OURS || have->reqid != r->reqid)
+		if (one->owner != POLICY_OURS || one->reqid != reqid)
 			continue;
-		s = plan_add(p, STEP_POLICY_DELETE, i, order[i], r);
-		s->reqid = have->reqid;
-		s->index = have->index;
+		s = plan_add(p, STEP_POLICY_DELETE, stage + i, order[i], r);
+		s->policy = kind;
+		s->reqid = reqid;
+		s->index = one->index;
 	}
 }
 
@@ -132,8 +148,51 @@ static void plan_delete_sas(struct plan *p, const struct plan_view *view, unsign
 
 static bool is_taken(const struct policy_view *have, const struct kernel_request *r)
 {
-	return have->owner == POLICY_FOREIGN ||
+	return have->owner == POLICY_FOREIGN || have->owner == POLICY_OURS_PASS ||
 	       (have->owner == POLICY_OURS && have->reqid != r->reqid && have->reqid != KERNEL_REQID_ORPHAN);
+}
+
+static enum ike_err plan_protect(struct plan *p, const struct plan_view *view, const struct kernel_request *r)
+{
+	if (is_taken(&view->pair[DIR_OUT], r) || is_taken(&view->pair[DIR_IN], r))
+		return IKE_E_CONFLICT;
+	if (r->shield && (view->shield[DIR_OUT].owner == POLICY_FOREIGN || view->shield[DIR_IN].owner == POLICY_FOREIGN))
+		return IKE_E_CONFLICT;
+	plan_add(p, STEP_SA_ADD, 0, DIR_IN, r);
+	plan_add(p, STEP_SA_ADD, 0, DIR_OUT, r);
+	plan_policy(p, &view->pair[DIR_OUT], POLICY_PAIR, DIR_OUT, r);
+	plan_policy(p, &view->pair[DIR_IN], POLICY_PAIR, DIR_IN, r);
+	if (r->shield) {
+		plan_policy(p, &view->shield[DIR_OUT], POLICY_SHIELD, DIR_OUT, r);
+		plan_policy(p, &view->shield[DIR_IN], POLICY_SHIELD, DIR_IN, r);
+	}
+	return IKE_OK;
+}
+
+static enum ike_err plan_pass(struct plan *p, const struct policy_view *have, const struct kernel_request *r)
+{
+	switch (have->owner) {
+	case POLICY_ABSENT:
+		plan_add(p, STEP_POLICY_ADD, 0, DIR_OUT, r)->policy = POLICY_PASS;
+		return IKE_OK;
+	case POLICY_OURS_PASS:
+		return IKE_OK;
+	case POLICY_OURS:
+	case POLICY_FOREIGN:
+		return IKE_E_CONFLICT;
+	}
+	return IKE_E_CONFLICT;
+}
+
+static void plan_unpass(struct plan *p, const struct policy_view *have, const struct kernel_request *r)
+{
+	struct step *s;
+
+	if (have->owner != POLICY_OURS_PASS)
+		return;
+	s = plan_add(p, STEP_POLICY_DELETE, 0, DIR_OUT, r);
+	s->policy = POLICY_PASS;
+	s->index = have->index;
 }
 
 enum ike_err plan_make(const struct kernel_request *r, const struct plan_view *view, struct plan *out)
@@ -141,19 +200,20 @@ enum ike_err plan_make(const struct kernel_request *r, const struct plan_view *v
 	out->n = 0;
 	switch (r->op) {
 	case KERNEL_PROTECT:
-		if (is_taken(&view->policy[DIR_OUT], r) || is_taken(&view->policy[DIR_IN], r))
-			return IKE_E_CONFLICT;
-		plan_add(out, STEP_SA_ADD, 0, DIR_IN, r);
-		plan_add(out, STEP_SA_ADD, 0, DIR_OUT, r);
-		plan_policy(out, &view->policy[DIR_OUT], DIR_OUT, r);
-		plan_policy(out, &view->policy[DIR_IN], DIR_IN, r);
-		return IKE_OK;
+		return plan_protect(out, view, r);
 	case KERNEL_DELETE_SAS:
 		plan_delete_sas(out, view, 0, r);
 		return IKE_OK;
 	case KERNEL_UNPROTECT:
-		plan_unprotect(out, view, r);
-		plan_delete_sas(out, view, 2, r);
+		if (r->shield)
+			plan_open(out, view->shield, POLICY_SHIELD, 0, r);
+		plan_open(out, view->pair, POLICY_PAIR, 2, r);
+		plan_delete_sas(out, view, 4, r);
+		return IKE_OK;
+	case KERNEL_PASS:
+		return plan_pass(out, &view->pair[DIR_OUT], r);
+	case KERNEL_UNPASS:
+		plan_unpass(out, &view->pair[DIR_OUT], r);
 		return IKE_OK;
 	}
 	return IKE_E_SYNTAX;

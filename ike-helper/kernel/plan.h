@@ -12,9 +12,16 @@
 
 enum kernel_dir { DIR_OUT, DIR_IN };
 
+enum policy_kind {
+	POLICY_PAIR,                /* between local and remote: requires ESP */
+	POLICY_SHIELD,              /* between remote and any address of ours: requires ESP, of which there is none */
+	POLICY_PASS,                /* from local, which is not ours, to remote: lets pass. Out only */
+};
+
 enum policy_owner {
 	POLICY_ABSENT,
 	POLICY_OURS,                /* its template carries a reqid of our range */
+	POLICY_OURS_PASS,           /* lets pass what is forwarded */
 	POLICY_FOREIGN,             /* never touched */
 };
 
@@ -35,7 +42,8 @@ enum { PLAN_SAS_MAX = 16 };
 
 /* What the kernel holds now for a request: filled by the backend. */
 struct plan_view {
-	struct policy_view policy[2];           /* by enum kernel_dir; PROTECT and UNPROTECT */
+	struct policy_view pair[2];             /* by enum kernel_dir; all but DELETE_SAS; PASS, UNPASS: out */
+	struct policy_view shield[2];           /* PROTECT and UNPROTECT with it */
 	struct sa_view sa[PLAN_SAS_MAX];        /* of this reqid only. DELETE_SAS: those of the two SPIs; UNPROTECT: all */
 	unsigned sas;
 	bool more;                              /* there are more SAs than fit: ask again afterwards */
@@ -55,6 +63,7 @@ struct step {
 	enum step_kind kind;
 	unsigned stage;             /* steps of a stage may travel together; the next stage waits for their results */
 	enum kernel_dir dir;
+	enum policy_kind policy;    /* policy steps */
 	uint32_t spi;               /* SA steps */
 	uint32_t reqid;             /* what the step installs; deleting: what was there */
 	uint32_t old_reqid;         /* STEP_POLICY_UPDATE */

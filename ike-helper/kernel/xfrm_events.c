@@ -37,15 +37,20 @@ void xfrm_events_close(struct nl_sock *sock)
 /* A packet met one of our policies and found no SA. */
 static bool read_acquire(struct nlmsghdr *hdr, struct kernel_event *out)
 {
+	struct xfrm_user_acquire acquire;
 	struct xfrm_user_tmpl tmpl;
-	struct nlattr *attr = NULL;
+	struct nlattr *attr;
 
-	if (nlmsg_datalen(hdr) >= (int)sizeof(struct xfrm_user_acquire))
-		attr = nlmsg_find_attr(hdr, sizeof(struct xfrm_user_acquire), XFRMA_TMPL);
+	if (nlmsg_datalen(hdr) < (int)sizeof acquire)
+		return false;
+	attr = nlmsg_find_attr(hdr, sizeof acquire, XFRMA_TMPL);
 	if (!attr || nla_len(attr) < (int)sizeof tmpl)
 		return false;
+	memcpy(&acquire, nlmsg_data(hdr), sizeof acquire);
 	memcpy(&tmpl, nla_data(attr), sizeof tmpl);
-	*out = (struct kernel_event){ .kind = KERNEL_EV_ACQUIRE, .reqid = tmpl.reqid };
+	*out = (struct kernel_event){ .kind = KERNEL_EV_ACQUIRE, .reqid = tmpl.reqid,
+				      .local = xfrm_ip(&acquire.saddr, acquire.sel.family),
+				      .remote = xfrm_ip(&acquire.id.daddr, acquire.sel.family) };
 	return true;
 }
 

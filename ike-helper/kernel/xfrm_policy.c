@@ -8,13 +8,29 @@ static uint8_t xfrm_dir(enum kernel_dir dir)
 	return dir == DIR_OUT ? XFRM_POLICY_OUT : XFRM_POLICY_IN;
 }
 
-static struct xfrm_selector pair_selector(const struct kernel_request *r, enum kernel_dir dir)
+/* A shield has every address at our end. */
+static struct xfrm_selector selector_of(const struct kernel_request *r, enum policy_kind kind, enum kernel_dir dir)
 {
-	const struct ip_addr *src = dir == DIR_OUT ? &r->local : &r->remote;
-	const struct ip_addr *dst = dir == DIR_OUT ? &r->remote : &r->local;
+	static const xfrm_address_t every;
+	xfrm_address_t local = kind == POLICY_SHIELD ? every : xfrm_addr(&r->local), remote = xfrm_addr(&r->remote);
+	uint8_t local_bits = kind == POLICY_SHIELD ? 0 : xfrm_prefix(&r->local), remote_bits = xfrm_prefix(&r->remote);
 
-	return (struct xfrm_selector){ .saddr = xfrm_addr(src), .daddr = xfrm_addr(dst), .family = xfrm_family(src),
-				       .prefixlen_s = xfrm_prefix(src), .prefixlen_d = xfrm_prefix(dst) };
+	if (dir == DIR_OUT)
+		return (struct xfrm_selector){ .saddr = local, .daddr = remote, .family = xfrm_family(&r->remote),
+					       .prefixlen_s = local_bits, .prefixlen_d = remote_bits };
+	return (struct xfrm_selector){ .saddr = remote, .daddr = local, .family = xfrm_family(&r->remote),
+				       .prefixlen_s = remote_bits, .prefixlen_d = local_bits };
+}
+
+static bool is_host(const struct xfrm_selector *sel, uint8_t bits)
+{
+	return bits == (sel->family == AF_INET6 ? 128 : 32);
+}
+
+/* By its selector: what a policy of ours that requires ESP is for. */
+static uint32_t protect_priority(const struct xfrm_selector *sel, enum kernel_dir dir)
+{
+	return is_host(sel, dir == DIR_OUT ? sel->prefixlen_s : sel->prefixlen_d) ? PRIORITY_PROTECT : PRIORITY_SHIELD;
 }
 
 static struct xfrm_selector exempt_selector(const struct exemption *e)
@@ -25,15 +41,23 @@ static struct xfrm_selector exempt_selector(const struct exemption *e)
 		.dport = htons(e->dport), .dport_mask = e->dport ? 0xffff : 0,
 	};
 
-	if (e->loopback && e->family == IP_V4) {
-		sel.saddr.a4 = htonl(0x7f000000);
-		sel.prefixlen_s = 8;
-	} else if (e->loopback) {
-		sel.saddr.a6[3] = htonl(1);
-		sel.prefixlen_s = 128;
+	switch (e->where) {
+	case EXEMPT_ANYWHERE:
+		break;
+	case EXEMPT_LOOPBACK:
+		sel.daddr.a6[e->family == IP_V4 ? 0 : 3] = htonl(e->family == IP_V4 ? 0x7f000000 : 1);
+		sel.saddr = sel.daddr;
+		sel.prefixlen_s = sel.prefixlen_d = e->family == IP_V4 ? 8 : 128;
+		break;
+	case EXEMPT_MULTICAST:
+		sel.daddr.a6[0] = htonl(e->family == IP_V4 ? 0xe0000000 : 0xff000000);
+		sel.prefixlen_d = e->family == IP_V4 ? 4 : 8;
+		break;
+	case EXEMPT_BROADCAST:
+		sel.daddr.a4 = INADDR_BROADCAST;
+		sel.prefixlen_d = 32;
+		break;
 	}
-	sel.daddr = sel.saddr;
-	sel.prefixlen_d = sel.prefixlen_s;
 	return sel;
 }
 
@@ -51,7 +75,7 @@ static struct xfrm_userpolicy_info policy_info(const struct xfrm_selector *sel, 
 static void put_protect(struct xnl_batch *b, int type, const struct xfrm_selector *sel, enum kernel_dir dir, uint32_t reqid,
 			uint64_t life_s)
 {
-	struct xfrm_userpolicy_info info = policy_info(sel, dir, PRIORITY_PROTECT);
+	struct xfrm_userpolicy_info info = policy_info(sel, dir, protect_priority(sel, dir));
 	/* Addresses of a transport template are the packet's own. Not optional: without an SA nothing passes. */
 	struct xfrm_user_tmpl tmpl = { .id.proto = IPPROTO_ESP, .family = sel->family, .reqid = reqid,
 				       .mode = XFRM_MODE_TRANSPORT, .aalgos = UINT32_MAX, .ealgos = UINT32_MAX,
@@ -62,17 +86,30 @@ static void put_protect(struct xnl_batch *b, int type, const struct xfrm_selecto
 	xnl_attr(b, XFRMA_TMPL, &tmpl, sizeof tmpl);
 }
 
-void xfrm_policy_add(struct xnl_batch *b, const struct kernel_request *r, enum kernel_dir dir, uint32_t reqid)
+/* Without a template: neither ESP nor anything else is asked for. */
+static void put_allow(struct xnl_batch *b, const struct xfrm_selector *sel, enum kernel_dir dir, uint32_t priority)
 {
-	struct xfrm_selector sel = pair_selector(r, dir);
+	struct xfrm_userpolicy_info info = policy_info(sel, dir, priority);
 
-	/* NEWPOLICY refuses what exists, UPDPOLICY replaces it. */
-	put_protect(b, XFRM_MSG_NEWPOLICY, &sel, dir, reqid, 0);
+	xnl_add(b, XFRM_MSG_NEWPOLICY, &info, sizeof info);
 }
 
-void xfrm_policy_update(struct xnl_batch *b, const struct kernel_request *r, enum kernel_dir dir, uint32_t reqid)
+void xfrm_policy_add(struct xnl_batch *b, const struct kernel_request *r, enum policy_kind kind, enum kernel_dir dir,
+		     uint32_t reqid)
 {
-	struct xfrm_selector sel = pair_selector(r, dir);
+	struct xfrm_selector sel = selector_of(r, kind, dir);
+
+	/* NEWPOLICY refuses what exists, UPDPOLICY replaces it. */
+	if (kind == POLICY_PASS)
+		put_allow(b, &sel, dir, PRIORITY_PASS);
+	else
+		put_protect(b, XFRM_MSG_NEWPOLICY, &sel, dir, reqid, 0);
+}
+
+void xfrm_policy_update(struct xnl_batch *b, const struct kernel_request *r, enum policy_kind kind, enum kernel_dir dir,
+			uint32_t reqid)
+{
+	struct xfrm_selector sel = selector_of(r, kind, dir);
 
 	/* An orphan that is taken over loses its end by this, one that is put back gets it anew. */
 	put_protect(b, XFRM_MSG_UPDPOLICY, &sel, dir, reqid, reqid == KERNEL_REQID_ORPHAN ? PROMISE_MAX_S : 0);
@@ -90,16 +127,17 @@ static void put_id(struct xnl_batch *b, int type, const struct xfrm_selector *se
 	xnl_add(b, type, &id, sizeof id);
 }
 
-void xfrm_policy_get(struct xnl_batch *b, const struct kernel_request *r, enum kernel_dir dir)
+void xfrm_policy_get(struct xnl_batch *b, const struct kernel_request *r, enum policy_kind kind, enum kernel_dir dir)
 {
-	struct xfrm_selector sel = pair_selector(r, dir);
+	struct xfrm_selector sel = selector_of(r, kind, dir);
 
 	put_id(b, XFRM_MSG_GETPOLICY, &sel, dir, 0);
 }
 
-void xfrm_policy_delete(struct xnl_batch *b, const struct kernel_request *r, enum kernel_dir dir, uint32_t index)
+void xfrm_policy_delete(struct xnl_batch *b, const struct kernel_request *r, enum policy_kind kind, enum kernel_dir dir,
+			uint32_t index)
 {
-	struct xfrm_selector sel = pair_selector(r, dir);
+	struct xfrm_selector sel = selector_of(r, kind, dir);
 
 	put_id(b, XFRM_MSG_DELPOLICY, &sel, dir, index);
 }
@@ -107,9 +145,8 @@ void xfrm_policy_delete(struct xnl_batch *b, const struct kernel_request *r, enu
 void xfrm_exemption_add(struct xnl_batch *b, const struct exemption *e)
 {
 	struct xfrm_selector sel = exempt_selector(e);
-	struct xfrm_userpolicy_info info = policy_info(&sel, e->dir, PRIORITY_EXEMPT);
 
-	xnl_add(b, XFRM_MSG_NEWPOLICY, &info, sizeof info);
+	put_allow(b, &sel, e->dir, PRIORITY_EXEMPT);
 }
 
 void xfrm_exemption_delete(struct xnl_batch *b, const struct exemption *e)
@@ -154,6 +191,13 @@ static bool selector_is_exemption(const struct xfrm_selector *sel, enum kernel_d
 	return false;
 }
 
+/* What lets forwarded packets of one host to one other pass. */
+static bool selector_is_pass(const struct xfrm_selector *sel, enum kernel_dir dir)
+{
+	return dir == DIR_OUT && is_host(sel, sel->prefixlen_s) && is_host(sel, sel->prefixlen_d) && sel->proto == 0 &&
+	       sel->sport_mask == 0 && sel->dport_mask == 0 && sel->ifindex == 0 && sel->user == 0;
+}
+
 static void classify(const struct xfrm_userpolicy_info *info, const struct xfrm_user_tmpl *tmpl, size_t tmpls,
 		     struct xfrm_policy *out)
 {
@@ -164,12 +208,15 @@ static void classify(const struct xfrm_userpolicy_info *info, const struct xfrm_
 	else if (tmpls == 0 && info->priority == PRIORITY_EXEMPT && info->action == XFRM_POLICY_ALLOW &&
 		 selector_is_exemption(&info->sel, out->dir))
 		out->kind = XP_EXEMPT;
+	else if (tmpls == 0 && info->priority == PRIORITY_PASS && info->action == XFRM_POLICY_ALLOW &&
+		 selector_is_pass(&info->sel, out->dir))
+		out->kind = XP_PASS;
 	else
 		out->kind = XP_FOREIGN;
 	if (out->kind == XP_PROTECT) {
 		out->reqid = tmpl->reqid;
-		out->exact = tmpls == 1 && info->priority == PRIORITY_PROTECT && info->action == XFRM_POLICY_ALLOW &&
-			     tmpl->id.proto == IPPROTO_ESP && tmpl->mode == XFRM_MODE_TRANSPORT && !tmpl->optional;
+		out->exact = tmpls == 1 && info->priority == protect_priority(&info->sel, out->dir) &&
+			     info->action == XFRM_POLICY_ALLOW && tmpl->id.proto == IPPROTO_ESP && tmpl->mode == XFRM_MODE_TRANSPORT && !tmpl->optional;
 	}
 }
 

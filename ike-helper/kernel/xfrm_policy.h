@@ -6,14 +6,18 @@
 #include "kernel/plan.h"
 #include "kernel/xfrm_nl.h"
 
-/* The policies that require ESP between a pair. */
-void xfrm_policy_add(struct xnl_batch *b, const struct kernel_request *r, enum kernel_dir dir, uint32_t reqid);
-void xfrm_policy_update(struct xnl_batch *b, const struct kernel_request *r, enum kernel_dir dir, uint32_t reqid);
-void xfrm_policy_get(struct xnl_batch *b, const struct kernel_request *r, enum kernel_dir dir);
+/* The policies of plan.h, by what they are for. reqid: of those that require ESP. */
+void xfrm_policy_add(struct xnl_batch *b, const struct kernel_request *r, enum policy_kind kind, enum kernel_dir dir,
+		     uint32_t reqid);
+void xfrm_policy_update(struct xnl_batch *b, const struct kernel_request *r, enum policy_kind kind, enum kernel_dir dir,
+			uint32_t reqid);
+/* Whatever has the selector of such a one. */
+void xfrm_policy_get(struct xnl_batch *b, const struct kernel_request *r, enum policy_kind kind, enum kernel_dir dir);
 /* Make this one an orphan, which the kernel removes by itself at the end of its time. */
 void xfrm_policy_orphan(struct xnl_batch *b, const struct xfrm_selector *sel, enum kernel_dir dir);
 /* index: exactly this one; 0: by its addresses. */
-void xfrm_policy_delete(struct xnl_batch *b, const struct kernel_request *r, enum kernel_dir dir, uint32_t index);
+void xfrm_policy_delete(struct xnl_batch *b, const struct kernel_request *r, enum policy_kind kind, enum kernel_dir dir,
+			uint32_t index);
 
 void xfrm_exemption_add(struct xnl_batch *b, const struct exemption *e);
 void xfrm_exemption_delete(struct xnl_batch *b, const struct exemption *e);
@@ -23,7 +27,8 @@ void xfrm_policy_list(struct xnl_batch *b);
 void xfrm_policy_delete_index(struct xnl_batch *b, enum kernel_dir dir, uint16_t family, uint32_t index);
 
 enum xfrm_policy_kind {
-	XP_PROTECT,                 /* ours */
+	XP_PROTECT,                 /* ours: of a pair, or a shield */
+	XP_PASS,                    /* ours */
 	XP_EXEMPT,                  /* ours */
 	XP_FOREIGN,
 	XP_SOCKET,                  /* of one socket, or for forwarded packets: not our business */

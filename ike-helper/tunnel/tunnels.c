@@ -41,7 +41,7 @@ uint32_t reqid_new(struct tunnels *t)
 	do {
 		t->last_reqid = (t->last_reqid + 1) & KERNEL_REQID_MASK;
 		reqid = KERNEL_REQID_BASE | t->last_reqid;
-	} while (t->last_reqid == 0 || peer_by_reqid(t, reqid));
+	} while (reqid == KERNEL_REQID_ORPHAN || reqid == KERNEL_REQID_SHIELD || peer_by_reqid(t, reqid));
 	return reqid;
 }
 

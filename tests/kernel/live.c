@@ -66,6 +66,7 @@ static struct kernel_request request_of(enum host host, enum ip_family family, e
 	struct kernel_request r = {
 		.op = op, .reqid = REQID, .local = net_addr(host, family),
 		.remote = net_addr(host == CLIENT ? SERVER : CLIENT, family), .suite = *suite,
+		.shield = host == CLIENT,       /* who asked */
 	};
 	uint32_t to_client = 0x1000 + pair, to_server = 0x2000 + pair;
 	struct esp_keys *keys[2] = { &r.keys_in, &r.keys_out };
@@ -568,6 +569,67 @@ static void events_of_others_are_not_told(void **state)
 	assert_true(net_shell("ip -n client xfrm policy flush; ip -n client xfrm state flush"));
 }
 
+static bool second_address_reaches(enum ip_family family)
+{
+	return net_shell("ip netns exec client ping -q -c 1 -W 1 -I %s %s >second.txt",
+			 family == IP_V6 ? "2001:db8:1::77" : "192.0.2.77", family == IP_V6 ? "2001:db8:1::10" : "192.0.2.10");
+}
+
+static bool server_reaches_second_address(enum ip_family family)
+{
+	return net_shell("ip netns exec server ping -q -c 1 -W 1 %s >second.txt",
+			 family == IP_V6 ? "2001:db8:1::77" : "192.0.2.77");
+}
+
+static void a_shield_closes_the_host_to_our_other_addresses(void **state)
+{
+	struct ip_addr second[2];
+	struct kernel_event e;
+
+	(void)state;
+	assert_true(net_shell("ip -n client addr add 192.0.2.77/24 dev eth0; "
+			      "ip -n client addr add 2001:db8:1::77/64 dev eth0 nodad"));
+	assert_int_equal(ip_from_text("192.0.2.77", &second[0]), IKE_OK);
+	assert_int_equal(ip_from_text("2001:db8:1::77", &second[1]), IKE_OK);
+	assert_int_equal(kernel_install_exemptions(kernels[CLIENT]), IKE_OK);
+	for (unsigned f = 0; f < 2; f++) {
+		struct kernel_request r = request_of(CLIENT, families[f], KERNEL_PROTECT, &gcm, 1);
+		struct kernel_request pass = { .op = KERNEL_PASS, .local = second[f], .remote = r.remote };
+
+		assert_true(second_address_reaches(families[f]));
+		assert_int_equal(apply_at(SERVER, families[f], KERNEL_PROTECT, 1), IKE_OK);
+		assert_int_equal(kernel_apply(kernels[CLIENT], &r), IKE_OK);
+		assert_true(both_ways(families[f]));
+		(void)net_wire();
+		assert_false(second_address_reaches(families[f]));
+		assert_int_equal(net_wire().clear, 0);
+		assert_true(next_event(kernels[CLIENT], &e));
+		assert_int_equal(e.kind, KERNEL_EV_ACQUIRE);
+		assert_int_equal(e.reqid, KERNEL_REQID_SHIELD);
+		assert_true(ip_equal(&e.local, &second[f]));
+		assert_true(ip_equal(&e.remote, &r.remote));
+		assert_false(server_reaches_second_address(families[f]));
+		assert_true(both_ways(families[f]));
+
+		/* As if it were forwarded: out it goes, and still nothing comes in. */
+		assert_int_equal(kernel_apply(kernels[CLIENT], &pass), IKE_OK);
+		(void)net_wire();
+		assert_false(second_address_reaches(families[f]));
+		assert_true(net_wire().clear >= 1);
+		pass.op = KERNEL_UNPASS;
+		assert_int_equal(kernel_apply(kernels[CLIENT], &pass), IKE_OK);
+		(void)net_wire();
+		assert_false(second_address_reaches(families[f]));
+		assert_int_equal(net_wire().clear, 0);
+
+		r.op = KERNEL_UNPROTECT;
+		assert_int_equal(kernel_apply(kernels[CLIENT], &r), IKE_OK);
+		assert_int_equal(apply_at(SERVER, families[f], KERNEL_UNPROTECT, 1), IKE_OK);
+		assert_true(second_address_reaches(families[f]));
+	}
+	assert_true(net_shell("ip -n client addr del 192.0.2.77/24 dev eth0; ip -n client addr del 2001:db8:1::77/64 dev eth0"));
+}
+
 static void expiry_is_told_and_fails_closed(void **state)
 {
 	struct kernel_event e;
@@ -673,7 +735,7 @@ static void many_pairs_come_and_go(void **state)
 		for (uint32_t i = 0; i < PAIRS; i++) {
 			struct kernel_request r = request_of(CLIENT, IP_V4, phase ? KERNEL_UNPROTECT : KERNEL_PROTECT, &gcm, i);
 
-			r.reqid = KERNEL_REQID_BASE + 1 + i;
+			r.reqid = KERNEL_REQID_BASE + 2 + i;
 			r.remote.b[2] = (uint8_t)(100 + i / 250);
 			r.remote.b[3] = (uint8_t)(i % 250);
 			assert_int_equal(kernel_apply(kernels[CLIENT], &r), IKE_OK);
@@ -707,6 +769,7 @@ int main(void)
 		LIVE(renewal_loses_no_packet),
 		LIVE(acquire_is_told_once_and_healed),
 		LIVE(events_of_others_are_not_told),
+		LIVE(a_shield_closes_the_host_to_our_other_addresses),
 		LIVE(expiry_is_told_and_fails_closed),
 		LIVE(exempt_traffic_passes_in_clear),
 		LIVE(neighbours_are_found_under_the_policy),

@@ -220,6 +220,10 @@ static enum ike_err apply(struct whole *w, struct host *h, struct kernel_request
 	case KERNEL_UNPROTECT:
 		unprotect(w, h, k);
 		break;
+	case KERNEL_PASS:
+	case KERNEL_UNPASS:
+		broken(w, "nothing is forwarded here");
+		break;
 	}
 	secret_wipe(k, sizeof *k);
 	return err;

@@ -15,6 +15,9 @@ static struct ip_addr addr(const char *text)
 	return a;
 }
 
+/* Every request of the property tests; they run without a shield and with one. */
+static bool shielded;
+
 static struct kernel_request request(enum kernel_op op, uint32_t pair)
 {
 	struct kernel_request r = {
@@ -35,11 +38,18 @@ static struct kernel *open_fake(void)
 	return k;
 }
 
-static enum ike_err apply(struct kernel *k, enum kernel_op op, uint32_t pair)
+static enum ike_err apply_from(struct kernel *k, enum kernel_op op, uint32_t pair, const char *local, bool shield)
 {
 	struct kernel_request r = request(op, pair);
 
+	r.local = addr(local);
+	r.shield = shield;
 	return kernel_apply(k, &r);
+}
+
+static enum ike_err apply(struct kernel *k, enum kernel_op op, uint32_t pair)
+{
+	return apply_from(k, op, pair, "2001:db8::1", shielded);
 }
 
 static enum kernel_fate fate_out(const struct kernel *k)
@@ -61,7 +71,7 @@ static const struct start {
 	const char *name;
 	unsigned n;
 	struct { enum kernel_op op; uint32_t pair; } ops[4];
-	bool foreign_sa, foreign_out, foreign_in, larval, other_reqid;
+	bool foreign_sa, foreign_out, foreign_in, larval, other_reqid, pass;
 } starts[] = {
 	{ .name = "nothing" },
 	{ .name = "foreign SA", .foreign_sa = true },
@@ -73,6 +83,7 @@ static const struct start {
 	{ .name = "larval", .n = 2, .ops = { { KERNEL_PROTECT, 1 }, { KERNEL_DELETE_SAS, 1 } }, .larval = true },
 	{ .name = "released", .n = 2, .ops = { { KERNEL_PROTECT, 1 }, { KERNEL_UNPROTECT, 1 } } },
 	{ .name = "another reqid of ours", .other_reqid = true },
+	{ .name = "what passes", .pass = true },
 };
 enum { N_STARTS = sizeof starts / sizeof starts[0] };
 
@@ -99,6 +110,8 @@ static struct kernel *begin(const struct start *s)
 		r.spi_in = r.spi_out = 0x9000;
 		assert_int_equal(kernel_apply(k, &r), IKE_OK);
 	}
+	if (s->pass)
+		assert_int_equal(apply(k, KERNEL_PASS, 0), IKE_OK);
 	return k;
 }
 
@@ -120,7 +133,7 @@ static void moment(void *arg, const struct kernel *k)
 
 static void check_moments(const struct moments *m)
 {
-	if (m->op != KERNEL_UNPROTECT) {
+	if (m->op != KERNEL_UNPROTECT && m->op != KERNEL_PASS) {
 		if (m->out != FATE_CLEAR)
 			assert_false(m->clear_out);
 		if (m->in != FATE_CLEAR)
@@ -200,10 +213,10 @@ static bool one_failure(const struct start *s, enum kernel_op op, uint32_t pair,
 /* Every op from this start, with a failure at every step. Returns how many were tried. */
 static unsigned all_failures(const struct start *s)
 {
-	static const enum kernel_op ops[] = { KERNEL_PROTECT, KERNEL_DELETE_SAS, KERNEL_UNPROTECT };
+	static const enum kernel_op ops[] = { KERNEL_PROTECT, KERNEL_DELETE_SAS, KERNEL_UNPROTECT, KERNEL_PASS, KERNEL_UNPASS };
 	unsigned tried = 0;
 
-	for (unsigned o = 0; o < 3; o++)
+	for (unsigned o = 0; o < sizeof ops / sizeof ops[0]; o++)
 		for (uint32_t pair = 1; pair <= 3; pair++) {
 			unsigned n = 1;
 
@@ -219,9 +232,12 @@ static void failure_at_any_step_leaves_what_was_there(void **state)
 	unsigned tried = 0;
 
 	(void)state;
-	for (unsigned s = 0; s < N_STARTS; s++)
-		tried += all_failures(&starts[s]);
-	assert_true(tried > 200);
+	for (unsigned s = 0; s < 2 * N_STARTS; s++) {
+		shielded = s >= N_STARTS;
+		tried += all_failures(&starts[s % N_STARTS]);
+	}
+	shielded = false;
+	assert_true(tried > 600);
 }
 
 static void the_same_after_every_sequence_of_three(void **state)
@@ -232,16 +248,18 @@ static void the_same_after_every_sequence_of_three(void **state)
 	unsigned tried = 0;
 
 	(void)state;
-	for (unsigned i = 0; i < 64; i++) {
+	for (unsigned i = 0; i < 128; i++) {
 		struct start s = { .name = "sequence", .n = 3 };
 
+		shielded = i >= 64;
 		for (unsigned j = 0, rest = i; j < 3; j++, rest /= 4) {
 			s.ops[j].op = moves[rest % 4].op;
 			s.ops[j].pair = moves[rest % 4].pair;
 		}
 		tried += all_failures(&s);
 	}
-	assert_true(tried > 1500);
+	shielded = false;
+	assert_true(tried > 5000);
 }
 
 static void first_protection_protects_both_ways(void **state)
@@ -265,6 +283,70 @@ static void first_protection_protects_both_ways(void **state)
 	assert_int_equal(fate_out(k), FATE_CLEAR);
 	assert_int_equal(fate_in(k), FATE_CLEAR);
 	assert_int_equal(apply(k, KERNEL_UNPROTECT, 1), IKE_OK);
+	kernel_close(k);
+}
+
+static enum kernel_fate fate_from(const struct kernel *k, const char *local, bool in)
+{
+	struct kernel_request r = request(KERNEL_PROTECT, 0);
+
+	r.local = addr(local);
+	return in ? kernel_fake_fate_in(k, &r.local, &r.remote) : kernel_fake_fate_out(k, &r.local, &r.remote);
+}
+
+static void a_shield_closes_the_host_to_every_other_address_of_ours(void **state)
+{
+	struct kernel *k = open_fake();
+
+	(void)state;
+	assert_int_equal(apply(k, KERNEL_PROTECT, 1), IKE_OK);
+	assert_int_equal(fate_from(k, "2001:db8::9", false), FATE_CLEAR);
+	assert_int_equal(fate_from(k, "2001:db8::9", true), FATE_CLEAR);
+	assert_int_equal(apply_from(k, KERNEL_PROTECT, 2, "2001:db8::1", true), IKE_OK);
+	assert_int_equal(fate_out(k), FATE_ESP);
+	assert_int_equal(fate_from(k, "2001:db8::9", false), FATE_DROP);
+	assert_int_equal(fate_from(k, "2001:db8::9", true), FATE_DROP);
+	/* A second pair beside the first. */
+	assert_int_equal(apply_from(k, KERNEL_PROTECT, 3, "2001:db8::9", true), IKE_OK);
+	assert_int_equal(fate_from(k, "2001:db8::9", false), FATE_ESP);
+	assert_int_equal(fate_out(k), FATE_ESP);
+	/* The end of one leaves the host closed to its address, and the other pair as it is. */
+	assert_int_equal(apply(k, KERNEL_UNPROTECT, 1), IKE_OK);
+	assert_int_equal(fate_out(k), FATE_DROP);
+	assert_int_equal(fate_in(k), FATE_DROP);
+	assert_int_equal(fate_from(k, "2001:db8::9", true), FATE_ESP);
+	assert_int_equal(apply_from(k, KERNEL_UNPROTECT, 3, "2001:db8::9", true), IKE_OK);
+	assert_int_equal(fate_out(k), FATE_CLEAR);
+	assert_int_equal(fate_from(k, "2001:db8::9", true), FATE_CLEAR);
+	kernel_close(k);
+}
+
+static void what_is_forwarded_passes_until_it_is_told_not_to(void **state)
+{
+	struct kernel *k = open_fake();
+	struct ip_addr forwarded = addr("2001:db8:5::5"), remote = addr("2001:db8::2");
+	struct kernel_event e;
+
+	(void)state;
+	assert_int_equal(apply_from(k, KERNEL_PROTECT, 1, "2001:db8::1", true), IKE_OK);
+	assert_int_equal(kernel_fake_acquire(k, &forwarded, &remote), IKE_OK);
+	assert_true(kernel_next_event(k, &e));
+	assert_int_equal(e.kind, KERNEL_EV_ACQUIRE);
+	assert_int_equal(e.reqid, KERNEL_REQID_SHIELD);
+	assert_true(ip_equal(&e.local, &forwarded));
+	assert_true(ip_equal(&e.remote, &remote));
+	for (unsigned i = 0; i < 2; i++)
+		assert_int_equal(apply_from(k, KERNEL_PASS, 0, "2001:db8:5::5", false), IKE_OK);
+	assert_int_equal(fate_from(k, "2001:db8:5::5", false), FATE_CLEAR);
+	assert_int_equal(fate_from(k, "2001:db8:5::5", true), FATE_DROP);
+	assert_int_equal(fate_from(k, "2001:db8:5::6", false), FATE_DROP);
+	/* It stands in for nothing: neither a pair's policy nor the reverse. */
+	assert_int_equal(apply(k, KERNEL_PASS, 0), IKE_E_CONFLICT);
+	assert_int_equal(fate_out(k), FATE_ESP);
+	assert_int_equal(apply_from(k, KERNEL_PROTECT, 2, "2001:db8:5::5", true), IKE_E_CONFLICT);
+	for (unsigned i = 0; i < 2; i++)
+		assert_int_equal(apply_from(k, KERNEL_UNPASS, 0, "2001:db8:5::5", false), IKE_OK);
+	assert_int_equal(fate_from(k, "2001:db8:5::5", false), FATE_DROP);
 	kernel_close(k);
 }
 
@@ -496,6 +578,8 @@ int main(void)
 		cmocka_unit_test(failure_at_any_step_leaves_what_was_there),
 		cmocka_unit_test(the_same_after_every_sequence_of_three),
 		cmocka_unit_test(first_protection_protects_both_ways),
+		cmocka_unit_test(a_shield_closes_the_host_to_every_other_address_of_ours),
+		cmocka_unit_test(what_is_forwarded_passes_until_it_is_told_not_to),
 		cmocka_unit_test(renewal_sends_on_the_new_pair_and_still_reads_the_old),
 		cmocka_unit_test(same_spi_twice_is_refused_and_the_first_stays),
 		cmocka_unit_test(foreign_objects_stay),

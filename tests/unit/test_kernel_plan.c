@@ -25,14 +25,16 @@ static struct kernel_request request(enum kernel_op op)
 static const char *plan_text(const struct plan *p)
 {
 	static const char *const kinds[] = { "sa+", "sa-", "policy+", "policy=", "policy-", "exempt+", "exempt-" };
+	static const char *const whose[] = { "", "shield ", "pass " };
 	static char text[1024];
 	size_t n = 0;
 
 	text[0] = '\0';
 	for (unsigned i = 0; i < p->n; i++)
-		n += (size_t)snprintf(text + n, sizeof text - n, "%s%s %s",
+		n += (size_t)snprintf(text + n, sizeof text - n, "%s%s%s %s",
 				      i == 0 ? "" : p->steps[i].stage == p->steps[i - 1].stage ? ", " : " | ",
-				      kinds[p->steps[i].kind], p->steps[i].dir == DIR_IN ? "in" : "out");
+				      whose[p->steps[i].policy], kinds[p->steps[i].kind],
+				      p->steps[i].dir == DIR_IN ? "in" : "out");
 	return text;
 }
 
@@ -55,7 +57,7 @@ static void first_protection_adds_sas_then_policies(void **state)
 static void renewal_leaves_policies_alone(void **state)
 {
 	struct kernel_request r = request(KERNEL_PROTECT);
-	struct plan_view view = { .policy = { ours, ours } };
+	struct plan_view view = { .pair = { ours, ours } };
 	struct plan p;
 
 	(void)state;
@@ -66,7 +68,7 @@ static void renewal_leaves_policies_alone(void **state)
 static void a_missing_half_is_added(void **state)
 {
 	struct kernel_request r = request(KERNEL_PROTECT);
-	struct plan_view view = { .policy = { [DIR_OUT] = ours } };
+	struct plan_view view = { .pair = { [DIR_OUT] = ours } };
 	struct plan p;
 
 	(void)state;
@@ -77,11 +79,11 @@ static void a_missing_half_is_added(void **state)
 static void another_shape_of_ours_is_updated(void **state)
 {
 	struct kernel_request r = request(KERNEL_PROTECT);
-	struct plan_view view = { .policy = { ours, ours } };
+	struct plan_view view = { .pair = { ours, ours } };
 	struct plan p;
 
 	(void)state;
-	view.policy[DIR_OUT].exact = view.policy[DIR_IN].exact = false;
+	view.pair[DIR_OUT].exact = view.pair[DIR_IN].exact = false;
 	assert_int_equal(plan_make(&r, &view, &p), IKE_OK);
 	assert_string_equal(plan_text(&p), "sa+ in, sa+ out | policy= out, policy= in");
 	assert_int_equal(p.steps[2].reqid, KERNEL_REQID_BASE + 7);
@@ -90,15 +92,15 @@ static void another_shape_of_ours_is_updated(void **state)
 static void an_address_bound_under_another_reqid_is_a_conflict(void **state)
 {
 	struct kernel_request r = request(KERNEL_PROTECT), release = request(KERNEL_UNPROTECT);
-	struct plan_view view = { .policy = { ours, ours } };
+	struct plan_view view = { .pair = { ours, ours } };
 	struct plan p;
 
 	(void)state;
-	view.policy[DIR_OUT].reqid++;
+	view.pair[DIR_OUT].reqid++;
 	assert_int_equal(plan_make(&r, &view, &p), IKE_E_CONFLICT);
 	assert_int_equal(p.n, 0);
 	/* Nor does the release of the one take the policy of the other. */
-	view.policy[DIR_IN].reqid++;
+	view.pair[DIR_IN].reqid++;
 	assert_int_equal(plan_make(&release, &view, &p), IKE_OK);
 	assert_int_equal(p.n, 0);
 }
@@ -106,17 +108,17 @@ static void an_address_bound_under_another_reqid_is_a_conflict(void **state)
 static void an_orphan_is_taken_over_in_place(void **state)
 {
 	struct kernel_request r = request(KERNEL_PROTECT);
-	struct plan_view view = { .policy = { ours, ours } };
+	struct plan_view view = { .pair = { ours, ours } };
 	struct plan p;
 
 	(void)state;
-	view.policy[DIR_OUT].reqid = view.policy[DIR_IN].reqid = KERNEL_REQID_ORPHAN;
+	view.pair[DIR_OUT].reqid = view.pair[DIR_IN].reqid = KERNEL_REQID_ORPHAN;
 	assert_int_equal(plan_make(&r, &view, &p), IKE_OK);
 	assert_string_equal(plan_text(&p), "sa+ in, sa+ out | policy= out, policy= in");
 	assert_int_equal(p.steps[2].reqid, KERNEL_REQID_BASE + 7);
 	assert_int_equal(p.steps[2].old_reqid, KERNEL_REQID_ORPHAN);
 	/* Of one direction only, when the takeover was undone half way. */
-	view.policy[DIR_IN].reqid = r.reqid;
+	view.pair[DIR_IN].reqid = r.reqid;
 	assert_int_equal(plan_make(&r, &view, &p), IKE_OK);
 	assert_string_equal(plan_text(&p), "sa+ in, sa+ out | policy= out");
 	/* A release takes what is its own. */
@@ -128,7 +130,7 @@ static void an_orphan_is_taken_over_in_place(void **state)
 static void foreign_policy_of_either_direction_is_a_conflict(void **state)
 {
 	struct kernel_request r = request(KERNEL_PROTECT);
-	struct plan_view out = { .policy = { [DIR_OUT] = foreign } }, in = { .policy = { [DIR_IN] = foreign } };
+	struct plan_view out = { .pair = { [DIR_OUT] = foreign } }, in = { .pair = { [DIR_IN] = foreign } };
 	struct plan p;
 
 	(void)state;
@@ -138,11 +140,102 @@ static void foreign_policy_of_either_direction_is_a_conflict(void **state)
 	assert_int_equal(p.n, 0);
 }
 
+static const struct policy_view shield = { .owner = POLICY_OURS, .exact = true, .reqid = KERNEL_REQID_SHIELD, .index = 10 };
+
+static void the_shield_comes_last_and_goes_first(void **state)
+{
+	struct kernel_request r = request(KERNEL_PROTECT);
+	struct plan_view none = { .sas = 0 };
+	struct plan_view view = { .pair = { ours, ours }, .shield = { shield, shield }, .sa = { { DIR_IN, 1 } }, .sas = 1 };
+	struct plan p;
+
+	(void)state;
+	r.shield = true;
+	assert_int_equal(plan_make(&r, &none, &p), IKE_OK);
+	assert_string_equal(plan_text(&p), "sa+ in, sa+ out | policy+ out, policy+ in | shield policy+ out, shield policy+ in");
+	assert_int_equal(p.steps[4].reqid, KERNEL_REQID_SHIELD);
+	r.op = KERNEL_UNPROTECT;
+	assert_int_equal(plan_make(&r, &view, &p), IKE_OK);
+	assert_string_equal(plan_text(&p),
+			    "shield policy- in | shield policy- out | policy- in | policy- out | sa- in");
+	assert_int_equal(p.steps[0].index, 10);
+	assert_int_equal(p.steps[2].index, 9);
+}
+
+static void one_shield_serves_several_pairs(void **state)
+{
+	struct kernel_request r = request(KERNEL_PROTECT);
+	struct plan_view view = { .shield = { shield, shield } };
+	struct plan p;
+
+	(void)state;
+	r.shield = true;
+	assert_int_equal(plan_make(&r, &view, &p), IKE_OK);
+	assert_string_equal(plan_text(&p), "sa+ in, sa+ out | policy+ out, policy+ in");
+	/* The last one but one leaves it. */
+	r.op = KERNEL_UNPROTECT;
+	r.shield = false;
+	view.pair[DIR_OUT] = view.pair[DIR_IN] = ours;
+	assert_int_equal(plan_make(&r, &view, &p), IKE_OK);
+	assert_string_equal(plan_text(&p), "policy- in | policy- out");
+}
+
+static void an_orphan_shield_is_taken_over_and_a_foreign_one_is_a_conflict(void **state)
+{
+	struct kernel_request r = request(KERNEL_PROTECT);
+	struct plan_view view = { .shield = { shield, shield } };
+	struct plan p;
+
+	(void)state;
+	r.shield = true;
+	view.shield[DIR_OUT].reqid = KERNEL_REQID_ORPHAN;
+	assert_int_equal(plan_make(&r, &view, &p), IKE_OK);
+	assert_string_equal(plan_text(&p), "sa+ in, sa+ out | policy+ out, policy+ in | shield policy= out");
+	assert_int_equal(p.steps[4].reqid, KERNEL_REQID_SHIELD);
+	assert_int_equal(p.steps[4].old_reqid, KERNEL_REQID_ORPHAN);
+	view.shield[DIR_IN] = foreign;
+	assert_int_equal(plan_make(&r, &view, &p), IKE_E_CONFLICT);
+	assert_int_equal(p.n, 0);
+	/* Who asks for none does not care. */
+	r.shield = false;
+	assert_int_equal(plan_make(&r, &view, &p), IKE_OK);
+	r.op = KERNEL_UNPROTECT;
+	r.shield = true;
+	assert_int_equal(plan_make(&r, &view, &p), IKE_OK);
+	assert_int_equal(p.n, 0);
+}
+
+static void what_passes_never_replaces_what_protects(void **state)
+{
+	struct kernel_request r = request(KERNEL_PASS);
+	struct plan_view view = { .sas = 0 };
+	struct plan p;
+
+	(void)state;
+	assert_int_equal(plan_make(&r, &view, &p), IKE_OK);
+	assert_string_equal(plan_text(&p), "pass policy+ out");
+	view.pair[DIR_OUT] = ours;
+	assert_int_equal(plan_make(&r, &view, &p), IKE_E_CONFLICT);
+	r.op = KERNEL_UNPASS;
+	assert_int_equal(plan_make(&r, &view, &p), IKE_OK);
+	assert_int_equal(p.n, 0);
+	view.pair[DIR_OUT] = (struct policy_view){ .owner = POLICY_OURS_PASS, .index = 11 };
+	assert_int_equal(plan_make(&r, &view, &p), IKE_OK);
+	assert_string_equal(plan_text(&p), "pass policy- out");
+	assert_int_equal(p.steps[0].index, 11);
+	r.op = KERNEL_PASS;
+	assert_int_equal(plan_make(&r, &view, &p), IKE_OK);
+	assert_int_equal(p.n, 0);
+	r = request(KERNEL_PROTECT);
+	assert_int_equal(plan_make(&r, &view, &p), IKE_E_CONFLICT);
+	assert_int_equal(p.n, 0);
+}
+
 static void unprotect_deletes_policies_one_by_one_and_sas_last(void **state)
 {
 	struct kernel_request r = request(KERNEL_UNPROTECT);
 	struct plan_view view = {
-		.policy = { ours, ours },
+		.pair = { ours, ours },
 		.sa = { { DIR_IN, 1 }, { DIR_OUT, 2 }, { DIR_IN, 3 }, { DIR_OUT, 0 } }, .sas = 4,
 	};
 	struct plan p;
@@ -152,7 +245,7 @@ static void unprotect_deletes_policies_one_by_one_and_sas_last(void **state)
 	assert_string_equal(plan_text(&p), "policy- in | policy- out | sa- out, sa- out, sa- in, sa- in");
 	assert_int_equal(p.steps[0].index, 9);
 
-	view.policy[DIR_OUT] = foreign;
+	view.pair[DIR_OUT] = foreign;
 	view.sas = 0;
 	assert_int_equal(plan_make(&r, &view, &p), IKE_OK);
 	assert_string_equal(plan_text(&p), "policy- in");
@@ -161,7 +254,7 @@ static void unprotect_deletes_policies_one_by_one_and_sas_last(void **state)
 static void delete_sas_never_touches_a_policy(void **state)
 {
 	struct kernel_request r = request(KERNEL_DELETE_SAS);
-	struct plan_view view = { .policy = { ours, ours }, .sa = { { DIR_IN, 1 }, { DIR_OUT, 2 } }, .sas = 2 };
+	struct plan_view view = { .pair = { ours, ours }, .sa = { { DIR_IN, 1 }, { DIR_OUT, 2 } }, .sas = 2 };
 	struct plan p;
 
 	(void)state;
@@ -221,7 +314,7 @@ static void fails_undoing(void *arg, const struct step *steps, unsigned n, enum 
 static void undo_that_fails_is_tried_once_more(void **state)
 {
 	struct kernel_request r = request(KERNEL_PROTECT);
-	struct plan_view view = { .policy = { ours, ours } };
+	struct plan_view view = { .pair = { ours, ours } };
 	struct script again = { .fail_with = IKE_E_NOMEM, .fail_at = 2 }, gone = again;
 	struct plan p;
 
@@ -238,7 +331,7 @@ static void undo_that_fails_is_tried_once_more(void **state)
 static void what_is_absent_is_deleted_already(void **state)
 {
 	struct kernel_request r = request(KERNEL_UNPROTECT);
-	struct plan_view view = { .policy = { ours, ours }, .sa = { { DIR_IN, 1 } }, .sas = 1 };
+	struct plan_view view = { .pair = { ours, ours }, .sa = { { DIR_IN, 1 } }, .sas = 1 };
 	struct plan p;
 
 	(void)state;
@@ -253,12 +346,12 @@ static void what_is_absent_is_deleted_already(void **state)
 static void something_that_vanished_cannot_be_updated(void **state)
 {
 	struct kernel_request r = request(KERNEL_PROTECT);
-	struct plan_view view = { .policy = { ours, ours } };
+	struct plan_view view = { .pair = { ours, ours } };
 	struct script s = { .fail_with = IKE_E_STATE, .fail_at = 3 };
 	struct plan p;
 
 	(void)state;
-	view.policy[DIR_OUT].exact = false;
+	view.pair[DIR_OUT].exact = false;
 	assert_int_equal(plan_make(&r, &view, &p), IKE_OK);
 	assert_int_equal(plan_run(&p, scripted, &s), IKE_E_KERNEL);
 	assert_string_equal(s.done, "sa+ in, sa+ out | policy= out | sa- out, sa- in");
@@ -274,6 +367,7 @@ static void requests_that_the_core_never_makes_are_refused(void **state)
 	REFUSED(r.op = (enum kernel_op)99);
 	REFUSED(r.reqid = 7);
 	REFUSED(r.reqid = KERNEL_REQID_ORPHAN);
+	REFUSED(r.reqid = KERNEL_REQID_SHIELD);
 	REFUSED(r.reqid = KERNEL_REQID_BASE + KERNEL_REQID_MASK + 1);
 	REFUSED(r.local.family = IP_NONE; r.remote.family = IP_NONE);
 	REFUSED(r.local.family = IP_V6);
@@ -296,6 +390,12 @@ static void requests_that_the_core_never_makes_are_refused(void **state)
 	r.spi_in = 0;               /* the two other operations carry no keys, and UNPROTECT no SPIs */
 	r.keys_in.encr.n = 0;
 	assert_int_equal(plan_check(&r), IKE_OK);
+	r.reqid = 0;
+	assert_int_equal(plan_check(&r), IKE_E_SYNTAX);
+	r.op = KERNEL_PASS;         /* has none */
+	assert_int_equal(plan_check(&r), IKE_OK);
+	r.remote = r.local;
+	assert_int_equal(plan_check(&r), IKE_E_SYNTAX);
 }
 
 static void every_listed_suite_makes_a_valid_request(void **state)
@@ -321,7 +421,7 @@ static bool exempt(enum kernel_dir dir, enum ip_family family, uint8_t proto, ui
 	struct exemption e;
 
 	for (unsigned i = 0; exemption_at(i, &e); i++)
-		if (e.dir == dir && e.family == family && !e.loopback && e.proto == proto &&
+		if (e.dir == dir && e.family == family && e.where == EXEMPT_ANYWHERE && e.proto == proto &&
 		    (e.sport == 0 || e.sport == sport) && (e.dport == 0 || e.dport == dport))
 			return true;
 	return false;
@@ -364,7 +464,7 @@ static void exemptions_are_distinct_and_come_in_pairs(void **state)
 	for (; exemption_at(n, &a); n++) {
 		in += a.dir == DIR_IN;
 		for (unsigned j = 0; j < n && exemption_at(j, &b); j++)
-			assert_false(a.dir == b.dir && a.family == b.family && a.loopback == b.loopback &&
+			assert_false(a.dir == b.dir && a.family == b.family && a.where == b.where &&
 				     a.proto == b.proto && a.sport == b.sport && a.dport == b.dport);
 	}
 	assert_int_equal(2 * in, n);
@@ -381,6 +481,10 @@ int main(void)
 		cmocka_unit_test(another_shape_of_ours_is_updated),
 		cmocka_unit_test(an_orphan_is_taken_over_in_place),
 		cmocka_unit_test(foreign_policy_of_either_direction_is_a_conflict),
+		cmocka_unit_test(the_shield_comes_last_and_goes_first),
+		cmocka_unit_test(one_shield_serves_several_pairs),
+		cmocka_unit_test(an_orphan_shield_is_taken_over_and_a_foreign_one_is_a_conflict),
+		cmocka_unit_test(what_passes_never_replaces_what_protects),
 		cmocka_unit_test(unprotect_deletes_policies_one_by_one_and_sas_last),
 		cmocka_unit_test(delete_sas_never_touches_a_policy),
 		cmocka_unit_test(undo_runs_backwards_over_what_succeeded),

@@ -48,13 +48,18 @@ static void talk(struct xnl_batch *b)
 	xnl_clear(b);
 }
 
-/* A policy for a pair: ours with our reqid, else somebody else's. */
-static void put_policy(const struct kernel_request *r, enum kernel_dir dir, uint32_t reqid)
+static void put(const struct kernel_request *r, enum policy_kind kind, enum kernel_dir dir, uint32_t reqid)
 {
 	struct xnl_batch b = { .n = 0 };
 
-	xfrm_policy_add(&b, r, dir, reqid);
+	xfrm_policy_add(&b, r, kind, dir, reqid);
 	talk(&b);
+}
+
+/* A policy for a pair: ours with our reqid, else somebody else's. */
+static void put_policy(const struct kernel_request *r, enum kernel_dir dir, uint32_t reqid)
+{
+	put(r, POLICY_PAIR, dir, reqid);
 }
 
 static void keep_spi(void *arg, unsigned i, struct nlmsghdr *hdr)
@@ -80,7 +85,7 @@ static uint32_t put_sa(const struct ip_addr *src, const struct ip_addr *dst, uin
 }
 
 struct counts {
-	unsigned sas, our_sas, policies, protect, orphans, exempt;
+	unsigned sas, our_sas, policies, protect, orphans, pass, exempt;
 };
 
 static void count_answer(void *arg, unsigned i, struct nlmsghdr *hdr)
@@ -97,6 +102,7 @@ static void count_answer(void *arg, unsigned i, struct nlmsghdr *hdr)
 		c->policies++;
 		c->protect += p.kind == XP_PROTECT;
 		c->orphans += p.kind == XP_PROTECT && p.reqid == KERNEL_REQID_ORPHAN && p.exact;
+		c->pass += p.kind == XP_PASS;
 		c->exempt += p.kind == XP_EXEMPT;
 	}
 }
@@ -244,6 +250,62 @@ static void address_under_another_reqid_is_a_conflict_and_stays(void **state)
 	kernel_close(k);
 }
 
+static void a_shield_becomes_an_orphan_and_goes_with_the_last_pair(void **state)
+{
+	struct kernel_request r = request(KERNEL_PASS, "10.0.0.9", "192.0.2.2");
+	struct kernel *k;
+
+	(void)state;
+	for (unsigned dir = 0; dir < 2; dir++)
+		put(&r, POLICY_SHIELD, (enum kernel_dir)dir, KERNEL_REQID_SHIELD);
+	k = open_kernel();
+	assert_int_equal(count().orphans, 2);
+	assert_int_equal(kernel_apply(k, &r), IKE_OK);
+	assert_int_equal(kernel_apply(k, &r), IKE_OK);
+	assert_int_equal(count().pass, 1);
+	kernel_leave(k);
+	/* Nobody knows what passes after a crash: it asks again. */
+	k = open_kernel();
+	assert_int_equal(count().pass, 0);
+	assert_int_equal(count().orphans, 2);
+	assert_int_equal(kernel_apply(k, &r), IKE_OK);
+	r.op = KERNEL_UNPASS;
+	assert_int_equal(kernel_apply(k, &r), IKE_OK);
+	assert_int_equal(count().policies, 2);
+	kernel_close(k);
+	assert_int_equal(count().policies, 0);
+
+	k = open_kernel();
+	for (unsigned dir = 0; dir < 2; dir++) {
+		put(&r, POLICY_SHIELD, (enum kernel_dir)dir, KERNEL_REQID_SHIELD);
+		put_policy(&r, (enum kernel_dir)dir, REQID);
+	}
+	r.op = KERNEL_UNPROTECT;
+	assert_int_equal(kernel_apply(k, &r), IKE_OK);
+	assert_int_equal(count().policies, 2);
+	assert_int_equal(count().protect, 2);
+	r.shield = true;
+	assert_int_equal(kernel_apply(k, &r), IKE_OK);
+	assert_int_equal(count().policies, 0);
+	kernel_close(k);
+}
+
+static void somebody_elses_policy_in_place_of_a_shield_is_a_conflict(void **state)
+{
+	struct kernel *k = open_kernel();
+	struct kernel_request r = request(KERNEL_PROTECT, "192.0.2.1", "192.0.2.2");
+
+	(void)state;
+	put(&r, POLICY_SHIELD, DIR_OUT, 7);     /* weaker than what protects a pair: alone it would be no conflict */
+	r.shield = true;
+	assert_int_equal(kernel_apply(k, &r), IKE_E_CONFLICT);
+	assert_int_equal(count().policies, 1);
+	r.op = KERNEL_UNPROTECT;
+	assert_int_equal(kernel_apply(k, &r), IKE_OK);
+	assert_int_equal(count().policies, 1);
+	kernel_close(k);
+}
+
 static void unprotect_takes_policies_and_every_sa_of_the_pair(void **state)
 {
 	struct kernel *k = open_kernel();
@@ -365,6 +427,8 @@ int main(void)
 		XFRM(exemptions_come_once_and_go),
 		XFRM(foreign_policy_is_a_conflict_and_stays),
 		XFRM(address_under_another_reqid_is_a_conflict_and_stays),
+		XFRM(a_shield_becomes_an_orphan_and_goes_with_the_last_pair),
+		XFRM(somebody_elses_policy_in_place_of_a_shield_is_a_conflict),
 		XFRM(unprotect_takes_policies_and_every_sa_of_the_pair),
 		XFRM(delete_sas_takes_those_two_of_this_reqid),
 		XFRM(traffic_of_an_unused_pair_and_of_none),

@@ -1,6 +1,6 @@
 #!/bin/bash
 # The kernel backend over a real kernel: every cipher, roll-back, conflicts, renewal, events (tests/kernel/live.c).
-# lab: timeout=120
+# lab: timeout=180
 . "$LAB/lib.sh"
 
 lab_topology client server
