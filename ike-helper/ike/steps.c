@@ -60,6 +60,8 @@ static const struct step steps[] = {
 	"keys agreed, waiting for its identity" },
 
 /* The peer starts: IKE_AUTH. */
+{ IN(ST_INIT_ANSWERED), ON_REQUEST, EXCH_IKE_AUTH, 0, 0, comes_from_elsewhere, wait_for_it, ST_MAX,
+	"from another address than IKE_SA_INIT: ignored" },
 { IN(ST_INIT_ANSWERED), ON_REQUEST, EXCH_IKE_AUTH, AUTH_I_PAYLOADS, 0, child_is_refused, auth_requested_without_child, ST_SIGNING,
 	"anonymous peer; its CHILD SA is not acceptable" },
 { IN(ST_INIT_ANSWERED), ON_REQUEST, EXCH_IKE_AUTH, AUTH_I_PAYLOADS, 0, NULL, auth_requested, ST_AUTHORIZING,

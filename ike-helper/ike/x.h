@@ -35,6 +35,7 @@ HANDLER(auth_refused);
 HANDLER(initiator_installed);
 
 /* x_auth_r.c: IKE_AUTH, responder */
+QUESTION(comes_from_elsewhere);
 QUESTION(child_is_refused);
 QUESTION(child_was_refused);
 HANDLER(auth_requested);

@@ -31,6 +31,15 @@ static enum ike_err refuse(struct ike_sa *sa, uint32_t id, enum ike_err err, uin
 
 /* The request ---------------------------------------------------------------------------------- */
 
+/* Our answer to IKE_SA_INIT has shown that the peer receives at that address, and the policies will
+ * be for the address that IKE_AUTH comes from: were it another, anybody could bind to himself the
+ * address of somebody whom he only pretends to be. The port may change (RFC 7296 2.23). */
+QUESTION(comes_from_elsewhere)
+{
+	return !ip_equal(&s->path->remote.addr, &sa->path.remote.addr) ||
+	       !ip_equal(&s->path->local.addr, &sa->path.local.addr);
+}
+
 /* Our own identity, as the body of IDr. */
 static void own_id(const struct ike_sa *sa, uint8_t *type, char text[DNSNAME_TEXT_MAX],
 		   struct span *value)

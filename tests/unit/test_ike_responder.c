@@ -267,6 +267,37 @@ static void only_the_sender_of_init_is_let_in(void **state)
 	at_rest(&w);
 }
 
+static void auth_from_an_address_that_never_answered_is_ignored(void **state)
+{
+	struct ip_addr own;
+	struct sim_world w;
+	struct sim_peer p;
+	struct peer_message plain;
+	struct msg_chain inner;
+	struct msg_wr m;
+
+	(void)state;
+	sim_init(&w, 25, IP_V4, NULL, NULL, KEY_ED25519, false);
+	script_client(&w, &p);
+	own = w.host[CLIENT].addr;
+
+	/* I --> R  IKE_AUTH, all of it as the pretended address would say it */
+	assert_int_equal(ip_from_text("203.0.113.9", &w.host[CLIENT].addr), IKE_OK);
+	m = auth_request(&w, &p);
+	script_sends(&w, &p, EXCH_IKE_AUTH, 1, REQUEST, &m);
+	nothing_is_sent(&w);
+	assert_int_equal(w.host[SERVER].n_ends, 0);
+
+	/* I --> R  the same from where IKE_SA_INIT came from */
+	w.host[CLIENT].addr = own;
+	m = auth_request(&w, &p);
+	script_sends(&w, &p, EXCH_IKE_AUTH, 1, REQUEST, &m);
+	script_takes(&w, &p, EXCH_IKE_AUTH, RESPONSE, &plain, &inner);
+	assert_int_equal(w.host[SERVER].ends[0].ups, 1);
+	peer_clear(&p);
+	at_rest(&w);
+}
+
 static void peer_with_a_key_of_its_own_is_refused(void **state)
 {
 	static const uint8_t mac[32] = { 1 };
@@ -672,6 +703,7 @@ int main(void)
 		cmocka_unit_test(name_asked_for_is_handed_on),
 		cmocka_unit_test(repeated_auth_is_signed_once_and_answered_alike),
 		cmocka_unit_test(only_the_sender_of_init_is_let_in),
+		cmocka_unit_test(auth_from_an_address_that_never_answered_is_ignored),
 		cmocka_unit_test(peer_with_a_key_of_its_own_is_refused),
 		cmocka_unit_test(refused_peer_is_not_told_why),
 		cmocka_unit_test(unacceptable_child_leaves_the_proof),
