@@ -186,6 +186,9 @@ enum ike_err step_check_payloads(const struct msg_chain *chain, uint8_t *critica
 		uint8_t type = chain->payload[i].type;
 		uint32_t bit = type >= PL_SA && type < PL_SA + 32 ? P(type) : 0;
 
+		/* RFC 7296 3.14: once, around all others. */
+		if (bit & (P(PL_SK) | P(PL_SKF)))
+			return IKE_E_SYNTAX;
 		if (!(bit & known)) {
 			if (!chain->payload[i].critical)
 				continue;

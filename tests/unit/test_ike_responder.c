@@ -557,6 +557,27 @@ static void authentic_nonsense_ends_the_sa(void **state)
 	at_rest(&w);
 }
 
+static void encrypted_payload_inside_of_another_is_malformed(void **state)
+{
+	struct peer_message plain;
+	struct msg_chain inner;
+	struct sim_world w;
+	struct sim_peer p;
+	struct msg_wr m;
+
+	(void)state;
+	sim_init(&w, 24, IP_V4, NULL, NULL, KEY_ED25519, false);
+	script_client(&w, &p);
+	m = auth_request(&w, &p);
+	pl_sk_write(&m, PL_NONE, 0);
+	script_sends(&w, &p, EXCH_IKE_AUTH, 1, REQUEST, &m);
+	script_takes(&w, &p, EXCH_IKE_AUTH, RESPONSE, &plain, &inner);
+	assert_true(has_notify(&inner, N_INVALID_SYNTAX));
+	assert_int_equal(w.host[SERVER].n_ends, 0);
+	peer_clear(&p);
+	at_rest(&w);
+}
+
 static void deleted_child_takes_the_ike_sa_along(void **state)
 {
 	static const uint32_t spi = 0xabcd1234;
@@ -714,6 +735,7 @@ int main(void)
 		cmocka_unit_test(new_child_sas_are_refused),
 		cmocka_unit_test(unknown_critical_payload_is_named_and_survived),
 		cmocka_unit_test(authentic_nonsense_ends_the_sa),
+		cmocka_unit_test(encrypted_payload_inside_of_another_is_malformed),
 		cmocka_unit_test(deleted_child_takes_the_ike_sa_along),
 		cmocka_unit_test(deletion_is_acknowledged_again_when_the_answer_was_lost),
 		cmocka_unit_test(dead_peer_is_found_out),
