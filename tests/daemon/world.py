@@ -54,12 +54,20 @@ def ip(*args):
     subprocess.run(['ip', *args], check=True)
 
 
-def lay_cable():
+def lay_cable(middle=None):
+    """middle: a namespace in which the cable is cut, for somebody (m-client, m-server) who carries the frames across."""
     os.makedirs('/run/netns', exist_ok=True)
     subprocess.run(['mount', '-t', 'tmpfs', 'tmpfs', '/run/netns'], check=True)
     ip('netns', 'add', 'oe-server')
     ip('link', 'set', 'lo', 'up')
-    ip('link', 'add', 'to-server', 'type', 'veth', 'peer', 'name', 'to-client', 'netns', 'oe-server')
+    if middle:
+        ip('netns', 'add', middle)
+        ip('link', 'add', 'to-server', 'type', 'veth', 'peer', 'name', 'm-client', 'netns', middle)
+        ip('-n', 'oe-server', 'link', 'add', 'to-client', 'type', 'veth', 'peer', 'name', 'm-server', 'netns', middle)
+        ip('-n', middle, 'link', 'set', 'm-client', 'up')
+        ip('-n', middle, 'link', 'set', 'm-server', 'up')
+    else:
+        ip('link', 'add', 'to-server', 'type', 'veth', 'peer', 'name', 'to-client', 'netns', 'oe-server')
     ip('addr', 'add', CLIENT + '/24', 'dev', 'to-server')
     ip('addr', 'add', CLIENT6 + '/64', 'dev', 'to-server', 'nodad')
     ip('link', 'set', 'to-server', 'up')
@@ -188,9 +196,9 @@ class World:
             self.keys[kind, number] = (pem, rdata(record))
         return self.keys[kind, number]
 
-    def server(self, kind='ed25519', number=0, lines=(), name='server'):
+    def server(self, kind='ed25519', number=0, lines=(), name='server', host='server'):
         pem, _ = self.key(kind, number)
-        return Daemon(self, 'server', name, [f'server-key: {pem}', 'accept-anonymous: yes', 'log-level: debug', *lines])
+        return Daemon(self, host, name, [f'server-key: {pem}', 'accept-anonymous: yes', 'log-level: debug', *lines])
 
     def client(self, lines=(), name='client'):
         return Daemon(self, 'client', name, ['log-level: debug', *lines])

@@ -1,0 +1,181 @@
+"""Clients that lie to our host, in a table as the hosts' is, and those that begin as honest clients do."""
+import os
+import socket
+import struct
+
+import host as h
+import ike as i
+from cases_host import (BAD_POINTS_P256, BAD_POINTS_X25519, GCM, SHA256, CURVE, EXTENDED, OTHER, STRANGE, S, T, auth_body,
+                        auth_header, auth_only, auth_plus, auth_twice, auth_without, child_sa, client_ts, fragments, init_body,
+                        init_header, init_only, init_plus, init_sa, init_transforms, init_twice, init_without, one_bit, own_ts, piece)
+from client import AUTH_GOOD, INIT_GOOD, Stranger, handshakes
+from ike import P, notify
+from judge import Journal
+from world import CLIENT, check, check_equal, many, wait_for
+
+TABLE = []
+OTHER_TEXT = socket.inet_ntoa(OTHER)
+
+
+def row(name, init, auth=None, /, **changes):
+    """init, auth: what our host answers to each, in words; None: it does not come so far."""
+    TABLE.append((name, init, auth, changes))
+
+
+def at(position, value):
+    """These bytes of the IKE_SA_INIT message."""
+    return {'init_raw': lambda message, _: message[:position] + value + message[position + len(value):]}
+
+
+def instead(make):
+    return {'instead': make}
+
+
+def nat_lie(payloads, peer):
+    return payloads + [notify(i.NAT_SOURCE, os.urandom(20)), notify(i.NAT_DESTINATION, os.urandom(20))]
+
+
+def auth_null_over(octets):
+    return {'auth': lambda payloads, peer: i.put(payloads, i.AUTH_PL, peer.auth_null(octets(peer, i.find(payloads, i.IDI))))}
+
+
+CLEAR_ERRORS = {'instead': lambda peer: [i.pack(peer.header(exchange, 1), [notify(kind)])
+                                         for exchange in (i.AUTH, i.INFORMATIONAL, i.CREATE_CHILD) for kind in i.ERRORS]}
+SYNTAX, NONE, CRITICAL, BAD_TS, FAILED = 'N(7)', 'N(14)', 'N(1)', 'N(38)', 'N(24)'
+GOOD, UP = INIT_GOOD, AUTH_GOOD
+PROVED = 'IDr AUTH '    # who we are is proved all the same; the CHILD SA is refused
+
+row('nothing wrong', GOOD, UP)
+row('P-256', GOOD, UP, group=i.P256)
+row('P-384', GOOD, UP, group=i.P384)
+row('init: an unknown payload, not critical', GOOD, UP, **init_plus(P(200, b'?'), first=True))
+row('init: an error beside the request', GOOD, UP, **init_plus(notify(i.NO_PROPOSAL)))
+row('auth: INITIAL_CONTACT', GOOD, UP, **auth_plus(notify(i.INITIAL_CONTACT)))
+row('auth: fragments backwards', GOOD, UP, **fragments(lambda sent, *_: sent[::-1]))
+row('init: lies about a NAT', GOOD, UP, init=nat_lie)
+
+row('init: a cipher not known', NONE, **init_transforms(T(i.ENCR, i.AES_GCM, 192), SHA256, CURVE))
+row('init: 3DES', NONE, **init_transforms(T(i.ENCR, 3), SHA256, T(i.INTEG, 2), CURVE))
+row('init: PRF SHA-1', NONE, **init_transforms(GCM, T(i.PRF, 2), CURVE))
+row('init: MODP-1024', NONE, **init_transforms(GCM, SHA256, T(i.GROUP, 2)))
+row('init: no PRF', NONE, **init_transforms(GCM, CURVE))
+row('init: CBC without integrity', NONE, **init_transforms(T(i.ENCR, i.AES_CBC, 256), SHA256, CURVE))
+row('init: protocol ESP', NONE, **init_transforms(GCM, SHA256, CURVE, protocol=i.PROTO_ESP))
+row('init: an empty SA', SYNTAX, **init_body(i.SA, b''))
+row('init: SA cut in a transform', SYNTAX, **init_body(i.SA, i.proposal([GCM, SHA256, CURVE])[:-3]))
+for kind, what in ((i.SA, 'SA'), (i.KE, 'KE'), (i.NONCE, 'nonce')):
+    row(f'init: no {what}', SYNTAX, **init_without(kind))
+    row(f'init: two {what}', SYNTAX, **init_twice(kind))
+row('init: an unknown critical payload', CRITICAL, **init_plus(STRANGE))
+row('init: an empty message', SYNTAX, **init_only())
+row('init: errors alone', SYNTAX, **init_only(*[notify(kind) for kind in i.ERRORS]))
+row('init: KE of 31 bytes', SYNTAX, **init_body(i.KE, i.ke(i.X25519, b'\1' * 31)))
+row('init: KE of 1000 bytes', SYNTAX, **init_body(i.KE, i.ke(i.X25519, b'\1' * 1000)))
+for what, point in BAD_POINTS_X25519.items():
+    row(f'init: X25519 point {what}', SYNTAX, **init_body(i.KE, i.ke(i.X25519, point)))
+for what, point in BAD_POINTS_P256.items():
+    row(f'init: P-256 point {what}', SYNTAX, group=i.P256, **init_body(i.KE, i.ke(i.P256, point)))
+for what, value in (('zero', bytes(256)), ('one', bytes(255) + b'\1'), ('above p', b'\xff' * 256)):
+    row(f'init: MODP-2048 value {what}', SYNTAX, init=lambda payloads, peer, value=value: i.put(
+        i.put(payloads, i.KE, i.ke(i.MODP_2048, value)), i.SA, i.proposal([GCM, SHA256, T(i.GROUP, i.MODP_2048)])))
+for n in (0, 15, 257):
+    row(f'init: nonce of {n} bytes', SYNTAX, **init_body(i.NONCE, b'n' * n))
+row('init: KE of a group not in the SA', 'N(17)', **init_body(i.KE, i.ke(i.P256, b'\1' * 64)))
+row('init: SPI zero', 'silence', **init_header(spi_i=bytes(8)))
+row('init: version 1', 'silence', **at(17, b'\x10'))
+row('init: version 3', 'N(5)', **at(17, b'\x30'))
+row('init: exchange INFORMATIONAL', 'silence', **at(18, b'\x25'))
+row('init: as a response', 'silence', **at(19, b'\x28'))
+row('init: from the responder', 'silence', **at(19, b'\0'))
+row('init: message ID 1', 'silence', **at(20, b'\0\0\0\1'))
+row('init: a length of 2^32 - 1', 'silence', **at(24, b'\xff' * 4))
+row('init: a length of 28', 'silence', **at(24, b'\0\0\0\x1c'))
+
+row('auth: truncated at every length, then whole', GOOD, UP,
+    auth_raw=lambda message, *_: [message[:n] for n in range(len(message))] + [message])
+row('auth: a bit flipped in every byte, then whole', GOOD, UP,
+    auth_raw=lambda message, *_: [one_bit(message, n) for n in range(16, len(message)) if n != 19] + [message])
+row('auth: every error in clear instead', GOOD, 'silence', **CLEAR_ERRORS)
+row('auth: from another address', GOOD, 'silence', auth_from=OTHER_TEXT, **client_ts(lambda a: [S(OTHER)]))
+row('auth: message ID 0', GOOD, 'clear: ' + GOOD, **auth_header(ident=0))   # ours: it missed our answer
+row('auth: message ID 2', GOOD, 'silence', **auth_header(ident=2))
+row('auth: as a response', GOOD, 'silence', **auth_header(flags=i.INITIATOR | i.RESPONSE))
+row('auth: from the responder', GOOD, 'silence', **auth_header(flags=0))
+row('auth: the SPI of somebody else', GOOD, 'silence', **auth_header(spi_i=b'\7' * 8))
+row('auth: exchange INFORMATIONAL', GOOD, SYNTAX, **auth_header(exchange=i.INFORMATIONAL))
+row('auth: exchange CREATE_CHILD_SA', GOOD, SYNTAX, **auth_header(exchange=i.CREATE_CHILD))
+row('auth: Delete of our IKE SA instead', GOOD, SYNTAX,
+    **instead(lambda peer: peer.seal(peer.header(i.INFORMATIONAL, 1), [i.delete(i.PROTO_IKE)])))
+for kind, what in ((i.IDI, 'IDi'), (i.AUTH_PL, 'AUTH'), (i.SA, 'SA'), (i.TSI, 'TSi'), (i.TSR, 'TSr')):
+    row(f'auth: no {what}', GOOD, SYNTAX, **auth_without(kind))
+    row(f'auth: two {what}', GOOD, SYNTAX, **auth_twice(kind))
+row('auth: an unknown critical payload', GOOD, CRITICAL, **auth_plus(STRANGE))
+row('auth: nested SK', GOOD, SYNTAX, **auth_plus(P(i.SK, b'x' * 40)))
+row('auth: SK is not the last', GOOD, 'silence', seal=lambda payloads, peer, header: peer.seal(header, payloads) + i.chain([notify(7)])[1])
+row('auth: wants EAP', GOOD, SYNTAX, **auth_without(i.AUTH_PL))
+row('auth: AUTH of zeros', GOOD, FAILED, **auth_body(i.AUTH_PL, h.auth_body(i.AUTH_NULL, bytes(32))))
+row('auth: an empty AUTH', GOOD, SYNTAX, **auth_body(i.AUTH_PL, b''))
+row('auth: a shared secret', GOOD, FAILED, **auth_body(i.AUTH_PL, h.auth_body(i.AUTH_PSK, b'p' * 32)))
+row('auth: a signature', GOOD, FAILED, **auth_body(i.AUTH_PL, h.auth_body(i.AUTH_SIGNATURE, b'\7' + i.ED25519_ALGORITHM + bytes(64))))
+row('auth: AUTH over our own nonce', GOOD, FAILED,
+    **auth_null_over(lambda peer, ident: peer.init_own + peer.nonce + i.prf(peer.key_p, ident)))
+row('auth: AUTH over the other message', GOOD, FAILED,
+    **auth_null_over(lambda peer, ident: peer.init_other + peer.nonce_other + i.prf(peer.key_p, ident)))
+row('auth: AUTH without the MACed ID', GOOD, FAILED, **auth_null_over(lambda peer, ident: peer.init_own + peer.nonce_other))
+
+row('fragments: one is missing', GOOD, 'silence', **fragments(lambda sent, *_: sent[:-1]))
+row('fragments: number 0', GOOD, 'silence', **fragments(lambda sent, peer, header, _: [piece(peer, header, 0, 2), piece(peer, header, 2, 2)]))
+row('fragments: number above total', GOOD, 'silence', **fragments(lambda sent, peer, header, _: [piece(peer, header, 3, 2)]))
+row('fragments: total 65535', GOOD, 'silence', **fragments(lambda sent, peer, header, _: [piece(peer, header, 1, 65535)]))
+row('fragments: a larger total starts anew', GOOD, UP,
+    **fragments(lambda sent, peer, header, payloads: [piece(peer, header, 1, 2), *peer.seal_fragments(header, payloads, 40)]))
+
+row('child: NULL encryption', GOOD, PROVED + NONE, **child_sa(T(i.ENCR, 11), T(i.INTEG, 12), EXTENDED))
+row('child: AH', GOOD, PROVED + NONE, **child_sa(T(i.INTEG, 12), EXTENDED, protocol=i.PROTO_AH))
+row('child: SPI zero', GOOD, PROVED + NONE, **child_sa(GCM, EXTENDED, spi=bytes(4)))
+row('child: SPI of 7 bytes', GOOD, PROVED + NONE, **child_sa(GCM, EXTENDED, spi=b'1234567'))
+row('child: tunnel mode', GOOD, PROVED + NONE, auth=lambda payloads, peer: i.without(payloads, i.NOTIFY))
+row('ts: another client', GOOD, PROVED + BAD_TS, **client_ts(lambda a: [S(OTHER)]))
+row('ts: another client, behind a NAT that is a lie', GOOD, UP, init=nat_lie, **client_ts(lambda a: [S(OTHER)]))
+row('ts: all clients', GOOD, UP, **client_ts(lambda a: [S(bytes(4), b'\xff' * 4)]))
+row('ts: another host', GOOD, PROVED + BAD_TS, **own_ts(lambda a: [S(OTHER)]))
+row('ts: all hosts', GOOD, UP, **own_ts(lambda a: [S(bytes(4), b'\xff' * 4)]))
+row('ts: one port', GOOD, PROVED + BAD_TS, **own_ts(lambda a: [S(a, ports=(80, 80))]))
+row('ts: backwards', GOOD, PROVED + BAD_TS, **own_ts(lambda a: [S(b'\xff' * 4, bytes(4))]))
+row('ts: the other family', GOOD, PROVED + BAD_TS, **own_ts(lambda a: [S(b'\x20\1\x0d\xb8' + bytes(11) + b'\2')]))
+
+
+# The cases -------------------------------------------------------------------------------------------------------
+
+AT_ONCE = 18        # errors to strangers are answered 20 at once and 10 a second
+
+
+def victim(world, *lines):
+    """Our host, at the client's end of the cable: the strangers are at the other."""
+    return world.server(name='victim', lines=lines, host='client').start()
+
+
+def lies_get_their_answer_and_install_nothing(world):
+    host = victim(world)
+    wrong, ups = [], 0
+    for first in range(0, len(TABLE), AT_ONCE):
+        rows = TABLE[first:first + AT_ONCE]
+        strangers = [Stranger(many(first + n), **changes) for n, (_, _, _, changes) in enumerate(rows)]
+        heard = handshakes(strangers)
+        for stranger, (name, init, auth, _) in zip(strangers, rows):
+            got, wanted = heard[stranger.address], [init] if auth is None else [init, auth]
+            if got != wanted:
+                wrong.append(f'{name}: {got}, wanted {wanted}')
+            stranger.close()
+    journal = Journal(host.log())
+    for number, (name, _, auth, _) in enumerate(TABLE):
+        pairs = [(p.local, p.remote, p.state) for p in journal.ever if p.remote == many(number)]
+        ups += auth == UP
+        if pairs != ([(CLIENT, many(number), 'up')] if auth == UP else []):
+            wrong.append(f'{name}: the kernel had {pairs}')
+    check(not wrong, f'{len(wrong)} of {len(TABLE)}:\n' + '\n'.join(wrong))
+    check_equal((len(journal.ever), host.stat('ike.sas_established')), (ups, ups), 'installed, established')
+    return f'{len(TABLE)} clients, {ups} of them let in'
+
+
+CASES = [lies_get_their_answer_and_install_nothing]
