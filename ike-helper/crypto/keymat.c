@@ -24,31 +24,19 @@ void esp_keys_clear(struct esp_keys *keys)
 	secret_wipe(keys, sizeof *keys);
 }
 
-enum ike_err ike_keys_derive(const struct ike_suite *suite, const struct dh_shared *shared, struct span ni,
-			     struct span nr, struct span spi_i, struct span spi_r, struct ike_keys *out)
+/* {SK_d | SK_ai | SK_ar | SK_ei | SK_er | SK_pi | SK_pr} = prf+(SKEYSEED, Ni | Nr | SPIi | SPIr) */
+static enum ike_err expand(const struct ike_suite *suite, const struct secret *skeyseed, const struct span seed[4],
+			   struct ike_keys *out)
 {
 	unsigned n_prf = suite_prf_len(suite->prf);
 	unsigned n_encr = suite_encr_key_len(suite->encr, suite->encr_bits) + suite_encr_salt_len(suite->encr);
 	unsigned n_integ = suite_is_aead(suite->encr) ? 0 : suite_integ_key_len(suite->integ);
 	unsigned n = 3 * n_prf + 2 * n_integ + 2 * n_encr;
-	uint8_t nonces[2 * 256], stream[7 * SECRET_MAX];
-	struct wr w = wr_over(nonces, sizeof nonces);
-	struct span seed[4] = { ni, nr, spi_i, spi_r }, g_ir = shared_span(shared);
-	struct secret skeyseed = { 0 };
+	uint8_t stream[7 * SECRET_MAX];
 	struct rd r;
 	enum ike_err err;
 
-	ike_keys_clear(out);
-	if (n_prf == 0 || suite_encr_key_len(suite->encr, suite->encr_bits) == 0 ||
-	    suite_icv_len(suite->encr, suite->integ) == 0)
-		return IKE_E_UNSUPPORTED;
-	wr_put(&w, ni);
-	wr_put(&w, nr);
-	if (!wr_ok(&w))
-		return IKE_E_SYNTAX;    /* RFC 7296 2.10: a nonce has at most 256 bytes */
-	err = prf_sum(suite->prf, wr_span(&w), &g_ir, 1, &skeyseed);
-	if (!err)
-		err = prf_plus(suite->prf, secret_span(&skeyseed), seed, 4, stream, n);
+	err = prf_plus(suite->prf, secret_span(skeyseed), seed, 4, stream, n);
 	if (!err) {
 		r = rd_over(span_of(stream, n));
 		take(&r, n_prf, &out->d);
@@ -60,6 +48,52 @@ enum ike_err ike_keys_derive(const struct ike_suite *suite, const struct dh_shar
 		take(&r, n_prf, &out->pr);
 	}
 	secret_wipe(stream, sizeof stream);
+	return err;
+}
+
+static bool can_derive(const struct ike_suite *suite)
+{
+	return suite_prf_len(suite->prf) > 0 && suite_encr_key_len(suite->encr, suite->encr_bits) > 0 &&
+	       suite_icv_len(suite->encr, suite->integ) > 0;
+}
+
+enum ike_err ike_keys_derive(const struct ike_suite *suite, const struct dh_shared *shared, struct span ni,
+			     struct span nr, struct span spi_i, struct span spi_r, struct ike_keys *out)
+{
+	uint8_t nonces[2 * 256];
+	struct wr w = wr_over(nonces, sizeof nonces);
+	struct span seed[4] = { ni, nr, spi_i, spi_r }, g_ir = shared_span(shared);
+	struct secret skeyseed = { 0 };
+	enum ike_err err;
+
+	ike_keys_clear(out);
+	if (!can_derive(suite))
+		return IKE_E_UNSUPPORTED;
+	wr_put(&w, ni);
+	wr_put(&w, nr);
+	if (!wr_ok(&w))
+		return IKE_E_SYNTAX;    /* RFC 7296 2.10: a nonce has at most 256 bytes */
+	err = prf_sum(suite->prf, wr_span(&w), &g_ir, 1, &skeyseed);
+	if (!err)
+		err = expand(suite, &skeyseed, seed, out);
+	secret_clear(&skeyseed);
+	return err;
+}
+
+enum ike_err ike_keys_derive_more(const struct ike_suite *suite, const struct secret *sk_d, const struct secret *shared,
+				  struct span ni, struct span nr, struct span spi_i, struct span spi_r,
+				  struct ike_keys *out)
+{
+	struct span seed[4] = { ni, nr, spi_i, spi_r }, parts[3] = { secret_span(shared), ni, nr };
+	struct secret skeyseed = { 0 };
+	enum ike_err err;
+
+	ike_keys_clear(out);
+	if (!can_derive(suite))
+		return IKE_E_UNSUPPORTED;
+	err = prf_sum(suite->prf, secret_span(sk_d), parts, 3, &skeyseed);
+	if (!err)
+		err = expand(suite, &skeyseed, seed, out);
 	secret_clear(&skeyseed);
 	return err;
 }
@@ -99,11 +133,11 @@ enum ike_err auth_maced_id(uint16_t prf, const struct secret *sk_p, struct span 
 }
 
 enum ike_err auth_null(uint16_t prf, const struct secret *sk_p, struct span message, struct span nonce,
-		       const struct secret *maced_id, struct secret *out)
+		       const struct secret *maced_id, struct span int_auth, struct secret *out)
 {
 	static const char pad[] = "Key Pad for IKEv2";     /* RFC 7296 2.15: 17 bytes, no NUL */
 	struct span key_pad = span_of(pad, sizeof pad - 1);
-	struct span signed_octets[3] = { message, nonce, secret_span(maced_id) };
+	struct span signed_octets[4] = { message, nonce, secret_span(maced_id), int_auth };
 	struct secret key;
 	enum ike_err err;
 
@@ -111,7 +145,7 @@ enum ike_err auth_null(uint16_t prf, const struct secret *sk_p, struct span mess
 	if (err)
 		secret_clear(out);
 	else
-		err = prf_sum(prf, secret_span(&key), signed_octets, 3, out);
+		err = prf_sum(prf, secret_span(&key), signed_octets, 4, out);
 	secret_clear(&key);
 	return err;
 }

@@ -16,6 +16,11 @@ struct ike_keys {
 IKE_CHECKED enum ike_err ike_keys_derive(const struct ike_suite *suite, const struct dh_shared *shared,
 					 struct span ni, struct span nr, struct span spi_i, struct span spi_r,
 					 struct ike_keys *out);
+/* The keys after an additional key exchange (RFC 9370 2.2.2): SKEYSEED(n) = prf(SK_d(n-1), SK(n) | Ni | Nr), then prf+ as
+ * above. sk_d is not part of out. On failure out is empty. */
+IKE_CHECKED enum ike_err ike_keys_derive_more(const struct ike_suite *suite, const struct secret *sk_d,
+					      const struct secret *shared, struct span ni, struct span nr,
+					      struct span spi_i, struct span spi_r, struct ike_keys *out);
 void ike_keys_clear(struct ike_keys *keys);
 
 /* One direction of an ESP SA: cipher key with its salt, and integrity key. */
@@ -33,8 +38,9 @@ void esp_keys_clear(struct esp_keys *keys);
 /* MACedID = prf(SK_pi or SK_pr, ID payload body): the last part of the signed octets. */
 IKE_CHECKED enum ike_err auth_maced_id(uint16_t prf, const struct secret *sk_p, struct span id_body, struct secret *out);
 
-/* AUTH of method NULL: prf(prf(SK_p, "Key Pad for IKEv2"), message | nonce | maced_id), RFC 7619 2.1. */
+/* AUTH of method NULL: prf(prf(SK_p, "Key Pad for IKEv2"), message | nonce | maced_id | int_auth), RFC 7619 2.1, RFC 9242
+ * 3.3.1. int_auth is empty without IKE_INTERMEDIATE. */
 IKE_CHECKED enum ike_err auth_null(uint16_t prf, const struct secret *sk_p, struct span message, struct span nonce,
-				   const struct secret *maced_id, struct secret *out);
+				   const struct secret *maced_id, struct span int_auth, struct secret *out);
 
 #endif

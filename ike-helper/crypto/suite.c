@@ -31,6 +31,8 @@ bool suite_supports(enum ike_transform_type type, uint16_t id, uint16_t key_bits
 		return suite_group_public_len(id) > 0;
 	case TT_ESN:
 		return id <= 1;
+	case TT_ADDKE1:
+		return id == GROUP_MLKEM_768;
 	case TT_ENCR:
 		break;
 	}
@@ -160,5 +162,9 @@ const char *ike_suite_text(const struct ike_suite *s, char *to, unsigned max)
 	put(&w, ike_prf_name(s->prf));
 	put(&w, "/");
 	put(&w, ike_group_name(s->group));
+	if (s->addke1) {
+		put(&w, "/");
+		put(&w, ike_group_name(s->addke1));
+	}
 	return finish(&w, to, max);
 }

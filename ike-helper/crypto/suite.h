@@ -15,6 +15,7 @@ struct ike_suite {
 	uint16_t prf;               /* enum ike_prf */
 	uint16_t integ;             /* enum ike_integ; INTEG_NONE with an AEAD */
 	uint16_t group;             /* enum ike_group */
+	uint16_t addke1;            /* additional key exchange (RFC 9370): GROUP_MLKEM_768, or 0 for none */
 };
 
 /* The algorithms of an ESP SA. */
@@ -43,8 +44,8 @@ unsigned suite_prf_len(uint16_t prf);
 /* Bytes of a public value of this group: 256, 384, 64, 96, 32; 0 for one that we do not do. */
 unsigned suite_group_public_len(uint16_t group);
 
-/* "AES-GCM-256", "AES-CBC-256/HMAC-SHA2-256-128/ESN"; "AES-GCM-256/PRF-HMAC-SHA2-384/x25519"; for people; into to (at least
- * 64 bytes); returns to. */
+/* "AES-GCM-256", "AES-CBC-256/HMAC-SHA2-256-128/ESN"; "AES-GCM-256/PRF-HMAC-SHA2-384/x25519/mlkem768"; for people; into to
+ * (at least 80 bytes); returns to. */
 const char *esp_suite_text(const struct esp_suite *s, char *to, unsigned max);
 const char *ike_suite_text(const struct ike_suite *s, char *to, unsigned max);
 

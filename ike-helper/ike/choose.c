@@ -22,6 +22,7 @@ static const struct algorithm groups[] = {
 	{ GROUP_X25519, 0 }, { GROUP_ECP_256, 0 }, { GROUP_ECP_384, 0 }, { GROUP_MODP_2048, 0 }, { GROUP_MODP_3072, 0 },
 };
 static const struct algorithm group_none[] = { { KE_NONE, 0 } };
+static const struct algorithm kems[] = { { GROUP_MLKEM_768, 0 } };
 static const struct algorithm esns[] = { { ESN_YES, 0 }, { ESN_NO, 0 } };
 
 #define LIST(array) (array), sizeof (array) / sizeof *(array)
@@ -88,6 +89,19 @@ void offer_ike(struct offer *out, uint16_t first_group, struct span spi)
 	add(p, TT_PRF, LIST(prfs));
 	add(p, TT_INTEG, LIST(integs));
 	add_groups(p, first_group);
+}
+
+/* A peer that knows nothing of transform type 6 must pass over the proposal that has it, so that it gets one of its own
+ * (RFC 9370 2.2.1). */
+void offer_ike_hybrid(struct offer *offer)
+{
+	struct pl_proposal *first = &offer->proposal[0];
+
+	memmove(&offer->proposal[1], first, offer->n * sizeof *first);
+	offer->n++;
+	add(first, TT_ADDKE1, LIST(kems));
+	for (unsigned i = 0; i < offer->n; i++)
+		offer->proposal[i].number = (uint8_t)(i + 1);
 }
 
 static void spi_bytes(uint32_t spi, uint8_t to[ESP_SPI_LEN])
@@ -178,6 +192,9 @@ static struct ike_suite ike_suite_of(const struct pl_proposal *p)
 			break;
 		case TT_KE:
 			s.group = t->id;
+			break;
+		case TT_ADDKE1:
+			s.addke1 = t->id;
 			break;
 		default:
 			break;
@@ -285,13 +302,22 @@ static struct pl_proposal answer_to(const struct pl_proposal *p)
 	return (struct pl_proposal){ .number = p->number, .protocol = p->protocol, .spi_len = p->spi_len };
 }
 
-static bool accept_ike(const struct pl_proposal *p, uint16_t ke_group, bool with_spi, struct pl_proposal *answer)
+/* What a peer asks of us in IKE_SA_INIT, or when it rekeys. */
+struct ike_wish {
+	uint16_t ke_group;
+	bool with_spi, hybrid;
+};
+
+static bool accept_ike(const struct pl_proposal *p, const struct ike_wish *wish, struct pl_proposal *answer)
 {
-	const unsigned known = 1u << TT_ENCR | 1u << TT_PRF | 1u << TT_INTEG | 1u << TT_KE;
+	const unsigned known = 1u << TT_ENCR | 1u << TT_PRF | 1u << TT_INTEG | 1u << TT_KE |
+			       (wish->hybrid ? 1u << TT_ADDKE1 : 0);
 
 	*answer = answer_to(p);
-	return p->protocol == PROTO_IKE && ike_spi_fits(p, with_spi) && !has_other_type(p, known) &&
-	       take_cipher(p, answer) && take(p, TT_PRF, LIST(prfs), answer) && take_group(p, ke_group, answer);
+	return p->protocol == PROTO_IKE && ike_spi_fits(p, wish->with_spi) && !has_other_type(p, known) &&
+	       take_cipher(p, answer) && take(p, TT_PRF, LIST(prfs), answer) && take_group(p, wish->ke_group, answer) &&
+	       (!has_type(p, TT_ADDKE1) || take(p, TT_ADDKE1, LIST(kems), answer) ||
+		take(p, TT_ADDKE1, LIST(group_none), answer));
 }
 
 static bool accept_esp(const struct pl_proposal *p, struct pl_proposal *answer)
@@ -305,7 +331,7 @@ static bool accept_esp(const struct pl_proposal *p, struct pl_proposal *answer)
 }
 
 /* The whole payload is read even when an early proposal is good: a malformed message is not half accepted. */
-enum ike_err choose_ike(struct span sa_body, uint16_t ke_group, bool with_spi, struct ike_choice *out)
+static enum ike_err choose_by(struct span sa_body, const struct ike_wish *wish, struct ike_choice *out)
 {
 	struct pl_sa_reader sa = pl_sa_read(sa_body);
 	struct pl_proposal p, answer;
@@ -318,7 +344,7 @@ enum ike_err choose_ike(struct span sa_body, uint16_t ke_group, bool with_spi, s
 			memset(out, 0, sizeof *out);
 			return err;
 		}
-		if (err || found || !accept_ike(&p, ke_group, with_spi, &answer))
+		if (err || found || !accept_ike(&p, wish, &answer))
 			continue;
 		found = true;
 		out->suite = ike_suite_of(&answer);
@@ -326,6 +352,16 @@ enum ike_err choose_ike(struct span sa_body, uint16_t ke_group, bool with_spi, s
 		out->answer = answer;
 	}
 	return found ? IKE_OK : IKE_E_NO_PROPOSAL;
+}
+
+enum ike_err choose_ike(struct span sa_body, uint16_t ke_group, bool with_spi, struct ike_choice *out)
+{
+	return choose_by(sa_body, &(struct ike_wish){ ke_group, with_spi, false }, out);
+}
+
+enum ike_err choose_ike_hybrid(struct span sa_body, uint16_t ke_group, bool with_spi, struct ike_choice *out)
+{
+	return choose_by(sa_body, &(struct ike_wish){ ke_group, with_spi, true }, out);
 }
 
 enum ike_err choose_esp(struct span sa_body, struct esp_choice *out)

@@ -3,6 +3,7 @@
  * IKE:  1: {AES-GCM-256, AES-GCM-128, ChaCha20-Poly1305} x PRF SHA2-{256, 384, 512} x the group of our KE payload
  *       2: the same x groups {31, 19, 20, 14, 15}
  *       3: {AES-CBC-256} x HMAC-SHA2-256-128 x the same PRFs and groups
+ *       Hybrid, before these: 1 with ML-KEM-768 as additional key exchange.
  * ESP:  1: the AEADs, ESN or not;  2: {AES-CBC-256} x HMAC-SHA2-256-128, ESN or not
  *
  * The order of transforms is our order of preference.
@@ -14,7 +15,7 @@
 #include "crypto/suite.h"
 #include "wire/payloads.h"
 
-enum { OFFER_MAX = 3 };             /* proposals that we ever offer in one SA payload */
+enum { OFFER_MAX = 4 };             /* proposals that we ever offer in one SA payload */
 
 /* What we offer. Kept by the initiator until the answer has been checked against it. */
 struct offer {
@@ -26,6 +27,8 @@ struct offer {
  * (the one in our KE payload); 0, or one that we do not do, leaves our own order. The set is always the whole one:
  * INVALID_KE_PAYLOAD is unauthenticated and must not make us offer less (RFC 7296 1.2). */
 void offer_ike(struct offer *out, uint16_t first_group, struct span spi);
+/* Put the hybrid proposal before those of offer_ike(). */
+void offer_ike_hybrid(struct offer *offer);
 /* For a CHILD SA without a key exchange of its own. spi_in: host byte order. */
 void offer_esp(struct offer *out, uint32_t spi_in);
 
@@ -55,6 +58,9 @@ struct esp_choice {
  * over; transforms with unknown attributes are never chosen (3.3.6).
  * IKE_E_SYNTAX: malformed (INVALID_SYNTAX). IKE_E_NO_PROPOSAL: nothing in common (NO_PROPOSAL_CHOSEN). */
 IKE_CHECKED enum ike_err choose_ike(struct span sa_body, uint16_t ke_group, bool with_spi, struct ike_choice *out);
+/* The same, and the peer and we can do an additional key exchange: a proposal may ask for ML-KEM-768, or none, as the
+ * first and only one. */
+IKE_CHECKED enum ike_err choose_ike_hybrid(struct span sa_body, uint16_t ke_group, bool with_spi, struct ike_choice *out);
 /* The same for ESP in IKE_AUTH: SPI of 4 bytes, not one of the reserved ones below 256; a key exchange method other
  * than NONE makes a proposal unacceptable there (RFC 7296 1.2). */
 IKE_CHECKED enum ike_err choose_esp(struct span sa_body, struct esp_choice *out);

@@ -23,7 +23,7 @@ static enum ike_err write_auth(const struct ike_sa *sa, struct msg_wr *m)
 	err = auth_maced_id(sa->suite.prf, &sa->keys.pi, wr_span(&w), &maced_id);
 	if (err == IKE_OK)
 		err = auth_null(sa->suite.prf, &sa->keys.pi, packet_span(sa->hs->message_i),
-				sa->hs->nonce_peer, &maced_id, &value);
+				sa->hs->nonce_peer, &maced_id, span_of(NULL, 0), &value);
 	if (err == IKE_OK)
 		pl_auth_write(m, AUTH_NULL, secret_span(&value));
 	secret_clear(&maced_id);

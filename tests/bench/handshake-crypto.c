@@ -24,7 +24,7 @@
 
 enum { BATCHES = 101, BATCH_US = 1000, AUTH_MAX = 1200, INNER = 500 };
 
-static const struct ike_suite ike = { ENCR_AES_GCM_16, 256, PRF_HMAC_SHA2_256, INTEG_NONE, GROUP_X25519 };
+static const struct ike_suite ike = { ENCR_AES_GCM_16, 256, PRF_HMAC_SHA2_256, INTEG_NONE, GROUP_X25519, 0 };
 static const struct esp_suite esp = { ENCR_AES_GCM_16, 256, INTEG_NONE, true };
 static const struct ip_addr host = { IP_V4, { 192, 0, 2, 1 } };
 static uint8_t peer_public[32];
@@ -274,7 +274,7 @@ static void handshake_ours(struct subject *s)
 	need(dh_agree(dh, span_of(peer_public, 32), &shared) == IKE_OK, "dh_agree");
 	need(ike_keys_derive(&ike, &shared, ni, nr, spi, spi, &keys) == IKE_OK, "ike_keys_derive");
 	need(auth_maced_id(ike.prf, &keys.pi, spi, &maced_i) == IKE_OK, "auth_maced_id");
-	need(auth_null(ike.prf, &keys.pi, signed_octets[0], nr, &maced_i, &auth) == IKE_OK, "auth_null");
+	need(auth_null(ike.prf, &keys.pi, signed_octets[0], nr, &maced_i, span_of(NULL, 0), &auth) == IKE_OK, "auth_null");
 	need(seal(&key, 1, spi, span_of(octets, INNER), sealed, n) == IKE_OK, "seal");
 	need(unseal(&key, spi, span_of(sealed, n), plain, sizeof plain, &out) == IKE_OK, "unseal");
 	need(auth_maced_id(ike.prf, &keys.pr, spi, &maced_r) == IKE_OK, "auth_maced_id");

@@ -51,14 +51,15 @@ static struct span answer_body(const struct pl_proposal *answer)
 	return span_of(out.p + 4, out.n - 4);
 }
 
-static void check_request_ike(struct span body, uint16_t ke_group, bool with_spi)
+static void check_request_ike(struct span body, uint16_t ke_group, bool with_spi, bool hybrid)
 {
 	static const uint8_t spi[IKE_SPI_LEN] = { 1 };
 	struct ike_choice c, checked;
 	struct offer o;
 
-	if (choose_ike(body, ke_group, with_spi, &c) != IKE_OK)
+	if ((hybrid ? choose_ike_hybrid : choose_ike)(body, ke_group, with_spi, &c) != IKE_OK)
 		return;
+	FUZZ_CHECK(!c.suite.addke1 || (hybrid && suite_supports(TT_ADDKE1, c.suite.addke1, 0)));
 	check_ike_suite(&c.suite);
 	o = peers_offer(body, c.answer.number);
 	if (with_spi)
@@ -82,13 +83,15 @@ static void check_request_esp(struct span body)
 	FUZZ_CHECK(checked.suite.encr == c.suite.encr && checked.suite.esn == c.suite.esn);
 }
 
-static void check_answers(struct span body, uint16_t group)
+static void check_answers(struct span body, uint16_t group, bool hybrid)
 {
 	struct offer o;
 	struct ike_choice ike;
 	struct esp_choice esp;
 
 	offer_ike(&o, group, span_of(NULL, 0));
+	if (hybrid)
+		offer_ike_hybrid(&o);
 	if (offer_check_ike(&o, body, false, &ike) == IKE_OK) {
 		check_ike_suite(&ike.suite);
 		FUZZ_CHECK(offer_has_group(&o, ike.suite.group));
@@ -108,8 +111,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t n)
 	if (n < 1)
 		return 0;
 	body = span_of(input + 1, n - 1);
-	check_request_ike(body, groups[input[0] & 3], input[0] & 4);
+	check_request_ike(body, groups[input[0] & 3], input[0] & 4, input[0] & 8);
 	check_request_esp(body);
-	check_answers(body, groups[input[0] & 3]);
+	check_answers(body, groups[input[0] & 3], input[0] & 8);
 	return 0;
 }

@@ -257,7 +257,7 @@ void peer_write_auth_null(const struct sim_peer *p, struct msg_wr *m, uint8_t id
 	maced_id(p, id_type, id, &mac);
 	must(auth_null(p->suite.prf, p->initiator ? &p->keys.pi : &p->keys.pr,
 		       peer_span(&p->init_own), span_of(p->nonce_other, p->nonce_other_n), &mac,
-		       &value),
+		       span_of(NULL, 0), &value),
 	     "AUTH");
 	pl_auth_write(m, AUTH_NULL, secret_span(&value));
 }

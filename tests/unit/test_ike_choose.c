@@ -98,6 +98,30 @@ static void ike_offer_as_on_the_wire(void **state)
 		    "00 00 0008 04 00 000f");
 }
 
+/* One more proposal before the others, which are as without it but for their numbers. */
+static void hybrid_offer_stands_before_the_others(void **state)
+{
+	struct offer o, plain;
+	struct body b;
+
+	(void)state;
+	offer_ike(&plain, GROUP_ECP_256, no_spi);
+	offer_ike(&o, GROUP_ECP_256, no_spi);
+	offer_ike_hybrid(&o);
+	b = body_of(o.proposal, 1);
+	assert_span(body_span(&b),
+		    "00 00 0050 01 01 00 08"
+		    "03 00 000c 01 00 0014 800e 0100  03 00 000c 01 00 0014 800e 0080  03 00 0008 01 00 001c"
+		    "03 00 0008 02 00 0005  03 00 0008 02 00 0006  03 00 0008 02 00 0007"
+		    "03 00 0008 04 00 0013  00 00 0008 06 00 0024");
+	assert_int_equal(o.n, plain.n + 1);
+	for (unsigned i = 0; i < plain.n; i++) {
+		assert_int_equal(o.proposal[i + 1].number, i + 2);
+		o.proposal[i + 1].number = plain.proposal[i].number;
+		assert_memory_equal(&o.proposal[i + 1], &plain.proposal[i], sizeof plain.proposal[i]);
+	}
+}
+
 static void esp_offer_as_on_the_wire(void **state)
 {
 	struct offer o;
@@ -117,12 +141,14 @@ static void esp_offer_as_on_the_wire(void **state)
 /* All that we offer is something that the crypto layer does. */
 static void everything_offered_is_supported(void **state)
 {
-	struct offer o[2];
+	struct offer o[3];
 
 	(void)state;
 	offer_ike(&o[0], 0, no_spi);
 	offer_esp(&o[1], 0x1000);
-	for (unsigned k = 0; k < 2; k++) {
+	offer_ike(&o[2], 0, no_spi);
+	offer_ike_hybrid(&o[2]);
+	for (unsigned k = 0; k < 3; k++) {
 		for (unsigned i = 0; i < o[k].n; i++) {
 			for (unsigned t = 0; t < o[k].proposal[i].n; t++) {
 				const struct pl_transform *x = &o[k].proposal[i].transform[t];
@@ -173,31 +199,31 @@ struct ike_case {
 
 static const struct ike_case ike_cases[] = {
 	{ "our preference inside a proposal", { IKE(1, CHACHA, GCM128, GCM256, PRF512, PRF256, MODP2048, P256, X25519) }, 1, 0,
-	  IKE_OK, 1, { ENCR_AES_GCM_16, 256, PRF_HMAC_SHA2_256, INTEG_NONE, GROUP_X25519 } },
+	  IKE_OK, 1, { ENCR_AES_GCM_16, 256, PRF_HMAC_SHA2_256, INTEG_NONE, GROUP_X25519, 0 } },
 	{ "the group of the KE payload", { IKE(1, GCM256, PRF256, X25519, MODP2048) }, 1, GROUP_MODP_2048,
-	  IKE_OK, 1, { ENCR_AES_GCM_16, 256, PRF_HMAC_SHA2_256, INTEG_NONE, GROUP_MODP_2048 } },
+	  IKE_OK, 1, { ENCR_AES_GCM_16, 256, PRF_HMAC_SHA2_256, INTEG_NONE, GROUP_MODP_2048, 0 } },
 	{ "not when it is not in the proposal", { IKE(1, GCM256, PRF256, X25519) }, 1, GROUP_ECP_256,
-	  IKE_OK, 1, { ENCR_AES_GCM_16, 256, PRF_HMAC_SHA2_256, INTEG_NONE, GROUP_X25519 } },
+	  IKE_OK, 1, { ENCR_AES_GCM_16, 256, PRF_HMAC_SHA2_256, INTEG_NONE, GROUP_X25519, 0 } },
 	{ "nor when it is one that we do not do", { IKE(1, GCM256, PRF256, MODP1024, P256) }, 1, 2,
-	  IKE_OK, 1, { ENCR_AES_GCM_16, 256, PRF_HMAC_SHA2_256, INTEG_NONE, GROUP_ECP_256 } },
+	  IKE_OK, 1, { ENCR_AES_GCM_16, 256, PRF_HMAC_SHA2_256, INTEG_NONE, GROUP_ECP_256, 0 } },
 	{ "the peer's order of proposals", { IKE(1, CBC256, PRF256, SHA256, P256), IKE(2, GCM256, PRF256, X25519) }, 2, 0,
-	  IKE_OK, 1, { ENCR_AES_CBC, 256, PRF_HMAC_SHA2_256, INTEG_HMAC_SHA2_256_128, GROUP_ECP_256 } },
+	  IKE_OK, 1, { ENCR_AES_CBC, 256, PRF_HMAC_SHA2_256, INTEG_HMAC_SHA2_256_128, GROUP_ECP_256, 0 } },
 	{ "ChaCha20 counts as 256", { IKE(1, CHACHA, PRF256, X25519) }, 1, 0,
-	  IKE_OK, 1, { ENCR_CHACHA20_POLY1305, 256, PRF_HMAC_SHA2_256, INTEG_NONE, GROUP_X25519 } },
+	  IKE_OK, 1, { ENCR_CHACHA20_POLY1305, 256, PRF_HMAC_SHA2_256, INTEG_NONE, GROUP_X25519, 0 } },
 	{ "an AEAD with INTEG NONE", { IKE(1, GCM256, PRF256, NO_INTEG, X25519) }, 1, 0,
-	  IKE_OK, 1, { ENCR_AES_GCM_16, 256, PRF_HMAC_SHA2_256, INTEG_NONE, GROUP_X25519 } },
+	  IKE_OK, 1, { ENCR_AES_GCM_16, 256, PRF_HMAC_SHA2_256, INTEG_NONE, GROUP_X25519, 0 } },
 	{ "an AEAD with real INTEG only", { IKE(1, GCM256, PRF256, SHA256, X25519) }, 1, 0, IKE_E_NO_PROPOSAL, 0, { 0 } },
 	{ "AEAD and CBC mixed, with INTEG NONE", { IKE(1, GCM256, CBC256, PRF256, SHA256, NO_INTEG, X25519) }, 1, 0,
-	  IKE_OK, 1, { ENCR_AES_GCM_16, 256, PRF_HMAC_SHA2_256, INTEG_NONE, GROUP_X25519 } },
+	  IKE_OK, 1, { ENCR_AES_GCM_16, 256, PRF_HMAC_SHA2_256, INTEG_NONE, GROUP_X25519, 0 } },
 	{ "AEAD and CBC mixed, without it", { IKE(1, GCM256, CBC256, PRF256, SHA256, X25519) }, 1, 0,
-	  IKE_OK, 1, { ENCR_AES_CBC, 256, PRF_HMAC_SHA2_256, INTEG_HMAC_SHA2_256_128, GROUP_X25519 } },
+	  IKE_OK, 1, { ENCR_AES_CBC, 256, PRF_HMAC_SHA2_256, INTEG_HMAC_SHA2_256_128, GROUP_X25519, 0 } },
 	{ "CBC without INTEG", { IKE(1, CBC256, PRF256, X25519) }, 1, 0, IKE_E_NO_PROPOSAL, 0, { 0 } },
 	{ "CBC with INTEG NONE", { IKE(1, CBC256, PRF256, NO_INTEG, X25519) }, 1, 0, IKE_E_NO_PROPOSAL, 0, { 0 } },
 	{ "CBC-128", { IKE(1, CBC128, PRF256, SHA256, X25519) }, 1, 0, IKE_E_NO_PROPOSAL, 0, { 0 } },
 	{ "SHA-1", { IKE(1, CBC256, PRF256, SHA1, X25519), IKE(2, CBC256, PRF_SHA1, SHA256, X25519) }, 2, 0,
 	  IKE_E_NO_PROPOSAL, 0, { 0 } },
 	{ "3DES passed over", { IKE(1, TRIPLE_DES, PRF256, SHA256, X25519), IKE(2, GCM128, PRF256, X25519) }, 2, 0,
-	  IKE_OK, 2, { ENCR_AES_GCM_16, 128, PRF_HMAC_SHA2_256, INTEG_NONE, GROUP_X25519 } },
+	  IKE_OK, 2, { ENCR_AES_GCM_16, 128, PRF_HMAC_SHA2_256, INTEG_NONE, GROUP_X25519, 0 } },
 	{ "no cipher", { IKE(1, PRF256, X25519) }, 1, 0, IKE_E_NO_PROPOSAL, 0, { 0 } },
 	{ "no PRF", { IKE(1, GCM256, X25519) }, 1, 0, IKE_E_NO_PROPOSAL, 0, { 0 } },
 	{ "no group", { IKE(1, GCM256, PRF256) }, 1, 0, IKE_E_NO_PROPOSAL, 0, { 0 } },
@@ -207,7 +233,7 @@ static const struct ike_case ike_cases[] = {
 	  IKE_E_NO_PROPOSAL, 0, { 0 } },
 	{ "unknown transform type passed over (RFC 9370)",
 	  { IKE(1, GCM256, PRF256, X25519, T(6, 36, 0)), IKE(2, GCM256, PRF256, X25519) }, 2, 0,
-	  IKE_OK, 2, { ENCR_AES_GCM_16, 256, PRF_HMAC_SHA2_256, INTEG_NONE, GROUP_X25519 } },
+	  IKE_OK, 2, { ENCR_AES_GCM_16, 256, PRF_HMAC_SHA2_256, INTEG_NONE, GROUP_X25519, 0 } },
 	{ "transform type 240 passed over", { IKE(1, GCM256, PRF256, X25519, T(240, 1, 0)) }, 1, 0, IKE_E_NO_PROPOSAL, 0, { 0 } },
 	{ "ESN has no meaning for IKE", { IKE(1, GCM256, PRF256, X25519, NO_ESN) }, 1, 0, IKE_E_NO_PROPOSAL, 0, { 0 } },
 	{ "the right transforms for another protocol",
@@ -233,6 +259,44 @@ static void ike_choices(void **state)
 	(void)state;
 	for (unsigned i = 0; i < sizeof ike_cases / sizeof *ike_cases; i++)
 		check_ike_case(&ike_cases[i]);
+}
+
+#define MLKEM768 T(TT_ADDKE1, GROUP_MLKEM_768, 0)
+#define MLKEM1024 T(TT_ADDKE1, 37, 0)
+#define NO_ADDKE1 T(TT_ADDKE1, 0, 0)
+#define GCM_X25519 ENCR_AES_GCM_16, 256, PRF_HMAC_SHA2_256, INTEG_NONE, GROUP_X25519
+
+/* When both ends can do an additional key exchange. */
+static const struct ike_case hybrid_cases[] = {
+	{ "ML-KEM-768", { IKE(1, GCM256, PRF256, X25519, MLKEM768), IKE(2, GCM256, PRF256, X25519) }, 2, 0,
+	  IKE_OK, 1, { GCM_X25519, GROUP_MLKEM_768 } },
+	{ "in the peer's order of proposals", { IKE(1, GCM256, PRF256, X25519), IKE(2, GCM256, PRF256, X25519, MLKEM768) }, 2, 0,
+	  IKE_OK, 1, { GCM_X25519, 0 } },
+	{ "ours among several", { IKE(1, GCM256, PRF256, X25519, NO_ADDKE1, MLKEM1024, MLKEM768) }, 1, 0,
+	  IKE_OK, 1, { GCM_X25519, GROUP_MLKEM_768 } },
+	{ "another or none", { IKE(1, GCM256, PRF256, X25519, MLKEM1024, NO_ADDKE1) }, 1, 0, IKE_OK, 1, { GCM_X25519, 0 } },
+	{ "another", { IKE(1, GCM256, PRF256, X25519, MLKEM1024), IKE(2, GCM256, PRF256, X25519) }, 2, 0,
+	  IKE_OK, 2, { GCM_X25519, 0 } },
+	{ "two of them", { IKE(1, GCM256, PRF256, X25519, MLKEM768, T(7, 37, 0)), IKE(2, GCM256, PRF256, X25519) }, 2, 0,
+	  IKE_OK, 2, { GCM_X25519, 0 } },
+	{ "as the first key exchange", { IKE(1, GCM256, PRF256, T(TT_KE, GROUP_MLKEM_768, 0)) }, 1, GROUP_MLKEM_768,
+	  IKE_E_NO_PROPOSAL, 0, { 0 } },
+	{ "alone", { IKE(1, GCM256, PRF256, MLKEM768) }, 1, 0, IKE_E_NO_PROPOSAL, 0, { 0 } },
+};
+
+static void hybrid_choices(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < sizeof hybrid_cases / sizeof *hybrid_cases; i++) {
+		const struct ike_case *c = &hybrid_cases[i];
+		struct body b = body_of(c->p, c->n);
+		struct ike_choice out;
+		enum ike_err err = choose_ike_hybrid(body_span(&b), c->ke_group, false, &out);
+
+		if (err != c->err || out.answer.number != c->number || memcmp(&out.suite, &c->suite, sizeof c->suite) != 0)
+			fail_msg("%s: %d, proposal %u, additional %u", c->what, (int)err, out.answer.number,
+				 out.suite.addke1);
+	}
 }
 
 struct esp_case {
@@ -391,6 +455,33 @@ static void what_we_choose_from_our_offer_passes_our_check(void **state)
 	}
 }
 
+/* The hybrid proposal is taken by one who can and passed over by one who cannot; its answer must say which KEM. */
+static void hybrid_offer_falls_through(void **state)
+{
+	struct ike_choice chosen, checked;
+	struct offer o;
+	struct body b;
+
+	(void)state;
+	offer_ike(&o, 0, no_spi);
+	offer_ike_hybrid(&o);
+	b = offer_body(&o);
+	assert_int_equal(choose_ike(body_span(&b), GROUP_X25519, false, &chosen), IKE_OK);
+	assert_int_equal(chosen.answer.number, 2);
+	assert_int_equal(chosen.suite.addke1, 0);
+	assert_int_equal(choose_ike_hybrid(body_span(&b), GROUP_X25519, false, &chosen), IKE_OK);
+	assert_int_equal(chosen.answer.number, 1);
+	b = body_of(&chosen.answer, 1);
+	assert_int_equal(offer_check_ike(&o, body_span(&b), false, &checked), IKE_OK);
+	assert_int_equal(checked.suite.addke1, GROUP_MLKEM_768);
+	chosen.answer.transform[--chosen.answer.n].id = 0;
+	b = body_of(&chosen.answer, 1);
+	assert_int_equal(offer_check_ike(&o, body_span(&b), false, &checked), IKE_E_NO_PROPOSAL);
+	chosen.answer.n++;
+	b = body_of(&chosen.answer, 1);
+	assert_int_equal(offer_check_ike(&o, body_span(&b), false, &checked), IKE_E_NO_PROPOSAL);
+}
+
 static void spis_cross_when_rekeying(void **state)
 {
 	static const uint8_t theirs[8] = { 9, 8, 7, 6, 5, 4, 3, 2 };
@@ -541,10 +632,12 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(ike_offer_as_on_the_wire),
+		cmocka_unit_test(hybrid_offer_stands_before_the_others),
 		cmocka_unit_test(esp_offer_as_on_the_wire),
 		cmocka_unit_test(everything_offered_is_supported),
 		cmocka_unit_test(group_of_the_ke_payload_goes_first),
 		cmocka_unit_test(ike_choices),
+		cmocka_unit_test(hybrid_choices),
 		cmocka_unit_test(esp_choices),
 		cmocka_unit_test(ah_and_reserved_spis_are_passed_over),
 		cmocka_unit_test(spi_belongs_to_rekeying_and_only_there),
@@ -552,6 +645,7 @@ int main(void)
 		cmocka_unit_test(malformed_payload_is_refused_as_a_whole),
 		cmocka_unit_test(proposal_with_too_many_transforms_is_passed_over),
 		cmocka_unit_test(what_we_choose_from_our_offer_passes_our_check),
+		cmocka_unit_test(hybrid_offer_falls_through),
 		cmocka_unit_test(spis_cross_when_rekeying),
 		cmocka_unit_test(esp_spis_cross),
 		cmocka_unit_test(ike_answers),

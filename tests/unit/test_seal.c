@@ -7,12 +7,12 @@
 #include "crypto/prf.h"
 #include "crypto/seal.h"
 
-static const struct ike_suite gcm_128 = { ENCR_AES_GCM_16, 128, PRF_HMAC_SHA2_256, INTEG_NONE, GROUP_X25519 };
-static const struct ike_suite gcm_256 = { ENCR_AES_GCM_16, 256, PRF_HMAC_SHA2_256, INTEG_NONE, GROUP_X25519 };
-static const struct ike_suite chacha = { ENCR_CHACHA20_POLY1305, 256, PRF_HMAC_SHA2_256, INTEG_NONE, GROUP_X25519 };
-static const struct ike_suite cbc_128 = { ENCR_AES_CBC, 128, PRF_HMAC_SHA2_256, INTEG_HMAC_SHA2_256_128, GROUP_X25519 };
-static const struct ike_suite cbc_256 = { ENCR_AES_CBC, 256, PRF_HMAC_SHA2_256, INTEG_HMAC_SHA2_384_192, GROUP_X25519 };
-static const struct ike_suite cbc_512 = { ENCR_AES_CBC, 256, PRF_HMAC_SHA2_256, INTEG_HMAC_SHA2_512_256, GROUP_X25519 };
+static const struct ike_suite gcm_128 = { ENCR_AES_GCM_16, 128, PRF_HMAC_SHA2_256, INTEG_NONE, GROUP_X25519, 0 };
+static const struct ike_suite gcm_256 = { ENCR_AES_GCM_16, 256, PRF_HMAC_SHA2_256, INTEG_NONE, GROUP_X25519, 0 };
+static const struct ike_suite chacha = { ENCR_CHACHA20_POLY1305, 256, PRF_HMAC_SHA2_256, INTEG_NONE, GROUP_X25519, 0 };
+static const struct ike_suite cbc_128 = { ENCR_AES_CBC, 128, PRF_HMAC_SHA2_256, INTEG_HMAC_SHA2_256_128, GROUP_X25519, 0 };
+static const struct ike_suite cbc_256 = { ENCR_AES_CBC, 256, PRF_HMAC_SHA2_256, INTEG_HMAC_SHA2_384_192, GROUP_X25519, 0 };
+static const struct ike_suite cbc_512 = { ENCR_AES_CBC, 256, PRF_HMAC_SHA2_256, INTEG_HMAC_SHA2_512_256, GROUP_X25519, 0 };
 static const struct ike_suite *const suites[] = { &gcm_128, &gcm_256, &chacha, &cbc_128, &cbc_256, &cbc_512 };
 
 enum { N_SUITES = sizeof suites / sizeof suites[0] };

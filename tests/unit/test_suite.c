@@ -24,7 +24,12 @@ static void transforms_below_the_line_are_refused(void **state)
 	for (unsigned i = 0; i < sizeof group / sizeof *group; i++)
 		assert_false(suite_supports(TT_KE, group[i], 0));
 	assert_false(suite_supports(TT_ESN, 2, 0));
-	assert_false(suite_supports((enum ike_transform_type)6, 36, 0));
+	/* Not as the first key exchange (RFC 9370 2.2), and no group as an additional one. */
+	assert_false(suite_supports(TT_KE, GROUP_MLKEM_768, 0));
+	assert_int_equal(suite_group_public_len(GROUP_MLKEM_768), 0);
+	assert_true(suite_supports(TT_ADDKE1, GROUP_MLKEM_768, 0));
+	assert_false(suite_supports(TT_ADDKE1, GROUP_X25519, 0));
+	assert_false(suite_supports((enum ike_transform_type)7, GROUP_MLKEM_768, 0));
 }
 
 static void key_length_attribute_is_where_it_belongs(void **state)
@@ -94,15 +99,16 @@ static void text_for_people(void **state)
 	(void)state;
 	const struct esp_suite gcm = { ENCR_AES_GCM_16, 256, INTEG_NONE, false };
 	const struct esp_suite cbc = { ENCR_AES_CBC, 128, INTEG_HMAC_SHA2_512_256, true };
-	const struct ike_suite chacha = { ENCR_CHACHA20_POLY1305, 256, PRF_HMAC_SHA2_384, INTEG_NONE, GROUP_X25519 };
-	const struct ike_suite longest = { ENCR_AES_CBC, 256, PRF_HMAC_SHA2_512, INTEG_HMAC_SHA2_512_256, GROUP_MODP_3072 };
-	char to[64];
+	const struct ike_suite chacha = { ENCR_CHACHA20_POLY1305, 256, PRF_HMAC_SHA2_384, INTEG_NONE, GROUP_X25519, 0 };
+	const struct ike_suite longest = { ENCR_AES_CBC, 256, PRF_HMAC_SHA2_512, INTEG_HMAC_SHA2_512_256, GROUP_MODP_3072,
+					   GROUP_MLKEM_768 };
+	char to[80];
 
 	assert_string_equal(esp_suite_text(&gcm, to, sizeof to), "AES-GCM-256");
 	assert_string_equal(esp_suite_text(&cbc, to, sizeof to), "AES-CBC-128/HMAC-SHA2-512-256/ESN");
 	assert_string_equal(ike_suite_text(&chacha, to, sizeof to), "ChaCha20-Poly1305/PRF-HMAC-SHA2-384/x25519");
 	assert_string_equal(ike_suite_text(&longest, to, sizeof to),
-			    "AES-CBC-256/HMAC-SHA2-512-256/PRF-HMAC-SHA2-512/modp3072");
+			    "AES-CBC-256/HMAC-SHA2-512-256/PRF-HMAC-SHA2-512/modp3072/mlkem768");
 	assert_string_equal(esp_suite_text(&gcm, to, 12), "AES-GCM-256");
 	assert_string_equal(esp_suite_text(&gcm, to, 11), "");
 }
