@@ -20,7 +20,7 @@ static void do_sign(struct bridge *b, const struct ike_output *out)
 {
 	uint8_t value[SIGNER_VALUE_MAX];
 	struct wr w = wr_over(value, sizeof value);
-	enum ike_err err = signer_sign(b->signer, out->u.sign.hashes, out->u.sign.parts, 3, &w);
+	enum ike_err err = signer_sign(b->signer, out->u.sign.hashes, out->u.sign.parts, IKE_SIGNED_PARTS, &w);
 
 	if (err != IKE_OK)
 		log_error(b->log, "cannot sign with our own key: %s", ike_err_text(err));

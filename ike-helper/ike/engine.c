@@ -325,9 +325,10 @@ static void announce_up(struct ike_sa *sa)
 {
 	char label[SA_LABEL_MAX], esp[64];
 
-	log_info(sa->ike->log, "%s: up, %s, %s%s, spi %08x/%08x, IKE_AUTH took %u ms",
+	log_info(sa->ike->log, "%s: up, %s, %s%s%s, spi %08x/%08x, IKE_AUTH took %u ms",
 		 engine_label(sa, label), sa->initiator ? "we started" : "the peer started",
 		 esp_suite_text(&sa->esp_suite, esp, sizeof esp), sa->encapsulated ? " in UDP" : "",
+		 sa->suite.addke1 ? ", ML-KEM-768" : "",
 		 sa->spi_in, sa->spi_out, sa->round_trip_ms);
 }
 
@@ -595,6 +596,7 @@ static void ask_output(struct ike_sa *sa, enum out_slot_kind kind, struct ike_ou
 		out->u.sign.parts[0] = packet_span(hs->message_r);
 		out->u.sign.parts[1] = sa_nonce_i(sa);
 		out->u.sign.parts[2] = secret_span(&hs->maced_id);
+		out->u.sign.parts[3] = sa_int_auth(sa);
 	} else {
 		out->kind = OUT_KERNEL;
 		child_protect_request(sa, &out->u.kernel);

@@ -1,4 +1,5 @@
-/* ike.h - the IKEv2 core: RFC 7296 with AUTH_NULL (RFC 7619), signatures (RFC 7427) and fragmentation (RFC 7383).
+/* ike.h - the IKEv2 core: RFC 7296 with AUTH_NULL (RFC 7619), signatures (RFC 7427), fragmentation (RFC 7383)
+ * and an additional key exchange (RFC 9370).
  *
  * It has no clock, no socket, no random source and no global of its own. Bytes and the time go in; outputs come out:
  *
@@ -11,7 +12,8 @@
  * The life of an exchange that we start, in one look (the rows of steps.c tell all of it):
  *
  *	ike_initiate      SA_INIT sent; COOKIE and INVALID_KE_PAYLOAD make it go again with what the peer asked for
- *	SA_INIT answer    keys agreed; IKE_AUTH { IDi=NULL, IDr=owner name, AUTH_NULL, SA, TSi, TSr } sent,
+ *	SA_INIT answer    keys agreed; when both can, first IKE_INTERMEDIATE with ML-KEM-768, one
+ *	                  round trip more (RFC 9242, RFC 9370); then IKE_AUTH { IDi=NULL, IDr=owner name, AUTH_NULL, SA, TSi, TSr } sent,
  *	                  in fragments if long
  *	IKE_AUTH answer   signature checked against the key set from DNS; CHILD SA chosen; OUT_KERNEL PROTECT
  *	ike_done          EV_ESTABLISHED
@@ -37,6 +39,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "base/rng.h"
+#include "crypto/kem.h"
 #include "dnskey/keyset.h"
 #include "ike/kernel_req.h"
 #include "proto/resolver_proto.h"
@@ -54,6 +57,7 @@ struct ike_config {
 	bool always_cookie;         /* demand a COOKIE from everybody */
 	unsigned fragment_max;      /* largest IP datagram that we send, in bytes (RFC 7383 2.5.1); 0: 576 IPv4, 1280 IPv6 */
 	uint16_t natt_port;         /* our own UDP port for encapsulated traffic; 0: 4500 */
+	const struct kem *kem;      /* offer and accept ML-KEM-768 as additional key exchange; NULL: do neither */
 	struct dnsname identity;    /* responder: IDr that we send, FQDN; n = 0: our address */
 };
 
@@ -157,6 +161,8 @@ struct ike_event {
 	                                 * NO_PROPOSAL_CHOSEN (unauthenticated)"; may be empty */
 };
 
+enum { IKE_SIGNED_PARTS = 4 };
+
 enum ike_output_kind { OUT_SEND, OUT_KERNEL, OUT_SIGN, OUT_AUTHORIZE, OUT_EVENT };
 
 struct ike_output {
@@ -171,7 +177,7 @@ struct ike_output {
 		struct kernel_request kernel;       /* holds keys: the caller wipes it after use */
 		struct {
 			uint32_t hashes;            /* bit set of the peer's SIGNATURE_HASH_ALGORITHMS, see privkey_sign() */
-			struct span parts[3];       /* octets to sign, concatenated */
+			struct span parts[IKE_SIGNED_PARTS];    /* octets to sign, concatenated */
 		} sign;
 		struct {
 			struct ip_path path;

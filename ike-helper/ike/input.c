@@ -97,7 +97,7 @@ static bool is_repeated_init(struct ike *ike, const struct stimulus *s)
 
 	if (!sa)
 		return false;
-	if (sa->state == ST_INIT_ANSWERED) {
+	if (sa->state == ST_INTERMEDIATE_DUE || (sa->state == ST_INIT_ANSWERED && sa->window.expected == 1)) {
 		ike->stats.retransmitted++;
 		packet_send(&ike->out, sa->window.reply, s->path);
 	}
@@ -147,7 +147,7 @@ static void new_initiator(struct ike *ike, const struct stimulus *s)
  * 2.21). It may tell why, if nothing better comes. */
 static void note_unprotected(struct ike_sa *sa, const struct stimulus *s)
 {
-	if (s->on == ON_REPLY && sa->state == ST_AUTH_SENT)
+	if (s->on == ON_REPLY && (IN(sa->state) & (IN(ST_INTERMEDIATE_SENT) | IN(ST_AUTH_SENT))))
 		(void)init_refused(sa, s);
 	sa->ike->stats.dropped_integrity++;
 }
@@ -156,7 +156,7 @@ static void repeat_answer(struct ike_sa *sa, const struct stimulus *s)
 {
 	struct ike *ike = sa->ike;
 
-	if (!sealed_is_authentic(sa, s->datagram, s->chain, ike->plain, sizeof ike->plain)) {
+	if (!sealed_is_authentic(sa, s->hdr, s->datagram, s->chain, ike->plain, sizeof ike->plain)) {
 		ike->stats.dropped_integrity++;
 		return;
 	}
@@ -190,7 +190,7 @@ static void protected_message(struct ike_sa *sa, struct stimulus *s, bool again)
 		repeat_answer(sa, s);
 		return;
 	}
-	err = sealed_open(sa, s->hdr, s->datagram, s->chain, ike->plain, sizeof ike->plain, &inner);
+	err = sealed_open(sa, s->hdr, s->datagram, s->chain, ike->plain, sizeof ike->plain, &inner, &s->text);
 	if (err == IKE_E_STATE)
 		return;
 	if (err == IKE_E_INTEGRITY) {

@@ -5,12 +5,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ike/engine.h"
+
 /* Which states may follow which. GONE may follow all. */
 static const uint32_t legal_next[ST_MAX] = {
-	[ST_NEW] = IN(ST_INIT_SENT) | IN(ST_INIT_ANSWERED),
-	[ST_INIT_SENT] = IN(ST_AUTH_SENT),
+	[ST_NEW] = IN(ST_INIT_SENT) | IN(ST_INTERMEDIATE_DUE) | IN(ST_INIT_ANSWERED),
+	[ST_INIT_SENT] = IN(ST_INTERMEDIATE_SENT) | IN(ST_AUTH_SENT),
+	[ST_INTERMEDIATE_SENT] = IN(ST_AUTH_SENT) | IN(ST_LEAVING),
 	[ST_AUTH_SENT] = IN(ST_I_INSTALLING) | IN(ST_INIT_SENT) | IN(ST_LEAVING),
 	[ST_I_INSTALLING] = IN(ST_UP) | IN(ST_LEAVING),
+	[ST_INTERMEDIATE_DUE] = IN(ST_INIT_ANSWERED) | IN(ST_LINGERING),
 	[ST_INIT_ANSWERED] = IN(ST_AUTHORIZING) | IN(ST_SIGNING) | IN(ST_LINGERING),
 	[ST_AUTHORIZING] = IN(ST_SIGNING) | IN(ST_LINGERING),
 	[ST_SIGNING] = IN(ST_R_INSTALLING) | IN(ST_LINGERING),
@@ -24,8 +28,10 @@ static const uint32_t legal_next[ST_MAX] = {
 static const char *const state_texts[ST_MAX] = {
 	[ST_NEW] = "new",
 	[ST_INIT_SENT] = "init-sent",
+	[ST_INTERMEDIATE_SENT] = "intermediate-sent",
 	[ST_AUTH_SENT] = "auth-sent",
 	[ST_I_INSTALLING] = "installing",
+	[ST_INTERMEDIATE_DUE] = "intermediate-due",
 	[ST_INIT_ANSWERED] = "init-answered",
 	[ST_AUTHORIZING] = "authorizing",
 	[ST_SIGNING] = "signing",
@@ -86,6 +92,8 @@ enum rp_reason sa_outlook(const struct ike_sa *sa, char detail[IKE_DETAIL_MAX])
 	}
 	if (sa->state == ST_INIT_SENT)
 		what = "no answer to IKE_SA_INIT";
+	else if (sa->state == ST_INTERMEDIATE_SENT)
+		what = "no answer to IKE_INTERMEDIATE";
 	else if (sa->state == ST_AUTH_SENT)
 		what = "no answer to IKE_AUTH";
 	else if (sa->state == ST_UP)
@@ -112,6 +120,16 @@ struct ike_sa *sa_new(struct ike *ike, bool initiator)
 	return sa;
 }
 
+void sa_forget_intermediate(struct ike_sa *sa)
+{
+	struct handshake *hs = sa->hs;
+
+	if (hs->kem_key)
+		sa->ike->config.kem->key_free(hs->kem_key);
+	hs->kem_key = NULL;
+	hs->int_auth_len = 0;
+}
+
 void sa_end_handshake(struct ike_sa *sa)
 {
 	struct handshake *hs = sa->hs;
@@ -126,6 +144,7 @@ void sa_end_handshake(struct ike_sa *sa)
 	packet_unref(hs->message_i);
 	packet_unref(hs->message_r);
 	dh_free(hs->dh);
+	sa_forget_intermediate(sa);
 	keyset_unref(hs->keys);
 	free(hs->auth_value);
 	secret_wipe(hs, sizeof *hs);

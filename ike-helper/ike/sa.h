@@ -11,6 +11,7 @@
 #include "base/table.h"
 #include "base/timers.h"
 #include "crypto/dh.h"
+#include "crypto/kem.h"
 #include "crypto/keymat.h"
 #include "ike/choose.h"
 #include "ike/cookie.h"
@@ -25,9 +26,11 @@ enum sa_state {
 	ST_NEW,                     /* made, nothing sent */
 	/* we started: */
 	ST_INIT_SENT,               /* IKE_SA_INIT request is out */
+	ST_INTERMEDIATE_SENT,       /* keys agreed, IKE_INTERMEDIATE request is out */
 	ST_AUTH_SENT,               /* keys agreed, IKE_AUTH request is out */
 	ST_I_INSTALLING,            /* the host proved its key; the kernel is asked */
 	/* the peer started: */
+	ST_INTERMEDIATE_DUE,        /* keys agreed, waiting for IKE_INTERMEDIATE */
 	ST_INIT_ANSWERED,           /* keys agreed, waiting for IKE_AUTH */
 	ST_AUTHORIZING,             /* waiting for ike_authorized() */
 	ST_SIGNING,                 /* waiting for ike_signed() */
@@ -44,7 +47,7 @@ enum sa_state {
 /* The states in which the handshake goes on. */
 #define IN_HANDSHAKE (IN(ST_MAX) - 1 - IN(ST_UP) - IN(ST_LEAVING) - IN(ST_LINGERING) - IN(ST_GONE))
 
-enum { NONCE_LEN = 32, INIT_ROUNDS_MAX = 5 };
+enum { NONCE_LEN = 32, INIT_ROUNDS_MAX = 5, INT_AUTH_MAX = 2 * SECRET_MAX + 4 };
 
 /* What is needed only until the SA is up. */
 struct handshake {
@@ -54,6 +57,10 @@ struct handshake {
 	uint8_t nonce[NONCE_LEN];       /* ours */
 	struct span nonce_peer;         /* a view into the peer's message */
 	struct dh *dh;                  /* until the keys are agreed */
+	/* What AUTH covers besides when there was an IKE_INTERMEDIATE exchange (RFC 9242 3.3.1):
+	 * IntAuth_i1 | IntAuth_r1 | IKE_AUTH_MID; int_auth_len is 0 when there was none. */
+	struct secret int_auth_i, int_auth_r;
+	uint8_t int_auth[INT_AUTH_MAX], int_auth_len;
 	uint32_t peer_hashes;           /* SIGNATURE_HASH_ALGORITHMS as a bit set */
 	struct natd nat;
 	struct esp_choice esp;
@@ -63,6 +70,7 @@ struct handshake {
 	/* Initiator. */
 	struct keyset *keys;
 	uint16_t group;                 /* of our KE */
+	struct kem_key *kem_key;        /* while our IKE_INTERMEDIATE request is out */
 	uint8_t cookie[COOKIE_MAX], cookie_len;
 	uint8_t rounds;                 /* IKE_SA_INIT requests that the peer had us send anew */
 	bool without_name;              /* second try, without IDr */
@@ -74,6 +82,7 @@ struct handshake {
 	bool transport_asked;
 	struct ts_pair ts;
 	uint16_t child_refused;         /* notify type with which the CHILD SA is refused; 0 = accepted */
+	struct secret ei_before, ai_before;     /* protected the IKE_INTERMEDIATE request; it may come again */
 	uint32_t auth_request_id;       /* message ID of the IKE_AUTH request, to be answered later */
 	struct secret maced_id;         /* last part of the octets to be signed */
 	uint8_t auth_method;            /* with which ike_signed() has come back */
@@ -107,6 +116,7 @@ struct ike_sa {
 	uint64_t iv_next;               /* never used before in our direction */
 	struct window window;
 	struct frag_in frags[2];         /* of the request and of the response that is being received */
+	uint8_t skf_reserved[2];         /* of their first fragments, see struct sealed_text */
 	struct handshake *hs;           /* NULL once it is over */
 
 	uint64_t expire_ms;             /* give up, forget, or end; NEVER_MS */
@@ -141,6 +151,12 @@ static inline struct span sa_nonce_r(const struct ike_sa *sa)
 	return sa->initiator ? sa->hs->nonce_peer : span_of(sa->hs->nonce, NONCE_LEN);
 }
 
+/* The last of the signed octets. */
+static inline struct span sa_int_auth(const struct ike_sa *sa)
+{
+	return span_of(sa->hs->int_auth, sa->hs->int_auth_len);
+}
+
 static inline struct span packet_span(const struct packet *p)
 {
 	return span_of(p->bytes, p->n);
@@ -164,6 +180,8 @@ enum rp_reason sa_outlook(const struct ike_sa *sa, char detail[IKE_DETAIL_MAX]);
 
 /* NULL without memory. It is in no table yet. */
 struct ike_sa *sa_new(struct ike *ike, bool initiator);
+/* As if there had been no IKE_INTERMEDIATE exchange. */
+void sa_forget_intermediate(struct ike_sa *sa);
 /* Wipe and free the handshake, and the keys that only it needs. */
 void sa_end_handshake(struct ike_sa *sa);
 /* Wipe and free all. It must be in no table, queue or heap. */

@@ -79,6 +79,17 @@ static struct frag_limit limit_for(const struct ike_sa *sa, const struct ip_path
 	};
 }
 
+struct ike_hdr sealed_header(const struct ike_sa *sa, uint8_t exchange, uint32_t message_id, bool response)
+{
+	struct ike_hdr hdr = { .major = IKE_MAJOR_VERSION, .exchange = exchange, .message_id = message_id };
+
+	hdr.flags = (uint8_t)((sa->initiator ? IKE_FLAG_INITIATOR : 0) |
+			      (response ? IKE_FLAG_RESPONSE : 0));
+	memcpy(hdr.spi_i, sa->spi_i, IKE_SPI_LEN);
+	memcpy(hdr.spi_r, sa->spi_r, IKE_SPI_LEN);
+	return hdr;
+}
+
 enum ike_err sealed_make(struct ike_sa *sa, uint8_t exchange, uint32_t message_id, bool response,
 			 uint8_t first, struct span inner, const struct ip_path *path,
 			 struct packet **out)
@@ -90,13 +101,7 @@ enum ike_err sealed_make(struct ike_sa *sa, uint8_t exchange, uint32_t message_i
 	enum ike_err err;
 
 	*out = NULL;
-	piece.hdr = (struct ike_hdr){ .major = IKE_MAJOR_VERSION,
-				      .exchange = exchange,
-				      .message_id = message_id };
-	piece.hdr.flags = (uint8_t)((sa->initiator ? IKE_FLAG_INITIATOR : 0) |
-				    (response ? IKE_FLAG_RESPONSE : 0));
-	memcpy(piece.hdr.spi_i, sa->spi_i, IKE_SPI_LEN);
-	memcpy(piece.hdr.spi_r, sa->spi_r, IKE_SPI_LEN);
+	piece.hdr = sealed_header(sa, exchange, message_id, response);
 	if (!sa->fragments || frag_fits_whole(&limit, seal_len(&sa->suite, inner.n)))
 		return make_piece(sa, &piece, path, out);
 
@@ -127,33 +132,43 @@ static const struct msg_payload *protected_payload(const struct msg_chain *outer
 	return last && (last->type == PL_SK || last->type == PL_SKF) ? last : NULL;
 }
 
-static enum ike_err decrypt(const struct ike_sa *sa, struct span datagram, struct span sealed,
+static enum ike_err decrypt(const struct seal_key *key, struct span datagram, struct span sealed,
 			    uint8_t *plain, size_t max, struct span *out)
 {
-	struct seal_key key = key_in(sa);
 	struct span aad = span_of(datagram.p, (size_t)(sealed.p - datagram.p));
 
-	return unseal(&key, aad, sealed, plain, max, out);
+	return unseal(key, aad, sealed, plain, max, out);
+}
+
+/* The second byte of the generic header. */
+static uint8_t reserved_of(const struct msg_payload *payload)
+{
+	return *(payload->body.p - 3);
 }
 
 enum ike_err sealed_open(struct ike_sa *sa, const struct ike_hdr *hdr, struct span datagram,
 			 const struct msg_chain *outer, uint8_t *plain, size_t max,
-			 struct msg_chain *inner)
+			 struct msg_chain *inner, struct sealed_text *text)
 {
-	struct frag_in *frags = &sa->frags[hdr->flags & IKE_FLAG_RESPONSE ? 1 : 0];
+	unsigned response = hdr->flags & IKE_FLAG_RESPONSE ? 1 : 0;
+	struct frag_in *frags = &sa->frags[response];
 	const struct msg_payload *last = protected_payload(outer);
 	struct ike_stats *stats = &sa->ike->stats;
+	struct seal_key key = key_in(sa);
 	struct frag_message message;
 	struct span bytes;
 	struct pl_skf skf;
 	enum ike_err err;
 
 	*inner = (struct msg_chain){ .n = 0 };
+	*text = (struct sealed_text){ 0 };
 	if (!last)
 		return IKE_E_INTEGRITY;
 	if (last->type == PL_SK) {
-		err = decrypt(sa, datagram, last->body, plain, max, &bytes);
-		return err == IKE_OK ? msg_chain_read(outer->after, bytes, inner) : IKE_E_INTEGRITY;
+		if (decrypt(&key, datagram, last->body, plain, max, &bytes) != IKE_OK)
+			return IKE_E_INTEGRITY;
+		*text = (struct sealed_text){ outer->after, reserved_of(last), bytes };
+		return msg_chain_read(text->first, text->payloads, inner);
 	}
 	stats->fragments_received++;
 	/* RFC 7383 2.3: SKF only when both have announced it. */
@@ -162,23 +177,34 @@ enum ike_err sealed_open(struct ike_sa *sa, const struct ike_hdr *hdr, struct sp
 		stats->fragments_dropped++;
 		return IKE_E_STATE;
 	}
-	if (decrypt(sa, datagram, skf.rest, plain, max, &bytes) != IKE_OK)
+	if (decrypt(&key, datagram, skf.rest, plain, max, &bytes) != IKE_OK)
 		return IKE_E_INTEGRITY;
+	if (skf.number == 1)
+		sa->skf_reserved[response] = reserved_of(last);
 	err = frag_add(frags, skf.number, skf.total, outer->after, bytes, &message);
 	if (err != IKE_OK) {
 		stats->fragments_dropped++;
 		return IKE_E_STATE;
 	}
-	return message.complete ? msg_chain_read(message.first, message.inner, inner) : IKE_E_STATE;
+	if (!message.complete)
+		return IKE_E_STATE;
+	*text = (struct sealed_text){ message.first, sa->skf_reserved[response], message.inner };
+	return msg_chain_read(text->first, text->payloads, inner);
 }
 
-bool sealed_is_authentic(const struct ike_sa *sa, struct span datagram,
+bool sealed_is_authentic(const struct ike_sa *sa, const struct ike_hdr *hdr, struct span datagram,
 			 const struct msg_chain *outer, uint8_t *plain, size_t max)
 {
 	const struct msg_payload *last = protected_payload(outer);
+	struct seal_key key = key_in(sa);
 	struct span sealed, bytes;
 	struct pl_skf skf;
 
+	/* The keys have changed with the answer, and this was sent before (RFC 9370 2.2.2). */
+	if (hdr->exchange == EXCH_IKE_INTERMEDIATE && sa->hs && sa->hs->ei_before.n > 0) {
+		key.encr = &sa->hs->ei_before;
+		key.integ = &sa->hs->ai_before;
+	}
 	if (!last)
 		return false;
 	sealed = last->body;
@@ -187,5 +213,5 @@ bool sealed_is_authentic(const struct ike_sa *sa, struct span datagram,
 			return false;
 		sealed = skf.rest;
 	}
-	return decrypt(sa, datagram, sealed, plain, max, &bytes) == IKE_OK;
+	return decrypt(&key, datagram, sealed, plain, max, &bytes) == IKE_OK;
 }

@@ -24,8 +24,11 @@ struct step {
 #define AUTH_R_PAYLOADS (P(PL_IDR) | P(PL_AUTH) | P(PL_SA) | P(PL_TSI) | P(PL_TSR))
 #define OVER (IN(ST_LEAVING) | IN(ST_LINGERING))
 /* Requests come too early here, or something else is being worked on. */
-#define NOT_LISTENING (IN(ST_INIT_SENT) | IN(ST_AUTH_SENT) | IN(ST_I_INSTALLING) | IN(ST_AUTHORIZING) | IN(ST_SIGNING) | \
-		       IN(ST_R_INSTALLING))
+#define NOT_LISTENING (IN(ST_INIT_SENT) | IN(ST_INTERMEDIATE_SENT) | IN(ST_AUTH_SENT) | IN(ST_I_INSTALLING) | \
+		       IN(ST_AUTHORIZING) | IN(ST_SIGNING) | IN(ST_R_INSTALLING))
+/* In the handshake, and the kernel is not working for us. */
+#define UNDER_WAY (IN(ST_INIT_SENT) | IN(ST_INTERMEDIATE_SENT) | IN(ST_AUTH_SENT) | IN(ST_INTERMEDIATE_DUE) | \
+		   IN(ST_INIT_ANSWERED) | IN(ST_AUTHORIZING) | IN(ST_SIGNING))
 
 /* The first row that fits is taken: what is special stands before what is general. A `next` that
  * equals the state is a row that stays. */
@@ -38,10 +41,18 @@ static const struct step steps[] = {
 	"asked for a cookie: sent again with it" },
 { IN(ST_INIT_SENT), ON_REPLY, EXCH_IKE_SA_INIT, 0, N_INVALID_KE_PAYLOAD, group_is_ours, init_with_group, ST_INIT_SENT,
 	"asked for another group: sent again with it" },
+{ IN(ST_INIT_SENT), ON_REPLY, EXCH_IKE_SA_INIT, INIT_PAYLOADS, 0, answer_is_hybrid, init_answered_hybrid, ST_INTERMEDIATE_SENT,
+	"keys agreed, ML-KEM-768 public key sent" },
 { IN(ST_INIT_SENT), ON_REPLY, EXCH_IKE_SA_INIT, INIT_PAYLOADS, 0, NULL, init_answered, ST_AUTH_SENT,
 	"keys agreed, proving identity" },
 { IN(ST_INIT_SENT), ON_REPLY, EXCH_IKE_SA_INIT, P(PL_NOTIFY), 0, NULL, init_refused, ST_INIT_SENT,
 	"an error that anybody could have sent: noted" },
+
+/* We start: IKE_INTERMEDIATE. */
+{ IN(ST_INTERMEDIATE_SENT), ON_REPLY, EXCH_IKE_INTERMEDIATE, P(PL_KE), 0, NULL, intermediate_answered, ST_AUTH_SENT,
+	"ML-KEM-768 ciphertext came, proving identity" },
+{ IN(ST_INTERMEDIATE_SENT), ON_REPLY, EXCH_IKE_INTERMEDIATE, P(PL_NOTIFY), 0, NULL, intermediate_refused, ST_GONE,
+	"refused" },
 
 /* We start: IKE_AUTH. */
 { IN(ST_AUTH_SENT), ON_REPLY, EXCH_IKE_AUTH, AUTH_R_PAYLOADS, 0, NULL, auth_answered, ST_I_INSTALLING,
@@ -56,8 +67,14 @@ static const struct step steps[] = {
 	"up" },
 
 /* The peer starts: IKE_SA_INIT, after cookie and limits (new_initiator() in input.c). */
+{ IN(ST_NEW), ON_REQUEST, EXCH_IKE_SA_INIT, INIT_PAYLOADS, 0, request_is_hybrid, init_requested, ST_INTERMEDIATE_DUE,
+	"keys agreed, waiting for an ML-KEM-768 public key" },
 { IN(ST_NEW), ON_REQUEST, EXCH_IKE_SA_INIT, INIT_PAYLOADS, 0, NULL, init_requested, ST_INIT_ANSWERED,
 	"keys agreed, waiting for its identity" },
+
+/* The peer starts: IKE_INTERMEDIATE. */
+{ IN(ST_INTERMEDIATE_DUE), ON_REQUEST, EXCH_IKE_INTERMEDIATE, P(PL_KE), 0, NULL, intermediate_requested, ST_INIT_ANSWERED,
+	"ML-KEM-768 ciphertext sent, waiting for its identity" },
 
 /* The peer starts: IKE_AUTH. */
 { IN(ST_INIT_ANSWERED), ON_REQUEST, EXCH_IKE_AUTH, 0, 0, comes_from_elsewhere, wait_for_it, ST_MAX,
@@ -107,16 +124,16 @@ static const struct step steps[] = {
 
 /* The end. While the kernel works for us nothing ends: what it has installed must be known
  * first. */
-{ IN(ST_INIT_SENT) | IN(ST_AUTH_SENT) | IN(ST_INIT_ANSWERED) | IN(ST_AUTHORIZING) | IN(ST_SIGNING), ON_CLOSE, 0, 0, 0, NULL,
-	forget, ST_GONE, "given up" },
+{ UNDER_WAY, ON_CLOSE, 0, 0, 0, NULL, forget, ST_GONE,
+	"given up" },
 { IN(ST_I_INSTALLING) | IN(ST_R_INSTALLING), ON_CLOSE, 0, 0, 0, NULL, info_close_later, ST_MAX,
 	"to be closed when the kernel has answered" },
 { IN(ST_UP), ON_CLOSE, 0, 0, 0, request_is_out, info_close_later, ST_LEAVING,
 	"closed; the peer is told when it has answered" },
 { IN(ST_UP), ON_CLOSE, 0, 0, 0, NULL, info_close, ST_LEAVING,
 	"closed, telling the peer" },
-{ IN(ST_INIT_SENT) | IN(ST_AUTH_SENT) | IN(ST_INIT_ANSWERED) | IN(ST_AUTHORIZING) | IN(ST_SIGNING) | IN(ST_UP), ON_EXPIRED, 0, 0, 0,
-	NULL, give_up, ST_GONE, "no answer in time" },
+{ UNDER_WAY | IN(ST_UP), ON_EXPIRED, 0, 0, 0, NULL, give_up, ST_GONE,
+	"no answer in time" },
 { OVER, ON_EXPIRED, 0, 0, 0, NULL, forget, ST_GONE,
 	"forgotten" },
 };

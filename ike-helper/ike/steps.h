@@ -4,6 +4,7 @@
 #define OE_IKE_STEPS_H
 
 #include "ike/sa.h"
+#include "ike/sealed.h"
 
 /* What can happen to an SA. */
 enum step_on {
@@ -23,6 +24,7 @@ struct stimulus {
 	const struct ip_path *path;     /* the way it came */
 	struct span datagram;
 	const struct msg_chain *chain;  /* the payloads; those inside of SK when it is protected */
+	struct sealed_text text;        /* empty when it is not protected */
 	/* ON_AUTHORIZED, ON_SIGNED, ON_KERNEL, ON_CLOSE */
 	enum ike_err result;
 	enum rp_reason reason;

@@ -20,13 +20,24 @@ HANDLER(init_with_cookie);
 QUESTION(cookie_is_usable);
 HANDLER(init_with_group);
 QUESTION(group_is_ours);
+QUESTION(answer_is_hybrid);
 HANDLER(init_answered);
+HANDLER(init_answered_hybrid);
 HANDLER(init_refused);
 /* responder */
+QUESTION(request_is_hybrid);
 HANDLER(init_requested);
+
+/* x_intermediate.c: IKE_INTERMEDIATE, initiator */
+enum ike_err intermediate_send(struct ike_sa *sa, uint64_t now_ms);
+HANDLER(intermediate_answered);
+HANDLER(intermediate_refused);
+/* responder */
+HANDLER(intermediate_requested);
 
 /* x_auth.c: IKE_AUTH, initiator */
 enum ike_err auth_send(struct ike_sa *sa, uint64_t now_ms);
+uint16_t auth_error_in(const struct stimulus *s);   /* the first error notify; 0 = none */
 QUESTION(name_was_asked);
 HANDLER(auth_refused_name);
 HANDLER(auth_answered);

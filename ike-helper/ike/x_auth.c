@@ -23,7 +23,7 @@ static enum ike_err write_auth(const struct ike_sa *sa, struct msg_wr *m)
 	err = auth_maced_id(sa->suite.prf, &sa->keys.pi, wr_span(&w), &maced_id);
 	if (err == IKE_OK)
 		err = auth_null(sa->suite.prf, &sa->keys.pi, packet_span(sa->hs->message_i),
-				sa->hs->nonce_peer, &maced_id, span_of(NULL, 0), &value);
+				sa->hs->nonce_peer, &maced_id, sa_int_auth(sa), &value);
 	if (err == IKE_OK)
 		pl_auth_write(m, AUTH_NULL, secret_span(&value));
 	secret_clear(&maced_id);
@@ -67,8 +67,7 @@ enum ike_err auth_send(struct ike_sa *sa, uint64_t now_ms)
 
 /* Refusals ------------------------------------------------------------------------------------- */
 
-/* The first error notify; 0 = none. */
-static uint16_t error_in(const struct stimulus *s)
+uint16_t auth_error_in(const struct stimulus *s)
 {
 	struct pl_notify notify;
 	unsigned i;
@@ -87,7 +86,7 @@ static uint16_t error_in(const struct stimulus *s)
  * anybody. */
 QUESTION(name_was_asked)
 {
-	uint16_t error = error_in(s);
+	uint16_t error = auth_error_in(s);
 
 	return asks_for_name(sa) && (error == N_AUTHENTICATION_FAILED || error == N_INVALID_SYNTAX);
 }
@@ -100,6 +99,7 @@ HANDLER(auth_refused_name)
 	frag_clear(&sa->frags[0]);
 	frag_clear(&sa->frags[1]);
 	ike_keys_clear(&sa->keys);
+	sa_forget_intermediate(sa);
 	packet_unref(hs->message_r);
 	hs->message_r = NULL;
 	hs->nonce_peer = span_of(NULL, 0);
@@ -114,7 +114,7 @@ HANDLER(auth_refused_name)
 
 HANDLER(auth_refused)
 {
-	uint16_t error = error_in(s);
+	uint16_t error = auth_error_in(s);
 
 	if (!error)
 		sa_blame(sa, REASON_PROTOCOL, "IKE_AUTH response without AUTH");
@@ -158,13 +158,13 @@ static void blame_auth(struct ike_sa *sa, const struct pl_auth *auth, enum ike_e
 		 ike_auth_method_name(auth->method), how, n);
 }
 
-/* RFC 7296 2.15, responder: its IKE_SA_INIT message | Ni | prf(SK_pr, IDr'), by a key that DNS
- * has told us. */
+/* RFC 7296 2.15, responder: its IKE_SA_INIT message | Ni | prf(SK_pr, IDr'), and the IntAuth of
+ * RFC 9242 behind it, by a key that DNS has told us. */
 static enum ike_err verify(struct ike_sa *sa, const struct stimulus *s)
 {
 	struct handshake *hs = sa->hs;
 	struct secret maced_id = { 0 };
-	struct span octets[3];
+	struct span octets[4];
 	struct pl_auth auth;
 	struct pl_id id;
 	enum ike_err err;
@@ -180,7 +180,8 @@ static enum ike_err verify(struct ike_sa *sa, const struct stimulus *s)
 	octets[0] = packet_span(hs->message_r);
 	octets[1] = sa_nonce_i(sa);
 	octets[2] = secret_span(&maced_id);
-	err = keyset_verify(hs->keys, auth.method, auth.value, octets, 3, &sa->key_index);
+	octets[3] = sa_int_auth(sa);
+	err = keyset_verify(hs->keys, auth.method, auth.value, octets, 4, &sa->key_index);
 	secret_clear(&maced_id);
 	if (err == IKE_OK) {
 		sa->peer_id_type = id.type;
@@ -245,7 +246,7 @@ HANDLER(auth_answered)
 /* RFC 7296 1.2: the IKE SA stands although the CHILD SA failed. It is of no use to us. */
 HANDLER(auth_answered_without_child)
 {
-	uint16_t error = error_in(s);
+	uint16_t error = auth_error_in(s);
 	enum ike_err err;
 
 	answer_came(sa, s->now_ms);

@@ -79,7 +79,7 @@ static enum ike_err verify_anonymous(struct ike_sa *sa, const struct stimulus *s
 	err = auth_maced_id(sa->suite.prf, &sa->keys.pi, id.rest_of_id, &maced_id);
 	if (err == IKE_OK)
 		err = auth_null(sa->suite.prf, &sa->keys.pi, packet_span(sa->hs->message_i),
-				sa_nonce_r(sa), &maced_id, span_of(NULL, 0), &expected);
+				sa_nonce_r(sa), &maced_id, sa_int_auth(sa), &expected);
 	if (err == IKE_OK && !secret_eq(secret_span(&expected), auth.value))
 		err = IKE_E_AUTH;
 	secret_clear(&maced_id);
@@ -169,8 +169,8 @@ HANDLER(auth_requested)
 	return err;
 }
 
-/* The octets that our key signs: our IKE_SA_INIT message | Ni | prf(SK_pr, IDr). The first two
- * are kept as they are. */
+/* The octets that our key signs: our IKE_SA_INIT message | Ni | prf(SK_pr, IDr) | IntAuth. All but
+ * the third are kept as they are. */
 static enum ike_err ask_for_signature(struct ike_sa *sa)
 {
 	uint8_t body[4 + DNSNAME_TEXT_MAX], type;

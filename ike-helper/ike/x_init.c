@@ -26,6 +26,9 @@ static enum ike_err write_notifies(const struct ike_sa *sa, struct msg_wr *m)
 	for (i = 0; i < sizeof our_hashes / sizeof *our_hashes; i++)
 		wr_u16(&w, our_hashes[i]);
 	write_notify(m, N_SIGNATURE_HASH_ALGORITHMS, wr_span(&w));
+	/* RFC 9370 2.2.1: with the offer, and with the answer that takes it. */
+	if (sa->initiator ? sa->ike->config.kem != NULL : sa->suite.addke1 != 0)
+		write_notify(m, N_INTERMEDIATE_EXCHANGE_SUPPORTED, span_of(NULL, 0));
 	return natd_write(m, sa->spi_i, sa->spi_r, &sa->path);
 }
 
@@ -85,6 +88,13 @@ static enum ike_err agree_on_keys(struct ike_sa *sa, const struct ike_suite *sui
 
 /* Initiator ------------------------------------------------------------------------------------ */
 
+static void make_offer(const struct ike_sa *sa, struct offer *out)
+{
+	offer_ike(out, sa->hs->group, span_of(NULL, 0));
+	if (sa->ike->config.kem)
+		offer_ike_hybrid(out);
+}
+
 static enum ike_err send_request(struct ike_sa *sa, uint64_t now_ms)
 {
 	struct handshake *hs = sa->hs;
@@ -98,7 +108,7 @@ static enum ike_err send_request(struct ike_sa *sa, uint64_t now_ms)
 
 	if (hs->cookie_len > 0)
 		write_notify(&m, N_COOKIE, span_of(hs->cookie, hs->cookie_len));
-	offer_ike(&offer, hs->group, span_of(NULL, 0));
+	make_offer(sa, &offer);
 	offer_write(&m, &offer);
 	pl_ke_write(&m, hs->group, dh_public(hs->dh));
 	pl_nonce_write(&m, span_of(hs->nonce, NONCE_LEN));
@@ -186,7 +196,7 @@ QUESTION(group_is_ours)
 	uint16_t group = group_wanted(s);
 	struct offer offer;
 
-	offer_ike(&offer, sa->hs->group, span_of(NULL, 0));
+	make_offer(sa, &offer);
 	return sa->hs->rounds < INIT_ROUNDS_MAX && group != sa->hs->group &&
 	       offer_has_group(&offer, group);
 }
@@ -235,6 +245,33 @@ HANDLER(init_refused)
 	return IKE_E_STATE;
 }
 
+static bool knows_intermediate(const struct stimulus *s)
+{
+	struct pl_notify notify;
+
+	return pl_notify_find(s->chain, N_INTERMEDIATE_EXCHANGE_SUPPORTED, &notify);
+}
+
+/* What the peer has chosen of our offer. RFC 9370 2.2.1: with an additional key exchange it must
+ * say that it knows how. */
+static enum ike_err read_choice(const struct ike_sa *sa, const struct stimulus *s,
+				struct ike_choice *out)
+{
+	struct offer offer;
+	enum ike_err err;
+
+	make_offer(sa, &offer);
+	err = offer_check_ike(&offer, msg_find(s->chain, PL_SA)->body, false, out);
+	return err == IKE_OK && out->suite.addke1 && !knows_intermediate(s) ? IKE_E_SYNTAX : err;
+}
+
+QUESTION(answer_is_hybrid)
+{
+	struct ike_choice choice;
+
+	return read_choice(sa, s, &choice) == IKE_OK && choice.suite.addke1;
+}
+
 /* Does the answer fit what we asked, and what keys come of it? Changes nothing but the nonce
  * view, which a later answer replaces. */
 static enum ike_err judge_answer(struct ike_sa *sa, const struct stimulus *s,
@@ -243,14 +280,12 @@ static enum ike_err judge_answer(struct ike_sa *sa, const struct stimulus *s,
 	static const uint8_t none[IKE_SPI_LEN];
 	struct handshake *hs = sa->hs;
 	struct ike_choice choice;
-	struct offer offer;
 	struct pl_ke ke;
 	enum ike_err err;
 
 	if (memcmp(s->hdr->spi_r, none, IKE_SPI_LEN) == 0)
 		return IKE_E_SYNTAX;
-	offer_ike(&offer, hs->group, span_of(NULL, 0));
-	err = offer_check_ike(&offer, msg_find(s->chain, PL_SA)->body, false, &choice);
+	err = read_choice(sa, s, &choice);
 	if (err == IKE_OK)
 		err = pl_ke_read(msg_find(s->chain, PL_KE)->body, &ke);
 	if (err == IKE_OK)
@@ -263,7 +298,7 @@ static enum ike_err judge_answer(struct ike_sa *sa, const struct stimulus *s,
 	return agree_on_keys(sa, suite, ke.public_value, s->hdr->spi_r, keys);
 }
 
-HANDLER(init_answered)
+static enum ike_err take_answer(struct ike_sa *sa, const struct stimulus *s)
 {
 	struct handshake *hs = sa->hs;
 	struct ike_suite suite;
@@ -303,7 +338,21 @@ HANDLER(init_answered)
 		sa->path.local.port = sa->ike->config.natt_port;
 		sa->path.remote.port = NATT_PORT;
 	}
-	return auth_send(sa, s->now_ms);
+	return IKE_OK;
+}
+
+HANDLER(init_answered)
+{
+	enum ike_err err = take_answer(sa, s);
+
+	return err == IKE_OK ? auth_send(sa, s->now_ms) : err;
+}
+
+HANDLER(init_answered_hybrid)
+{
+	enum ike_err err = take_answer(sa, s);
+
+	return err == IKE_OK ? intermediate_send(sa, s->now_ms) : err;
 }
 
 /* Responder ------------------------------------------------------------------------------------ */
@@ -335,6 +384,25 @@ static enum ike_err send_answer(struct ike_sa *sa, const struct stimulus *s,
 	return IKE_OK;
 }
 
+static enum ike_err choose(const struct ike_sa *sa, const struct stimulus *s, uint16_t ke_group,
+			   struct ike_choice *out)
+{
+	struct span offered = msg_find(s->chain, PL_SA)->body;
+
+	return sa->ike->config.kem && knows_intermediate(s)
+		       ? choose_ike_hybrid(offered, ke_group, false, out)
+		       : choose_ike(offered, ke_group, false, out);
+}
+
+QUESTION(request_is_hybrid)
+{
+	struct ike_choice choice;
+	struct pl_ke ke;
+
+	return pl_ke_read(msg_find(s->chain, PL_KE)->body, &ke) == IKE_OK &&
+	       choose(sa, s, ke.group, &choice) == IKE_OK && choice.suite.addke1;
+}
+
 /* What the request asks for, judged before anything expensive is done. Refusals are answered
  * without an SA (RFC 7296 2.21.1). */
 static enum ike_err judge_request(struct ike_sa *sa, const struct stimulus *s,
@@ -349,7 +417,7 @@ static enum ike_err judge_request(struct ike_sa *sa, const struct stimulus *s,
 	if (err == IKE_OK)
 		err = pl_nonce_read(msg_find(s->chain, PL_NONCE)->body, &sa->hs->nonce_peer);
 	if (err == IKE_OK)
-		err = choose_ike(msg_find(s->chain, PL_SA)->body, ke->group, false, choice);
+		err = choose(sa, s, ke->group, choice);
 	if (err == IKE_E_NO_PROPOSAL)
 		engine_stateless_notify(ike, s->hdr, s->path, N_NO_PROPOSAL_CHOSEN,
 					span_of(NULL, 0));

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "crypto/prf.h"
 #include "crypto/seal.h"
 
 static uint8_t scratch[PEER_MESSAGE_MAX];
@@ -55,11 +56,12 @@ static void write_init(struct sim_peer *p, struct span cookie)
 	static const uint8_t hashes[] = { 0, HASH_SHA2_256, 0, HASH_SHA2_384,
 					  0, HASH_SHA2_512, 0, HASH_IDENTITY };
 	struct pl_proposal proposal = {
-		.number = 1, .protocol = PROTO_IKE, .n = 3,
+		.number = 1, .protocol = PROTO_IKE, .n = p->suite.addke1 ? 4 : 3,
 		.transform = {
 			{ .type = TT_ENCR, .id = p->suite.encr, .key_bits = p->suite.encr_bits },
 			{ .type = TT_PRF, .id = p->suite.prf },
 			{ .type = TT_KE, .id = p->suite.group },
+			{ .type = TT_ADDKE1, .id = p->suite.addke1 },
 		},
 	};
 	struct ike_hdr hdr = { .major = IKE_MAJOR_VERSION, .exchange = EXCH_IKE_SA_INIT };
@@ -80,6 +82,8 @@ static void write_init(struct sim_peer *p, struct span cookie)
 	if (!p->no_hashes)
 		pl_notify_write(&m, 0, span_of(NULL, 0), N_SIGNATURE_HASH_ALGORITHMS,
 				span_of(hashes, sizeof hashes));
+	if (p->suite.addke1 && !p->no_intermediate)
+		peer_write_notify(&m, N_INTERMEDIATE_EXCHANGE_SUPPORTED);
 	must(msg_end(&m, NULL, &message), "IKE_SA_INIT");
 	keep(&p->init_own, message);
 }
@@ -231,6 +235,42 @@ bool peer_open(const struct sim_peer *p, struct span datagram, struct peer_messa
 	return msg_chain_read(outer.after, inner, chain) == IKE_OK;
 }
 
+/* IKE_INTERMEDIATE ----------------------------------------------------------------------------- */
+
+void peer_covers(struct sim_peer *p, bool response, uint8_t first, struct span payloads)
+{
+	const struct secret *sk_p = response ? &p->keys.pr : &p->keys.pi;
+	struct ike_hdr hdr = { .major = IKE_MAJOR_VERSION, .exchange = EXCH_IKE_INTERMEDIATE, .message_id = 1 };
+	static uint8_t whole[PEER_MESSAGE_MAX];
+	struct msg_wr m;
+	struct span covered;
+
+	/* As if neither IV nor checksum had a length: the bytes that pl_sk_write() leaves for them are the payloads. */
+	hdr.flags = response ? IKE_FLAG_RESPONSE : IKE_FLAG_INITIATOR;
+	memcpy(hdr.spi_i, p->spi_i, IKE_SPI_LEN);
+	memcpy(hdr.spi_r, p->spi_r, IKE_SPI_LEN);
+	m = msg_begin(whole, sizeof whole, &hdr);
+	pl_sk_write(&m, first, payloads.n);
+	must(msg_end(&m, NULL, &covered), "covered octets");
+	memcpy(whole + covered.n - payloads.n, payloads.p, payloads.n);
+	must(prf_sum(p->suite.prf, secret_span(sk_p), &covered, 1, response ? &p->int_auth_r : &p->int_auth_i), "IntAuth");
+}
+
+void peer_more_keys(struct sim_peer *p, const struct secret *shared)
+{
+	struct span own = span_of(p->nonce, sizeof p->nonce), other = span_of(p->nonce_other, p->nonce_other_n);
+	struct secret sk_d = p->keys.d;
+	struct wr w = wr_over(p->int_auth, sizeof p->int_auth);
+
+	must(ike_keys_derive_more(&p->suite, &sk_d, shared, p->initiator ? own : other, p->initiator ? other : own,
+				  span_of(p->spi_i, IKE_SPI_LEN), span_of(p->spi_r, IKE_SPI_LEN), &p->keys),
+	     "more keys");
+	wr_put(&w, secret_span(&p->int_auth_i));
+	wr_put(&w, secret_span(&p->int_auth_r));
+	wr_u32(&w, 2);
+	p->int_auth_n = w.n;
+}
+
 /* Payloads ------------------------------------------------------------------------------------- */
 
 void peer_write_notify(struct msg_wr *m, uint16_t type)
@@ -257,7 +297,7 @@ void peer_write_auth_null(const struct sim_peer *p, struct msg_wr *m, uint8_t id
 	maced_id(p, id_type, id, &mac);
 	must(auth_null(p->suite.prf, p->initiator ? &p->keys.pi : &p->keys.pr,
 		       peer_span(&p->init_own), span_of(p->nonce_other, p->nonce_other_n), &mac,
-		       span_of(NULL, 0), &value),
+		       span_of(p->int_auth, p->int_auth_n), &value),
 	     "AUTH");
 	pl_auth_write(m, AUTH_NULL, secret_span(&value));
 }
@@ -268,13 +308,14 @@ void peer_write_auth_signed(const struct sim_peer *p, struct msg_wr *m, const st
 	struct secret mac = { 0 };
 	uint8_t value[1024];
 	struct wr w = wr_over(value, sizeof value);
-	struct span parts[3] = { peer_span(&p->init_own),
+	struct span parts[4] = { peer_span(&p->init_own),
 				 span_of(p->nonce_other, p->nonce_other_n) };
 
 	maced_id(p, id_type, id, &mac);
 	parts[2] = secret_span(&mac);
+	parts[3] = span_of(p->int_auth, p->int_auth_n);
 	must(privkey_sign(key, 1u << HASH_SHA2_256 | 1u << HASH_SHA2_512 | 1u << HASH_IDENTITY,
-			  parts, 3, &w),
+			  parts, 4, &w),
 	     "signature");
 	pl_auth_write(m, AUTH_SIGNATURE, wr_span(&w));
 }

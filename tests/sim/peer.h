@@ -22,6 +22,7 @@ struct sim_peer {
 	bool initiator;
 	bool no_fragments;          /* do not announce them */
 	bool no_hashes;             /* do not announce SIGNATURE_HASH_ALGORITHMS */
+	bool no_intermediate;       /* do not announce IKE_INTERMEDIATE, although suite.addke1 is set */
 	const struct rng *rng;
 	struct ike_suite suite;
 	uint8_t spi_i[IKE_SPI_LEN], spi_r[IKE_SPI_LEN];
@@ -31,6 +32,9 @@ struct sim_peer {
 	struct ike_keys keys;
 	struct peer_message init_own, init_other;       /* the two IKE_SA_INIT messages */
 	uint64_t iv;
+	struct secret int_auth_i, int_auth_r;           /* RFC 9242 3.3.1 */
+	uint8_t int_auth[2 * SECRET_MAX + 4];           /* both and the message ID of IKE_AUTH, when there is one more exchange */
+	size_t int_auth_n;
 };
 
 void peer_start(struct sim_peer *p, bool initiator, const struct rng *rng);
@@ -62,6 +66,11 @@ void peer_seal_fragment(struct sim_peer *p, uint8_t exchange, uint32_t id, bool 
 /* false: not intact. Views into plain. */
 bool peer_open(const struct sim_peer *p, struct span datagram, struct peer_message *plain,
 	       struct msg_chain *chain);
+
+/* IKE_INTERMEDIATE: these are the payloads of request or response number 1; with both known, and the secret: the keys
+ * from now on. */
+void peer_covers(struct sim_peer *p, bool response, uint8_t first, struct span payloads);
+void peer_more_keys(struct sim_peer *p, const struct secret *shared);
 
 /* AUTH payloads over our own IKE_SA_INIT message, for an ID of this type and value. */
 void peer_write_auth_null(const struct sim_peer *p, struct msg_wr *m, uint8_t id_type,

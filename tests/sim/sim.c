@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/sim/kem_double.h"
 #include "tests/sim/world.h"
 #include "wire/msg.h"
 #include "wire/payloads.h"
@@ -40,6 +41,7 @@ struct schedule {
 	unsigned forgeries_left;
 	uint64_t clean_at_ms;           /* from then on the wire is perfect */
 	bool cookies, clean;
+	bool hybrid;                    /* both can do the additional key exchange */
 	ike_handle attempt[ATTEMPTS_MAX];
 	unsigned attempts;
 };
@@ -161,6 +163,9 @@ static void plan(struct schedule *s, uint64_t seed, bool verbose)
 	if (chance(s, 50) && dnsname_from_text("host.example", &server.identity) != IKE_OK)
 		abort();
 	s->attempts = 1 + sim_random(&s->w, ATTEMPTS_MAX);
+	client.kem = chance(s, 60) ? &kem_double : NULL;
+	server.kem = chance(s, 60) ? &kem_double : NULL;
+	s->hybrid = client.kem && server.kem;
 
 	sim_init(&s->w, s->w.rng_state, family, &client, &server, s->server_key, verbose);
 	s->w.nat = nat;
@@ -175,11 +180,11 @@ static void plan(struct schedule *s, uint64_t seed, bool verbose)
 	s->w.host[SERVER].kernel_fails = s->hindrance == SERVER_KERNEL_FAILS ? 1000 : 0;
 	if (verbose)
 		printf("    %s; %s, key %d, loss %u%%, copies %u%%, replays %u%%, spoiled %u%%, "
-		       "delay up to %u ms, clean at %llu ms%s%s; %u attempts\n",
+		       "delay up to %u ms, clean at %llu ms%s%s%s; %u attempts\n",
 		       hindrance_texts[s->hindrance], family == IP_V6 ? "IPv6" : "IPv4",
 		       s->server_key, s->loss, s->copies, s->replays, s->flips, s->delay_ms,
 		       (unsigned long long)s->clean_at_ms, s->cookies ? ", cookies" : "",
-		       nat ? ", NAT" : "", s->attempts);
+		       nat ? ", NAT" : "", s->hybrid ? ", hybrid" : "", s->attempts);
 }
 
 static struct keyset *client_keys(struct schedule *s)
@@ -205,6 +210,9 @@ static void check_attempts(struct schedule *s)
 			sim_broken(&s->w, "attempt %u: up %u times with %s (%s: %s)", i, end->ups,
 				   hindrance_texts[s->hindrance], rp_reason_text(end->last.reason),
 				   end->last.detail);
+		if (end->ups == 1 && (end->last.tunnel.ike_suite.addke1 != 0) != s->hybrid)
+			sim_broken(&s->w, "attempt %u: additional key exchange %u", i,
+				   end->last.tunnel.ike_suite.addke1);
 		if (end->ups == 0 && end->ends != 1)
 			sim_broken(&s->w, "attempt %u has no end", i);
 		if (s->hindrance == WRONG_KEY && s->clean && end->last.reason != REASON_AUTH_FAILED)

@@ -339,7 +339,7 @@ static void ike_output(struct whole *w, struct host *h, struct ike_output *o)
 		ike_done(h->ike, o->id, err, w->now_ms);
 		break;
 	case OUT_SIGN:
-		err = privkey_sign(h->key, o->u.sign.hashes, o->u.sign.parts, 3, &value_wr);
+		err = privkey_sign(h->key, o->u.sign.hashes, o->u.sign.parts, IKE_SIGNED_PARTS, &value_wr);
 		ike_signed(h->ike, o->id, err, AUTH_SIGNATURE, wr_span(&value_wr), w->now_ms);
 		break;
 	case OUT_AUTHORIZE:

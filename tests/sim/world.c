@@ -376,7 +376,7 @@ static void take_sign(struct sim_world *w, enum sim_side side, const struct ike_
 	h->asked_to_sign++;
 	p->result = h->sign_fails
 			    ? IKE_E_CRYPTO
-			    : privkey_sign(h->key, o->u.sign.hashes, o->u.sign.parts, 3, &out);
+			    : privkey_sign(h->key, o->u.sign.hashes, o->u.sign.parts, IKE_SIGNED_PARTS, &out);
 	p->auth_n = p->result == IKE_OK ? wr_span(&out).n : 0;
 }
 

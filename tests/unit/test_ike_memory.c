@@ -3,6 +3,7 @@
  *
  * The linker sends malloc(), calloc() and realloc() of our own objects here (--wrap); those of libcrypto stay as they are.
  */
+#include "tests/sim/kem_double.h"
 #include "tests/unit/ladder.h"
 
 void *__real_malloc(size_t n);
@@ -53,14 +54,13 @@ static bool lives(struct sim_world *w, struct keyset *keys)
 	return sim_end_of(w, CLIENT, sa)->ups > 0;
 }
 
-static void each_allocation_may_fail(void **state)
+static void fail_each(const struct kem *kem)
 {
 	unsigned n, up = 0;
 
-	(void)state;
 	for (n = 1;; n++) {
-		struct ike_config server = { .always_cookie = true };
-		struct ike_config client = { .fragment_max = 200 };
+		struct ike_config server = { .always_cookie = true, .kem = kem };
+		struct ike_config client = { .fragment_max = 200, .kem = kem };
 		struct sim_world w;
 		struct keyset *keys;
 		bool failed;
@@ -80,10 +80,23 @@ static void each_allocation_may_fail(void **state)
 	assert_true(up > n / 2);
 }
 
+static void each_allocation_may_fail(void **state)
+{
+	(void)state;
+	fail_each(NULL);
+}
+
+static void each_allocation_may_fail_with_ml_kem(void **state)
+{
+	(void)state;
+	fail_each(&kem_double);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_allocation_may_fail),
+		cmocka_unit_test(each_allocation_may_fail_with_ml_kem),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
