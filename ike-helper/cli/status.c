@@ -9,10 +9,11 @@
 #include "cli/client.h"
 #include "cli/text.h"
 
-enum column { NAME, ADDRESS, STATE, KEY, SPIS, CIPHER, AGE, IN, OUT, IDLE, COLUMNS };
+enum column { NAME, ADDRESS, FROM, STATE, KEY, SPIS, CIPHER, AGE, IN, OUT, IDLE, COLUMNS };
 
 static const char *const titles[COLUMNS] = {
-	"NAME", "ADDRESS", "STATE", "KEY/TAG", "SPI-IN/OUT", "CIPHER", "AGE", "IN", "OUT", "IDLE",
+	"NAME", "ADDRESS", "FROM", "STATE", "KEY/TAG", "SPI-IN/OUT", "CIPHER", "AGE", "IN", "OUT",
+	"IDLE",
 };
 
 struct rows {
@@ -79,6 +80,7 @@ static void add_row(struct rows *rows, const json_t *tunnel)
 		 (unsigned)(names - 1));
 	set_cell(rows, NAME, text);
 	set_cell(rows, ADDRESS, member_text(tunnel, "address"));
+	set_cell(rows, FROM, member_text(tunnel, "local"));
 	set_cell(rows, STATE, member_text(tunnel, "state"));
 	snprintf(text, sizeof text, "%s/%u", member_text(tunnel, "key"),
 		 (unsigned)member_number(tunnel, "key_tag"));
@@ -201,8 +203,9 @@ const struct oe_command command_status = {
 	.help = "  NAME, ADDRESS  only the tunnels for this name, or to this address\n"
 		"  --json         an array of objects, described in docs/control.md\n\n"
 		"The columns: the DNS name that led to the tunnel, and how many more names share it; its\n"
-		"address; its state (establishing, protected, healing: encrypted or dropped while it is\n"
-		"established again, draining: about to go); kind and tag of the key that proved it; the\n"
-		"SPIs; the cipher; how old it is; bytes in and out; time since the last packet.\n",
+		"address, and ours; its state (establishing, protected, healing: encrypted or dropped\n"
+		"while it is established again, draining: about to go); kind and tag of the key that\n"
+		"proved it; the SPIs; the cipher; how old it is; bytes in and out; time since the last\n"
+		"packet.\n",
 	.run = run,
 };

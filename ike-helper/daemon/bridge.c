@@ -259,8 +259,10 @@ void bridge_kernel_events(struct bridge *b)
 	while (kernel_next_event(b->kernel, &event))
 		switch (event.kind) {
 		case KERNEL_EV_ACQUIRE:
+			tunnels_acquire(b->tunnels, &event.local, &event.remote, loop_now_ms());
+			break;
 		case KERNEL_EV_HARD_EXPIRE:
-			tunnels_acquire(b->tunnels, event.reqid, loop_now_ms());
+			tunnels_sa_expired(b->tunnels, event.reqid, loop_now_ms());
 			break;
 		case KERNEL_EV_SOFT_EXPIRE:
 			/* tunnel/ renews by its own clock, well before; the hard expiry is the
@@ -269,5 +271,15 @@ void bridge_kernel_events(struct bridge *b)
 				  event.spi, event.reqid);
 			break;
 		}
+	bridge_pump(b);
+}
+
+void bridge_address_events(struct bridge *b)
+{
+	struct ip_addr address;
+
+	while (route_next_address(b->route, &address))
+		tunnels_own_address(b->tunnels, address.family == IP_NONE ? NULL : &address,
+				    loop_now_ms());
 	bridge_pump(b);
 }

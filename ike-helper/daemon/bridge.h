@@ -56,5 +56,7 @@ void bridge_tunnel_env(struct bridge *b, struct tunnel_env *out);
 
 /* The kernel's own events; call when kernel_event_fd() is readable. */
 void bridge_kernel_events(struct bridge *b);
+/* New addresses of this host; call when route_event_fd() is readable. */
+void bridge_address_events(struct bridge *b);
 
 #endif

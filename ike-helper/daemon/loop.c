@@ -14,8 +14,13 @@ struct loop {
 	struct event_base *base;
 	int timer_fd;
 	uint64_t wake_at_ms;
-	struct event *timer, *sigterm, *sigint, *sighup, *watch;
-	void (*watch_readable)(void *arg);
+	struct event *timer, *sigterm, *sigint, *sighup;
+	struct watch {
+		struct event *event;
+		void (*readable)(void *arg);
+		void *arg;
+	} watches[LOOP_WATCHES_MAX];
+	unsigned n_watches;
 };
 
 uint64_t loop_now_ms(void)
@@ -97,8 +102,8 @@ void loop_free(struct loop *loop)
 		event_free(loop->sigint);
 	if (loop->sighup)
 		event_free(loop->sighup);
-	if (loop->watch)
-		event_free(loop->watch);
+	for (unsigned i = 0; i < loop->n_watches; i++)
+		event_free(loop->watches[i].event);
 	if (loop->base)
 		event_base_free(loop->base);
 	if (loop->timer_fd >= 0)
@@ -129,18 +134,26 @@ void loop_wake_at(struct loop *loop, uint64_t at_ms)
 
 static void on_watched(evutil_socket_t fd, short what, void *arg)
 {
-	struct loop *loop = arg;
+	const struct watch *w = arg;
 
 	(void)fd;
 	(void)what;
-	loop->watch_readable(loop->user.arg);
+	w->readable(w->arg);
 }
 
 enum ike_err loop_watch(struct loop *loop, int fd, void (*readable)(void *arg))
 {
-	loop->watch_readable = readable;
-	loop->watch = event_new(loop->base, fd, EV_READ | EV_PERSIST, on_watched, loop);
-	return loop->watch && event_add(loop->watch, NULL) == 0 ? IKE_OK : IKE_E_NOMEM;
+	struct watch *w = &loop->watches[loop->n_watches];
+
+	if (loop->n_watches == LOOP_WATCHES_MAX)
+		return IKE_E_LIMIT;
+	w->readable = readable;
+	w->arg = loop->user.arg;
+	w->event = event_new(loop->base, fd, EV_READ | EV_PERSIST, on_watched, w);
+	if (!w->event)
+		return IKE_E_NOMEM;
+	loop->n_watches++;
+	return event_add(w->event, NULL) == 0 ? IKE_OK : IKE_E_NOMEM;
 }
 
 enum ike_err loop_run(struct loop *loop)

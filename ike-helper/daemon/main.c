@@ -169,6 +169,13 @@ static void on_kernel(void *arg)
 	bridge_kernel_events(&d->bridge);
 }
 
+static void on_addresses(void *arg)
+{
+	struct daemon *d = arg;
+
+	bridge_address_events(&d->bridge);
+}
+
 static void on_changed(void *arg)
 {
 	struct daemon *d = arg;
@@ -232,7 +239,8 @@ static enum ike_err start_loop(struct daemon *d)
 		return stopped("cannot make the event loop: %s", strerror(errno));
 	bridge_net_user(&d->bridge, &net);
 	if (net_start(d->bridge.net, loop_base(d->bridge.loop), &net) != IKE_OK ||
-	    (fd >= 0 && loop_watch(d->bridge.loop, fd, on_kernel) != IKE_OK))
+	    (fd >= 0 && loop_watch(d->bridge.loop, fd, on_kernel) != IKE_OK) ||
+	    loop_watch(d->bridge.loop, route_event_fd(d->bridge.route), on_addresses) != IKE_OK)
 		return stopped("out of memory");
 	return IKE_OK;
 }

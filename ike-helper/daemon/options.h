@@ -44,7 +44,7 @@
 	  "(RFC 7296 2.6), not only when there are many.") \
 	X("listen", listen, OPTION_ADDRESS, "", 0, 0, \
 	  "An address of this host to use for IKE; may be given several times. All addresses\n" \
-	  "when this is not set.") \
+	  "when this is not set. A host with a tunnel is not reached from the others.") \
 	X("ike-port", ike_port, OPTION_NUMBER, "500", 1, 65535, \
 	  "The UDP port of this host for IKE.") \
 	X("natt-port", natt_port, OPTION_NUMBER, "4500", 1, 65535, \

@@ -2,6 +2,8 @@
 
 #include "daemon/route.h"
 
+#include <errno.h>
+#include <linux/if_addr.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 #include <stddef.h>
@@ -15,7 +17,8 @@
 
 struct route {
 	const struct conf *conf;
-	int fd;
+	int fd;                     /* questions */
+	int events;                 /* what the kernel tells unasked */
 	uint32_t seq;
 };
 
@@ -130,6 +133,66 @@ bool route_is_own(struct route *route, const struct ip_addr *address)
 	return ask(route, address, &answer) && answer.type == RTN_LOCAL;
 }
 
+int route_event_fd(const struct route *route)
+{
+	return route->events;
+}
+
+static bool read_address(const struct nlmsghdr *header, struct ip_addr *out)
+{
+	const struct ifaddrmsg *address = NLMSG_DATA(header);
+	const struct rtattr *a;
+	size_t left;
+
+	out->family = IP_NONE;
+	if (header->nlmsg_type != RTM_NEWADDR || header->nlmsg_len < NLMSG_LENGTH(sizeof *address))
+		return false;
+	left = header->nlmsg_len - NLMSG_LENGTH(sizeof *address);
+	for (a = IFA_RTA(address); RTA_OK(a, left); a = RTA_NEXT(a, left)) {
+		/* On a link between two, IFA_ADDRESS is the other one's. */
+		if (a->rta_type == IFA_LOCAL || (a->rta_type == IFA_ADDRESS && out->family == IP_NONE))
+			(void)!ip_from_bytes(span_of(RTA_DATA(a), RTA_PAYLOAD(a)), out);
+	}
+	return out->family != IP_NONE;
+}
+
+bool route_next_address(struct route *route, struct ip_addr *out)
+{
+	union {
+		struct nlmsghdr header;
+		uint8_t b[ANSWER_MAX];
+	} in;
+
+	for (;;) {
+		ssize_t n = recv(route->events, &in, sizeof in, MSG_DONTWAIT | MSG_TRUNC);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 && errno != ENOBUFS)
+			return false;
+		/* The kernel sends one a datagram. */
+		if (n < 0 || (size_t)n > sizeof in || !NLMSG_OK(&in.header, (size_t)n)) {
+			memset(out, 0, sizeof *out);
+			return true;
+		}
+		if (read_address(&in.header, out))
+			return true;
+	}
+}
+
+static int listen_to_addresses(void)
+{
+	const struct sockaddr_nl groups = { .nl_family = AF_NETLINK,
+					    .nl_groups = RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR };
+	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+
+	if (fd >= 0 && bind(fd, (const struct sockaddr *)&groups, sizeof groups) != 0) {
+		close(fd);
+		return -1;
+	}
+	return fd;
+}
+
 enum ike_err route_open(const struct conf *conf, struct route **out)
 {
 	const struct timeval wait = { .tv_sec = WAIT_S };
@@ -140,7 +203,8 @@ enum ike_err route_open(const struct conf *conf, struct route **out)
 		return IKE_E_NOMEM;
 	r->conf = conf;
 	r->fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
-	if (r->fd < 0 || setsockopt(r->fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof wait) != 0) {
+	r->events = listen_to_addresses();
+	if (r->fd < 0 || r->events < 0 || setsockopt(r->fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof wait) != 0) {
 		route_close(r);
 		return IKE_E_IO;
 	}
@@ -154,5 +218,7 @@ void route_close(struct route *route)
 		return;
 	if (route->fd >= 0)
 		close(route->fd);
+	if (route->events >= 0)
+		close(route->events);
 	free(route);
 }

@@ -26,4 +26,9 @@ IKE_CHECKED enum ike_err route_source(struct route *route, const struct ip_addr 
 /* Does this address belong to this host? */
 bool route_is_own(struct route *route, const struct ip_addr *address);
 
+/* New addresses of this host, when the descriptor is readable. False: no more (never blocks). IP_NONE: news were lost, it may be
+ * any. */
+int route_event_fd(const struct route *route);
+bool route_next_address(struct route *route, struct ip_addr *out);
+
 #endif

@@ -47,7 +47,8 @@ static void move_keys(struct esp_keys *to, struct esp_keys *from)
 
 void child_protect_request(struct ike_sa *sa, struct kernel_request *out)
 {
-	*out = (struct kernel_request){ .op = KERNEL_PROTECT, .suite = sa->esp_suite };
+	/* Who asked knows whom he reached, wherever he sends from; an anonymous client is a pair of addresses and no more. */
+	*out = (struct kernel_request){ .op = KERNEL_PROTECT, .shield = sa->initiator, .suite = sa->esp_suite };
 	addresses(sa, out);
 	move_keys(&out->keys_in, &sa->hs->keys_in);
 	move_keys(&out->keys_out, &sa->hs->keys_out);

@@ -171,8 +171,7 @@ static unsigned attempts_at(struct tunnels *t, const struct ip_addr *remote)
 	return n;
 }
 
-/* Is there room for one more? */
-static enum rp_reason admit(struct tunnels *t, const struct ip_addr *remote, const struct peer *p, const char **detail)
+enum rp_reason attempt_admit(struct tunnels *t, const struct ip_addr *remote, const struct peer *p, const char **detail)
 {
 	if (attempts_at(t, remote) >= ATTEMPTS_PER_ADDRESS_MAX) {
 		*detail = "too many names try other keys for this address";
@@ -193,7 +192,7 @@ void attempt_join(struct tunnels *t, struct wait *w, struct keyset *keys, const 
 	const char *detail = "";
 
 	if (fresh) {
-		refuse = admit(t, &w->remote, peer, &detail);
+		refuse = attempt_admit(t, &w->remote, peer, &detail);
 		if (refuse != REASON_NONE) {
 			request_decide(t, w, refuse, detail);
 			return;
@@ -222,7 +221,10 @@ bool attempt_renew(struct tunnels *t, struct peer *p)
 
 	if (a)
 		return true;
-	if (failure_active(t, &p->remote, p->keys))
+	if (failure_active(t, &p->local, &p->remote, p->keys))
+		return false;
+	/* Our address has changed: its pair is of use again when it comes back. */
+	if (!t->env->is_own_address(t->env->arg, &p->local))
 		return false;
 	peer_first_name(p, &owner);
 	a = attempt_new(t, &p->local, &p->remote, p->keys, p, p, &owner);
@@ -255,7 +257,7 @@ void attempt_succeeded(struct tunnels *t, struct attempt *a, struct peer *p)
 	/* Nobody waits any more, but the next question will come: as if it had been answered now. */
 	if (p->n_names == 0)
 		peer_answer(t, p, &a->owner, a->ttl_s);
-	failure_forget(t, &a->remote, a->keys);
+	failure_forget(t, a);
 	decide_all(t, a, REASON_NONE, "");
 	attempts_settle(t, p, a);
 	attempt_free(t, a);
@@ -266,7 +268,7 @@ void attempt_failed(struct tunnels *t, struct attempt *a, enum rp_reason reason,
 	/* What says nothing about the host is no reason to leave it alone. */
 	if (reason != REASON_NO_ROUTE && reason != REASON_LIMIT && reason != REASON_SHUTDOWN &&
 	    reason != REASON_INTERNAL && reason != REASON_KEY_CONFLICT && reason != REASON_BACKOFF)
-		failure_remember(t, &a->remote, a->keys, reason, detail);
+		failure_remember(t, a, reason, detail);
 	decide_all(t, a, reason, detail);
 	attempt_free(t, a);
 }
@@ -280,7 +282,8 @@ static struct attempt *to_be_settled(struct tunnels *t, const struct peer *p, co
 		if (a == winner || a->ending || !ip_equal(&a->remote, &p->remote))
 			continue;
 		/* From another address of ours it needs a tunnel of its own, and may have it with the same key. */
-		if (!ip_equal(&a->local, &p->local) && peer_key_in(p, a->keys))
+		if (!ip_equal(&a->local, &p->local) && peer_key_in(p, a->accepted) &&
+		    (keyset_count(a->accepted) == 1 || !peer_has_other_name(p, &a->owner)))
 			continue;
 		if (a->reqid != p->reqid || peer_key_in(p, a->keys) || peer_has_other_name(p, &a->owner))
 			return a;

@@ -10,11 +10,12 @@ static struct failure *of_link(struct table_link *link)
 	return link ? (struct failure *)((char *)link - offsetof(struct failure, link)) : NULL;
 }
 
-static struct failure *find(struct tunnels *t, const struct ip_addr *remote, const struct keyset *keys)
+static struct failure *find(struct tunnels *t, const struct ip_addr *local, const struct ip_addr *remote,
+			    const struct keyset *keys)
 {
 	struct failure *f = of_link(table_first(&t->failures, hash_address(t, remote)));
 
-	while (f && !(ip_equal(&f->remote, remote) && keyset_equal(f->keys, keys)))
+	while (f && !(ip_equal(&f->remote, remote) && ip_equal(&f->local, local) && keyset_equal(f->keys, keys)))
 		f = of_link(table_next(&f->link));
 	return f;
 }
@@ -50,17 +51,17 @@ static void forget(struct tunnels *t, struct failure *f)
 	free(f);
 }
 
-const struct failure *failure_active(struct tunnels *t, const struct ip_addr *remote, const struct keyset *keys)
+const struct failure *failure_active(struct tunnels *t, const struct ip_addr *local, const struct ip_addr *remote,
+				     const struct keyset *keys)
 {
-	const struct failure *f = find(t, remote, keys);
+	const struct failure *f = find(t, local, remote, keys);
 
 	return f && t->now_ms < f->until_ms ? f : NULL;
 }
 
-void failure_remember(struct tunnels *t, const struct ip_addr *remote, struct keyset *keys, enum rp_reason reason,
-		      const char *detail)
+void failure_remember(struct tunnels *t, const struct attempt *a, enum rp_reason reason, const char *detail)
 {
-	struct failure *f = find(t, remote, keys);
+	struct failure *f = find(t, &a->local, &a->remote, a->keys);
 	unsigned last = sizeof wait_ms / sizeof *wait_ms - 1;
 
 	if (!f) {
@@ -69,9 +70,10 @@ void failure_remember(struct tunnels *t, const struct ip_addr *remote, struct ke
 		f = calloc(1, sizeof *f);
 		if (!f)
 			return;             /* a failure that is not remembered is only tried again earlier */
-		f->remote = *remote;
-		f->keys = keyset_ref(keys);
-		table_insert(&t->failures, &f->link, hash_address(t, remote));
+		f->local = a->local;
+		f->remote = a->remote;
+		f->keys = keyset_ref(a->keys);
+		table_insert(&t->failures, &f->link, hash_address(t, &f->remote));
 	} else {
 		unchain(t, f);
 	}
@@ -83,9 +85,9 @@ void failure_remember(struct tunnels *t, const struct ip_addr *remote, struct ke
 	f->times++;
 }
 
-void failure_forget(struct tunnels *t, const struct ip_addr *remote, const struct keyset *keys)
+void failure_forget(struct tunnels *t, const struct attempt *a)
 {
-	struct failure *f = find(t, remote, keys);
+	struct failure *f = find(t, &a->local, &a->remote, a->keys);
 
 	if (f)
 		forget(t, f);

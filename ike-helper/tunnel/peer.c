@@ -28,11 +28,30 @@ struct peer *peer_by_pair(const struct tunnels *t, const struct ip_addr *local, 
 
 struct peer *peer_bound(const struct tunnels *t, const struct ip_addr *remote)
 {
-	struct peer *p = of_link(table_first(&t->peers, hash_address(t, remote)));
+	struct peer *p = of_link(table_first(&t->peers, hash_address(t, remote))), *drains = NULL;
 
-	while (p && !(p->keys && ip_equal(&p->remote, remote)))
-		p = of_link(table_next(&p->link));
-	return p;
+	for (; p; p = of_link(table_next(&p->link))) {
+		if (!p->keys || !ip_equal(&p->remote, remote))
+			continue;
+		if (p->state != TUNNEL_DRAINING)
+			return p;
+		drains = p;
+	}
+	return drains;
+}
+
+bool peer_is_last(const struct tunnels *t, const struct peer *p)
+{
+	const struct peer *other = of_link(table_first(&t->peers, hash_address(t, &p->remote)));
+
+	for (; other; other = of_link(table_next(&other->link))) {
+		/* Of two that end at once, the second one whom the kernel hears of is the last. */
+		bool ends = other->unprotecting && !other->unprotect;
+
+		if (other != p && other->keys && !ends && ip_equal(&other->remote, &p->remote))
+			return false;
+	}
+	return true;
 }
 
 struct peer *peer_by_reqid(const struct tunnels *t, uint32_t reqid)
@@ -189,7 +208,8 @@ bool peer_accepts(const struct peer *p, const struct attempt *a, unsigned key_in
 	return same_key(&proved, &bound);
 }
 
-IKE_CHECKED static struct peer *peer_new(struct tunnels *t, const struct ike_tunnel *u)
+IKE_CHECKED static struct peer *peer_new(struct tunnels *t, const struct ip_addr *local, const struct ip_addr *remote,
+					 uint32_t reqid)
 {
 	struct peer *p = calloc(1, sizeof *p);
 
@@ -197,9 +217,9 @@ IKE_CHECKED static struct peer *peer_new(struct tunnels *t, const struct ike_tun
 		free(p);
 		return NULL;
 	}
-	p->local = u->path.local.addr;
-	p->remote = u->path.remote.addr;
-	p->reqid = u->reqid;
+	p->local = *local;
+	p->remote = *remote;
+	p->reqid = reqid;
 	table_insert(&t->peers, &p->link, hash_address(t, &p->remote));
 	table_insert(&t->peers_by_reqid, &p->by_reqid, p->reqid);
 	return p;
@@ -223,7 +243,7 @@ struct peer *peer_established(struct tunnels *t, const struct ike_event *e, cons
 	ike_handle old;
 
 	if (!p)
-		p = peer_new(t, u);
+		p = peer_new(t, &u->path.local.addr, &u->path.remote.addr, u->reqid);
 	if (!p)
 		return NULL;
 	/* Make before break: the old pair goes when the new one is in place. An anonymous client's SA does not stay beside
@@ -410,6 +430,30 @@ void peer_acquired(struct tunnels *t, struct peer *p)
 	else
 		p->heal_ms = earlier(p->heal_ms, t->now_ms + p->heal_wait_ms);
 	peer_set_timer(t, p);
+}
+
+void peer_wanted_from(struct tunnels *t, const struct peer *bound, const struct ip_addr *local)
+{
+	char from[IP_TEXT_MAX], text[IP_TEXT_MAX];
+	const char *why = "out of memory";
+	struct dnsname name;
+	struct peer *p;
+
+	if (attempt_of_pair(t, local, &bound->remote))
+		return;                     /* a name asked just before the packet came */
+	p = attempt_admit(t, &bound->remote, NULL, &why) == REASON_NONE ? peer_new(t, local, &bound->remote, reqid_new(t)) : NULL;
+	if (!p) {
+		log_info(t->log, "%s: not reached from %s: %s", ip_text(&bound->remote, text), ip_text(local, from), why);
+		return;
+	}
+	log_info(t->log, "%s: sent to from %s too", ip_text(&p->remote, text), ip_text(&p->local, from));
+	p->keys = keyset_ref(bound->keys);
+	p->key_index = bound->key_index;
+	for (size_t at = 0; name_at(bound, &at, &name);)
+		add_name(p, &name);
+	/* No answer named our address: it lives as long as packets want it. */
+	p->state = TUNNEL_HEALING;
+	peer_acquired(t, p);
 }
 
 static void release(struct tunnels *t, struct peer *p)

@@ -4,6 +4,11 @@
  *	attempt   one establishment under way, for (address, key set); several names may wait for it
  *	peer      an address that the kernel protects: PROTECTED, HEALING or DRAINING
  *	failure   the memory of an attempt that failed, so that it is not repeated at once
+ *	pass      a host behind this one whose packets to a protected address we forward
+ *
+ * A protection is of a pair of addresses, ours and theirs. A remote address that is bound to a key has a shield in the kernel
+ * from its first pair to its last: what belongs to no pair is dropped, and makes an acquire. From an address of ours it makes
+ * another pair, which begins by healing.
  *
  * Two attempts for one address with different key sets run beside each other (nobody can keep a name from its host by
  * publishing the host's address with a key of his own). Each has a reqid of its own, and the kernel layer refuses to
@@ -29,6 +34,9 @@ enum {
 	HEAL_CALM_MS = 60000,               /* a tunnel that lived this long was healthy: its pauses start again */
 	EVICT_TRIES = 4,
 	EVICT_IDLE_S = 10,                  /* one with a packet within this time is not pushed out */
+	PASSES_MAX = 1024,
+	PASS_STAYS_MS = 60000,              /* before another one may push it out */
+	PASS_AGAIN_MS = 1000,               /* one that the kernel did not take back */
 	TTL_MAX_S = PROMISE_MAX_S,
 };
 
@@ -103,14 +111,23 @@ struct peer {
 };
 
 struct failure {
-	struct table_link link;             /* by address */
+	struct table_link link;             /* by remote address */
 	struct failure *older, *newer;
-	struct ip_addr remote;
+	struct ip_addr local, remote;       /* what fails from here may work from elsewhere */
 	struct keyset *keys;
 	enum rp_reason reason;
 	unsigned times;
 	uint64_t at_ms, until_ms;
 	char detail[DETAIL_MAX];
+};
+
+struct pass {
+	struct pass *newer, *next_out;
+	uint64_t id;
+	struct ip_addr source, remote;
+	bool wanted;                        /* false: the kernel is to take it back */
+	bool out_queued;
+	uint64_t since_ms;
 };
 
 struct tunnels {
@@ -126,6 +143,9 @@ struct tunnels {
 	struct attempt *queue_first, **queue_tail;
 	struct peer *out_first, **out_tail;
 	struct failure *oldest, *newest;
+	struct pass *oldest_pass, **pass_tail, *pass_out_first, **pass_out_tail;
+	unsigned n_passes;
+	uint64_t last_pass, passes_again_ms;
 	unsigned running;                   /* attempts that the core works on */
 	uint64_t last_id, now_ms;
 	uint64_t hash_key[4];
@@ -157,6 +177,8 @@ const struct attempt *attempt_of_pair(struct tunnels *t, const struct ip_addr *l
 void attempt_join(struct tunnels *t, struct wait *w, struct keyset *keys, const struct ip_addr *local, struct peer *peer);
 /* Establish p anew, for nobody in particular. False when it could not be started. */
 bool attempt_renew(struct tunnels *t, struct peer *p);
+/* Is there room for one more with this address? p: what protects the pair already, or NULL. Otherwise *detail says why not. */
+enum rp_reason attempt_admit(struct tunnels *t, const struct ip_addr *remote, const struct peer *p, const char **detail);
 void attempt_leave(struct tunnels *t, struct wait *w);
 struct attempt *attempt_by_id(struct tunnels *t, uint64_t id);
 struct attempt *attempt_for(struct tunnels *t, const struct ip_addr *local, const struct ip_addr *remote, const struct keyset *keys);
@@ -170,8 +192,13 @@ void attempts_start_queued(struct tunnels *t);
 /* peer.c */
 /* A protection is of a pair of addresses: what leaves from another address of ours is not covered by it. */
 struct peer *peer_by_pair(const struct tunnels *t, const struct ip_addr *local, const struct ip_addr *remote);
-/* The pair whose remote address is bound to a key; there may be several after our own address has changed: any of them. */
+/* A pair whose remote address is bound to a key: of several, one for each address of ours that sends to it, any; one that
+ * drains only if all do. */
 struct peer *peer_bound(const struct tunnels *t, const struct ip_addr *remote);
+/* No other pair needs the shield of p's remote address. */
+bool peer_is_last(const struct tunnels *t, const struct peer *p);
+/* Somebody sends from this address of ours to the host that bound is bound to: a pair of the same binding, which must be healed. */
+void peer_wanted_from(struct tunnels *t, const struct peer *bound, const struct ip_addr *local);
 struct peer *peer_by_reqid(const struct tunnels *t, uint32_t reqid);
 /* a: NULL for an anonymous client. */
 struct peer *peer_established(struct tunnels *t, const struct ike_event *e, const struct attempt *a);
@@ -206,10 +233,25 @@ void peer_set_timer(struct tunnels *t, struct peer *p);
 struct peer *peer_of_link(struct table_link *link);
 
 /* failures.c */
-const struct failure *failure_active(struct tunnels *t, const struct ip_addr *remote, const struct keyset *keys);
-void failure_remember(struct tunnels *t, const struct ip_addr *remote, struct keyset *keys, enum rp_reason reason,
-		      const char *detail);
-void failure_forget(struct tunnels *t, const struct ip_addr *remote, const struct keyset *keys);
+const struct failure *failure_active(struct tunnels *t, const struct ip_addr *local, const struct ip_addr *remote,
+				     const struct keyset *keys);
+void failure_remember(struct tunnels *t, const struct attempt *a, enum rp_reason reason, const char *detail);
+void failure_forget(struct tunnels *t, const struct attempt *a);
 void failures_clear(struct tunnels *t);
+
+/* pass.c */
+/* What we forward from this source, which is not ours, meets the shield of remote, and would be dropped before NAT gives it an
+ * address of ours. Let it pass: the translated packet is looked at again, and protected. */
+void pass_through(struct tunnels *t, const struct ip_addr *source, const struct ip_addr *remote);
+/* The shield of remote ends. */
+void passes_end(struct tunnels *t, const struct ip_addr *remote);
+/* End those whose source is an address of ours now: this one; NULL: whichever. */
+void passes_check(struct tunnels *t, const struct ip_addr *source);
+/* The next request for the kernel; false when there is none. */
+bool pass_output(struct tunnels *t, struct kernel_request *out, uint64_t *id);
+/* False: the id is not one of these. */
+bool pass_done(struct tunnels *t, uint64_t id, enum ike_err result);
+void passes_due(struct tunnels *t);
+void passes_clear(struct tunnels *t);
 
 #endif

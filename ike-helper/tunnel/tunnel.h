@@ -14,17 +14,21 @@
  *	                 remembered as a         DRAINING --(resolver was told, a moment later)--> gone: policies removed
  *	                 failure for a while)
  *
- * In PROTECTED, HEALING and DRAINING the kernel holds policies that make cleartext to and from the address impossible.
+ * In PROTECTED, HEALING and DRAINING the kernel holds policies that make cleartext to and from the address impossible, for one
+ * whose key was proved whatever our own address is.
  *
  * Rules (design: promises 3, 4, 6):
  *  - An address that is bound to a key set is never bound again by a name with a key set that has no key in common:
  *    REASON_KEY_CONFLICT for the second, nothing changes for the first.
- *  - A failed establishment leaves nothing, except that the same (address, key set) is refused with the reason and text of that
+ *  - A failed establishment leaves nothing, except that the same (addresses, key set) is refused with the reason and text of that
  *    failure for 2 s, then 10 s, then 60 s, in a bounded memory.
  *  - A name that shares an address with others can never change the key that the address is bound to: healing and renewal then
  *    accept that key only. A name that is alone there may bring new keys.
  *  - An anonymous client never gets a share in an address that is bound to a key: the kernel sends with the newest SA, which
  *    would be one that nobody proved. Of two hosts that both ask, the second is refused while the first one's tunnel stands.
+ *  - A binding is to the remote address, an SA between two: while an address is bound, what goes to it from another address of
+ *    ours, or comes from it to there, is dropped until that pair has a tunnel too, with the same key. The first packet out makes
+ *    it begin. Packets that we forward for others are let through; those of an anonymous client are not our business there.
  *  - Our own address is allowed at once: packets to it never leave this host.
  *  - An attempt outlives the verdict: at the request's deadline the verdict is REFUSE, the attempt itself goes on for attempt_ms.
  *  - A response is given to every request exactly once, unless it was cancelled or its client is gone.
@@ -88,8 +92,13 @@ void tunnels_ike_event(struct tunnels *t, const struct ike_event *event, uint64_
 enum rp_reason tunnels_authorize(struct tunnels *t, const struct ip_path *path, uint32_t *reqid, uint64_t now_ms);
 /* Result of a TUNNEL_KERNEL output. */
 void tunnels_kernel_done(struct tunnels *t, uint64_t id, enum ike_err result, uint64_t now_ms);
-/* The kernel wants to send to a protected address and has no SA (XFRM acquire), or an SA reached its hard limit. */
-void tunnels_acquire(struct tunnels *t, uint32_t reqid, uint64_t now_ms);
+/* The kernel wants to send to a protected address and has no SA (XFRM acquire). local: the packet's source, perhaps not ours. */
+void tunnels_acquire(struct tunnels *t, const struct ip_addr *local, const struct ip_addr *remote, uint64_t now_ms);
+/* An SA reached its hard limit. */
+void tunnels_sa_expired(struct tunnels *t, uint32_t reqid, uint64_t now_ms);
+/* This host has this new address; NULL: perhaps some, which is not known. At once: until then, packets of ours from an address
+ * that somebody behind us had may be let through as his. */
+void tunnels_own_address(struct tunnels *t, const struct ip_addr *address, uint64_t now_ms);
 
 void tunnels_tick(struct tunnels *t, uint64_t now_ms);
 uint64_t tunnels_deadline_ms(const struct tunnels *t);

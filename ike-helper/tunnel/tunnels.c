@@ -82,6 +82,9 @@ enum ike_err tunnels_new(const struct tunnel_config *config, const struct tunnel
 	t->ready_tail = &t->ready_first;
 	t->queue_tail = &t->queue_first;
 	t->out_tail = &t->out_first;
+	t->pass_tail = &t->oldest_pass;
+	t->pass_out_tail = &t->pass_out_first;
+	t->passes_again_ms = NEVER_MS;
 	if (table_init(&t->requests) != IKE_OK || table_init(&t->attempts) != IKE_OK ||
 	    table_init(&t->attempts_by_id) != IKE_OK || table_init(&t->peers) != IKE_OK ||
 	    table_init(&t->peers_by_reqid) != IKE_OK || table_init(&t->failures) != IKE_OK) {
@@ -115,6 +118,7 @@ void tunnels_free(struct tunnels *t)
 	while ((link = any(&t->peers)) != NULL)
 		peer_free(t, peer_of_link(link));
 	failures_clear(t);
+	passes_clear(t);
 	table_clear(&t->requests);
 	table_clear(&t->attempts);
 	table_clear(&t->attempts_by_id);
@@ -215,7 +219,7 @@ enum rp_reason tunnels_authorize(struct tunnels *t, const struct ip_path *path, 
 	if (t->env->is_own_address(t->env->arg, &path->remote.addr))
 		return REASON_ADDRESS_NOT_ALLOWED;
 	/* Somebody on the path could be this client: what we have authenticated is not replaced by what nobody has. */
-	if (p && p->keys)
+	if (p ? p->keys != NULL : peer_bound(t, &path->remote.addr) != NULL)
 		return REASON_KEY_CONFLICT;
 	if (p && p->state == TUNNEL_DRAINING && !peer_revive(t, p) && !peer_readmit(t, p))
 		return REASON_BACKOFF;
@@ -233,7 +237,7 @@ void tunnels_kernel_done(struct tunnels *t, uint64_t id, enum ike_err result, ui
 	struct peer *p = peer_by_reqid(t, (uint32_t)id);
 
 	see(t, now_ms);
-	if (!p || !p->unprotecting)
+	if (pass_done(t, id, result) || !p || !p->unprotecting)
 		return;
 	if (result == IKE_OK) {
 		peer_free(t, p);
@@ -245,17 +249,46 @@ void tunnels_kernel_done(struct tunnels *t, uint64_t id, enum ike_err result, ui
 	peer_set_timer(t, p);
 }
 
-void tunnels_acquire(struct tunnels *t, uint32_t reqid, uint64_t now_ms)
+/* The kernel may have asked just before the SA that it has now was there. */
+static void on_wanted(struct tunnels *t, struct peer *p)
+{
+	if (!p->keys || p->state == TUNNEL_DRAINING || (p->state == TUNNEL_PROTECTED && !peer_lost_sa(t, p)))
+		return;
+	peer_acquired(t, p);
+}
+
+void tunnels_acquire(struct tunnels *t, const struct ip_addr *local, const struct ip_addr *remote, uint64_t now_ms)
+{
+	struct peer *p = peer_by_pair(t, local, remote), *bound = peer_bound(t, remote);
+	enum ip_scope scope = ip_scope(local);
+	struct ip_addr ignored;
+
+	see(t, now_ms);
+	if (p) {
+		on_wanted(t, p);
+		return;
+	}
+	if (!bound || bound->state == TUNNEL_DRAINING || (scope != IP_SCOPE_GLOBAL && scope != IP_SCOPE_PRIVATE))
+		return;
+	if (t->env->is_own_address(t->env->arg, local))
+		peer_wanted_from(t, bound, local);
+	else if (t->env->source_address(t->env->arg, local, &ignored) == IKE_OK)
+		pass_through(t, local, remote);         /* behind us: we know the way back. Of what we know nothing, nothing leaves */
+}
+
+void tunnels_sa_expired(struct tunnels *t, uint32_t reqid, uint64_t now_ms)
 {
 	struct peer *p = peer_by_reqid(t, reqid);
 
 	see(t, now_ms);
-	if (!p || !p->keys || p->state == TUNNEL_DRAINING)
-		return;
-	/* The kernel may have asked just before the SA that it has now was there. */
-	if (p->state == TUNNEL_PROTECTED && !peer_lost_sa(t, p))
-		return;
-	peer_acquired(t, p);
+	if (p)
+		on_wanted(t, p);
+}
+
+void tunnels_own_address(struct tunnels *t, const struct ip_addr *address, uint64_t now_ms)
+{
+	see(t, now_ms);
+	passes_check(t, address);
 }
 
 /* Time ------------------------------------------------------------------------------------------------------------ */
@@ -269,15 +302,18 @@ void tunnels_tick(struct tunnels *t, uint64_t now_ms)
 		request_due(t, request_of_timer(timer));
 	while ((timer = timers_first(&t->peer_timers)) != NULL && timer->due_ms <= t->now_ms)
 		peer_due(t, peer_of_timer(timer));
+	passes_due(t);
 	attempts_start_queued(t);
 }
 
 uint64_t tunnels_deadline_ms(const struct tunnels *t)
 {
 	const struct timer *r = timers_first(&t->request_timers), *p = timers_first(&t->peer_timers);
-	uint64_t request_ms = r ? r->due_ms : UINT64_MAX, peer_ms = p ? p->due_ms : UINT64_MAX;
+	uint64_t due_ms = t->passes_again_ms;
 
-	return request_ms < peer_ms ? request_ms : peer_ms;
+	if (r && r->due_ms < due_ms)
+		due_ms = r->due_ms;
+	return p && p->due_ms < due_ms ? p->due_ms : due_ms;
 }
 
 /* By hand --------------------------------------------------------------------------------------------------------- */
@@ -389,7 +425,7 @@ static void verdict_of(const struct request *r, struct tunnel_output *out)
 }
 
 /* What p has to say next; false when there is nothing left. */
-static bool peer_output(struct peer *p, struct tunnel_output *out)
+static bool peer_output(struct tunnels *t, struct peer *p, struct tunnel_output *out)
 {
 	if (p->tell_down) {
 		out->kind = TUNNEL_DOWN;
@@ -404,6 +440,10 @@ static bool peer_output(struct peer *p, struct tunnel_output *out)
 	out->kind = TUNNEL_KERNEL;
 	out->id = p->reqid;
 	out->kernel.op = KERNEL_UNPROTECT;
+	/* Also for one that was never bound: the attempt that put the shield there may have come too late for it. */
+	out->kernel.shield = peer_is_last(t, p);
+	if (out->kernel.shield)
+		passes_end(t, &p->remote);
 	out->kernel.reqid = p->reqid;
 	out->kernel.local = p->local;
 	out->kernel.remote = p->remote;
@@ -421,13 +461,17 @@ bool tunnels_next_output(struct tunnels *t, struct tunnel_output *out)
 	}
 	/* The resolver forgets first; only then is it told anything new. */
 	while ((p = t->out_first) != NULL) {
-		if (peer_output(p, out))
+		if (peer_output(t, p, out))
 			return true;
 		t->out_first = p->next_out;
 		if (!t->out_first)
 			t->out_tail = &t->out_first;
 		p->out_queued = false;
 		p->next_out = NULL;
+	}
+	if (pass_output(t, &out->kernel, &out->id)) {
+		out->kind = TUNNEL_KERNEL;
+		return true;
 	}
 	t->given = t->ready_first;
 	if (!t->given)

@@ -3,11 +3,12 @@
  *	whole --seeds 200                  seeds 1 to 200
  *	whole --from 17 --seeds 1 -v       one of them again, with its story
  *
- * Hosts reboot, lose packets, hold the wrong key; names come and go; the operator takes tunnels down. The promises of
- * the design are looked at from outside, where the kernel and the resolver stand:
+ * Hosts reboot, lose packets, hold the wrong key; names come and go; the operator takes tunnels down; the client has two
+ * addresses and uses both. The promises of the design are looked at from outside, where the kernel and the resolver stand:
  *  - each request has one verdict, by its deadline;
  *  - an address is allowed only while the kernel holds a policy and an SA for it;
- *  - from then on until that answer has expired the policy is never absent, but for the operator's word;
+ *  - from then on until that answer has expired no packet from either address would pass in clear, but for the
+ *    operator's word;
  *  - a host that cannot prove its key never gets a policy;
  *  - in the end nothing is left.
  */
@@ -24,6 +25,7 @@
 enum {
 	CLIENT,
 	HOSTS = 4,
+	OWN_MAX = 2,
 	PAIRS_MAX = 256,
 	POLICIES_MAX = 64,
 	REQUESTS_MAX = 512,
@@ -33,7 +35,8 @@ enum {
 
 struct host {
 	unsigned number;
-	struct ip_addr addr;
+	struct ip_addr addr;            /* from which it would send */
+	struct ip_addr own[OWN_MAX];
 	struct ike *ike;
 	struct tunnels *tunnels;
 	struct privkey *key;
@@ -45,10 +48,11 @@ struct host {
 	} pair[PAIRS_MAX];
 	struct {
 		bool used;
-		struct ip_addr remote;
-		uint32_t reqid;
+		struct ip_addr local, remote;   /* local: IP_NONE in a shield */
 	} policy[POLICIES_MAX];
 };
+
+static const struct ip_addr every_local;
 
 struct datagram {
 	struct datagram *next;
@@ -62,6 +66,7 @@ struct datagram {
 struct request {
 	bool waits;
 	unsigned host;
+	struct ip_addr from;            /* our address when it was asked */
 	uint64_t due_ms;
 };
 
@@ -128,48 +133,86 @@ static int find_pair(const struct host *h, uint32_t spi_in)
 	return -1;
 }
 
-static int find_policy(const struct host *h, const struct ip_addr *remote)
+static int find_policy(const struct host *h, const struct ip_addr *local, const struct ip_addr *remote)
 {
 	for (int i = 0; i < POLICIES_MAX; i++) {
-		if (h->policy[i].used && ip_equal(&h->policy[i].remote, remote))
+		if (h->policy[i].used && ip_equal(&h->policy[i].local, local) &&
+		    ip_equal(&h->policy[i].remote, remote))
 			return i;
 	}
 	return -1;
 }
 
-/* The newest pair for this address, as the kernel would choose it; -1 = none. */
-static int pair_to(const struct host *h, const struct ip_addr *remote)
+/* Would a packet from local, an address of ours, pass in clear? */
+static bool in_clear(const struct host *h, const struct ip_addr *local, const struct ip_addr *remote)
+{
+	return find_policy(h, local, remote) < 0 && find_policy(h, &every_local, remote) < 0;
+}
+
+/* The newest pair for these addresses, as the kernel would choose it; -1 = none. */
+static int pair_to(const struct host *h, const struct ip_addr *local, const struct ip_addr *remote)
 {
 	for (int i = PAIRS_MAX - 1; i >= 0; i--) {
-		if (h->pair[i].used && ip_equal(&h->pair[i].asked.remote, remote))
+		if (h->pair[i].used && ip_equal(&h->pair[i].asked.local, local) &&
+		    ip_equal(&h->pair[i].asked.remote, remote))
 			return i;
 	}
 	return -1;
+}
+
+static bool is_own_address(const struct host *h, const struct ip_addr *a)
+{
+	for (unsigned i = 0; i < OWN_MAX; i++) {
+		if (ip_equal(&h->own[i], a))
+			return true;
+	}
+	return false;
 }
 
 static struct host *host_of(struct whole *w, const struct ip_addr *a)
 {
 	for (unsigned i = 0; i < HOSTS; i++) {
-		if (ip_equal(&w->host[i].addr, a))
+		if (is_own_address(&w->host[i], a))
 			return &w->host[i];
 	}
 	return NULL;
 }
 
+static void add_policy(struct whole *w, struct host *h, const struct ip_addr *local, const struct ip_addr *remote)
+{
+	int i = 0;
+
+	if (find_policy(h, local, remote) >= 0)
+		return;
+	while (i < POLICIES_MAX && h->policy[i].used)
+		i++;
+	if (i == POLICIES_MAX) {
+		broken(w, "the kernel is full");
+		return;
+	}
+	h->policy[i].used = true;
+	h->policy[i].local = *local;
+	h->policy[i].remote = *remote;
+}
+
+static void remove_policy(struct host *h, const struct ip_addr *local, const struct ip_addr *remote)
+{
+	int i = find_policy(h, local, remote);
+
+	if (i >= 0)
+		h->policy[i].used = false;
+}
+
 static void protect(struct whole *w, struct host *h, const struct kernel_request *k)
 {
-	int pair = 0, policy = find_policy(h, &k->remote);
+	int pair = 0;
 	const struct host *peer = host_of(w, &k->remote);
 
 	if (h->number == CLIENT && peer && peer->impostor)
 		broken(w, "a host with the wrong key has a policy");
 	while (pair < PAIRS_MAX && h->pair[pair].used)
 		pair++;
-	for (int i = 0; policy < 0 && i < POLICIES_MAX; i++) {
-		if (!h->policy[i].used)
-			policy = i;
-	}
-	if (pair == PAIRS_MAX || policy < 0 || find_pair(h, k->spi_in) >= 0) {
+	if (pair == PAIRS_MAX || find_pair(h, k->spi_in) >= 0) {
 		broken(w, "the kernel is full, or an SPI is used twice");
 		return;
 	}
@@ -177,23 +220,23 @@ static void protect(struct whole *w, struct host *h, const struct kernel_request
 	h->pair[pair].used = true;
 	h->pair[pair].asked = *k;
 	h->pair[pair].last_in_ms = h->pair[pair].last_out_ms = w->now_ms;
-	h->policy[policy].used = true;
-	h->policy[policy].remote = k->remote;
-	h->policy[policy].reqid = k->reqid;
+	add_policy(w, h, &k->local, &k->remote);
+	if (k->shield)
+		add_policy(w, h, &every_local, &k->remote);
 }
 
 static void unprotect(struct whole *w, struct host *h, const struct kernel_request *k)
 {
-	int policy = find_policy(h, &k->remote);
 	const struct host *peer = host_of(w, &k->remote);
 
 	for (unsigned i = 0; i < PAIRS_MAX; i++) {
 		if (h->pair[i].asked.reqid == k->reqid)
 			h->pair[i].used = false;
 	}
-	if (policy >= 0)
-		h->policy[policy].used = false;
-	if (h->number == CLIENT && peer && !w->stopping &&
+	remove_policy(h, &k->local, &k->remote);
+	if (k->shield)
+		remove_policy(h, &every_local, &k->remote);
+	if (h->number == CLIENT && peer && !w->stopping && k->shield &&
 	    w->now_ms < w->answer_expires_ms[peer->number])
 		broken(w, "the policy of host %u goes %llu ms before its answer expires",
 		       peer->number,
@@ -248,7 +291,7 @@ static enum ike_err source_address(void *arg, const struct ip_addr *remote, stru
 
 static bool is_own(void *arg, const struct ip_addr *a)
 {
-	return ip_equal(a, &((struct env_arg *)arg)->h->addr);
+	return is_own_address(((struct env_arg *)arg)->h, a);
 }
 
 static enum ike_err traffic(void *arg, uint32_t reqid, uint32_t spi_in, uint32_t spi_out,
@@ -315,8 +358,9 @@ static void take_verdict(struct whole *w, const struct tunnel_output *o)
 		return;
 	}
 	w->allowed++;
-	if (find_policy(&w->host[CLIENT], &named->addr) < 0 ||
-	    pair_to(&w->host[CLIENT], &named->addr) < 0)
+	if (pair_to(&w->host[CLIENT], &r->from, &named->addr) < 0 ||
+	    find_policy(&w->host[CLIENT], &r->from, &named->addr) < 0 ||
+	    find_policy(&w->host[CLIENT], &every_local, &named->addr) < 0)
 		broken(w, "host %u is allowed without protection", r->host);
 	if (expires > w->answer_expires_ms[r->host])
 		w->answer_expires_ms[r->host] = expires;
@@ -476,6 +520,7 @@ static void ask(struct whole *w, unsigned host)
 	q.keys[0] = wr_span(&written[published]);
 	w->request[w->n_requests] = (struct request){ .waits = true,
 						      .host = host,
+						      .from = w->host[CLIENT].addr,
 						      .due_ms = w->now_ms + DEADLINE_MS + 10 };
 	if (tunnels_request(w->host[CLIENT].tunnels, 1, w->n_requests, &q, w->now_ms) != IKE_OK)
 		broken(w, "a request was not taken");
@@ -487,12 +532,13 @@ static void ask(struct whole *w, unsigned host)
 static void use(struct whole *w, unsigned host)
 {
 	struct host *c = &w->host[CLIENT], *h = &w->host[host];
-	int policy = find_policy(c, &h->addr), pair = pair_to(c, &h->addr), theirs;
+	const struct ip_addr *from = &c->own[chance(w, OWN_MAX)];
+	int pair = pair_to(c, from, &h->addr), theirs;
 
-	if (policy < 0)
+	if (in_clear(c, from, &h->addr))
 		return;
 	if (pair < 0) {
-		tunnels_acquire(c->tunnels, c->policy[policy].reqid, w->now_ms);
+		tunnels_acquire(c->tunnels, from, &h->addr, w->now_ms);
 		pump(w, c);
 		return;
 	}
@@ -529,6 +575,7 @@ static void happen(struct whole *w)
 		break;
 	case 2:
 		w->bad_wire = !w->bad_wire;
+		w->host[CLIENT].addr = w->host[CLIENT].own[chance(w, OWN_MAX)];
 		break;
 	case 3:
 		if (chance(w, 3) == 0) {
@@ -548,9 +595,11 @@ static void happen(struct whole *w)
 		break;
 	}
 	for (unsigned i = 1; i < HOSTS; i++) {
-		if (w->now_ms < w->answer_expires_ms[i] &&
-		    find_policy(&w->host[CLIENT], &w->host[i].addr) < 0)
-			broken(w, "packets to host %u would go in clear", i);
+		for (unsigned own = 0; own < OWN_MAX; own++) {
+			if (w->now_ms < w->answer_expires_ms[i] &&
+			    in_clear(&w->host[CLIENT], &w->host[CLIENT].own[own], &w->host[i].addr))
+				broken(w, "packets to host %u would go in clear from address %u of ours", i, own);
+		}
 	}
 }
 
@@ -597,10 +646,13 @@ static bool run(uint64_t seed, bool verbose, unsigned *allowed, unsigned *refuse
 		w.host[i].number = i;
 		w.host[i].addr = (struct ip_addr){ .family = IP_V4,
 						   .b = { 203, 0, 113, (uint8_t)(10 + i) } };
+		for (unsigned own = 0; own < OWN_MAX; own++)
+			w.host[i].own[own] = w.host[i].addr;
 		w.host[i].key = sim_privkey(keys[i]);
 		w.host[i].impostor = i == HOSTS - 1;
 		boot(&w, &w.host[i]);
 	}
+	w.host[CLIENT].own[1].b[3] = 99;
 	while (w.now_ms < LIFE_MS && w.broken[0] == '\0') {
 		happen(&w);
 		run_until(&w, w.now_ms + chance(&w, 4000));

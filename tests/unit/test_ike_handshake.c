@@ -22,6 +22,9 @@ static void straight_path_takes_four_messages(void **state)
 	arrives(&w, SERVER, EXCH_IKE_AUTH, RESPONSE);
 	assert_up(&w, CLIENT, sa);
 	assert_int_equal(sim_sas(&w, SERVER), 1);
+	/* Whoever asked knows the host; whoever was asked knows a pair of addresses. */
+	assert_true(w.host[CLIENT].sas[0].asked.shield);
+	assert_false(w.host[SERVER].sas[0].asked.shield);
 	nothing_is_sent(&w);
 	at_rest(&w);
 }

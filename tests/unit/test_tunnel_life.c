@@ -5,6 +5,7 @@
 
 #define HOST "192.0.2.1"
 #define HOST2 "192.0.2.2"
+#define OUR "198.51.100.1"
 
 /* Healing ---------------------------------------------------------------------------------------------------------------- */
 
@@ -101,12 +102,10 @@ static void acquire_heals_what_nobody_asked_for(void **state)
 	core_closed(w, 1, REASON_TIMEOUT);
 	assert_int_equal(w->n_sas, 1);
 	advance(w, 5000);
-	tunnels_acquire(w->t, w->sas[0].reqid, w->now_ms);
-	advance(w, 0);
+	acquire(w, OUR, HOST);
 	assert_int_equal(w->n_sas, 2);
-	tunnels_acquire(w->t, w->sas[0].reqid, w->now_ms);      /* for each packet, until it is up */
-	tunnels_acquire(w->t, 0x6f00ffff, w->now_ms);           /* not ours any more */
-	advance(w, 0);
+	acquire(w, OUR, HOST);                  /* for each packet, until it is up */
+	acquire(w, OUR, HOST2);                 /* not bound any more */
 	assert_int_equal(w->n_sas, 2);
 	core_up(w, 2, 'A');
 	assert_int_equal(state_of(w, HOST), TUNNEL_PROTECTED);
@@ -124,8 +123,7 @@ static void packets_do_not_make_us_run_either(void **state)
 			core_up(w, w->n_sas, 'A');
 		else if (!w->sas[w->n_sas - 1].ended)
 			core_closed(w, w->n_sas, REASON_PEER_REFUSED);
-		tunnels_acquire(w->t, w->sas[0].reqid, w->now_ms);
-		take_outputs(w);
+		acquire(w, OUR, HOST);
 	}
 	assert_in_range(w->n_sas, 5, 25);
 }
@@ -135,8 +133,7 @@ static void late_acquire_does_not_end_the_new_sa(void **state)
 	struct world *w = *state;
 
 	protect(w, "www.example.org", HOST);
-	tunnels_acquire(w->t, w->sas[0].reqid, w->now_ms);
-	take_outputs(w);
+	acquire(w, OUR, HOST);
 	assert_false(w->sas[0].ended);
 	assert_int_equal(state_of(w, HOST), TUNNEL_PROTECTED);
 }
@@ -148,8 +145,7 @@ static void sa_that_the_kernel_lost_is_established_again(void **state)
 	protect(w, "www.example.org", HOST);
 	advance(w, 70000);
 	w->traffic_err = IKE_E_STATE;
-	tunnels_acquire(w->t, w->sas[0].reqid, w->now_ms);
-	take_outputs(w);
+	acquire(w, OUR, HOST);
 	assert_true(w->sas[0].ended);
 	assert_int_equal(state_of(w, HOST), TUNNEL_HEALING);
 	assert_int_equal(w->n_sas, 2);

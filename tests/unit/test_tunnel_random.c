@@ -269,8 +269,14 @@ static void step_kernel(struct schedule *s)
 		w->traffic_err = pick(s, 4) == 0 ? IKE_E_STATE : IKE_OK;
 		break;
 	default:
-		if (w->n_sas > 0)
-			tunnels_acquire(w->t, w->sas[pick(s, w->n_sas)].reqid, w->now_ms);
+		if (w->n_sas > 0) {
+			const struct ip_addr *remote = &w->sas[pick(s, w->n_sas)].path.remote.addr;
+			struct ip_addr from;
+
+			(void)!w->env.source_address(w, remote, &from);
+			from.b[3] ^= (uint8_t)pick(s, 2);       /* what is forwarded */
+			tunnels_acquire(w->t, &from, remote, w->now_ms);
+		}
 		take_outputs(w);
 		break;
 	}

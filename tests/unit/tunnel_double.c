@@ -161,19 +161,24 @@ ike_handle client_up(struct world *w, const char *address, uint32_t reqid)
 	return e.tunnel.sa;
 }
 
+#define OUR_V6 "2001:db8:ffff::1"
+
 /* The host --------------------------------------------------------------------------------------------------------- */
 
 static enum ike_err source_address(void *arg, const struct ip_addr *remote, struct ip_addr *local)
 {
 	const struct world *w = arg;
 
-	*local = remote->family == IP_V6 ? address_of("2001:db8:ffff::1") : w->local;
+	*local = remote->family == IP_V6 ? address_of(OUR_V6) : w->local;
 	return w->no_route ? IKE_E_REFUSED : IKE_OK;
 }
 
 static bool is_own_address(void *arg, const struct ip_addr *a)
 {
-	return ip_equal(a, &((const struct world *)arg)->local);
+	const struct world *w = arg;
+	struct ip_addr v6 = address_of(OUR_V6);
+
+	return ip_equal(a, &w->local) || ip_equal(a, &w->other) || ip_equal(a, &v6);
 }
 
 static enum ike_err traffic(void *arg, uint32_t reqid, uint32_t spi_in, uint32_t spi_out, const struct ip_addr *local,
@@ -221,9 +226,14 @@ static void see_output(struct world *w, const struct tunnel_output *out)
 		w->downs[w->n_downs++] = out->down;
 		break;
 	case TUNNEL_KERNEL:
-		w->order[n] = 'k';
-		assert_int_equal(out->kernel.op, KERNEL_UNPROTECT);
-		w->unprotects[w->n_unprotects++] = out->kernel;
+		if (out->kernel.op == KERNEL_UNPROTECT) {
+			w->order[n] = 'k';
+			w->unprotects[w->n_unprotects++] = out->kernel;
+		} else {
+			assert_true(out->kernel.op == KERNEL_PASS || out->kernel.op == KERNEL_UNPASS);
+			assert_true(w->n_passes < PASSES_SEEN_MAX);
+			w->passes[w->n_passes++] = out->kernel;
+		}
 		tunnels_kernel_done(w->t, out->id, w->kernel_err, w->now_ms);
 		break;
 	}
@@ -247,6 +257,15 @@ void take_outputs(struct world *w)
 			more = true;
 		}
 	} while (more);
+}
+
+void acquire(struct world *w, const char *local, const char *remote)
+{
+	const struct ip_addr from = address_of(local), to = address_of(remote);
+
+	tunnels_acquire(w->t, &from, &to, w->now_ms);
+	take_outputs(w);
+	advance(w, 0);
 }
 
 void advance(struct world *w, uint64_t ms)

@@ -7,7 +7,7 @@
 
 #include "tunnel/tunnel.h"
 
-enum { SAS_MAX = 256, SEEN_MAX = 512 };
+enum { SAS_MAX = 256, SEEN_MAX = 512, PASSES_SEEN_MAX = 4096 };
 
 /* One IKE SA of the core, as the layer asked for it; sas[n - 1] has the handle n. */
 struct double_sa {
@@ -46,13 +46,15 @@ struct world {
 	struct sa_traffic traffic;          /* of every SA */
 	enum ike_err traffic_err, kernel_err;
 	bool no_route;
-	struct ip_addr local;
+	struct ip_addr local;               /* from which we would send */
+	struct ip_addr other;               /* another one of ours; IP_NONE: none */
 
 	/* What came out, in order. */
 	struct seen_verdict verdicts[SEEN_MAX];
 	struct rp_down downs[SEEN_MAX];
 	struct kernel_request unprotects[SEEN_MAX];
-	unsigned n_verdicts, n_downs, n_unprotects;
+	struct kernel_request passes[PASSES_SEEN_MAX];      /* PASS and UNPASS; not in order[] */
+	unsigned n_verdicts, n_downs, n_unprotects, n_passes;
 	char order[SEEN_MAX];               /* 'v', 'd', 'k' */
 	char last_log[512];
 };
@@ -77,6 +79,9 @@ void core_closed(struct world *w, ike_handle sa, enum rp_reason reason);
 /* An anonymous client comes in, after tunnels_authorize() gave it this reqid; its handle. */
 ike_handle client_up(struct world *w, const char *address, uint32_t reqid);
 enum rp_reason authorize(struct world *w, const char *address, uint32_t *reqid);
+
+/* The kernel has a packet from local to remote, and no SA for it. */
+void acquire(struct world *w, const char *local, const char *remote);
 
 /* Let time pass, with every deadline at its own time. */
 void advance(struct world *w, uint64_t ms);
