@@ -34,7 +34,7 @@ static void do_authorize(struct bridge *b, const struct ike_output *out)
 	enum rp_reason refuse =
 		tunnels_authorize(b->tunnels, &out->u.authorize.path, &reqid, loop_now_ms());
 
-	ike_authorized(b->ike, out->id, refuse, reqid, loop_now_ms());
+	ike_authorized(b->ike, out->id, refuse, NULL, reqid, loop_now_ms());
 }
 
 /* The request holds keys: it is wiped here, as soon as the kernel has them. */

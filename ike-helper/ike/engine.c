@@ -26,7 +26,7 @@ enum ike_err ike_new(const struct ike_config *config, const struct rng *rng, con
 	ike->config = *config;
 	ike->rng = rng;
 	ike->log = log;
-	ike->errors_left = ERRORS_BURST;
+	ike->errors.left = ike->refusals.left = BUCKET_BURST;
 	if (!ike->config.sas_max)
 		ike->config.sas_max = SAS_MAX;
 	if (!ike->config.half_open_max)
@@ -82,6 +82,20 @@ const struct ike_stats *ike_stats(const struct ike *ike)
 struct ike_load ike_load(const struct ike *ike)
 {
 	return ike->load;
+}
+
+bool bucket_take(struct bucket *b, uint64_t now_ms)
+{
+	uint64_t more = (now_ms - b->since_ms) * BUCKET_PER_S / 1000;
+
+	if (more > 0) {
+		b->left = more < BUCKET_BURST - b->left ? b->left + (unsigned)more : BUCKET_BURST;
+		b->since_ms = now_ms;
+	}
+	if (b->left == 0)
+		return false;
+	b->left--;
+	return true;
 }
 
 uint64_t engine_enter(struct ike *ike, uint64_t now_ms)
@@ -169,10 +183,21 @@ void engine_new_esp_spi(struct ike_sa *sa)
 	table_insert(&ike->by_esp, &sa->by_esp, sa->spi_in);
 }
 
+void engine_has_said_name(struct ike_sa *sa)
+{
+	if (!sa->said_name)
+		sa->ike->said_name++;
+	sa->said_name = true;
+}
+
 bool engine_is_first_contact(const struct ike_sa *sa)
 {
 	const struct table_link *link;
 
+	/* It ends what the peer has between the two names, whatever the addresses: a host of two addresses, or of two names,
+	 * would end our other SA with it. */
+	if (sa->said_name && sa->ike->said_name > 1)
+		return false;
 	for (link = table_first(&sa->ike->by_peer, sa->by_peer.hash); link;
 	     link = table_next(link)) {
 		const struct ike_sa *other = SA_OF(link, by_peer);
@@ -227,6 +252,7 @@ static void leave_tables(struct ike_sa *sa)
 	table_remove(&ike->by_init, &sa->by_init);
 	table_remove(&ike->by_peer, &sa->by_peer);
 	timer_set(&ike->timers, &sa->timer, NEVER_MS);
+	ike->said_name -= sa->said_name;
 	ike->load.sas--;
 }
 
@@ -284,11 +310,12 @@ struct ike_sa *engine_by_handle(const struct ike *ike, ike_handle handle)
 const char *engine_label(const struct ike_sa *sa, char to[SA_LABEL_MAX])
 {
 	char endpoint[IP_ENDPOINT_TEXT_MAX], name[DNSNAME_TEXT_MAX];
-	bool named = sa->hs && sa->hs->name.n > 0;
+	const struct dnsname *whose = sa->claim ? &sa->claim->name : sa->hs ? &sa->hs->name : NULL;
+	bool named = whose && whose->n > 0;
 
 	ip_endpoint_text(&sa->path.remote, endpoint);
 	if (named)
-		dnsname_text(&sa->hs->name, name);
+		dnsname_text(whose, name);
 	snprintf(to, SA_LABEL_MAX, "%s%s%.100s%s", endpoint, named ? " (" : "", named ? name : "",
 		 named ? ")" : "");
 	return to;
@@ -298,8 +325,10 @@ const char *engine_label(const struct ike_sa *sa, char to[SA_LABEL_MAX])
 static void announce_end(struct ike_sa *sa)
 {
 	struct ike *ike = sa->ike;
-	/* Strangers that fail before they are let in must not fill the log. */
-	enum log_level level = sa->owes_end ? LOG_LEVEL_INFO : LOG_LEVEL_DEBUG;
+	/* Strangers that fail before they are let in must not fill the log; one that gives a name is somebody's host, whose
+	 * owner will look for the reason. */
+	bool shown = sa->owes_end || (sa->claim && bucket_take(&ike->refusals, ike->now_ms));
+	enum log_level level = shown ? LOG_LEVEL_INFO : LOG_LEVEL_DEBUG;
 	char label[SA_LABEL_MAX], why[IKE_DETAIL_MAX + 128];
 
 	if (sa->child_installed)
@@ -449,6 +478,8 @@ enum ike_err ike_initiate(struct ike *ike, const struct ike_initiate *how, uint6
 	enum ike_err err;
 
 	*out = 0;
+	if (how->identify && ike->config.identity.n == 0)
+		return IKE_E_CONFIG;
 	err = engine_add(ike, true, &how->path, &sa);
 	if (err != IKE_OK)
 		return err;
@@ -458,6 +489,7 @@ enum ike_err ike_initiate(struct ike *ike, const struct ike_initiate *how, uint6
 	sa->owes_end = true;
 	sa->hs->path_500 = how->path;
 	sa->hs->name = how->name;
+	sa->hs->identify = how->identify;
 	sa->hs->keys = keyset_ref(how->keys);
 	ike->stats.initiated++;
 	*out = sa->handle;
@@ -534,12 +566,13 @@ void ike_signed(struct ike *ike, uint64_t id, enum ike_err result, uint8_t metho
 	complete(ike, id, &s);
 }
 
-void ike_authorized(struct ike *ike, uint64_t id, enum rp_reason refuse, uint32_t reqid,
-		    uint64_t now_ms)
+void ike_authorized(struct ike *ike, uint64_t id, enum rp_reason refuse, struct keyset *keys,
+		    uint32_t reqid, uint64_t now_ms)
 {
 	struct stimulus s = { .on = ON_AUTHORIZED,
 			      .now_ms = engine_enter(ike, now_ms),
 			      .reason = refuse,
+			      .keys = keys,
 			      .reqid = reqid };
 
 	complete(ike, id, &s);
@@ -590,11 +623,13 @@ static void ask_output(struct ike_sa *sa, enum out_slot_kind kind, struct ike_ou
 		out->kind = OUT_AUTHORIZE;
 		out->u.authorize.path = sa->path;
 		out->u.authorize.asked_name = hs->name;
+		if (sa->claim)
+			out->u.authorize.claimed = sa->claim->name;
 	} else if (kind == SLOT_SIGN) {
 		out->kind = OUT_SIGN;
 		out->u.sign.hashes = hs->peer_hashes;
-		out->u.sign.parts[0] = packet_span(hs->message_r);
-		out->u.sign.parts[1] = sa_nonce_i(sa);
+		out->u.sign.parts[0] = packet_span(sa->initiator ? hs->message_i : hs->message_r);
+		out->u.sign.parts[1] = sa->initiator ? sa_nonce_r(sa) : sa_nonce_i(sa);
 		out->u.sign.parts[2] = secret_span(&hs->maced_id);
 		out->u.sign.parts[3] = sa_int_auth(sa);
 	} else {
@@ -608,8 +643,14 @@ static void event_output(struct ike_sa *sa, enum ike_event_kind kind, struct ike
 	out->kind = OUT_EVENT;
 	out->u.event.kind = kind;
 	sa_tunnel(sa, &out->u.event.tunnel);
-	if (kind == EV_ESTABLISHED)
+	if (kind == EV_ESTABLISHED) {
+		if (sa->claim) {
+			out->u.event.tunnel.peer_name = &sa->claim->name;
+			out->u.event.tunnel.peer_keys = sa->claim->keys;
+		}
 		return;
+	}
+	/* No views: with its last event the SA is freed. */
 	out->u.event.reason = sa->reason;
 	memcpy(out->u.event.detail, sa->detail, sizeof out->u.event.detail);
 }

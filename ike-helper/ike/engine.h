@@ -14,9 +14,18 @@ enum {
 	LINGER_MS = 10000,          /* how long the last answer is repeated */
 	LIVENESS_MS = 20000,        /* how long we ask whether the peer still lives */
 	INNER_MAX = 4096,           /* payloads of one message of ours, before sealing */
-	ERRORS_BURST = 20,          /* answers to messages that belong to no SA: at once ... */
-	ERRORS_PER_S = 10,          /* ... and in the long run */
+	BUCKET_BURST = 20,          /* of what strangers can make us say: at once ... */
+	BUCKET_PER_S = 10,          /* ... and in the long run */
 };
+
+/* A token bucket. */
+struct bucket {
+	uint64_t since_ms;
+	unsigned left;
+};
+
+/* Is there one left? */
+bool bucket_take(struct bucket *b, uint64_t now_ms);
 
 struct ike {
 	struct ike_config config;
@@ -31,10 +40,11 @@ struct ike {
 	struct packet *lent;            /* whose bytes the caller looks at */
 	struct ike_sa *all;
 	ike_handle last_handle;
+	unsigned said_name;             /* SAs in which we have said our name as initiator */
 	struct ike_load load;
 	struct cookie_jar cookies;
-	uint64_t errors_since_ms;       /* token bucket for unprotected error answers */
-	unsigned errors_left;
+	struct bucket errors;           /* unprotected error answers */
+	struct bucket refusals;         /* log lines about peers that were not let in */
 	struct ike_stats stats;
 	uint8_t inner[INNER_MAX];       /* a message of ours is put together here */
 	uint8_t plain[MSG_MAX];         /* a message of the peer is decrypted into this */
@@ -54,7 +64,9 @@ struct ike_sa *engine_by_init(const struct ike *ike, const uint8_t spi_i[IKE_SPI
 			      const struct ip_path *path, struct span request);
 struct ike_sa *engine_by_handle(const struct ike *ike, ike_handle handle);
 struct ike_sa *engine_by_spi(const struct ike *ike, const uint8_t own_spi[IKE_SPI_LEN]);
-/* No other SA of ours goes to this peer's address. */
+/* It tells the peer our name from now on. */
+void engine_has_said_name(struct ike_sa *sa);
+/* No other SA of ours goes to this peer's address, and none to anybody in which we have said our name, if this one says it. */
 bool engine_is_first_contact(const struct ike_sa *sa);
 
 /* Move to a state, with what belongs to it: counters, the last event, the tables. A row's next

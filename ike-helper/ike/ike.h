@@ -14,7 +14,7 @@
  *	ike_initiate      SA_INIT sent; COOKIE and INVALID_KE_PAYLOAD make it go again with what the peer asked for
  *	SA_INIT answer    keys agreed; when both can, first IKE_INTERMEDIATE with ML-KEM-768, one
  *	                  round trip more (RFC 9242, RFC 9370); then IKE_AUTH { IDi=NULL, IDr=owner name, AUTH_NULL, SA, TSi, TSr } sent,
- *	                  in fragments if long
+ *	                  in fragments if long; or, where we say who we are, OUT_SIGN first, and IDi=FQDN, AUTH
  *	IKE_AUTH answer   signature checked against the key set from DNS; CHILD SA chosen; OUT_KERNEL PROTECT
  *	ike_done          EV_ESTABLISHED
  *
@@ -58,7 +58,8 @@ struct ike_config {
 	unsigned fragment_max;      /* largest IP datagram that we send, in bytes (RFC 7383 2.5.1); 0: 576 IPv4, 1280 IPv6 */
 	uint16_t natt_port;         /* our own UDP port for encapsulated traffic; 0: 4500 */
 	const struct kem *kem;      /* offer and accept ML-KEM-768 as additional key exchange; NULL: do neither */
-	struct dnsname identity;    /* responder: IDr that we send, FQDN; n = 0: our address */
+	struct dnsname identity;    /* our own name: IDr that we send as responder (n = 0: our address), and IDi to hosts that are to
+	                             * know who we are */
 };
 
 /* log and rng are borrowed for the life of the core. IKE_E_NOMEM. */
@@ -87,6 +88,8 @@ uint64_t ike_deadline_ms(const struct ike *ike);
 struct ike_initiate {
 	struct ip_path path;        /* from our address and IKE port to the peer's address and port 500 */
 	struct dnsname name;        /* sent as IDr, FQDN; n = 0: no IDr */
+	bool identify;              /* say who we are (config.identity), and sign: before the peer has proved anything, so that
+	                             * somebody who answers in its place learns it (RFC 7296 2.15) */
 	struct keyset *keys;        /* the core takes its own reference */
 	uint32_t reqid;             /* for the kernel, from our range */
 	uint64_t give_up_ms;        /* absolute: EV_FAILED REASON_TIMEOUT at this time at the latest */
@@ -94,7 +97,7 @@ struct ike_initiate {
 };
 
 /* Start to establish an IKE SA with one host-to-host CHILD SA. IKE_E_LIMIT: sas_max reached.
- * IKE_E_NOMEM. */
+ * IKE_E_CONFIG: asked to identify, without an identity. IKE_E_NOMEM. */
 IKE_CHECKED enum ike_err ike_initiate(struct ike *ike, const struct ike_initiate *how,
 				      uint64_t now_ms, ike_handle *out);
 
@@ -118,9 +121,10 @@ void ike_done(struct ike *ike, uint64_t id, enum ike_err result, uint64_t now_ms
 void ike_signed(struct ike *ike, uint64_t id, enum ike_err result, uint8_t method,
 		struct span auth_value, uint64_t now_ms);
 /* REASON_NONE lets the peer in, with this reqid; any other reason refuses it (and is not told to
- * the peer). */
-void ike_authorized(struct ike *ike, uint64_t id, enum rp_reason refuse, uint32_t reqid,
-		    uint64_t now_ms);
+ * the peer). keys: those that DNS publishes for the name that the peer claims (validated): it comes in only if it has signed
+ * with one of them. NULL for an anonymous peer. The core takes its own reference. */
+void ike_authorized(struct ike *ike, uint64_t id, enum rp_reason refuse, struct keyset *keys,
+		    uint32_t reqid, uint64_t now_ms);
 
 /* Out ------------------------------------------------------------------------------------------ */
 
@@ -136,9 +140,13 @@ struct ike_tunnel {
 	struct ike_suite ike_suite;
 	struct esp_suite esp_suite;
 	bool encapsulated;          /* ESP in UDP */
-	unsigned key_index;         /* which key of the set proved it; initiator only */
+	unsigned key_index;         /* which key of the set proved it */
 	uint8_t auth_method;        /* by which the peer authenticated */
 	uint8_t peer_id_type;       /* the ID that it returned: logged, not believed */
+	/* EV_ESTABLISHED: a peer that started, and has proved to hold key_index of the keys of this name; NULL for others. Views,
+	 * valid until the next call of any ike_ function. */
+	const struct dnsname *peer_name;
+	struct keyset *peer_keys;
 	uint16_t round_trip_ms;     /* of IKE_AUTH */
 };
 
@@ -182,6 +190,8 @@ struct ike_output {
 		struct {
 			struct ip_path path;
 			struct dnsname asked_name;  /* IDr of the request when it was an FQDN; n = 0 otherwise */
+			struct dnsname claimed;     /* who the peer says it is, with a signature that is still to be
+			                             * checked; n = 0: anonymous */
 		} authorize;
 		struct ike_event event;
 	} u;

@@ -12,20 +12,10 @@ static const uint8_t no_spi[IKE_SPI_LEN];
 
 static bool may_send_error(struct ike *ike)
 {
-	uint64_t more = (ike->now_ms - ike->errors_since_ms) * ERRORS_PER_S / 1000;
-
-	if (more > 0) {
-		ike->errors_left = more < ERRORS_BURST - ike->errors_left
-					   ? ike->errors_left + (unsigned)more
-					   : ERRORS_BURST;
-		ike->errors_since_ms = ike->now_ms;
-	}
-	if (ike->errors_left == 0) {
-		ike->stats.dropped_limit++;
-		return false;
-	}
-	ike->errors_left--;
-	return true;
+	if (bucket_take(&ike->errors, ike->now_ms))
+		return true;
+	ike->stats.dropped_limit++;
+	return false;
 }
 
 void engine_stateless_notify(struct ike *ike, const struct ike_hdr *request,

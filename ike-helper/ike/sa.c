@@ -10,8 +10,9 @@
 /* Which states may follow which. GONE may follow all. */
 static const uint32_t legal_next[ST_MAX] = {
 	[ST_NEW] = IN(ST_INIT_SENT) | IN(ST_INTERMEDIATE_DUE) | IN(ST_INIT_ANSWERED),
-	[ST_INIT_SENT] = IN(ST_INTERMEDIATE_SENT) | IN(ST_AUTH_SENT),
-	[ST_INTERMEDIATE_SENT] = IN(ST_AUTH_SENT) | IN(ST_LEAVING),
+	[ST_INIT_SENT] = IN(ST_INTERMEDIATE_SENT) | IN(ST_I_SIGNING) | IN(ST_AUTH_SENT),
+	[ST_INTERMEDIATE_SENT] = IN(ST_I_SIGNING) | IN(ST_AUTH_SENT) | IN(ST_LEAVING),
+	[ST_I_SIGNING] = IN(ST_AUTH_SENT),
 	[ST_AUTH_SENT] = IN(ST_I_INSTALLING) | IN(ST_INIT_SENT) | IN(ST_LEAVING),
 	[ST_I_INSTALLING] = IN(ST_UP) | IN(ST_LEAVING),
 	[ST_INTERMEDIATE_DUE] = IN(ST_INIT_ANSWERED) | IN(ST_LINGERING),
@@ -29,6 +30,7 @@ static const char *const state_texts[ST_MAX] = {
 	[ST_NEW] = "new",
 	[ST_INIT_SENT] = "init-sent",
 	[ST_INTERMEDIATE_SENT] = "intermediate-sent",
+	[ST_I_SIGNING] = "signing",
 	[ST_AUTH_SENT] = "auth-sent",
 	[ST_I_INSTALLING] = "installing",
 	[ST_INTERMEDIATE_DUE] = "intermediate-due",
@@ -155,6 +157,11 @@ void sa_end_handshake(struct ike_sa *sa)
 void sa_free(struct ike_sa *sa)
 {
 	sa_end_handshake(sa);
+	if (sa->claim) {
+		keyset_unref(sa->claim->keys);
+		secret_clear(&sa->claim->maced_id);
+		free(sa->claim);
+	}
 	window_clear(&sa->window);
 	frag_clear(&sa->frags[0]);
 	frag_clear(&sa->frags[1]);

@@ -27,6 +27,7 @@ enum sa_state {
 	/* we started: */
 	ST_INIT_SENT,               /* IKE_SA_INIT request is out */
 	ST_INTERMEDIATE_SENT,       /* keys agreed, IKE_INTERMEDIATE request is out */
+	ST_I_SIGNING,               /* keys agreed; waiting for ike_signed(), where we say who we are */
 	ST_AUTH_SENT,               /* keys agreed, IKE_AUTH request is out */
 	ST_I_INSTALLING,            /* the host proved its key; the kernel is asked */
 	/* the peer started: */
@@ -74,6 +75,7 @@ struct handshake {
 	uint8_t cookie[COOKIE_MAX], cookie_len;
 	uint8_t rounds;                 /* IKE_SA_INIT requests that the peer had us send anew */
 	bool without_name;              /* second try, without IDr */
+	bool identify;                  /* we say who we are, and sign */
 	enum rp_reason suspicion;       /* what an unauthenticated message says is wrong; REASON_NONE = nothing */
 	uint16_t suspicion_notify;
 	struct ip_path path_500;        /* where IKE_SA_INIT goes, should it start anew */
@@ -84,10 +86,22 @@ struct handshake {
 	uint16_t child_refused;         /* notify type with which the CHILD SA is refused; 0 = accepted */
 	struct secret ei_before, ai_before;     /* protected the IKE_INTERMEDIATE request; it may come again */
 	uint32_t auth_request_id;       /* message ID of the IKE_AUTH request, to be answered later */
+
+	/* Whoever signs. */
 	struct secret maced_id;         /* last part of the octets to be signed */
 	uint8_t auth_method;            /* with which ike_signed() has come back */
 	uint8_t *auth_value;            /* owned */
 	size_t auth_value_len;
+};
+
+/* A peer that started and says who it is. Until it has proved that: what it brought for it. */
+struct claim {
+	struct dnsname name;
+	struct keyset *keys;            /* what DNS publishes for the name; NULL until ike_authorized() */
+	struct secret maced_id;
+	uint8_t method;
+	size_t n;
+	uint8_t value[];                /* of its AUTH payload */
 };
 
 struct ike_sa {
@@ -97,6 +111,7 @@ struct ike_sa {
 	enum sa_state state;
 	bool initiator;
 	bool encapsulated;
+	bool said_name;                 /* we started, and told the peer who we are */
 	bool fragments;                 /* both announced IKEV2_FRAGMENTATION_SUPPORTED */
 	bool owes_end;                  /* an EV_FAILED or EV_CLOSED has to come */
 	bool was_up;                    /* it is to be EV_CLOSED */
@@ -118,6 +133,7 @@ struct ike_sa {
 	struct frag_in frags[2];         /* of the request and of the response that is being received */
 	uint8_t skf_reserved[2];         /* of their first fragments, see struct sealed_text */
 	struct handshake *hs;           /* NULL once it is over */
+	struct claim *claim;            /* NULL: a host that we asked for, or an anonymous peer */
 
 	uint64_t expire_ms;             /* give up, forget, or end; NEVER_MS */
 	uint64_t pending_id;            /* output that waits for its completion; 0 = none */

@@ -24,10 +24,10 @@ struct step {
 #define AUTH_R_PAYLOADS (P(PL_IDR) | P(PL_AUTH) | P(PL_SA) | P(PL_TSI) | P(PL_TSR))
 #define OVER (IN(ST_LEAVING) | IN(ST_LINGERING))
 /* Requests come too early here, or something else is being worked on. */
-#define NOT_LISTENING (IN(ST_INIT_SENT) | IN(ST_INTERMEDIATE_SENT) | IN(ST_AUTH_SENT) | IN(ST_I_INSTALLING) | \
+#define NOT_LISTENING (IN(ST_INIT_SENT) | IN(ST_INTERMEDIATE_SENT) | IN(ST_I_SIGNING) | IN(ST_AUTH_SENT) | IN(ST_I_INSTALLING) | \
 		       IN(ST_AUTHORIZING) | IN(ST_SIGNING) | IN(ST_R_INSTALLING))
 /* In the handshake, and the kernel is not working for us. */
-#define UNDER_WAY (IN(ST_INIT_SENT) | IN(ST_INTERMEDIATE_SENT) | IN(ST_AUTH_SENT) | IN(ST_INTERMEDIATE_DUE) | \
+#define UNDER_WAY (IN(ST_INIT_SENT) | IN(ST_INTERMEDIATE_SENT) | IN(ST_I_SIGNING) | IN(ST_AUTH_SENT) | IN(ST_INTERMEDIATE_DUE) | \
 		   IN(ST_INIT_ANSWERED) | IN(ST_AUTHORIZING) | IN(ST_SIGNING))
 
 /* The first row that fits is taken: what is special stands before what is general. A `next` that
@@ -43,18 +43,24 @@ static const struct step steps[] = {
 	"asked for another group: sent again with it" },
 { IN(ST_INIT_SENT), ON_REPLY, EXCH_IKE_SA_INIT, INIT_PAYLOADS, 0, answer_is_hybrid, init_answered_hybrid, ST_INTERMEDIATE_SENT,
 	"keys agreed, ML-KEM-768 public key sent" },
+{ IN(ST_INIT_SENT), ON_REPLY, EXCH_IKE_SA_INIT, INIT_PAYLOADS, 0, we_say_who_we_are, init_answered_to_sign, ST_I_SIGNING,
+	"keys agreed, signing" },
 { IN(ST_INIT_SENT), ON_REPLY, EXCH_IKE_SA_INIT, INIT_PAYLOADS, 0, NULL, init_answered, ST_AUTH_SENT,
 	"keys agreed, proving identity" },
 { IN(ST_INIT_SENT), ON_REPLY, EXCH_IKE_SA_INIT, P(PL_NOTIFY), 0, NULL, init_refused, ST_INIT_SENT,
 	"an error that anybody could have sent: noted" },
 
 /* We start: IKE_INTERMEDIATE. */
+{ IN(ST_INTERMEDIATE_SENT), ON_REPLY, EXCH_IKE_INTERMEDIATE, P(PL_KE), 0, we_say_who_we_are, intermediate_answered_to_sign, ST_I_SIGNING,
+	"ML-KEM-768 ciphertext came, signing" },
 { IN(ST_INTERMEDIATE_SENT), ON_REPLY, EXCH_IKE_INTERMEDIATE, P(PL_KE), 0, NULL, intermediate_answered, ST_AUTH_SENT,
 	"ML-KEM-768 ciphertext came, proving identity" },
 { IN(ST_INTERMEDIATE_SENT), ON_REPLY, EXCH_IKE_INTERMEDIATE, P(PL_NOTIFY), 0, NULL, intermediate_refused, ST_GONE,
 	"refused" },
 
 /* We start: IKE_AUTH. */
+{ IN(ST_I_SIGNING), ON_SIGNED, 0, 0, 0, NULL, auth_send_signed, ST_AUTH_SENT,
+	"signed, proving identity" },
 { IN(ST_AUTH_SENT), ON_REPLY, EXCH_IKE_AUTH, AUTH_R_PAYLOADS, 0, NULL, auth_answered, ST_I_INSTALLING,
 	"the host proved its key, installing" },
 { IN(ST_AUTH_SENT), ON_REPLY, EXCH_IKE_AUTH, P(PL_IDR) | P(PL_AUTH), 0, NULL, auth_answered_without_child, ST_LEAVING,
@@ -79,6 +85,8 @@ static const struct step steps[] = {
 /* The peer starts: IKE_AUTH. */
 { IN(ST_INIT_ANSWERED), ON_REQUEST, EXCH_IKE_AUTH, 0, 0, comes_from_elsewhere, wait_for_it, ST_MAX,
 	"from another address than IKE_SA_INIT: ignored" },
+{ IN(ST_INIT_ANSWERED), ON_REQUEST, EXCH_IKE_AUTH, AUTH_I_PAYLOADS, 0, peer_says_who_it_is, auth_claimed, ST_AUTHORIZING,
+	"a peer with a name and a signature: whose key is it?" },
 { IN(ST_INIT_ANSWERED), ON_REQUEST, EXCH_IKE_AUTH, AUTH_I_PAYLOADS, 0, child_is_refused, auth_requested_without_child, ST_SIGNING,
 	"anonymous peer; its CHILD SA is not acceptable" },
 { IN(ST_INIT_ANSWERED), ON_REQUEST, EXCH_IKE_AUTH, AUTH_I_PAYLOADS, 0, NULL, auth_requested, ST_AUTHORIZING,

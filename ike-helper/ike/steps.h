@@ -29,6 +29,7 @@ struct stimulus {
 	enum ike_err result;
 	enum rp_reason reason;
 	uint32_t reqid;
+	struct keyset *keys;            /* ON_AUTHORIZED: of the name that the peer claims; borrowed */
 	uint8_t auth_method;
 	struct span auth_value;
 };

@@ -21,6 +21,8 @@ QUESTION(cookie_is_usable);
 HANDLER(init_with_group);
 QUESTION(group_is_ours);
 QUESTION(answer_is_hybrid);
+QUESTION(we_say_who_we_are);
+HANDLER(init_answered_to_sign);
 HANDLER(init_answered);
 HANDLER(init_answered_hybrid);
 HANDLER(init_refused);
@@ -30,6 +32,7 @@ HANDLER(init_requested);
 
 /* x_intermediate.c: IKE_INTERMEDIATE, initiator */
 enum ike_err intermediate_send(struct ike_sa *sa, uint64_t now_ms);
+HANDLER(intermediate_answered_to_sign);
 HANDLER(intermediate_answered);
 HANDLER(intermediate_refused);
 /* responder */
@@ -38,6 +41,7 @@ HANDLER(intermediate_requested);
 /* x_auth.c: IKE_AUTH, initiator */
 enum ike_err auth_send(struct ike_sa *sa, uint64_t now_ms);
 uint16_t auth_error_in(const struct stimulus *s);   /* the first error notify; 0 = none */
+HANDLER(auth_send_signed);
 QUESTION(name_was_asked);
 HANDLER(auth_refused_name);
 HANDLER(auth_answered);
@@ -47,6 +51,8 @@ HANDLER(initiator_installed);
 
 /* x_auth_r.c: IKE_AUTH, responder */
 QUESTION(comes_from_elsewhere);
+QUESTION(peer_says_who_it_is);
+HANDLER(auth_claimed);
 QUESTION(child_is_refused);
 QUESTION(child_was_refused);
 HANDLER(auth_requested);

@@ -1,9 +1,11 @@
-/* IKE_AUTH (RFC 7296 1.2, 2.15, 2.17; RFC 7619; RFC 7427), initiator: we are nobody, the host
- * proves its key. */
+/* IKE_AUTH (RFC 7296 1.2, 2.15, 2.17; RFC 7619; RFC 7427), initiator: we are nobody, or sign for
+ * the name that we give; the host proves its key. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "ike/child.h"
 #include "ike/engine.h"
+#include "ike/proof.h"
 #include "ike/x.h"
 
 static void write_notify(struct msg_wr *m, uint16_t type)
@@ -11,19 +13,24 @@ static void write_notify(struct msg_wr *m, uint16_t type)
 	pl_notify_write(m, PROTO_NONE, span_of(NULL, 0), type, span_of(NULL, 0));
 }
 
-/* AUTH of method NULL over our IKE_SA_INIT message (RFC 7619 2.1). */
+/* AUTH of method NULL over our IKE_SA_INIT message (RFC 7619 2.1), or the signature that we have. */
 static enum ike_err write_auth(const struct ike_sa *sa, struct msg_wr *m)
 {
+	const struct handshake *hs = sa->hs;
 	struct secret maced_id = { 0 }, value = { 0 };
 	uint8_t id[4];
 	struct wr w = wr_over(id, sizeof id);
 	enum ike_err err;
 
+	if (hs->identify) {
+		pl_auth_write(m, hs->auth_method, span_of(hs->auth_value, hs->auth_value_len));
+		return IKE_OK;
+	}
 	pl_id_body(&w, ID_NULL, span_of(NULL, 0));
 	err = auth_maced_id(sa->suite.prf, &sa->keys.pi, wr_span(&w), &maced_id);
 	if (err == IKE_OK)
-		err = auth_null(sa->suite.prf, &sa->keys.pi, packet_span(sa->hs->message_i),
-				sa->hs->nonce_peer, &maced_id, sa_int_auth(sa), &value);
+		err = auth_null(sa->suite.prf, &sa->keys.pi, packet_span(hs->message_i),
+				hs->nonce_peer, &maced_id, sa_int_auth(sa), &value);
 	if (err == IKE_OK)
 		pl_auth_write(m, AUTH_NULL, secret_span(&value));
 	secret_clear(&maced_id);
@@ -41,10 +48,12 @@ enum ike_err auth_send(struct ike_sa *sa, uint64_t now_ms)
 	struct msg_wr m = engine_inner(sa->ike);
 	struct pl_selector tsi = ts_host(&sa->path.local.addr),
 			   tsr = ts_host(&sa->path.remote.addr);
+	struct own_id id;
 	struct offer offer;
 	enum ike_err err;
 
-	pl_id_write(&m, PL_IDI, ID_NULL, span_of(NULL, 0));
+	proof_own_id(sa, &id);
+	pl_id_write(&m, PL_IDI, id.type, id.value);
 	if (engine_is_first_contact(sa))
 		write_notify(&m, N_INITIAL_CONTACT);
 	if (asks_for_name(sa)) {
@@ -63,6 +72,16 @@ enum ike_err auth_send(struct ike_sa *sa, uint64_t now_ms)
 	pl_ts_write(&m, PL_TSI, &tsi, 1);
 	pl_ts_write(&m, PL_TSR, &tsr, 1);
 	return engine_request(sa, EXCH_IKE_AUTH, &m, now_ms);
+}
+
+HANDLER(auth_send_signed)
+{
+	enum ike_err err = proof_take(sa, s);
+
+	if (err != IKE_OK)
+		return err;
+	engine_has_said_name(sa);
+	return auth_send(sa, s->now_ms);
 }
 
 /* Refusals ------------------------------------------------------------------------------------- */
@@ -100,6 +119,9 @@ HANDLER(auth_refused_name)
 	frag_clear(&sa->frags[1]);
 	ike_keys_clear(&sa->keys);
 	sa_forget_intermediate(sa);
+	secret_clear(&hs->maced_id);
+	free(hs->auth_value);
+	hs->auth_value = NULL;
 	packet_unref(hs->message_r);
 	hs->message_r = NULL;
 	hs->nonce_peer = span_of(NULL, 0);
@@ -137,34 +159,10 @@ static enum ike_err leave(struct ike_sa *sa, enum ike_err err, uint16_t notify, 
 	return err;
 }
 
-static void blame_auth(struct ike_sa *sa, const struct pl_auth *auth, enum ike_err err)
-{
-	const char *how = err == IKE_E_AUTH          ? "does not verify"
-			  : err == IKE_E_UNSUPPORTED ? "is of a kind not accepted"
-						     : "is malformed";
-	unsigned n = keyset_count(sa->hs->keys);
-	struct ipseckey record;
-	struct pubkey *key;
-	char text[24];
-
-	keyset_at(sa->hs->keys, 0, &record);
-	if (n == 1 && pubkey_read(&record, &key, NULL) == IKE_OK) {
-		sa_blame(sa, REASON_AUTH_FAILED, "AUTH (%s) %s with the published key, %s",
-			 ike_auth_method_name(auth->method), how,
-			 pubkey_text(key, text, sizeof text));
-		pubkey_free(key);
-	}
-	sa_blame(sa, REASON_AUTH_FAILED, "AUTH (%s) %s with any of %u published keys",
-		 ike_auth_method_name(auth->method), how, n);
-}
-
-/* RFC 7296 2.15, responder: its IKE_SA_INIT message | Ni | prf(SK_pr, IDr'), and the IntAuth of
- * RFC 9242 behind it, by a key that DNS has told us. */
+/* The host proves a key that DNS has told us. Whatever identity it gives is logged, not believed. */
 static enum ike_err verify(struct ike_sa *sa, const struct stimulus *s)
 {
-	struct handshake *hs = sa->hs;
 	struct secret maced_id = { 0 };
-	struct span octets[4];
 	struct pl_auth auth;
 	struct pl_id id;
 	enum ike_err err;
@@ -177,23 +175,13 @@ static enum ike_err verify(struct ike_sa *sa, const struct stimulus *s)
 	err = auth_maced_id(sa->suite.prf, &sa->keys.pr, id.rest_of_id, &maced_id);
 	if (err != IKE_OK)
 		return leave(sa, err, 0, s->now_ms);
-	octets[0] = packet_span(hs->message_r);
-	octets[1] = sa_nonce_i(sa);
-	octets[2] = secret_span(&maced_id);
-	octets[3] = sa_int_auth(sa);
-	err = keyset_verify(hs->keys, auth.method, auth.value, octets, 4, &sa->key_index);
+	err = proof_check(sa, sa->hs->keys, &auth, &maced_id);
 	secret_clear(&maced_id);
-	if (err == IKE_OK) {
-		sa->peer_id_type = id.type;
-		sa->auth_method = auth.method;
-		return IKE_OK;
-	}
-	if (err == IKE_E_AUTH || err == IKE_E_UNSUPPORTED || err == IKE_E_SYNTAX) {
-		blame_auth(sa, &auth, err);
-		sa->ike->stats.auth_failed++;
-		err = IKE_E_AUTH;
-	}
-	return leave(sa, err, N_AUTHENTICATION_FAILED, s->now_ms);
+	if (err != IKE_OK)
+		return leave(sa, err, N_AUTHENTICATION_FAILED, s->now_ms);
+	sa->peer_id_type = id.type;
+	sa->auth_method = auth.method;
+	return IKE_OK;
 }
 
 static void answer_came(struct ike_sa *sa, uint64_t now_ms)

@@ -1,14 +1,15 @@
-/* IKE_AUTH (RFC 7296 1.2, 2.15, 2.17; RFC 7619; RFC 7427), responder: the peer is anybody, we
- * prove our key.
+/* IKE_AUTH (RFC 7296 1.2, 2.15, 2.17; RFC 7619; RFC 7427), responder: the peer is anybody, or a name
+ * whose key DNS knows; we prove our key.
  *
- * request -> may it? -> sign -> kernel -> response: the peer hears nothing before its packets
- * can be answered.
+ * request -> may it? -> is it who it says? -> sign -> kernel -> response: the peer hears nothing
+ * before its packets can be answered.
  */
 #include <stdlib.h>
 #include <string.h>
 
 #include "ike/child.h"
 #include "ike/engine.h"
+#include "ike/proof.h"
 #include "ike/x.h"
 
 static void write_notify(struct msg_wr *m, uint16_t type)
@@ -40,22 +41,6 @@ QUESTION(comes_from_elsewhere)
 	       !ip_equal(&s->path->local.addr, &sa->path.local.addr);
 }
 
-/* Our own identity, as the body of IDr. */
-static void own_id(const struct ike_sa *sa, uint8_t *type, char text[DNSNAME_TEXT_MAX],
-		   struct span *value)
-{
-	const struct dnsname *name = &sa->ike->config.identity;
-
-	if (name->n > 0) {
-		dnsname_text(name, text);
-		*type = ID_FQDN;
-		*value = span_of(text, strlen(text));
-		return;
-	}
-	*type = sa->path.local.addr.family == IP_V4 ? ID_IPV4_ADDR : ID_IPV6_ADDR;
-	*value = ip_bytes(&sa->path.local.addr);
-}
-
 /* IKE_OK: the peer sent a right AUTH of method NULL. That proves only that it is the one that
  * sent IKE_SA_INIT. */
 static enum ike_err verify_anonymous(struct ike_sa *sa, const struct stimulus *s)
@@ -70,12 +55,6 @@ static enum ike_err verify_anonymous(struct ike_sa *sa, const struct stimulus *s
 		err = pl_auth_read(msg_find(s->chain, PL_AUTH)->body, &auth);
 	if (err != IKE_OK)
 		return err;
-	if (auth.method != AUTH_NULL) {
-		sa_blame(sa, REASON_AUTH_FAILED,
-			 "peer authenticates by %s: only anonymous peers are let in",
-			 ike_auth_method_name(auth.method));
-		return IKE_E_AUTH;
-	}
 	err = auth_maced_id(sa->suite.prf, &sa->keys.pi, id.rest_of_id, &maced_id);
 	if (err == IKE_OK)
 		err = auth_null(sa->suite.prf, &sa->keys.pi, packet_span(sa->hs->message_i),
@@ -121,24 +100,64 @@ QUESTION(child_is_refused)
 	return judge_child(sa, s, &esp, &ts) != 0;
 }
 
+/* false: not a domain name. */
+static bool read_name(const struct pl_id *id, struct dnsname *out)
+{
+	char text[DNSNAME_TEXT_MAX];
+
+	out->n = 0;
+	if (id->type != ID_FQDN || id->value.n == 0 || id->value.n >= sizeof text ||
+	    memchr(id->value.p, 0, id->value.n))
+		return false;
+	memcpy(text, id->value.p, id->value.n);
+	text[id->value.n] = '\0';
+	return dnsname_from_text(text, out) == IKE_OK;
+}
+
 /* The name that the peer wants to talk to; a hint for the choice of a key, no more. */
 static void read_asked_name(struct handshake *hs, const struct msg_chain *chain)
 {
 	const struct msg_payload *payload = msg_find(chain, PL_IDR);
-	char text[DNSNAME_TEXT_MAX];
 	struct pl_id id;
 
 	hs->name.n = 0;
-	if (!payload || pl_id_read(payload->body, &id) != IKE_OK || id.type != ID_FQDN ||
-	    id.value.n == 0 || id.value.n >= sizeof text || memchr(id.value.p, 0, id.value.n))
-		return;
-	memcpy(text, id.value.p, id.value.n);
-	text[id.value.n] = '\0';
-	if (dnsname_from_text(text, &hs->name) != IKE_OK)
+	if (payload && pl_id_read(payload->body, &id) == IKE_OK && !read_name(&id, &hs->name))
 		hs->name.n = 0;
 }
 
-static enum ike_err take_request(struct ike_sa *sa, const struct stimulus *s)
+/* Keep who the peer says it is, and its proof. */
+static enum ike_err take_claim(struct ike_sa *sa, const struct stimulus *s)
+{
+	struct pl_auth auth;
+	struct pl_id id;
+	enum ike_err err;
+
+	err = pl_id_read(msg_find(s->chain, PL_IDI)->body, &id);
+	if (err == IKE_OK)
+		err = pl_auth_read(msg_find(s->chain, PL_AUTH)->body, &auth);
+	if (err != IKE_OK)
+		return err;
+	sa->peer_id_type = id.type;
+	sa->auth_method = auth.method;
+	sa->claim = calloc(1, sizeof *sa->claim + auth.value.n);
+	if (!sa->claim)
+		return IKE_E_NOMEM;
+	if (!read_name(&id, &sa->claim->name)) {
+		sa_blame(sa, REASON_AUTH_FAILED, "the peer signs for an identity that is not a domain name");
+		return IKE_E_AUTH;
+	}
+	if (auth.method == AUTH_PSK) {
+		sa_blame(sa, REASON_AUTH_FAILED, "the peer authenticates by %s", ike_auth_method_name(auth.method));
+		return IKE_E_AUTH;
+	}
+	sa->claim->method = auth.method;
+	sa->claim->n = auth.value.n;
+	memcpy(sa->claim->value, auth.value.p, auth.value.n);
+	return auth_maced_id(sa->suite.prf, &sa->keys.pi, id.rest_of_id, &sa->claim->maced_id);
+}
+
+static enum ike_err take_request(struct ike_sa *sa, const struct stimulus *s,
+				 enum ike_err (*take_identity)(struct ike_sa *sa, const struct stimulus *s))
 {
 	struct handshake *hs = sa->hs;
 	enum ike_err err;
@@ -147,7 +166,7 @@ static enum ike_err take_request(struct ike_sa *sa, const struct stimulus *s)
 	/* Behind a NAT the peer comes by another port now; and ours may be the one for NAT
 	 * traversal. */
 	sa->path = *s->path;
-	err = verify_anonymous(sa, s);
+	err = take_identity(sa, s);
 	if (err == IKE_E_AUTH)
 		sa->ike->stats.auth_failed++;
 	if (err != IKE_OK)
@@ -160,60 +179,86 @@ static enum ike_err take_request(struct ike_sa *sa, const struct stimulus *s)
 	return IKE_OK;
 }
 
-HANDLER(auth_requested)
+/* Anything but AUTH_NULL: then it is let in for who it says it is, or not at all. */
+QUESTION(peer_says_who_it_is)
 {
-	enum ike_err err = take_request(sa, s);
+	struct pl_auth auth;
+
+	(void)sa;
+	return pl_auth_read(msg_find(s->chain, PL_AUTH)->body, &auth) == IKE_OK && auth.method != AUTH_NULL;
+}
+
+HANDLER(auth_claimed)
+{
+	enum ike_err err = take_request(sa, s, take_claim);
 
 	if (err == IKE_OK)
 		engine_ask(sa, SLOT_AUTHORIZE);
 	return err;
 }
 
-/* The octets that our key signs: our IKE_SA_INIT message | Ni | prf(SK_pr, IDr) | IntAuth. All but
- * the third are kept as they are. */
-static enum ike_err ask_for_signature(struct ike_sa *sa)
+HANDLER(auth_requested)
 {
-	uint8_t body[4 + DNSNAME_TEXT_MAX], type;
-	char text[DNSNAME_TEXT_MAX];
-	struct wr w = wr_over(body, sizeof body);
-	struct span value;
-	enum ike_err err;
+	enum ike_err err = take_request(sa, s, verify_anonymous);
 
-	own_id(sa, &type, text, &value);
-	pl_id_body(&w, type, value);
-	err = auth_maced_id(sa->suite.prf, &sa->keys.pr, wr_span(&w), &sa->hs->maced_id);
 	if (err == IKE_OK)
-		engine_ask(sa, SLOT_SIGN);
+		engine_ask(sa, SLOT_AUTHORIZE);
 	return err;
 }
 
-HANDLER(auth_requested_without_child)
+static void blame_child(struct ike_sa *sa)
 {
-	enum ike_err err = take_request(sa, s);
-
-	if (err != IKE_OK)
-		return err;
 	sa_blame(sa,
 		 sa->hs->child_refused == N_TS_UNACCEPTABLE ? REASON_TS_UNACCEPTABLE
 							    : REASON_NO_PROPOSAL,
 		 "CHILD SA refused: %s", ike_notify_name(sa->hs->child_refused));
-	return ask_for_signature(sa);
+}
+
+HANDLER(auth_requested_without_child)
+{
+	enum ike_err err = take_request(sa, s, verify_anonymous);
+
+	if (err != IKE_OK)
+		return err;
+	blame_child(sa);
+	return proof_ask(sa);
 }
 
 /* The decisions -------------------------------------------------------------------------------- */
 
+/* The claim against the keys that DNS has for it. */
+static enum ike_err verify_claim(struct ike_sa *sa, struct keyset *keys)
+{
+	struct claim *claim = sa->claim;
+	const struct pl_auth auth = { .method = claim->method, .value = span_of(claim->value, claim->n) };
+	enum ike_err err;
+
+	if (!keys)
+		return IKE_E_AUTH;
+	err = proof_check(sa, keys, &auth, &claim->maced_id);
+	if (err == IKE_OK)
+		claim->keys = keyset_ref(keys);
+	return err;
+}
+
 HANDLER(auth_authorized)
 {
-	enum ike_err err;
+	enum ike_err err = IKE_OK;
 
 	if (s->reason != REASON_NONE) {
 		sa_dismiss(sa, s->reason);
 		return refuse(sa, sa->hs->auth_request_id, IKE_E_REFUSED, N_AUTHENTICATION_FAILED,
 			      s->now_ms);
 	}
-	sa->reqid = s->reqid;
-	sa->owes_end = true;
-	err = ask_for_signature(sa);
+	if (sa->claim)
+		err = verify_claim(sa, s->keys);
+	if (err == IKE_OK) {
+		sa->reqid = s->reqid;
+		sa->owes_end = true;
+		if (sa->hs->child_refused)
+			blame_child(sa);
+		err = proof_ask(sa);
+	}
 	return err == IKE_OK ? IKE_OK
 			     : refuse(sa, sa->hs->auth_request_id, err, N_AUTHENTICATION_FAILED,
 				      s->now_ms);
@@ -230,12 +275,10 @@ static enum ike_err respond(struct ike_sa *sa, uint16_t refusal, uint64_t now_ms
 {
 	struct handshake *hs = sa->hs;
 	struct msg_wr m = engine_inner(sa->ike);
-	char text[DNSNAME_TEXT_MAX];
-	struct span value;
-	uint8_t type;
+	struct own_id id;
 
-	own_id(sa, &type, text, &value);
-	pl_id_write(&m, PL_IDR, type, value);
+	proof_own_id(sa, &id);
+	pl_id_write(&m, PL_IDR, id.type, id.value);
 	pl_auth_write(&m, hs->auth_method, span_of(hs->auth_value, hs->auth_value_len));
 	if (refusal) {
 		write_notify(&m, refusal);
@@ -251,20 +294,11 @@ static enum ike_err respond(struct ike_sa *sa, uint16_t refusal, uint64_t now_ms
 
 static enum ike_err take_signature(struct ike_sa *sa, const struct stimulus *s)
 {
-	struct handshake *hs = sa->hs;
+	enum ike_err err = proof_take(sa, s);
 
-	if (s->result == IKE_OK && s->auth_value.n > 0)
-		hs->auth_value = malloc(s->auth_value.n);
-	if (!hs->auth_value) {
-		sa_blame(sa, REASON_INTERNAL, "signing with our key: %s",
-			 ike_err_text(s->result != IKE_OK ? s->result : IKE_E_NOMEM));
-		return refuse(sa, hs->auth_request_id, IKE_E_CRYPTO, N_AUTHENTICATION_FAILED,
-			      s->now_ms);
-	}
-	memcpy(hs->auth_value, s->auth_value.p, s->auth_value.n);
-	hs->auth_value_len = s->auth_value.n;
-	hs->auth_method = s->auth_method;
-	return IKE_OK;
+	return err == IKE_OK ? IKE_OK
+			     : refuse(sa, sa->hs->auth_request_id, err, N_AUTHENTICATION_FAILED,
+				      s->now_ms);
 }
 
 HANDLER(auth_signed)

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "ike/engine.h"
+#include "ike/proof.h"
 #include "ike/x.h"
 
 enum { INIT_MESSAGE_MAX = 2048 };
@@ -298,6 +299,12 @@ static enum ike_err judge_answer(struct ike_sa *sa, const struct stimulus *s,
 	return agree_on_keys(sa, suite, ke.public_value, s->hdr->spi_r, keys);
 }
 
+QUESTION(we_say_who_we_are)
+{
+	(void)s;
+	return sa->hs->identify;
+}
+
 static enum ike_err take_answer(struct ike_sa *sa, const struct stimulus *s)
 {
 	struct handshake *hs = sa->hs;
@@ -353,6 +360,13 @@ HANDLER(init_answered_hybrid)
 	enum ike_err err = take_answer(sa, s);
 
 	return err == IKE_OK ? intermediate_send(sa, s->now_ms) : err;
+}
+
+HANDLER(init_answered_to_sign)
+{
+	enum ike_err err = take_answer(sa, s);
+
+	return err == IKE_OK ? proof_ask(sa) : err;
 }
 
 /* Responder ------------------------------------------------------------------------------------ */

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "ike/engine.h"
+#include "ike/proof.h"
 #include "ike/x.h"
 
 /* IntAuth_i1 or IntAuth_r1 (RFC 9242 3.3.2): the headers of the message as if it were in one
@@ -94,7 +95,7 @@ enum ike_err intermediate_send(struct ike_sa *sa, uint64_t now_ms)
 	return err;
 }
 
-HANDLER(intermediate_answered)
+static enum ike_err take_ciphertext(struct ike_sa *sa, const struct stimulus *s)
 {
 	struct handshake *hs = sa->hs;
 	struct secret shared = { 0 };
@@ -112,7 +113,6 @@ HANDLER(intermediate_answered)
 	if (err == IKE_OK) {
 		window_request_over(&sa->window, true);
 		complete(sa, &keys, sa->window.next_request);
-		err = auth_send(sa, s->now_ms);
 	} else if (err == IKE_E_SYNTAX) {
 		/* The peer has other keys by now, it would not understand us. */
 		sa_blame(sa, REASON_PROTOCOL, "malformed key exchange in IKE_INTERMEDIATE");
@@ -120,6 +120,20 @@ HANDLER(intermediate_answered)
 	secret_clear(&shared);
 	ike_keys_clear(&keys);
 	return err;
+}
+
+HANDLER(intermediate_answered)
+{
+	enum ike_err err = take_ciphertext(sa, s);
+
+	return err == IKE_OK ? auth_send(sa, s->now_ms) : err;
+}
+
+HANDLER(intermediate_answered_to_sign)
+{
+	enum ike_err err = take_ciphertext(sa, s);
+
+	return err == IKE_OK ? proof_ask(sa) : err;
 }
 
 HANDLER(intermediate_refused)

@@ -25,12 +25,15 @@ enum hindrance {
 	CLIENT_KERNEL_FAILS,
 	SERVER_KERNEL_FAILS,
 	SERVER_SILENT,
+	WRONG_CLIENT_KEY,
+	CLIENT_UNKNOWN,
+	CLIENT_CANNOT_SIGN,
 	HINDRANCES,
 };
 
 static const char *const hindrance_texts[HINDRANCES] = {
 	"nothing in the way", "wrong key", "not let in", "server cannot sign", "client's kernel fails", "server's kernel fails",
-	"server silent",
+	"server silent", "client has another key than its name", "client's name has no key", "client cannot sign",
 };
 
 struct schedule {
@@ -40,7 +43,7 @@ struct schedule {
 	unsigned loss, copies, flips, replays, delay_ms;        /* per cent, and the longest delay */
 	unsigned forgeries_left;
 	uint64_t clean_at_ms;           /* from then on the wire is perfect */
-	bool cookies, clean;
+	bool cookies, clean, names;     /* names: the client says who it is */
 	bool hybrid;                    /* both can do the additional key exchange */
 	ike_handle attempt[ATTEMPTS_MAX];
 	unsigned attempts;
@@ -166,6 +169,9 @@ static void plan(struct schedule *s, uint64_t seed, bool verbose)
 	client.kem = chance(s, 60) ? &kem_double : NULL;
 	server.kem = chance(s, 60) ? &kem_double : NULL;
 	s->hybrid = client.kem && server.kem;
+	s->names = s->hindrance >= WRONG_CLIENT_KEY || chance(s, 30);
+	if (dnsname_from_text("client.example", &client.identity) != IKE_OK)
+		abort();
 
 	sim_init(&s->w, s->w.rng_state, family, &client, &server, s->server_key, verbose);
 	s->w.nat = nat;
@@ -178,13 +184,18 @@ static void plan(struct schedule *s, uint64_t seed, bool verbose)
 	s->w.host[SERVER].sign_fails = s->hindrance == CANNOT_SIGN;
 	s->w.host[CLIENT].kernel_fails = s->hindrance == CLIENT_KERNEL_FAILS ? 1000 : 0;
 	s->w.host[SERVER].kernel_fails = s->hindrance == SERVER_KERNEL_FAILS ? 1000 : 0;
+	if (s->names)
+		sim_identify(&s->w, KEY_P256,
+			     s->hindrance == WRONG_CLIENT_KEY ? KEY_ED25519_OTHER
+			     : s->hindrance == CLIENT_UNKNOWN ? KEY_MAX : KEY_P256);
+	s->w.host[CLIENT].sign_fails = s->hindrance == CLIENT_CANNOT_SIGN;
 	if (verbose)
 		printf("    %s; %s, key %d, loss %u%%, copies %u%%, replays %u%%, spoiled %u%%, "
-		       "delay up to %u ms, clean at %llu ms%s%s%s; %u attempts\n",
+		       "delay up to %u ms, clean at %llu ms%s%s%s%s; %u attempts\n",
 		       hindrance_texts[s->hindrance], family == IP_V6 ? "IPv6" : "IPv4",
 		       s->server_key, s->loss, s->copies, s->replays, s->flips, s->delay_ms,
 		       (unsigned long long)s->clean_at_ms, s->cookies ? ", cookies" : "",
-		       nat ? ", NAT" : "", s->hybrid ? ", hybrid" : "", s->attempts);
+		       nat ? ", NAT" : "", s->hybrid ? ", hybrid" : "", s->names ? ", client gives its name" : "", s->attempts);
 }
 
 static struct keyset *client_keys(struct schedule *s)
@@ -225,6 +236,12 @@ static void check_attempts(struct schedule *s)
 		if (s->hindrance == CLIENT_KERNEL_FAILS && end->last.reason != REASON_KERNEL)
 			sim_broken(&s->w, "the kernel's failure was called \"%s\"",
 				   rp_reason_text(end->last.reason));
+	}
+	for (i = 0; i < s->w.host[SERVER].n_ends; i++) {
+		const struct sim_end *end = &s->w.host[SERVER].ends[i];
+
+		if (end->ups > 0 && (end->peer_name.n > 0) != s->names)
+			sim_broken(&s->w, "the server takes a client for somebody else");
 	}
 	if (s->hindrance == NOTHING && sim_sas(&s->w, CLIENT) != s->attempts)
 		sim_broken(&s->w, "%u SAs in the client's kernel after %u attempts",

@@ -388,7 +388,7 @@ static void ike_output(struct whole *w, struct host *h, struct ike_output *o)
 		break;
 	case OUT_AUTHORIZE:
 		refuse = tunnels_authorize(h->tunnels, &o->u.authorize.path, &reqid, w->now_ms);
-		ike_authorized(h->ike, o->id, refuse, reqid, w->now_ms);
+		ike_authorized(h->ike, o->id, refuse, NULL, reqid, w->now_ms);
 		break;
 	case OUT_EVENT:
 		tunnels_ike_event(h->tunnels, &o->u.event, w->now_ms);

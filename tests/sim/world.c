@@ -363,6 +363,10 @@ static void take_event(struct sim_world *w, enum sim_side side, const struct ike
 		    : e->kind == EV_CLOSED && e->reason == REASON_NONE && e->detail[0] == '\0')
 		sim_broken(w, "an end without a reason");
 	end->last = *e;
+	if (e->tunnel.peer_name)
+		end->peer_name = *e->tunnel.peer_name;
+	end->last.tunnel.peer_name = NULL;      /* views */
+	end->last.tunnel.peer_keys = NULL;
 }
 
 /* Decisions ------------------------------------------------------------------------------------ */
@@ -387,7 +391,13 @@ static void take_authorize(struct sim_world *w, enum sim_side side, const struct
 
 	h->asked_to_authorize++;
 	h->asked_name = o->u.authorize.asked_name;
+	h->claimed = o->u.authorize.claimed;
 	p->reason = h->refuses;
+	if (h->claimed.n > 0) {
+		p->keys = h->known;
+		if (!h->known && p->reason == REASON_NONE)
+			p->reason = REASON_KEY_LOOKUP_FAILED;
+	}
 	p->reqid = KERNEL_REQID_BASE | ++h->last_reqid;
 }
 
@@ -427,7 +437,7 @@ static void complete(struct sim_world *w, enum sim_side side, struct sim_pending
 	else if (p->kind == OUT_SIGN)
 		ike_signed(ike, p->id, p->result, method, span_of(p->auth, p->auth_n), w->now_ms);
 	else
-		ike_authorized(ike, p->id, p->reason, p->reqid, w->now_ms);
+		ike_authorized(ike, p->id, p->reason, p->keys, p->reqid, w->now_ms);
 	take_outputs(w, side);
 }
 
@@ -543,8 +553,21 @@ void sim_clear(struct sim_world *w)
 		free(d);
 	ike_free(w->host[CLIENT].ike);
 	ike_free(w->host[SERVER].ike);
+	privkey_free(w->host[CLIENT].key);
 	privkey_free(w->host[SERVER].key);
+	keyset_unref(w->host[SERVER].known);
 	secret_wipe(w, sizeof *w);
+}
+
+void sim_identify(struct sim_world *w, enum sim_key key, enum sim_key known)
+{
+	struct sim_host *client = &w->host[CLIENT], *server = &w->host[SERVER];
+
+	client->identifies = true;
+	privkey_free(client->key);
+	client->key = sim_privkey(key);
+	keyset_unref(server->known);
+	server->known = known == KEY_MAX ? NULL : sim_keyset(&known, 1, &client->addr);
 }
 
 ike_handle sim_initiate(struct sim_world *w, struct keyset *keys, const char *name,
@@ -558,6 +581,7 @@ ike_handle sim_initiate(struct sim_world *w, struct keyset *keys, const char *na
 		.reqid = KERNEL_REQID_BASE | ++h->last_reqid,
 		.give_up_ms = w->now_ms + life_ms,
 		.tag = h->last_reqid,
+		.identify = h->identifies,
 	};
 	ike_handle sa;
 

@@ -34,6 +34,7 @@ struct sim_end {
 	bool ours;                  /* made by sim_initiate() */
 	unsigned ups, ends;
 	struct ike_event last;
+	struct dnsname peer_name;   /* who it has proved to be, when it was up; n = 0: nobody */
 };
 
 struct sim_pending {
@@ -45,6 +46,7 @@ struct sim_pending {
 	uint8_t auth[1024];
 	size_t auth_n;
 	enum rp_reason reason;
+	struct keyset *keys;        /* borrowed */
 	uint32_t reqid;
 };
 
@@ -60,11 +62,13 @@ struct sim_host {
 	bool sign_fails;
 	uint8_t sign_method;        /* 0: as the key says */
 	enum rp_reason refuses;
+	bool identifies;            /* says its name when it starts */
+	struct keyset *known;       /* what DNS publishes for any name that the other one claims; NULL: nothing */
 	/* What became of it. */
 	struct sim_sa_pair sas[SIM_SAS_MAX];
 	struct sim_end ends[SIM_ENDS_MAX];
 	unsigned n_ends, asked_to_authorize, asked_to_sign;
-	struct dnsname asked_name;
+	struct dnsname asked_name, claimed;
 	struct sim_pending pending[SIM_PENDING_MAX];
 	uint32_t last_reqid;
 };
@@ -90,6 +94,9 @@ void sim_init(struct sim_world *w, uint64_t seed, enum ip_family family,
 	      const struct ike_config *client, const struct ike_config *server,
 	      enum sim_key server_key, bool verbose);
 void sim_clear(struct sim_world *w);
+
+/* From now on the client says its name (of its ike_config) and signs with key; DNS publishes known for it, KEY_MAX: nothing. */
+void sim_identify(struct sim_world *w, enum sim_key key, enum sim_key known);
 
 uint32_t sim_random(struct sim_world *w, uint32_t below);
 

@@ -54,7 +54,8 @@ static bool lives(struct sim_world *w, struct keyset *keys)
 	return sim_end_of(w, CLIENT, sa)->ups > 0;
 }
 
-static void fail_each(const struct kem *kem)
+/* kem: both can do the additional key exchange; named: the client signs. */
+static void fail_each(const struct kem *kem, bool named)
 {
 	unsigned n, up = 0;
 
@@ -65,7 +66,10 @@ static void fail_each(const struct kem *kem)
 		struct keyset *keys;
 		bool failed;
 
+		assert_int_equal(dnsname_from_text("client.example", &client.identity), IKE_OK);
 		sim_init(&w, n, IP_V4, &client, &server, KEY_ED25519, false);
+		if (named)
+			sim_identify(&w, KEY_P256, KEY_P256);
 		keys = published(&w);
 		fails_in = n;
 		up += lives(&w, keys);
@@ -83,13 +87,19 @@ static void fail_each(const struct kem *kem)
 static void each_allocation_may_fail(void **state)
 {
 	(void)state;
-	fail_each(NULL);
+	fail_each(NULL, false);
 }
 
 static void each_allocation_may_fail_with_ml_kem(void **state)
 {
 	(void)state;
-	fail_each(&kem_double);
+	fail_each(&kem_double, false);
+}
+
+static void each_allocation_may_fail_with_a_client_that_signs(void **state)
+{
+	(void)state;
+	fail_each(NULL, true);
 }
 
 int main(void)
@@ -97,6 +107,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_allocation_may_fail),
 		cmocka_unit_test(each_allocation_may_fail_with_ml_kem),
+		cmocka_unit_test(each_allocation_may_fail_with_a_client_that_signs),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -408,8 +408,8 @@ static void peer_without_hash_list_gets_what_the_signer_says(void **state)
 	script_sends(&w, &p, EXCH_IKE_AUTH, 1, REQUEST, &m);
 	script_takes(&w, &p, EXCH_IKE_AUTH, RESPONSE, &plain, &inner);
 	assert_true(has_notify(&inner, N_AUTHENTICATION_FAILED));
-	assert_failed(&w, SERVER, w.host[SERVER].ends[0].sa, REASON_INTERNAL,
-		      "signing with our key");
+	assert_failed(&w, SERVER, w.host[SERVER].ends[0].sa, REASON_NO_PROPOSAL,
+		      "no signature that our key can make");
 	peer_clear(&p);
 	at_rest(&w);
 }
