@@ -1,4 +1,4 @@
-/* version.c - oe version: ours, and that of the oe-iked that runs. */
+/* version.c - oe version: ours, and that of the oe-iked that runs and what its libcrypto allows. */
 #include "config.h"
 
 #include <stdio.h>
@@ -9,7 +9,7 @@
 static enum oe_exit run(const struct oe *oe, int argc, char **argv)
 {
 	enum oe_exit status;
-	const char *version;
+	const char *version, *post_quantum;
 	char safe[TEXT_SAFE_MAX];
 	json_t *last;
 
@@ -22,6 +22,9 @@ static enum oe_exit run(const struct oe *oe, int argc, char **argv)
 		return status;
 	version = json_string_value(json_object_get(last, "version"));
 	printf("oe-iked %s\n", text_safe(version ? version : "of unknown version", safe));
+	post_quantum = json_string_value(json_object_get(last, "post_quantum"));
+	if (post_quantum)
+		printf("post-quantum key exchange: %s\n", text_safe(post_quantum, safe));
 	json_decref(last);
 	return OE_OK;
 }

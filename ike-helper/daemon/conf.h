@@ -31,6 +31,7 @@ struct conf {
 	struct dnsname server_identity;
 	bool accept_anonymous;
 	bool always_cookie;
+	bool post_quantum;
 	struct {
 		struct ip_addr at[CONF_LISTEN_MAX];
 		unsigned n;                     /* 0: all addresses */

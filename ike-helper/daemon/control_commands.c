@@ -93,11 +93,10 @@ static json_t *do_stats(const struct controld_user *user, const json_t *request,
 static json_t *do_version(const struct controld_user *user, const json_t *request,
 			  struct control_walk *walk)
 {
-	(void)user;
 	(void)request;
 	(void)walk;
-	return json_pack("{s:s, s:s, s:i}", "result", "ok", "version", PACKAGE_VERSION, "protocol",
-			 CONTROL_VERSION);
+	return json_pack("{s:s, s:s, s:i, s:s}", "result", "ok", "version", PACKAGE_VERSION, "protocol",
+			 CONTROL_VERSION, "post_quantum", user->post_quantum);
 }
 
 static const struct {

@@ -72,6 +72,7 @@ json_t *control_json_tunnel(const struct tunnel_info *info, uint64_t now_ms)
 		esp_suite_text(&info->esp_suite, suite, sizeof suite);
 	json_object_set_new(to, "cipher", is_up ? json_string(suite) : json_null());
 	json_object_set_new(to, "esn", json_boolean(is_up && info->esp_suite.esn));
+	json_object_set_new(to, "post_quantum", json_boolean(info->post_quantum));
 	json_object_set_new(to, "encapsulated", json_boolean(info->encapsulated));
 	json_object_set_new(to, "reqid", json_integer(info->reqid));
 	json_object_set_new(to, "age_s",

@@ -22,6 +22,7 @@ struct controld_user {
 	void (*done)(void *arg);        /* after a request that changed something: look for outputs */
 	struct tunnels *tunnels;
 	const struct ike *ike;
+	const char *post_quantum;       /* the key exchange that is added, or why none is; for people */
 	const struct net *net;
 	const struct resolverd *resolverd;
 };

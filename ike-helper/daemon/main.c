@@ -46,6 +46,7 @@ struct daemon {
 	struct rng rng;
 	struct tunnel_env env;
 	struct bridge bridge;
+	char post_quantum[80];
 	struct controld *controld;
 	int control_listener;           /* until controld owns it */
 };
@@ -195,6 +196,22 @@ static void fill_random(void *arg, void *to, size_t n)
 	randombytes_buf(to, n);
 }
 
+/* What is added to the key exchange; said in the log, and to `oe version`. */
+static const struct kem *find_kem(struct daemon *d)
+{
+	const struct kem *kem = d->conf.post_quantum ? kem_mlkem768() : NULL;
+
+	if (kem)
+		snprintf(d->post_quantum, sizeof d->post_quantum, "ML-KEM-768");
+	else if (d->conf.post_quantum)
+		snprintf(d->post_quantum, sizeof d->post_quantum, "none (libcrypto %s has no ML-KEM-768)",
+			 OpenSSL_version(OPENSSL_VERSION_STRING));
+	else
+		snprintf(d->post_quantum, sizeof d->post_quantum, "none (post-quantum: no)");
+	log_info(&d->log, "post-quantum key exchange: %s", d->post_quantum);
+	return kem;
+}
+
 static enum ike_err start_core(struct daemon *d)
 {
 	const struct conf *conf = &d->conf;
@@ -202,6 +219,7 @@ static enum ike_err start_core(struct daemon *d)
 		.respond = d->bridge.signer != NULL,
 		.sas_max = 2 * conf->tunnels_max,       /* while a tunnel is renewed it has two */
 		.always_cookie = conf->always_cookie,
+		.kem = find_kem(d),
 		.fragment_max = conf->fragment_size,
 		.natt_port = (uint16_t)conf->natt_port,
 		.identity = conf->server_identity,
@@ -272,6 +290,7 @@ static enum ike_err start_service(struct daemon *d)
 		.done = on_changed,
 		.tunnels = d->bridge.tunnels,
 		.ike = d->bridge.ike,
+		.post_quantum = d->post_quantum,
 		.net = d->bridge.net,
 		.resolverd = d->bridge.resolverd,
 	};

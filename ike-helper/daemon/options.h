@@ -42,6 +42,10 @@
 	X("always-cookie", always_cookie, OPTION_BOOL, "no", 0, 0, \
 	  "Have every host that wants a tunnel prove first that it receives at its address\n" \
 	  "(RFC 7296 2.6), not only when there are many.") \
+	X("post-quantum", post_quantum, OPTION_BOOL, "yes", 0, 0, \
+	  "Add ML-KEM-768 to the key exchange (RFC 9370) with hosts that can do it too, so that\n" \
+	  "what is recorded today stays secret from the quantum computers of tomorrow. It takes\n" \
+	  "one more round trip. Needs libcrypto 3.5; with an older one this is as good as no.") \
 	X("listen", listen, OPTION_ADDRESS, "", 0, 0, \
 	  "An address of this host to use for IKE; may be given several times. All addresses\n" \
 	  "when this is not set. A host with a tunnel is not reached from the others.") \

@@ -256,6 +256,7 @@ struct peer *peer_established(struct tunnels *t, const struct ike_event *e, cons
 	p->spi_in = u->spi_in;
 	p->spi_out = u->spi_out;
 	p->esp_suite = u->esp_suite;
+	p->post_quantum = u->ike_suite.addke1 != 0;
 	p->encapsulated = u->encapsulated;
 	p->established_ms = t->now_ms;
 	p->packets_out = 0;

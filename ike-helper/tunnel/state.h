@@ -98,6 +98,7 @@ struct peer {
 	ike_handle sa;                      /* 0 = none */
 	uint32_t spi_in, spi_out;
 	struct esp_suite esp_suite;
+	bool post_quantum;
 	bool encapsulated;
 	uint64_t established_ms, answer_expires_ms, renew_ms, heal_ms, drain_ms;
 	uint64_t wanted_ms;                 /* HEALING: when somebody last had a use for it */

@@ -140,6 +140,7 @@ struct tunnel_info {
 	uint16_t key_tag;
 	uint32_t spi_in, spi_out, reqid;
 	struct esp_suite esp_suite;
+	bool post_quantum;          /* its keys come from ML-KEM-768 too */
 	bool encapsulated;
 	uint64_t established_ms;    /* when; 0 = not yet */
 	uint64_t answer_expires_ms; /* when the last answer handed out expires */

@@ -530,6 +530,7 @@ static void describe_peer(const struct tunnels *t, const struct peer *p, struct 
 	out->spi_out = p->spi_out;
 	out->reqid = p->reqid;
 	out->esp_suite = p->esp_suite;
+	out->post_quantum = p->post_quantum;
 	out->encapsulated = p->encapsulated;
 	out->established_ms = p->established_ms;
 	out->answer_expires_ms = p->answer_expires_ms;

@@ -69,6 +69,25 @@ def cookies_and_small_fragments(world):
     check(daemon.stat('ike.fragments_received') > 0, 'no fragment was received')
 
 
+def post_quantum_where_both_can(world):
+    """What libcrypto can decides whether there is ML-KEM; each tunnel comes up all the same."""
+    client = world.client().start()
+    there = client.oe('version').stdout.splitlines()[-1]
+    check(re.fullmatch(r'post-quantum key exchange: (ML-KEM-768|none \(libcrypto \S+ has no ML-KEM-768\))', there), there)
+    can = there.endswith(': ML-KEM-768')
+    _, key = world.key()
+    for word, wanted in (('yes', can), ('no', False)):
+        server = world.server(lines=[f'post-quantum: {word}']).start()
+        check_equal('none (post-quantum: no)' in server.oe('version').stdout, word == 'no', 'oe version')
+        with Resolver(client.resolver) as resolver:
+            check_equal(resolver.request('www.example', [SERVER], [key]).kind, r.ALLOW, word)
+            check_equal([t['post_quantum'] for t in client.tunnels() + server.tunnels()], [wanted] * 2, word)
+            check_equal(client.oe('down', SERVER).returncode, 0, 'oe down')
+            wait_for('the release', DRAIN_S + 1, lambda: not client.tunnels())
+        server.stop()
+    return there.partition(': ')[2]
+
+
 def other_ports_and_a_chosen_address(world):
     daemon = world.client([f'listen: {CLIENT}', 'ike-port: 5500', 'natt-port: 5501', 'peer-port: 6500']).start()
     world.server(lines=[f'listen: {SERVER}', 'ike-port: 6500', 'natt-port: 6501']).start()
@@ -256,7 +275,7 @@ def a_stop_with_tunnels_tells_everybody(world):
 
 
 CASES = [
-    a_name_is_protected_shown_and_released, every_kind_of_key_and_ipv6, cookies_and_small_fragments,
+    a_name_is_protected_shown_and_released, every_kind_of_key_and_ipv6, cookies_and_small_fragments, post_quantum_where_both_can,
     other_ports_and_a_chosen_address, a_wrong_key_is_refused_and_leaves_nothing, a_dead_host_is_refused_in_time,
     a_host_that_comes_late_is_ready_for_the_second_try, some_addresses_are_never_tried,
     another_key_for_a_protected_address_is_refused, one_name_asked_by_many_is_one_exchange, many_at_once_and_their_memory,

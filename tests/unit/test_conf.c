@@ -88,6 +88,7 @@ static void every_option_is_read(void **state)
 				   "server-identity: Www.Example.ORG\n"
 				   "accept-anonymous: yes\n"
 				   "always-cookie: yes\n"
+				   "post-quantum: no\n"
 				   "listen: 192.0.2.1\n"
 				   "  listen: 2001:db8::1\n"
 				   "ike-port: 1\n"
@@ -110,6 +111,7 @@ static void every_option_is_read(void **state)
 	assert_string_equal(dnsname_text(&conf.server_identity, text), "www.example.org");
 	assert_true(conf.accept_anonymous);
 	assert_true(conf.always_cookie);
+	assert_false(conf.post_quantum);
 	assert_int_equal(conf.listen.n, 2);
 	assert_int_equal(conf.listen.at[0].family, IP_V4);
 	assert_int_equal(conf.listen.at[1].family, IP_V6);
@@ -259,8 +261,8 @@ static void a_change_is_seen(void **state)
 	static const char *const changes[] = {
 		"resolver-socket: /x", "resolver-group: x", "control-socket: /x", "control-group: x", "deadline: 101",
 		"allow-private: yes", "server-key: /x", "server-identity: x", "accept-anonymous: yes\nserver-key: /x",
-		"always-cookie: yes", "listen: 192.0.2.1", "ike-port: 501", "natt-port: 501", "peer-port: 501",
-		"log-level: debug", "tunnels-max: 5", "establishing-max: 5", "attempt: 501", "idle: 5", "soft-life: 31",
+		"always-cookie: yes", "post-quantum: no", "listen: 192.0.2.1", "ike-port: 501", "natt-port: 501",
+		"peer-port: 501", "log-level: debug", "tunnels-max: 5", "establishing-max: 5", "attempt: 501", "idle: 5", "soft-life: 31",
 		"fragment-size: 600",
 	};
 	struct conf defaults;
