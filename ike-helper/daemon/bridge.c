@@ -233,6 +233,13 @@ static bool env_is_own(void *arg, const struct ip_addr *address)
 	return route_is_own(b->route, address);
 }
 
+static bool env_is_behind(void *arg, const struct ip_addr *address)
+{
+	struct bridge *b = arg;
+
+	return route_is_behind(b->route, address);
+}
+
 static enum ike_err env_traffic(void *arg, uint32_t reqid, uint32_t spi_in, uint32_t spi_out,
 				const struct ip_addr *local, const struct ip_addr *remote,
 				struct sa_traffic *out)
@@ -248,6 +255,7 @@ void bridge_tunnel_env(struct bridge *b, struct tunnel_env *out)
 		.arg = b,
 		.source_address = env_source,
 		.is_own_address = env_is_own,
+		.is_behind = env_is_behind,
 		.traffic = env_traffic,
 	};
 }

@@ -3,9 +3,11 @@
 #include "daemon/route.h"
 
 #include <errno.h>
+#include <ifaddrs.h>
 #include <linux/if_addr.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
+#include <netinet/in.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -131,6 +133,36 @@ bool route_is_own(struct route *route, const struct ip_addr *address)
 	struct answer answer;
 
 	return ask(route, address, &answer) && answer.type == RTN_LOCAL;
+}
+
+static struct span sockaddr_bytes(const struct sockaddr *a)
+{
+	if (a && a->sa_family == AF_INET)
+		return span_of(&((const struct sockaddr_in *)(const void *)a)->sin_addr, 4);
+	if (a && a->sa_family == AF_INET6)
+		return span_of(&((const struct sockaddr_in6 *)(const void *)a)->sin6_addr, 16);
+	return span_of(NULL, 0);
+}
+
+static bool is_on_interface(const struct ip_addr *address)
+{
+	struct ifaddrs *all, *i;
+	bool found = false;
+
+	if (getifaddrs(&all) != 0)
+		return true;            /* perhaps */
+	for (i = all; i && !found; i = i->ifa_next)
+		found = span_equal(sockaddr_bytes(i->ifa_addr), ip_bytes(address));
+	freeifaddrs(all);
+	return found;
+}
+
+bool route_is_behind(struct route *route, const struct ip_addr *address)
+{
+	struct answer answer;
+
+	return ask(route, address, &answer) && answer.type == RTN_UNICAST &&
+	       !is_on_interface(address);
 }
 
 int route_event_fd(const struct route *route)

@@ -26,6 +26,10 @@ IKE_CHECKED enum ike_err route_source(struct route *route, const struct ip_addr 
 /* Does this address belong to this host? */
 bool route_is_own(struct route *route, const struct ip_addr *address);
 
+/* Is it certainly somebody else's, to whom there is a way? Not a local address of another routing table, as a VRF has them: that
+ * has a route here too, through whichever gateway. */
+bool route_is_behind(struct route *route, const struct ip_addr *address);
+
 /* New addresses of this host, when the descriptor is readable. False: no more (never blocks). IP_NONE: news were lost, it may be
  * any. */
 int route_event_fd(const struct route *route);

@@ -67,6 +67,8 @@ struct tunnel_env {
 	enum ike_err (*source_address)(void *arg, const struct ip_addr *remote, struct ip_addr *local);
 	/* Does this address belong to this host? */
 	bool (*is_own_address)(void *arg, const struct ip_addr *a);
+	/* Is it certain that it is somebody else's, for whom this host forwards? What is neither is not known. */
+	bool (*is_behind)(void *arg, const struct ip_addr *a);
 	/* Bytes carried and time since the last packet of an SA pair, from the kernel. IKE_E_STATE: no such SA. */
 	enum ike_err (*traffic)(void *arg, uint32_t reqid, uint32_t spi_in, uint32_t spi_out, const struct ip_addr *local,
 				const struct ip_addr *remote, struct sa_traffic *out);

@@ -261,7 +261,6 @@ void tunnels_acquire(struct tunnels *t, const struct ip_addr *local, const struc
 {
 	struct peer *p = peer_by_pair(t, local, remote), *bound = peer_bound(t, remote);
 	enum ip_scope scope = ip_scope(local);
-	struct ip_addr ignored;
 
 	see(t, now_ms);
 	if (p) {
@@ -272,8 +271,8 @@ void tunnels_acquire(struct tunnels *t, const struct ip_addr *local, const struc
 		return;
 	if (t->env->is_own_address(t->env->arg, local))
 		peer_wanted_from(t, bound, local);
-	else if (t->env->source_address(t->env->arg, local, &ignored) == IKE_OK)
-		pass_through(t, local, remote);         /* behind us: we know the way back. Of what we know nothing, nothing leaves */
+	else if (t->env->is_behind(t->env->arg, local))
+		pass_through(t, local, remote);
 }
 
 void tunnels_sa_expired(struct tunnels *t, uint32_t reqid, uint64_t now_ms)

@@ -294,6 +294,13 @@ static bool is_own(void *arg, const struct ip_addr *a)
 	return is_own_address(((struct env_arg *)arg)->h, a);
 }
 
+static bool is_behind(void *arg, const struct ip_addr *a)
+{
+	(void)arg;
+	(void)a;
+	return false;
+}
+
 static enum ike_err traffic(void *arg, uint32_t reqid, uint32_t spi_in, uint32_t spi_out,
 			    const struct ip_addr *local, const struct ip_addr *remote,
 			    struct sa_traffic *out)
@@ -479,6 +486,7 @@ static void boot(struct whole *w, struct host *h)
 		.arg = arg,
 		.source_address = source_address,
 		.is_own_address = is_own,
+		.is_behind = is_behind,
 		.traffic = traffic,
 	};
 	tunnels_free(h->tunnels);

@@ -344,7 +344,7 @@ static void nothing_passes_whose_source_is_not_surely_somebody_elses(void **stat
 	acquire(w, "127.0.0.9", HOST);
 	acquire(w, "224.0.0.1", HOST);
 	acquire(w, "0.0.0.0", HOST);
-	w->no_route = true;
+	w->nobody_behind = true;
 	acquire(w, BEHIND, HOST);
 	assert_int_equal(w->n_passes, 0);
 	assert_int_equal(w->n_sas, 1);

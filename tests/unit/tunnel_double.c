@@ -181,6 +181,11 @@ static bool is_own_address(void *arg, const struct ip_addr *a)
 	return ip_equal(a, &w->local) || ip_equal(a, &w->other) || ip_equal(a, &v6);
 }
 
+static bool is_behind(void *arg, const struct ip_addr *a)
+{
+	return !is_own_address(arg, a) && !((const struct world *)arg)->nobody_behind;
+}
+
 static enum ike_err traffic(void *arg, uint32_t reqid, uint32_t spi_in, uint32_t spi_out, const struct ip_addr *local,
 			    const struct ip_addr *remote, struct sa_traffic *out)
 {
@@ -440,7 +445,7 @@ int world_setup(void **state)
 	struct world *w = calloc(1, sizeof *w);
 
 	assert_non_null(w);
-	w->env = (struct tunnel_env){ w, source_address, is_own_address, traffic };
+	w->env = (struct tunnel_env){ w, source_address, is_own_address, is_behind, traffic };
 	w->rng = (struct rng){ fill, w };
 	w->log = (struct log){ write_log, w, LOG_LEVEL_DEBUG };
 	w->config = (struct tunnel_config){ .accept_anonymous = true };

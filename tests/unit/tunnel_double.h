@@ -46,6 +46,7 @@ struct world {
 	struct sa_traffic traffic;          /* of every SA */
 	enum ike_err traffic_err, kernel_err;
 	bool no_route;
+	bool nobody_behind;
 	struct ip_addr local;               /* from which we would send */
 	struct ip_addr other;               /* another one of ours; IP_NONE: none */
 
