@@ -275,10 +275,25 @@ static uint32_t heal_pause(struct peer *p)
 	return wait_ms;
 }
 
+static bool another_is_up(const struct tunnels *t, const struct peer *p)
+{
+	const struct peer *other = of_link(table_first(&t->peers, hash_address(t, &p->remote)));
+
+	while (other && !(other != p && other->keys && other->state == TUNNEL_PROTECTED && ip_equal(&other->remote, &p->remote)))
+		other = of_link(table_next(&other->link));
+	return other != NULL;
+}
+
+/* Will somebody send, although no packet says so? Whoever has the answer, unless our address is gone, or another one of ours has a
+ * tunnel: he may send from there, and behind a NAT the two are one for the host, and would push each other out without end. */
+static bool expects_packets(const struct tunnels *t, const struct peer *p)
+{
+	return t->now_ms < p->answer_expires_ms && t->env->is_own_address(t->env->arg, &p->local) && !another_is_up(t, p);
+}
+
 /* The policies stay: whatever is sent to the address now is dropped until it is healed or released. */
 static void begin_healing(struct tunnels *t, struct peer *p, enum rp_reason reason)
 {
-	bool wanted = t->now_ms < p->answer_expires_ms;
 	char text[IP_TEXT_MAX];
 
 	log_info(t->log, "%s: down: %s", ip_text(&p->remote, text), rp_reason_text(reason));
@@ -290,7 +305,7 @@ static void begin_healing(struct tunnels *t, struct peer *p, enum rp_reason reas
 	/* At once, unless it was healed only a moment ago: a host that ends every SA must not make us run in a circle. */
 	if (t->now_ms >= p->established_ms + HEAL_CALM_MS)
 		p->heal_wait_ms = 0;
-	if (p->heal_wait_ms == 0 && wanted)
+	if (p->heal_wait_ms == 0 && expects_packets(t, p))
 		(void)attempt_renew(t, p);
 	p->heal_ms = t->now_ms + jittered(t, heal_pause(p));
 	peer_set_timer(t, p);
@@ -413,7 +428,7 @@ static void heal(struct tunnels *t, struct peer *p)
 		return;
 	}
 	p->heal_ms = until_ms;
-	if (p->keys && (t->now_ms < p->answer_expires_ms || p->acquired)) {
+	if (p->keys && (p->acquired || expects_packets(t, p))) {
 		p->acquired = false;
 		(void)attempt_renew(t, p);
 		p->heal_ms = t->now_ms + jittered(t, heal_pause(p));

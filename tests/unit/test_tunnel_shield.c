@@ -193,13 +193,33 @@ static void address_that_is_gone_is_not_renewed_and_does_not_hinder_the_new_one(
 	assert_int_equal(w->n_sas, 2);
 	core_up(w, 2, 'A');
 	w->local = address_of(OUR);             /* and back */
-	advance(w, 70 * 1000);
+	acquire(w, OUR, HOST);
 	assert_int_equal(w->n_sas, 3);
 	core_up(w, 3, 'A');
 	assert_int_equal(state_from(w, OUR), TUNNEL_PROTECTED);
 }
 
 /* After roaming, what did not work from the old network says nothing. */
+/* Behind a NAT both addresses are one for the host: the tunnel that comes ends the other one. */
+static void pair_that_another_one_pushed_out_waits_for_a_packet(void **state)
+{
+	struct world *w = *state;
+
+	w->ttl_s = 7200;
+	begin(w);
+	advance(w, 100 * 1000);
+	acquire(w, OTHER, HOST);
+	core_up(w, 2, 'A');
+	core_closed(w, 1, REASON_PEER_REFUSED);
+	advance(w, 300 * 1000);
+	assert_int_equal(state_from(w, OUR), TUNNEL_HEALING);
+	assert_int_equal(w->n_sas, 2);
+	acquire(w, OUR, HOST);
+	assert_int_equal(w->n_sas, 3);
+	core_up(w, 3, 'A');
+	assert_int_equal(state_from(w, OUR), TUNNEL_PROTECTED);
+}
+
 static void failure_from_another_address_is_not_held_against_the_host(void **state)
 {
 	struct world *w = *state;
@@ -416,6 +436,7 @@ int main(void)
 		WITH_WORLD(full_table_leaves_it_dropped),
 		WITH_WORLD(nothing_begins_while_it_is_taken_down),
 		WITH_WORLD(address_that_is_gone_is_not_renewed_and_does_not_hinder_the_new_one),
+		WITH_WORLD(pair_that_another_one_pushed_out_waits_for_a_packet),
 		WITH_WORLD(failure_from_another_address_is_not_held_against_the_host),
 		WITH_WORLD(the_last_pair_takes_the_shield_with_it),
 		WITH_WORLD(shield_goes_in_the_end_when_the_kernel_refuses_at_first),
