@@ -6,7 +6,9 @@
 
 second_v4=192.0.2.77 second_v6=2001:db8:1::77
 third_v4=192.0.2.78 third_v6=2001:db8:1::78
+unkeyed_v4=192.0.2.88 unkeyed_v6=2001:db8:1::88
 lab_topology client dns server
+lab_address server $unkeyed_v4 $unkeyed_v6
 lab_address client $second_v4 $third_v4 $second_v6 $third_v6
 # Never the kernel's own choice.
 ip -n client addr change $second_v6/64 dev eth0 preferred_lft 0
@@ -29,9 +31,9 @@ reached_from() { in_host client ping -q -c 1 -W 1 -I "$1" "$2"; }
 
 for version in 4 6; do
 	if [ $version = 4 ]; then
-		first=$client_v4 second=$second_v4 third=$third_v4 host=$server_v4 type=A
+		first=$client_v4 second=$second_v4 third=$third_v4 host=$server_v4 unkeyed=$unkeyed_v4 type=A
 	else
-		first=$client_v6 second=$second_v6 third=$third_v6 host=$server_v6 type=AAAA
+		first=$client_v6 second=$second_v6 third=$third_v6 host=$server_v6 unkeyed=$unkeyed_v6 type=AAAA
 	fi
 	# The control: before anybody asked, all of it is in clear.
 	reached_from $second $host
@@ -66,6 +68,9 @@ sys.exit(data != b"hello")' $second "$host" >connected$version.txt || fail "no c
 	for address in $first $second; do
 		grep -F "$host" status$version.txt | grep -qF "$address" || fail "oe status does not show $address"
 	done
+
+	# For the host we are an anonymous client of one of its addresses: the other one hears us as before.
+	reached_from $first $unkeyed || fail "the host's other address is closed to its client"
 
 	# What the host sends in clear to an address that has no tunnel is dropped.
 	ip -n server xfrm policy >policies$version.txt
