@@ -273,10 +273,9 @@ void bridge_kernel_events(struct bridge *b)
 			tunnels_sa_expired(b->tunnels, event.reqid, loop_now_ms());
 			break;
 		case KERNEL_EV_SOFT_EXPIRE:
-			/* tunnel/ renews by its own clock, well before; the hard expiry is the
-			 * safety net. */
 			log_debug(b->log, "the kernel says that SA %08x of reqid %08x grows old",
 				  event.spi, event.reqid);
+			tunnels_aging(b->tunnels, event.reqid, event.spi, loop_now_ms());
 			break;
 		}
 	bridge_pump(b);

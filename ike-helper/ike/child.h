@@ -1,17 +1,90 @@
-/* child.h - the one CHILD SA of an IKE SA: its keys, and what the kernel is asked. */
+/* child.h - the CHILD SAs of an IKE SA: their SPIs, keys and halves in the kernel. What may be done with them when is in the x_*.c.
+ *
+ * There is one pair that we send with (sa->child). While it is rekeyed there are two, or three when both ends do it at once
+ * (RFC 7296 2.8.1), and old ones are received on for a while:
+ *
+ *	we rekey:   CHILD_NEW --(kernel has both halves)--> CHILD_LIVE       the old one: CHILD_DOOMED -> CHILD_TOLD -> CHILD_FADING
+ *	peer does:  CHILD_NEW --(kernel has it in)--> CHILD_HALF --(the peer surely has its own in)--> CHILD_LIVE
+ */
 #ifndef OE_IKE_CHILD_H
 #define OE_IKE_CHILD_H
 
 #include "ike/sa.h"
 
-/* Suite and SPIs are known (sa->hs->esp, sa->spi_in): derive the keys and ask the kernel for the
- * SAs and policies. Until it has answered the SA cannot end. */
+enum {
+	SWITCH_MS = 5000,           /* after our answer the peer has its half in, even if its Delete of the old pair is late */
+	REPLACED_MS = 60000,        /* how long the peer may take to delete what it has replaced; then we do */
+	FADE_MS = 3000,             /* how long the half in of a deleted pair is kept for packets on their way */
+	CHILDREN_MAX = 6,           /* more than that means that a peer makes them faster than it deletes them */
+};
+
+enum child_phase {
+	CHILD_NEW,                  /* being agreed on, or the kernel is being asked */
+	CHILD_HALF,                 /* the kernel has the half in; the keys of the half out wait */
+	CHILD_LIVE,                 /* the kernel has both */
+	CHILD_DOOMED,               /* we have to tell the peer that it is deleted */
+	CHILD_TOLD,                 /* our Delete is out */
+	CHILD_FADING,               /* both ends know; the half in stays until due_ms */
+};
+
+struct child {
+	struct ike_sa *sa;
+	struct child *next;
+	struct table_link by_esp;
+	struct out_slot add, del;
+	uint32_t spi_in, spi_out;       /* spi_out 0: not known yet */
+	uint32_t replaces;              /* spi_out of the one that it is made for; 0 = none, or settled */
+	struct esp_suite suite;
+	enum child_phase phase;
+	bool peer_made;                 /* by a CREATE_CHILD_SA request of the peer */
+	bool has_in, has_out;           /* halves that the kernel has, or was asked for */
+	bool add_in, add_out, del_in, del_out;  /* what the queued request is about */
+	uint64_t due_ms;                /* HALF: to be sent with; LIVE: to be doomed; FADING: to go; NEVER_MS */
+	uint64_t pending_id;            /* a half out that the kernel was asked for while nobody waits; 0 = none */
+	struct esp_keys keys_in, keys_out;      /* until the kernel has them */
+};
+
+/* Make one with a new SPI of ours. NULL without memory. */
+struct child *child_new(struct ike_sa *sa);
+/* Wipe and free; it is in no queue. */
+void child_free(struct child *c);
+/* Ask the kernel to delete what it has of it; it is freed once that is taken. */
+void child_drop(struct child *c);
+/* The same for its half out alone. */
+void child_drop_out(struct child *c);
+/* Nothing is left of it, in the kernel or in a queue. */
+bool child_is_over(const struct child *c);
+/* Ask the kernel for the halves named. */
+void child_add(struct child *c, bool in, bool out);
+/* From now on we send with it. The event says so. */
+void child_take_over(struct child *c);
+
+/* Derive its keys. i_asked: we are the initiator of the exchange that makes it (RFC 7296 2.17). */
+IKE_CHECKED enum ike_err child_derive(struct child *c, const struct dh_shared *shared, struct span ni, struct span nr, bool i_asked);
+
+/* By the SPI that we send with; those that are gone for the peer (FADING) are not found. NULL. */
+struct child *child_by_spi_out(const struct ike_sa *sa, uint32_t spi_out);
+/* The newest that is to replace c and that the peer has made; NULL. */
+struct child *child_heir(const struct child *c);
+/* One in this phase; NULL. */
+struct child *child_in_phase(const struct ike_sa *sa, enum child_phase phase);
+unsigned child_count(const struct ike_sa *sa);
+/* When the first of them is due. */
+uint64_t children_due_ms(const struct ike_sa *sa);
+/* Do what is due: send with a new one, forget an old one. What becomes DOOMED is for the next errand (engine.c). */
+void children_due(struct ike_sa *sa, uint64_t now_ms);
+
+/* IKE_AUTH: make sa->child, or give it another SPI. IKE_E_NOMEM. */
+IKE_CHECKED enum ike_err child_begin(struct ike_sa *sa);
+/* IKE_AUTH: suite and SPIs are known (sa->hs->esp, sa->child->spi_in): derive the keys and ask the kernel for the SAs and policies.
+ * Until it has answered the SA cannot end. */
 IKE_CHECKED enum ike_err child_install(struct ike_sa *sa);
 /* The kernel has them: EV_ESTABLISHED. */
 void child_is_up(struct ike_sa *sa);
 
-/* The requests themselves. PROTECT takes the keys: those of the handshake are empty afterwards. */
-void child_protect_request(struct ike_sa *sa, struct kernel_request *out);
-void child_delete_request(const struct ike_sa *sa, struct kernel_request *out);
+/* The requests themselves. PROTECT and ADD take the keys: those of the child are empty afterwards. */
+void child_protect_request(struct child *c, struct kernel_request *out);
+void child_add_request(struct child *c, struct kernel_request *out);
+void child_delete_request(struct child *c, struct kernel_request *out);
 
 #endif

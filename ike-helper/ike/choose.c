@@ -127,6 +127,22 @@ void offer_esp(struct offer *out, uint32_t spi_in)
 	add(p, TT_ESN, LIST(esns));
 }
 
+void offer_esp_anew(struct offer *out, uint32_t spi_in, uint16_t first_group)
+{
+	struct offer plain;
+
+	offer_esp(&plain, spi_in);
+	memset(out, 0, sizeof *out);
+	for (unsigned i = 0; i < 2 * plain.n; i++) {
+		struct pl_proposal *p = &out->proposal[out->n++];
+
+		*p = plain.proposal[i % plain.n];
+		p->number = (uint8_t)out->n;
+		if (i < plain.n)
+			add_groups(p, first_group);
+	}
+}
+
 void offer_write(struct msg_wr *m, const struct offer *offer)
 {
 	pl_sa_write(m, offer->proposal, offer->n);
@@ -320,14 +336,22 @@ static bool accept_ike(const struct pl_proposal *p, const struct ike_wish *wish,
 		take(p, TT_ADDKE1, LIST(group_none), answer));
 }
 
-static bool accept_esp(const struct pl_proposal *p, struct pl_proposal *answer)
+/* A proposal with groups may also hold NONE; a key exchange is preferred where there can be one. */
+static bool take_esp_group(const struct pl_proposal *p, uint16_t ke_group, struct pl_proposal *answer)
+{
+	if (!has_type(p, TT_KE))
+		return true;
+	return (ke_group != KE_NONE && take_group(p, ke_group, answer)) || take(p, TT_KE, LIST(group_none), answer);
+}
+
+static bool accept_esp(const struct pl_proposal *p, uint16_t ke_group, struct pl_proposal *answer)
 {
 	const unsigned known = 1u << TT_ENCR | 1u << TT_INTEG | 1u << TT_ESN | 1u << TT_KE;
 
 	*answer = answer_to(p);
 	return p->protocol == PROTO_ESP && esp_spi(p) != 0 && !has_other_type(p, known) && take_cipher(p, answer) &&
 	       take(p, TT_ESN, LIST(esns), answer) &&
-	       (!has_type(p, TT_KE) || take(p, TT_KE, LIST(group_none), answer));
+	       take_esp_group(p, ke_group, answer);
 }
 
 /* The whole payload is read even when an early proposal is good: a malformed message is not half accepted. */
@@ -366,6 +390,11 @@ enum ike_err choose_ike_hybrid(struct span sa_body, uint16_t ke_group, bool with
 
 enum ike_err choose_esp(struct span sa_body, struct esp_choice *out)
 {
+	return choose_esp_anew(sa_body, KE_NONE, out);
+}
+
+enum ike_err choose_esp_anew(struct span sa_body, uint16_t ke_group, struct esp_choice *out)
+{
 	struct pl_sa_reader sa = pl_sa_read(sa_body);
 	struct pl_proposal p, answer;
 	bool found = false;
@@ -377,10 +406,11 @@ enum ike_err choose_esp(struct span sa_body, struct esp_choice *out)
 			memset(out, 0, sizeof *out);
 			return err;
 		}
-		if (err || found || !accept_esp(&p, &answer))
+		if (err || found || !accept_esp(&p, ke_group, &answer))
 			continue;
 		found = true;
 		out->suite = esp_suite_of(&answer);
+		out->group = ike_suite_of(&answer).group;
 		out->peer_spi = esp_spi(&p);
 		out->answer = answer;
 	}
@@ -480,6 +510,7 @@ enum ike_err offer_check_esp(const struct offer *offer, struct span sa_body, str
 	if (err)
 		return err;
 	out->suite = esp_suite_of(&answer);
+	out->group = ike_suite_of(&answer).group;
 	out->peer_spi = esp_spi(&answer);
 	return IKE_OK;
 }

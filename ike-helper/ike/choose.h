@@ -4,7 +4,8 @@
  *       2: the same x groups {31, 19, 20, 14, 15}
  *       3: {AES-CBC-256} x HMAC-SHA2-256-128 x the same PRFs and groups
  *       Hybrid, before these: 1 with ML-KEM-768 as additional key exchange.
- * ESP:  1: the AEADs, ESN or not;  2: {AES-CBC-256} x HMAC-SHA2-256-128, ESN or not
+ * ESP:  1: the AEADs, ESN or not;  2: {AES-CBC-256} x HMAC-SHA2-256-128, ESN or not; when it is rekeyed the same two with
+ *       the groups of IKE before them
  *
  * The order of transforms is our order of preference.
  */
@@ -31,6 +32,9 @@ void offer_ike(struct offer *out, uint16_t first_group, struct span spi);
 void offer_ike_hybrid(struct offer *offer);
 /* For a CHILD SA without a key exchange of its own. spi_in: host byte order. */
 void offer_esp(struct offer *out, uint32_t spi_in);
+/* For one that is made by CREATE_CHILD_SA, with the KE payload of first_group: with a key exchange, or as above where the
+ * peer does without. */
+void offer_esp_anew(struct offer *out, uint32_t spi_in, uint16_t first_group);
 
 /* pl_sa_write(m, offer->proposal, offer->n), for symmetry. */
 void offer_write(struct msg_wr *m, const struct offer *offer);
@@ -46,6 +50,7 @@ struct ike_choice {
 
 struct esp_choice {
 	struct esp_suite suite;
+	uint16_t group;                 /* of its own key exchange; 0 = none */
 	uint32_t peer_spi;              /* host byte order: our outbound SPI */
 	struct pl_proposal answer;      /* responder: as above, without SPI: see choice_set_esp_spi() */
 };
@@ -64,6 +69,10 @@ IKE_CHECKED enum ike_err choose_ike_hybrid(struct span sa_body, uint16_t ke_grou
 /* The same for ESP in IKE_AUTH: SPI of 4 bytes, not one of the reserved ones below 256; a key exchange method other
  * than NONE makes a proposal unacceptable there (RFC 7296 1.2). */
 IKE_CHECKED enum ike_err choose_esp(struct span sa_body, struct esp_choice *out);
+
+/* The same in CREATE_CHILD_SA, where a key exchange is acceptable: ke_group as in choose_ike(), 0 = no KE payload, and then no
+ * proposal that needs one is acceptable. */
+IKE_CHECKED enum ike_err choose_esp_anew(struct span sa_body, uint16_t ke_group, struct esp_choice *out);
 
 /* Put our own SPI into the answer. */
 void choice_set_ike_spi(struct ike_choice *c, const uint8_t spi[IKE_SPI_LEN]);

@@ -11,6 +11,7 @@
 
 enum { SAS_MAX = 4096, HALF_OPEN_MAX = 256, COOKIE_THRESHOLD = 16, ESP_SPI_MIN = 0x1000 };
 
+#define CHILD_OF(link, member) ((struct child *)(void *)((char *)(link) - offsetof(struct child, member)))
 #define SA_OF(link, member) ((struct ike_sa *)(void *)((char *)(link) - offsetof(struct ike_sa, member)))
 
 /* The core ------------------------------------------------------------------------------------- */
@@ -135,7 +136,7 @@ static unsigned *load_of(struct ike_sa *sa)
 {
 	struct ike_load *load = &sa->ike->load;
 
-	if (sa->state == ST_UP)
+	if (IN(sa->state) & IN_LIFE)
 		return &load->established;
 	if (IN(sa->state) & IN_HANDSHAKE)
 		return sa->initiator ? &load->initiating : &load->half_open;
@@ -170,17 +171,17 @@ void engine_new_spi(struct ike_sa *sa)
 	table_insert(&ike->by_spi, &sa->by_spi, spi_hash(spi));
 }
 
-void engine_new_esp_spi(struct ike_sa *sa)
+void engine_new_esp_spi(struct child *c)
 {
-	struct ike *ike = sa->ike;
+	struct ike *ike = c->sa->ike;
 
-	table_remove(&ike->by_esp, &sa->by_esp);
+	table_remove(&ike->by_esp, &c->by_esp);
 	/* Values below 256 are reserved (RFC 4303 2.1); a few more are left to people who make
 	 * SAs by hand. */
 	do {
-		rng_fill(ike->rng, &sa->spi_in, sizeof sa->spi_in);
-	} while (sa->spi_in < ESP_SPI_MIN || table_first(&ike->by_esp, sa->spi_in));
-	table_insert(&ike->by_esp, &sa->by_esp, sa->spi_in);
+		rng_fill(ike->rng, &c->spi_in, sizeof c->spi_in);
+	} while (c->spi_in < ESP_SPI_MIN || table_first(&ike->by_esp, c->spi_in));
+	table_insert(&ike->by_esp, &c->by_esp, c->spi_in);
 }
 
 void engine_has_said_name(struct ike_sa *sa)
@@ -248,7 +249,6 @@ static void leave_tables(struct ike_sa *sa)
 
 	table_remove(&ike->by_spi, &sa->by_spi);
 	table_remove(&ike->by_handle, &sa->by_handle);
-	table_remove(&ike->by_esp, &sa->by_esp);
 	table_remove(&ike->by_init, &sa->by_init);
 	table_remove(&ike->by_peer, &sa->by_peer);
 	timer_set(&ike->timers, &sa->timer, NEVER_MS);
@@ -258,7 +258,11 @@ static void leave_tables(struct ike_sa *sa)
 
 static bool has_output(const struct ike_sa *sa)
 {
-	return sa->ask.queued || sa->up.queued || sa->delete_sas.queued || sa->end.queued;
+	const struct child *c = sa->children;
+
+	while (c && !c->add.queued && !c->del.queued)
+		c = c->next;
+	return c || sa->ask.queued || sa->up.queued || sa->tell.queued || sa->end.queued;
 }
 
 /* Free it if it is gone and has nothing more to say. */
@@ -330,9 +334,13 @@ static void announce_end(struct ike_sa *sa)
 	bool shown = sa->owes_end || (sa->claim && bucket_take(&ike->refusals, ike->now_ms));
 	enum log_level level = shown ? LOG_LEVEL_INFO : LOG_LEVEL_DEBUG;
 	char label[SA_LABEL_MAX], why[IKE_DETAIL_MAX + 128];
+	struct child *c, *next;
 
-	if (sa->child_installed)
-		out_put(&ike->out, &sa->delete_sas, SLOT_DELETE_SAS);
+	sa_end_rekey(sa);
+	for (c = sa->children; c; c = next) {
+		next = c->next;
+		child_drop(c);
+	}
 	if (sa->owes_end)
 		out_put(&ike->out, &sa->end, SLOT_END);
 	sa->owes_end = false;
@@ -361,6 +369,14 @@ static void announce_up(struct ike_sa *sa)
 		 sa->spi_in, sa->spi_out, sa->round_trip_ms);
 }
 
+static void announce_rekeyed(const struct ike_sa *sa)
+{
+	char label[SA_LABEL_MAX], esp[64];
+
+	log_info(sa->ike->log, "%s: rekeyed, %s, spi %08x/%08x", engine_label(sa, label),
+		 esp_suite_text(&sa->esp_suite, esp, sizeof esp), sa->spi_in, sa->spi_out);
+}
+
 void engine_move(struct ike_sa *sa, enum sa_state next, uint64_t now_ms)
 {
 	enum sa_state from = sa->state;
@@ -373,7 +389,7 @@ void engine_move(struct ike_sa *sa, enum sa_state next, uint64_t now_ms)
 	assert(err == IKE_OK);      /* a row of steps.c names a state that may follow */
 	(void)err;
 	count_in(sa);
-	if (next == ST_UP)
+	if (next == ST_UP && (IN(from) & IN_HANDSHAKE))
 		announce_up(sa);
 	if (from < ST_LEAVING && sa->state >= ST_LEAVING)
 		announce_end(sa);
@@ -389,23 +405,64 @@ void engine_move(struct ike_sa *sa, enum sa_state next, uint64_t now_ms)
 		leave_tables(sa);
 }
 
-void engine_step(struct ike_sa *sa, const struct stimulus *s)
+static uint64_t earlier(uint64_t a_ms, uint64_t b_ms)
 {
-	struct stimulus close = { .on = ON_CLOSE, .now_ms = s->now_ms };
-	uint64_t due;
+	return a_ms < b_ms ? a_ms : b_ms;
+}
 
-	step_run(sa, s);
-	if (sa->state == ST_UP && sa->close_asked) {
-		sa->close_asked = false;
-		close.reason = sa->close_reason;
-		step_run(sa, &close);
-	}
-	if (sa->state == ST_GONE) {
-		collect(sa);
+/* Nothing of ours is out: what we have meant to do can begin. */
+static bool is_idle(const struct ike_sa *sa)
+{
+	return sa->state == ST_UP && !sa->window.request && !sa->asked;
+}
+
+/* One thing that was put off; the next one is for when it is over. */
+static void run_errand(struct ike_sa *sa, uint64_t now_ms)
+{
+	struct stimulus s = { .now_ms = now_ms };
+
+	if (child_in_phase(sa, CHILD_DOOMED)) {
+		s.on = ON_RETIRE;
+	} else if (sa->rekey_child_asked && now_ms >= sa->rekey_at_ms) {
+		sa->rekey_child_asked = false;
+		s.on = ON_REKEY_CHILD;
+	} else {
 		return;
 	}
-	due = window_due_ms(&sa->window);
-	timer_set(&sa->ike->timers, &sa->timer, due < sa->expire_ms ? due : sa->expire_ms);
+	step_run(sa, &s);
+}
+
+static uint64_t due_ms(const struct ike_sa *sa)
+{
+	uint64_t due = earlier(window_due_ms(&sa->window), sa->expire_ms);
+
+	if (!(IN(sa->state) & IN_LIFE))
+		return due;
+	due = earlier(due, children_due_ms(sa));
+	return is_idle(sa) && sa->rekey_child_asked ? earlier(due, sa->rekey_at_ms) : due;
+}
+
+/* What follows from a step. sa may be freed. */
+static void settle(struct ike_sa *sa, uint64_t now_ms)
+{
+	struct stimulus close = { .on = ON_CLOSE, .now_ms = now_ms, .reason = sa->close_reason };
+
+	if ((IN(sa->state) & IN_LIFE) && sa->close_asked && !sa->asked) {
+		sa->close_asked = false;
+		step_run(sa, &close);
+	}
+	if (is_idle(sa))
+		run_errand(sa, now_ms);
+	if (sa->state == ST_GONE)
+		collect(sa);
+	else
+		timer_set(&sa->ike->timers, &sa->timer, due_ms(sa));
+}
+
+void engine_step(struct ike_sa *sa, const struct stimulus *s)
+{
+	step_run(sa, s);
+	settle(sa, s->now_ms);
 }
 
 /* Messages of ours ----------------------------------------------------------------------------- */
@@ -414,6 +471,12 @@ void engine_ask(struct ike_sa *sa, enum out_slot_kind kind)
 {
 	sa->pending_id = 0;
 	out_put(&sa->ike->out, &sa->ask, kind);
+}
+
+void engine_news(struct ike_sa *sa, unsigned what)
+{
+	sa->news |= (uint8_t)what;
+	out_put(&sa->ike->out, &sa->tell, SLOT_NEWS);
 }
 
 struct msg_wr engine_inner(struct ike *ike)
@@ -456,6 +519,31 @@ enum ike_err engine_reply(struct ike_sa *sa, uint8_t exchange, uint32_t id,
 	window_reply_out(&sa->window, p, now_ms);
 	packet_send(&sa->ike->out, p, path);
 	return IKE_OK;
+}
+
+enum ike_err engine_hold_reply(struct ike_sa *sa, const struct stimulus *s, struct msg_wr *inner)
+{
+	struct span bytes;
+	uint8_t first;
+	enum ike_err err;
+
+	packet_unref(sa->held);
+	sa->held = NULL;
+	sa->held_id = s->hdr->message_id;
+	err = msg_end(inner, &first, &bytes);
+	if (err == IKE_OK)
+		err = sealed_make(sa, s->hdr->exchange, sa->held_id, true, first, bytes, s->path, &sa->held);
+	return err;
+}
+
+void engine_release_reply(struct ike_sa *sa, uint64_t now_ms)
+{
+	struct packet *p = sa->held;
+	struct ip_path path = p->path;
+
+	sa->held = NULL;
+	window_reply_out(&sa->window, p, now_ms);
+	packet_send(&sa->ike->out, p, &path);
 }
 
 enum ike_err engine_reply_notify(struct ike_sa *sa, const struct stimulus *s, uint16_t type,
@@ -514,14 +602,31 @@ enum ike_err ike_close(struct ike *ike, ike_handle sa, enum rp_reason reason, ui
 			      .now_ms = engine_enter(ike, now_ms),
 			      .reason = reason };
 
-	return command(ike, sa, &s, IN_HANDSHAKE | IN(ST_UP));
+	return command(ike, sa, &s, IN_HANDSHAKE | IN_LIFE);
 }
 
 enum ike_err ike_check_liveness(struct ike *ike, ike_handle sa, uint64_t now_ms)
 {
 	struct stimulus s = { .on = ON_PROBE, .now_ms = engine_enter(ike, now_ms) };
 
-	return command(ike, sa, &s, IN(ST_UP));
+	return command(ike, sa, &s, IN_LIFE);
+}
+
+enum ike_err ike_rekey_child(struct ike *ike, ike_handle handle, uint64_t now_ms)
+{
+	struct ike_sa *sa = engine_by_handle(ike, handle);
+
+	now_ms = engine_enter(ike, now_ms);
+	if (!sa || !(IN(sa->state) & IN_LIFE))
+		return IKE_E_STATE;
+	/* What is under way already is what is wanted. */
+	if (!(sa->rekey || sa->rekey_child_asked)) {
+		sa->rekey_child_asked = true;
+		sa->rekey_at_ms = now_ms;
+		sa->rekey_tries = 0;
+	}
+	settle(sa, now_ms);
+	return IKE_OK;
 }
 
 enum rp_reason ike_outlook(const struct ike *ike, ike_handle handle, char detail[IKE_DETAIL_MAX])
@@ -532,13 +637,34 @@ enum rp_reason ike_outlook(const struct ike *ike, ike_handle handle, char detail
 	return sa && (IN(sa->state) & IN_HANDSHAKE) ? sa_outlook(sa, detail) : REASON_NONE;
 }
 
+/* The half out of a CHILD SA was asked for when nothing could wait for it any more. Without it the pair is of no use. */
+static void nobody_waits(struct ike_sa *sa, uint64_t id, const struct stimulus *s)
+{
+	struct stimulus close = { .on = ON_CLOSE, .now_ms = s->now_ms, .reason = REASON_KERNEL };
+	struct child *c = sa->children;
+
+	while (c && c->pending_id != id)
+		c = c->next;
+	if (!c)
+		return;
+	c->pending_id = 0;
+	if (s->result == IKE_OK || !(IN(sa->state) & IN_LIFE))
+		return;
+	c->has_out = false;
+	engine_step(sa, &close);
+}
+
 /* Ids are the handle and a counter: a completion finds its SA, or that it is gone. */
 static void complete(struct ike *ike, uint64_t id, const struct stimulus *s)
 {
 	struct ike_sa *sa = engine_by_handle(ike, id >> 8);
 
-	if (!sa || sa->pending_id != id)
+	if (!sa)
 		return;
+	if (sa->pending_id != id) {
+		nobody_waits(sa, id, s);
+		return;
+	}
 	sa->pending_id = 0;
 	engine_step(sa, s);
 }
@@ -595,7 +721,6 @@ void ike_tick(struct ike *ike, uint64_t now_ms)
 	while ((timer = timers_first(&ike->timers)) && timer->due_ms <= ike->now_ms) {
 		struct ike_sa *sa = SA_OF(timer, timer);
 		struct packet *again = window_tick(&sa->window, ike->now_ms);
-		uint64_t due;
 
 		if (sa->expire_ms <= ike->now_ms) {
 			sa->expire_ms = NEVER_MS;
@@ -607,8 +732,9 @@ void ike_tick(struct ike *ike, uint64_t now_ms)
 			ike->stats.retransmitted++;
 			packet_send(&ike->out, again, &sa->path);
 		}
-		due = window_due_ms(&sa->window);
-		timer_set(&ike->timers, &sa->timer, due < sa->expire_ms ? due : sa->expire_ms);
+		if (IN(sa->state) & IN_LIFE)
+			children_due(sa, ike->now_ms);
+		settle(sa, ike->now_ms);
 	}
 }
 
@@ -634,7 +760,7 @@ static void ask_output(struct ike_sa *sa, enum out_slot_kind kind, struct ike_ou
 		out->u.sign.parts[3] = sa_int_auth(sa);
 	} else {
 		out->kind = OUT_KERNEL;
-		child_protect_request(sa, &out->u.kernel);
+		child_protect_request(sa->child, &out->u.kernel);
 	}
 }
 
@@ -643,16 +769,24 @@ static void event_output(struct ike_sa *sa, enum ike_event_kind kind, struct ike
 	out->kind = OUT_EVENT;
 	out->u.event.kind = kind;
 	sa_tunnel(sa, &out->u.event.tunnel);
-	if (kind == EV_ESTABLISHED) {
-		if (sa->claim) {
-			out->u.event.tunnel.peer_name = &sa->claim->name;
-			out->u.event.tunnel.peer_keys = sa->claim->keys;
-		}
-		return;
+	if (kind == EV_ESTABLISHED && sa->claim) {
+		out->u.event.tunnel.peer_name = &sa->claim->name;
+		out->u.event.tunnel.peer_keys = sa->claim->keys;
 	}
+	if (kind != EV_FAILED && kind != EV_CLOSED)
+		return;
 	/* No views: with its last event the SA is freed. */
 	out->u.event.reason = sa->reason;
 	memcpy(out->u.event.detail, sa->detail, sizeof out->u.event.detail);
+}
+
+static void news_output(struct ike_sa *sa, struct ike_output *out)
+{
+	/* What was tried in vain before is no news once it has been done. */
+	if (sa->news & NEWS_CHILD_REKEYED)
+		announce_rekeyed(sa);
+	event_output(sa, sa->news & NEWS_CHILD_REKEYED ? EV_REKEYED : EV_REKEY_FAILED, out);
+	sa->news = 0;
 }
 
 /* false: the SA has ended meanwhile, and this is not to be asked any more. */
@@ -667,18 +801,37 @@ static bool sa_output(struct ike_sa *sa, enum out_slot_kind kind, struct ike_out
 	case SLOT_UP:
 		event_output(sa, EV_ESTABLISHED, out);
 		return true;
-	case SLOT_DELETE_SAS:
-		out->kind = OUT_KERNEL;
-		out->id = sa->handle << 8 | ++sa->asks;
-		child_delete_request(sa, &out->u.kernel);
+	case SLOT_NEWS:
+		news_output(sa, out);
 		return true;
 	case SLOT_END:
 		event_output(sa, sa->was_up ? EV_CLOSED : EV_FAILED, out);
 		return true;
-	case SLOT_SEND:
+	case SLOT_ADD_SAS: case SLOT_DELETE_SAS: case SLOT_SEND:
 		break;
 	}
 	return false;
+}
+
+/* false: it is not to be asked any more. c may be freed. */
+static bool child_output(struct child *c, enum out_slot_kind kind, struct ike_output *out)
+{
+	struct ike_sa *sa = c->sa;
+	bool wanted = kind == SLOT_ADD_SAS ? c->add_in || c->add_out : c->del_in || c->del_out;
+
+	if (wanted) {
+		out->kind = OUT_KERNEL;
+		out->id = sa->handle << 8 | ++sa->asks;
+	}
+	if (wanted && kind == SLOT_DELETE_SAS) {
+		child_delete_request(c, &out->u.kernel);
+	} else if (wanted) {
+		*(sa->asked == c ? &sa->pending_id : &c->pending_id) = out->id;
+		child_add_request(c, &out->u.kernel);
+	}
+	if (child_is_over(c))
+		child_free(c);
+	return wanted;
 }
 
 static struct ike_sa *owner_of(struct out_slot *slot)
@@ -688,10 +841,14 @@ static struct ike_sa *owner_of(struct out_slot *slot)
 		return SA_OF(slot, ask);
 	case SLOT_UP:
 		return SA_OF(slot, up);
-	case SLOT_DELETE_SAS:
-		return SA_OF(slot, delete_sas);
+	case SLOT_NEWS:
+		return SA_OF(slot, tell);
 	case SLOT_END:
 		return SA_OF(slot, end);
+	case SLOT_ADD_SAS:
+		return CHILD_OF(slot, add)->sa;
+	case SLOT_DELETE_SAS:
+		return CHILD_OF(slot, del)->sa;
 	case SLOT_SEND:
 		break;
 	}
@@ -714,7 +871,9 @@ bool ike_next_output(struct ike *ike, struct ike_output *out)
 			return true;
 		}
 		struct ike_sa *sa = owner_of(slot);
-		bool wanted = sa_output(sa, slot->kind, out);
+		bool wanted = slot->kind == SLOT_ADD_SAS      ? child_output(CHILD_OF(slot, add), SLOT_ADD_SAS, out)
+			      : slot->kind == SLOT_DELETE_SAS ? child_output(CHILD_OF(slot, del), SLOT_DELETE_SAS, out)
+							      : sa_output(sa, slot->kind, out);
 
 		collect(sa);
 		if (wanted)

@@ -55,8 +55,8 @@ IKE_CHECKED enum ike_err engine_add(struct ike *ike, bool initiator, const struc
 				    struct ike_sa **out);
 /* Give it another SPI of ours, for an IKE_SA_INIT from the start. */
 void engine_new_spi(struct ike_sa *sa);
-/* Choose and reserve sa->spi_in. */
-void engine_new_esp_spi(struct ike_sa *sa);
+/* Choose and reserve c->spi_in. */
+void engine_new_esp_spi(struct child *c);
 /* Enter a responder's SA by the IKE_SA_INIT request that made it (hs->message_i) and where it
  * came from, so that a repeated one finds it. It leaves that table with its handshake. */
 void engine_remember_init(struct ike_sa *sa);
@@ -81,6 +81,8 @@ uint64_t engine_enter(struct ike *ike, uint64_t now_ms);
 
 /* Queue something that has a completion. */
 void engine_ask(struct ike_sa *sa, enum out_slot_kind kind);
+/* Tell the layer above, with an event, about one of NEWS_... */
+void engine_news(struct ike_sa *sa, unsigned what);
 
 /* Put together the inside of a protected message: msg_payload_begin() ... into this, then one of
  * the two. */
@@ -92,6 +94,9 @@ IKE_CHECKED enum ike_err engine_request(struct ike_sa *sa, uint8_t exchange, str
 IKE_CHECKED enum ike_err engine_reply(struct ike_sa *sa, uint8_t exchange, uint32_t id,
 				      const struct ip_path *path, struct msg_wr *inner,
 				      uint64_t now_ms);
+/* The same, but it is kept back until it is let go of: then the peer hears it. */
+IKE_CHECKED enum ike_err engine_hold_reply(struct ike_sa *sa, const struct stimulus *s, struct msg_wr *inner);
+void engine_release_reply(struct ike_sa *sa, uint64_t now_ms);
 /* An answer that is one notify, or empty with type 0. */
 IKE_CHECKED enum ike_err engine_reply_notify(struct ike_sa *sa, const struct stimulus *s,
 					     uint16_t type, struct span value);

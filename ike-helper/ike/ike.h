@@ -7,7 +7,7 @@
  *	ike_input()    ---+--> [ the core ] ---------+--> OUT_KERNEL     carry out; answer with ike_done()
  *	ike_tick()     ---'    ike_next_output()     +--> OUT_SIGN       sign these octets; answer with ike_signed()
  *	ike_done() ...                               +--> OUT_AUTHORIZE  may this peer have a tunnel? ike_authorized()
- *	                                             '--> OUT_EVENT      established, failed, closed
+ *	                                             '--> OUT_EVENT      established, failed, rekeyed, closed
  *
  * The life of an exchange that we start, in one look (the rows of steps.c tell all of it):
  *
@@ -17,6 +17,17 @@
  *	                  in fragments if long; or, where we say who we are, OUT_SIGN first, and IDi=FQDN, AUTH
  *	IKE_AUTH answer   signature checked against the key set from DNS; CHILD SA chosen; OUT_KERNEL PROTECT
  *	ike_done          EV_ESTABLISHED
+ *
+ * Life after that: CREATE_CHILD_SA rekeys the CHILD SA (REKEY_SA, with a key exchange of its own where the peer has one), asked by
+ * us or by the peer; a second CHILD SA beside it is refused with NO_ADDITIONAL_SAS.
+ *
+ *	we ask        ike_rekey_child: CREATE_CHILD_SA sent; answer: OUT_KERNEL ADD_SAS, both halves; ike_done: EV_REKEYED; Delete of
+ *	              the old pair sent; its answer: the half out of the old pair goes at once, the half in after a while
+ *	the peer asks OUT_KERNEL ADD_SAS, half in; ike_done: answer sent; the peer's Delete of the old pair, or a while: ADD_SAS, half
+ *	              out, EV_REKEYED
+ *
+ * So a packet that is sent always finds an SA at the other end. When both ask at once, of the two new pairs the one with the
+ * lowest nonce goes (RFC 7296 2.8.1). An answer that takes too long ends the IKE SA, as with liveness.
  *
  * Whatever goes wrong on the way ends in exactly one EV_FAILED with a reason, and leaves nothing in
  * the kernel. While a KERNEL_PROTECT is out nothing ends: an ike_close() or a deadline in that moment
@@ -113,7 +124,12 @@ IKE_CHECKED enum ike_err ike_close(struct ike *ike, ike_handle sa, enum rp_reaso
  * question. */
 IKE_CHECKED enum ike_err ike_check_liveness(struct ike *ike, ike_handle sa, uint64_t now_ms);
 
-/* Completions, by the id of the output; each OUT_KERNEL PROTECT, OUT_SIGN and OUT_AUTHORIZE must
+/* Make a new CHILD SA for the old one. Ends in EV_REKEYED, also when it was the peer who did it; or in EV_REKEY_FAILED: the peer does
+ * not do it, the old pair stays as it is, and the caller may establish anew; or in EV_CLOSED. Asking twice is one question.
+ * IKE_E_STATE: no such SA, or not established. */
+IKE_CHECKED enum ike_err ike_rekey_child(struct ike *ike, ike_handle sa, uint64_t now_ms);
+
+/* Completions, by the id of the output; each OUT_KERNEL PROTECT and ADD_SAS, OUT_SIGN and OUT_AUTHORIZE must
  * get its own. Unknown ids (the SA ended meanwhile; a KERNEL_DELETE_SAS) are ignored. */
 void ike_done(struct ike *ike, uint64_t id, enum ike_err result, uint64_t now_ms);
 /* auth_value: the whole value of an AUTH payload of this method; empty when result is not
@@ -157,6 +173,8 @@ enum ike_event_kind {
 	EV_FAILED,                  /* an attempt ended; nothing is left in the kernel. One of ours,
 	                             * or of a peer after ike_authorized() let it in; peers that fail
 	                             * earlier make no event */
+	EV_REKEYED,                 /* we send with another pair of SAs now: new SPIs and suite, the handle is the same */
+	EV_REKEY_FAILED,            /* of ike_rekey_child(); all is as it was before */
 	EV_CLOSED,                  /* an established SA ended (deleted by the peer, by ike_close, or dead): its SAs are being
 	                             * removed from the kernel (a KERNEL_DELETE_SAS goes before this event), its policies stay */
 };

@@ -1,7 +1,8 @@
 /* kernel_req.h - what the pure layers ask of the kernel: flat values, without pointers, so that they can cross a process
  * boundary and be checked on the other side. kernel/ carries them out; ike/ and tunnel/ make them.
  *
- * The life of a policy is not the life of an SA. KERNEL_PROTECT installs SAs and policies together, and no request of
+ * The life of a policy is not the life of an SA. KERNEL_PROTECT installs SAs and policies together, rekeying (KERNEL_ADD_SAS)
+ * changes SAs alone, and no request of
  * the IKE core can remove a policy: KERNEL_DELETE_SAS leaves the address encrypted-or-dropped. Only tunnel/ says
  * KERNEL_UNPROTECT, when the last answer that was handed out has expired (promise 4).
  *
@@ -24,7 +25,11 @@ enum kernel_op {
 	 * nothing: on failure everything that this request added is gone again. A policy for the same addresses
 	 * that is somebody else's, or ours with another reqid, is IKE_E_CONFLICT; an orphan is taken over. */
 	KERNEL_PROTECT,
-	/* Delete the two SAs. Absent ones are no error. The policies stay. */
+	/* Add the SAs whose SPI is not 0, beside those that are there; the policies are not looked at. With both: in before
+	 * out. Linux sends with the newest SA of a reqid, and receives on each: the one in can be there before the peer uses it,
+	 * and the one out turns our packets to the new pair. All or nothing. */
+	KERNEL_ADD_SAS,
+	/* Delete the SAs whose SPI is not 0. Absent ones are no error. The policies stay. */
 	KERNEL_DELETE_SAS,
 	/* Delete the policies of the address pair, and any SAs left of this reqid. Absent ones are no error. */
 	KERNEL_UNPROTECT,
@@ -43,8 +48,8 @@ struct kernel_request {
 	 * SA of its own is dropped, and makes an acquire when it goes out. UNPROTECT: end that, before the pair loses its
 	 * policies. One shield serves all pairs of a remote address. */
 	bool shield;
-	uint32_t spi_in, spi_out;       /* host byte order; in: chosen by us, packets to us */
-	/* KERNEL_PROTECT only: */
+	uint32_t spi_in, spi_out;       /* host byte order; in: chosen by us, packets to us; 0: not this one (ADD_SAS, DELETE_SAS) */
+	/* KERNEL_PROTECT and KERNEL_ADD_SAS only: */
 	struct esp_suite suite;
 	struct esp_keys keys_in, keys_out;
 	uint16_t encap_local_port, encap_remote_port;   /* UDP encapsulation (RFC 3948); 0, 0 = none */

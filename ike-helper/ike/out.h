@@ -17,7 +17,8 @@
 enum out_slot_kind {
 	SLOT_SEND,
 	SLOT_AUTHORIZE, SLOT_SIGN, SLOT_PROTECT,        /* the SA waits for the answer */
-	SLOT_UP, SLOT_DELETE_SAS, SLOT_END,
+	SLOT_ADD_SAS, SLOT_DELETE_SAS,                  /* of a CHILD SA */
+	SLOT_UP, SLOT_NEWS, SLOT_END,
 };
 
 struct out_slot {

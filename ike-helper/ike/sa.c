@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ike/child.h"
 #include "ike/engine.h"
 
 /* Which states may follow which. GONE may follow all. */
@@ -20,7 +21,9 @@ static const uint32_t legal_next[ST_MAX] = {
 	[ST_AUTHORIZING] = IN(ST_SIGNING) | IN(ST_LINGERING),
 	[ST_SIGNING] = IN(ST_R_INSTALLING) | IN(ST_LINGERING),
 	[ST_R_INSTALLING] = IN(ST_UP) | IN(ST_LINGERING),
-	[ST_UP] = IN(ST_LEAVING) | IN(ST_LINGERING),
+	[ST_UP] = IN(ST_CHILD_REKEYING) | IN(ST_CHILD_DELETING) | IN(ST_LEAVING) | IN(ST_LINGERING),
+	[ST_CHILD_REKEYING] = IN(ST_UP) | IN(ST_LEAVING) | IN(ST_LINGERING),
+	[ST_CHILD_DELETING] = IN(ST_UP) | IN(ST_LEAVING) | IN(ST_LINGERING),
 	[ST_LEAVING] = IN(ST_LINGERING),
 	[ST_LINGERING] = 0,
 	[ST_GONE] = 0,
@@ -39,6 +42,8 @@ static const char *const state_texts[ST_MAX] = {
 	[ST_SIGNING] = "signing",
 	[ST_R_INSTALLING] = "installing",
 	[ST_UP] = "up",
+	[ST_CHILD_REKEYING] = "child-rekeying",
+	[ST_CHILD_DELETING] = "child-deleting",
 	[ST_LEAVING] = "leaving",
 	[ST_LINGERING] = "lingering",
 	[ST_GONE] = "gone",
@@ -100,6 +105,8 @@ enum rp_reason sa_outlook(const struct ike_sa *sa, char detail[IKE_DETAIL_MAX])
 		what = "no answer to IKE_AUTH";
 	else if (sa->state == ST_UP)
 		what = "no answer to a liveness check";
+	else if (IN(sa->state) & IN_LIFE)
+		what = "no answer to rekeying";
 	snprintf(detail, IKE_DETAIL_MAX, "%s", what);
 	return REASON_TIMEOUT;
 }
@@ -138,9 +145,7 @@ void sa_end_handshake(struct ike_sa *sa)
 
 	if (!hs)
 		return;
-	/* No rekeying of our own yet: nothing will be derived from SK_d, and nothing more is
-	 * signed. */
-	secret_clear(&sa->keys.d);
+	/* SK_d stays for what rekeying makes; nothing more is signed. */
 	secret_clear(&sa->keys.pi);
 	secret_clear(&sa->keys.pr);
 	packet_unref(hs->message_i);
@@ -154,6 +159,16 @@ void sa_end_handshake(struct ike_sa *sa)
 	sa->hs = NULL;
 }
 
+void sa_end_rekey(struct ike_sa *sa)
+{
+	if (!sa->rekey)
+		return;
+	dh_free(sa->rekey->dh);
+	secret_wipe(sa->rekey, sizeof *sa->rekey);
+	free(sa->rekey);
+	sa->rekey = NULL;
+}
+
 void sa_free(struct ike_sa *sa)
 {
 	sa_end_handshake(sa);
@@ -162,6 +177,10 @@ void sa_free(struct ike_sa *sa)
 		secret_clear(&sa->claim->maced_id);
 		free(sa->claim);
 	}
+	sa_end_rekey(sa);
+	while (sa->children)
+		child_free(sa->children);
+	packet_unref(sa->held);
 	window_clear(&sa->window);
 	frag_clear(&sa->frags[0]);
 	frag_clear(&sa->frags[1]);

@@ -1,4 +1,4 @@
-/* sa.h - one IKE SA with its one CHILD SA: what it holds, how long, and which states may follow
+/* sa.h - one IKE SA with its CHILD SA (child.h): what it holds, how long, and which states may follow
  * each other.
  *
  * While it is being set up it has a struct handshake, the larger part, which is freed when it is
@@ -37,7 +37,9 @@ enum sa_state {
 	ST_SIGNING,                 /* waiting for ike_signed() */
 	ST_R_INSTALLING,            /* the kernel is asked; the IKE_AUTH response waits for it */
 	/* both: */
-	ST_UP,
+	ST_UP,                      /* nothing of ours is out, or a liveness check */
+	ST_CHILD_REKEYING,          /* a new CHILD SA is asked for, or the kernel is asked for its halves */
+	ST_CHILD_DELETING,          /* a Delete of an old CHILD SA is out */
 	ST_LEAVING,                 /* over; the peer was told and has not acknowledged it yet */
 	ST_LINGERING,               /* over; only repeats its last answer to a peer that has missed it */
 	ST_GONE,                    /* in no table any more; freed when its last output is taken */
@@ -46,7 +48,9 @@ enum sa_state {
 
 #define IN(state) (1u << (state))
 /* The states in which the handshake goes on. */
-#define IN_HANDSHAKE (IN(ST_MAX) - 1 - IN(ST_UP) - IN(ST_LEAVING) - IN(ST_LINGERING) - IN(ST_GONE))
+#define IN_HANDSHAKE (IN(ST_UP) - 1)
+/* The states in which it is up. */
+#define IN_LIFE (IN(ST_UP) | IN(ST_CHILD_REKEYING) | IN(ST_CHILD_DELETING))
 
 enum { NONCE_LEN = 32, INIT_ROUNDS_MAX = 5, INT_AUTH_MAX = 2 * SECRET_MAX + 4 };
 
@@ -104,6 +108,25 @@ struct claim {
 	uint8_t value[];                /* of its AUTH payload */
 };
 
+struct child;
+
+/* Our own rekeying, until it is over. */
+struct rekey {
+	uint8_t nonce[NONCE_LEN];
+	struct dh *dh;
+	uint16_t group;                 /* of our KE */
+	uint8_t rounds;                 /* requests that the peer had us send anew */
+	struct child *fresh;            /* what we make */
+	uint32_t old_spi_out;           /* of the one that it is to replace */
+	/* What the peer has made for the same one meanwhile, and the lowest nonce of that exchange (RFC 7296 2.8.1). */
+	struct child *rival;
+	uint8_t rival_nonce[NONCE_MAX];
+	size_t rival_nonce_len;
+};
+
+/* What the layer above has not been told yet; a set. */
+enum { NEWS_CHILD_REKEYED = 1, NEWS_CHILD_KEPT = 2 };
+
 struct ike_sa {
 	struct ike *ike;
 	ike_handle handle;
@@ -115,34 +138,43 @@ struct ike_sa {
 	bool fragments;                 /* both announced IKEV2_FRAGMENTATION_SUPPORTED */
 	bool owes_end;                  /* an EV_FAILED or EV_CLOSED has to come */
 	bool was_up;                    /* it is to be EV_CLOSED */
-	bool child_installed;           /* the kernel has our SAs */
 	bool close_asked;               /* ike_close() while the kernel was busy with our request */
+	bool rekey_child_asked;         /* ike_rekey_child(), and it was not the time for it yet */
+	bool peer_behind_nat, us_behind_nat;
 	enum rp_reason close_reason;    /* with which */
 	uint8_t peer_id_type, auth_method;
 	uint8_t asks;                   /* counts OUT_KERNEL, OUT_SIGN, OUT_AUTHORIZE for their ids */
 	uint16_t round_trip_ms;
 	uint8_t spi_i[IKE_SPI_LEN], spi_r[IKE_SPI_LEN];
-	uint32_t reqid, spi_in, spi_out;
+	uint32_t reqid, spi_in, spi_out;        /* SPIs and esp_suite: of what we send with, also when it is gone */
 	unsigned key_index;
 	struct ip_path path;
 	struct ike_suite suite;
 	struct esp_suite esp_suite;
-	struct ike_keys keys;           /* once up only ei, er, ai, ar */
+	struct ike_keys keys;           /* once up only d, ei, er, ai, ar */
 	uint64_t iv_next;               /* never used before in our direction */
 	struct window window;
 	struct frag_in frags[2];         /* of the request and of the response that is being received */
 	uint8_t skf_reserved[2];         /* of their first fragments, see struct sealed_text */
 	struct handshake *hs;           /* NULL once it is over */
 	struct claim *claim;            /* NULL: a host that we asked for, or an anonymous peer */
+	struct child *child;            /* what we send with, or make in IKE_AUTH; NULL = none */
+	struct child *children;         /* all of them */
+	struct child *asked;            /* the kernel is asked for it, and we wait; NULL = none */
+	struct rekey *rekey;            /* NULL = none of ours */
+	struct packet *held;            /* an answer that goes when the kernel is ready; owned */
+	uint32_t held_id;
+	uint8_t news, rekey_tries;
+	uint64_t rekey_at_ms;           /* not before this time */
 
 	uint64_t expire_ms;             /* give up, forget, or end; NEVER_MS */
 	uint64_t pending_id;            /* output that waits for its completion; 0 = none */
 	enum rp_reason reason;          /* why it ended */
 	char detail[IKE_DETAIL_MAX];
 
-	struct table_link by_spi, by_handle, by_esp, by_init, by_peer;
+	struct table_link by_spi, by_handle, by_init, by_peer;
 	struct timer timer;             /* the earlier of expire_ms and what the window has to do */
-	struct out_slot ask, up, delete_sas, end;
+	struct out_slot ask, up, tell, end;
 	struct ike_sa *prev, *next;     /* all of them */
 };
 
@@ -200,6 +232,8 @@ struct ike_sa *sa_new(struct ike *ike, bool initiator);
 void sa_forget_intermediate(struct ike_sa *sa);
 /* Wipe and free the handshake, and the keys that only it needs. */
 void sa_end_handshake(struct ike_sa *sa);
+/* The same of our own rekeying; what it has made is not touched. */
+void sa_end_rekey(struct ike_sa *sa);
 /* Wipe and free all. It must be in no table, queue or heap. */
 void sa_free(struct ike_sa *sa);
 

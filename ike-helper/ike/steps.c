@@ -22,6 +22,7 @@ struct step {
 #define INIT_PAYLOADS (P(PL_SA) | P(PL_KE) | P(PL_NONCE))
 #define AUTH_I_PAYLOADS (P(PL_IDI) | P(PL_AUTH) | P(PL_SA) | P(PL_TSI) | P(PL_TSR))
 #define AUTH_R_PAYLOADS (P(PL_IDR) | P(PL_AUTH) | P(PL_SA) | P(PL_TSI) | P(PL_TSR))
+#define CHILD_PAYLOADS (P(PL_SA) | P(PL_NONCE) | P(PL_TSI) | P(PL_TSR))
 #define OVER (IN(ST_LEAVING) | IN(ST_LINGERING))
 /* Requests come too early here, or something else is being worked on. */
 #define NOT_LISTENING (IN(ST_INIT_SENT) | IN(ST_INTERMEDIATE_SENT) | IN(ST_I_SIGNING) | IN(ST_AUTH_SENT) | IN(ST_I_INSTALLING) | \
@@ -104,30 +105,74 @@ static const struct step steps[] = {
 { NOT_LISTENING, ON_REQUEST, 0, 0, 0, NULL, wait_for_it, ST_MAX,
 	"not now: the peer will repeat it" },
 
+/* Up, and the kernel is asked for a new CHILD SA: nothing else happens until it has answered. */
+{ IN_LIFE, ON_REQUEST, 0, 0, 0, kernel_is_asked, wait_for_it, ST_MAX,
+	"not now: the peer will repeat it" },
+{ IN_LIFE, ON_REPLY, 0, 0, 0, kernel_is_asked, wait_for_it, ST_MAX,
+	"not now: we will ask again" },
+{ IN_LIFE, ON_EXPIRED, 0, 0, 0, kernel_is_asked, expire_later, ST_MAX,
+	"no answer in time; but the kernel is at work" },
+{ IN_LIFE, ON_CLOSE, 0, 0, 0, kernel_is_asked, info_close_later, ST_MAX,
+	"to be closed when the kernel has answered" },
+
 /* Up: INFORMATIONAL. */
-{ IN(ST_UP), ON_REQUEST, EXCH_INFORMATIONAL, P(PL_NOTIFY), 0, tells_fatal_error, info_fatal_error, ST_LINGERING,
+{ IN_LIFE, ON_REQUEST, EXCH_INFORMATIONAL, P(PL_NOTIFY), 0, tells_fatal_error, info_fatal_error, ST_LINGERING,
 	"the peer says that it is over" },
-{ IN(ST_UP), ON_REQUEST, EXCH_INFORMATIONAL, P(PL_DELETE), 0, deletes_ike, info_ike_deleted, ST_LINGERING,
+{ IN_LIFE, ON_REQUEST, EXCH_INFORMATIONAL, P(PL_DELETE), 0, deletes_ike, info_ike_deleted, ST_LINGERING,
 	"deleted by the peer" },
-{ IN(ST_UP), ON_REQUEST, EXCH_INFORMATIONAL, P(PL_DELETE), 0, deletes_child, info_child_deleted, ST_LEAVING,
+{ IN_LIFE, ON_REQUEST, EXCH_INFORMATIONAL, P(PL_DELETE), 0, deletes_last_child, child_last_deleted, ST_LEAVING,
 	"CHILD SA deleted by the peer: deleting the IKE SA too" },
-{ IN(ST_UP) | OVER, ON_REQUEST, EXCH_INFORMATIONAL, 0, 0, NULL, info_answer, ST_MAX,
+{ IN_LIFE, ON_REQUEST, EXCH_INFORMATIONAL, P(PL_DELETE), 0, deletes_child, child_deleted, ST_MAX,
+	"old CHILD SA deleted by the peer" },
+{ IN_LIFE | OVER, ON_REQUEST, EXCH_INFORMATIONAL, 0, 0, NULL, info_answer, ST_MAX,
 	"answered" },
-{ IN(ST_UP), ON_PROBE, 0, 0, 0, request_is_out, wait_for_it, ST_UP,
+{ IN_LIFE, ON_PROBE, 0, 0, 0, request_is_out, wait_for_it, ST_MAX,
 	"asked already" },
+{ IN_LIFE, ON_PROBE, 0, 0, 0, kernel_is_asked, wait_for_it, ST_MAX,
+	"the peer lives: it has just answered" },
 { IN(ST_UP), ON_PROBE, 0, 0, 0, NULL, info_probe, ST_UP,
 	"asked whether the peer lives" },
 { IN(ST_UP), ON_REPLY, EXCH_INFORMATIONAL, 0, 0, NULL, info_alive, ST_UP,
 	"the peer lives" },
-{ IN(ST_LEAVING), ON_REPLY, EXCH_INFORMATIONAL, 0, 0, delete_is_owed, info_delete_now, ST_LEAVING,
+{ IN(ST_LEAVING), ON_REPLY, 0, 0, 0, delete_is_owed, info_delete_now, ST_LEAVING,
 	"answered; now the peer is told that it is over" },
 { IN(ST_LEAVING), ON_REPLY, EXCH_INFORMATIONAL, 0, 0, NULL, info_bye, ST_GONE,
 	"the peer knows that it is over" },
 
-/* Up: CREATE_CHILD_SA is refused, there is one CHILD SA and no rekeying. */
-{ IN(ST_UP), ON_REQUEST, EXCH_CREATE_CHILD_SA, 0, 0, NULL, child_refuse, ST_UP,
+/* Up: we rekey the CHILD SA. */
+{ IN(ST_UP), ON_REKEY_CHILD, 0, 0, 0, NULL, rekey_child_ask, ST_CHILD_REKEYING,
+	"asked for a new CHILD SA" },
+{ IN(ST_CHILD_REKEYING), ON_REPLY, EXCH_CREATE_CHILD_SA, CHILD_PAYLOADS, 0, NULL, rekey_child_answered, ST_CHILD_REKEYING,
+	"new CHILD SA agreed on, installing" },
+{ IN(ST_CHILD_REKEYING), ON_REPLY, EXCH_CREATE_CHILD_SA, 0, N_INVALID_KE_PAYLOAD, rekey_group_is_ours, rekey_child_with_group,
+	ST_CHILD_REKEYING, "asked for another group: sent again with it" },
+{ IN(ST_CHILD_REKEYING), ON_REPLY, EXCH_CREATE_CHILD_SA, 0, N_TEMPORARY_FAILURE, may_try_again, rekey_child_later, ST_UP,
+	"not now: once more in a moment" },
+{ IN(ST_CHILD_REKEYING), ON_REPLY, EXCH_CREATE_CHILD_SA, P(PL_NOTIFY), 0, NULL, rekey_child_refused, ST_UP,
+	"no new CHILD SA" },
+{ IN(ST_CHILD_REKEYING), ON_KERNEL, 0, 0, 0, peer_made_it, rekey_child_reply, ST_CHILD_REKEYING,
+	"the peer has a new CHILD SA, while we ask for one" },
+{ IN(ST_CHILD_REKEYING), ON_KERNEL, 0, 0, 0, NULL, rekey_child_installed, ST_UP,
+	"new CHILD SA" },
+{ IN(ST_UP), ON_RETIRE, 0, 0, 0, NULL, child_retire, ST_CHILD_DELETING,
+	"deleting an old CHILD SA" },
+{ IN(ST_CHILD_DELETING), ON_REPLY, EXCH_INFORMATIONAL, 0, 0, NULL, child_retired, ST_UP,
+	"the old CHILD SA is deleted" },
+
+/* Up: the peer rekeys the CHILD SA. */
+{ IN_LIFE, ON_REQUEST, EXCH_CREATE_CHILD_SA, CHILD_PAYLOADS, N_REKEY_SA, rekeys_no_child, child_not_found, ST_MAX,
+	"no such CHILD SA" },
+{ IN_LIFE, ON_REQUEST, EXCH_CREATE_CHILD_SA, CHILD_PAYLOADS, N_REKEY_SA, rekeys_leaving_child, child_refuse_now, ST_MAX,
+	"a new CHILD SA for one that goes: not now" },
+{ IN_LIFE, ON_REQUEST, EXCH_CREATE_CHILD_SA, CHILD_PAYLOADS, N_REKEY_SA, NULL, rekey_child_requested, ST_MAX,
+	"the peer wants a new CHILD SA" },
+{ IN_LIFE, ON_KERNEL, 0, 0, 0, peer_made_it, rekey_child_reply, ST_MAX,
+	"the peer has a new CHILD SA" },
+
+/* Any other CREATE_CHILD_SA is refused: there is one CHILD SA. */
+{ IN_LIFE, ON_REQUEST, EXCH_CREATE_CHILD_SA, 0, 0, NULL, child_refuse, ST_MAX,
 	"no more SAs" },
-{ OVER, ON_REQUEST, EXCH_CREATE_CHILD_SA, 0, 0, NULL, child_refuse_closing, ST_MAX,
+{ OVER, ON_REQUEST, EXCH_CREATE_CHILD_SA, 0, 0, NULL, child_refuse_now, ST_MAX,
 	"no more SAs, it is over" },
 
 /* The end. While the kernel works for us nothing ends: what it has installed must be known
@@ -136,11 +181,11 @@ static const struct step steps[] = {
 	"given up" },
 { IN(ST_I_INSTALLING) | IN(ST_R_INSTALLING), ON_CLOSE, 0, 0, 0, NULL, info_close_later, ST_MAX,
 	"to be closed when the kernel has answered" },
-{ IN(ST_UP), ON_CLOSE, 0, 0, 0, request_is_out, info_close_later, ST_LEAVING,
+{ IN_LIFE, ON_CLOSE, 0, 0, 0, request_is_out, info_close_later, ST_LEAVING,
 	"closed; the peer is told when it has answered" },
-{ IN(ST_UP), ON_CLOSE, 0, 0, 0, NULL, info_close, ST_LEAVING,
+{ IN_LIFE, ON_CLOSE, 0, 0, 0, NULL, info_close, ST_LEAVING,
 	"closed, telling the peer" },
-{ UNDER_WAY | IN(ST_UP), ON_EXPIRED, 0, 0, 0, NULL, give_up, ST_GONE,
+{ UNDER_WAY | IN_LIFE, ON_EXPIRED, 0, 0, 0, NULL, give_up, ST_GONE,
 	"no answer in time" },
 { OVER, ON_EXPIRED, 0, 0, 0, NULL, forget, ST_GONE,
 	"forgotten" },
@@ -266,9 +311,9 @@ static void fail(struct ike_sa *sa, enum ike_err err, uint64_t now_ms)
 	sa_blame(sa, reason_of(err), "%s", ike_err_text(err));
 	if (sa->state == ST_LEAVING || sa->state == ST_LINGERING)
 		return;
-	if (sa->window.request && sa->state != ST_INIT_SENT && sa->window.next_request > 1)
+	if (sa->window.request && (sa->state >= ST_UP || (sa->state != ST_INIT_SENT && sa->window.next_request > 1)))
 		engine_move(sa, ST_LEAVING, now_ms);
-	else if (sa->window.reply && (sa->initiator || sa->window.expected > 1))
+	else if (sa->window.reply && (sa->state >= ST_UP || sa->initiator || sa->window.expected > 1))
 		engine_move(sa, ST_LINGERING, now_ms);
 	else
 		engine_move(sa, ST_GONE, now_ms);
@@ -361,6 +406,12 @@ HANDLER(give_up)
 
 	(void)s;
 	sa_blame(sa, reason, "%s", detail);
+	return IKE_OK;
+}
+
+HANDLER(expire_later)
+{
+	sa->expire_ms = s->now_ms + LEAVING_MS;
 	return IKE_OK;
 }
 

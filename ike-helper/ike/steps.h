@@ -14,6 +14,8 @@ enum step_on {
 	ON_EXPIRED,                 /* sa->expire_ms is over */
 	ON_CLOSE,                   /* ike_close() */
 	ON_PROBE,                   /* ike_check_liveness() */
+	ON_REKEY_CHILD,             /* ike_rekey_child(), and nothing else of ours goes on */
+	ON_RETIRE,                  /* the peer has to be told of an old CHILD SA, and nothing else of ours goes on */
 };
 
 struct stimulus {

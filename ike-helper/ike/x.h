@@ -66,8 +66,6 @@ HANDLER(responder_installed);
 enum ike_err info_farewell(struct ike_sa *sa, uint16_t notify, uint64_t now_ms);
 QUESTION(deletes_ike);
 HANDLER(info_ike_deleted);
-QUESTION(deletes_child);
-HANDLER(info_child_deleted);
 QUESTION(tells_fatal_error);
 HANDLER(info_fatal_error);
 HANDLER(info_answer);
@@ -80,13 +78,37 @@ QUESTION(delete_is_owed);
 HANDLER(info_delete_now);
 HANDLER(info_bye);
 
-/* x_child.c: CREATE_CHILD_SA */
+/* x_child.c: what CREATE_CHILD_SA is refused, and the Delete of CHILD SAs */
+QUESTION(rekeys_no_child);
+HANDLER(child_not_found);
+QUESTION(rekeys_leaving_child);
 HANDLER(child_refuse);
-HANDLER(child_refuse_closing);
+HANDLER(child_refuse_now);
+QUESTION(deletes_last_child);
+HANDLER(child_last_deleted);
+QUESTION(deletes_child);
+HANDLER(child_deleted);
+HANDLER(child_retire);
+HANDLER(child_retired);
+
+/* x_rekey_child.c: CREATE_CHILD_SA for a CHILD SA that there is */
+HANDLER(rekey_child_ask);
+QUESTION(rekey_group_is_ours);
+HANDLER(rekey_child_with_group);
+HANDLER(rekey_child_answered);
+HANDLER(rekey_child_installed);
+QUESTION(may_try_again);
+HANDLER(rekey_child_later);
+HANDLER(rekey_child_refused);
+QUESTION(kernel_is_asked);
+QUESTION(peer_made_it);
+HANDLER(rekey_child_requested);
+HANDLER(rekey_child_reply);
 
 /* steps.c */
 HANDLER(wait_for_it);
 HANDLER(give_up);
 HANDLER(forget);
+HANDLER(expire_later);
 
 #endif

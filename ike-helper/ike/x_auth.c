@@ -66,7 +66,9 @@ enum ike_err auth_send(struct ike_sa *sa, uint64_t now_ms)
 	if (err != IKE_OK)
 		return err;
 	write_notify(&m, N_USE_TRANSPORT_MODE);
-	engine_new_esp_spi(sa);
+	err = child_begin(sa);
+	if (err != IKE_OK)
+		return err;
 	offer_esp(&offer, sa->spi_in);
 	offer_write(&m, &offer);
 	pl_ts_write(&m, PL_TSI, &tsi, 1);

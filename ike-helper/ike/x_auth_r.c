@@ -307,8 +307,9 @@ HANDLER(auth_signed)
 
 	if (err != IKE_OK)
 		return err;
-	engine_new_esp_spi(sa);
-	err = child_install(sa);
+	err = child_begin(sa);
+	if (err == IKE_OK)
+		err = child_install(sa);
 	return err == IKE_OK ? IKE_OK
 			     : refuse(sa, sa->hs->auth_request_id, err, N_AUTHENTICATION_FAILED,
 				      s->now_ms);

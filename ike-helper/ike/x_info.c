@@ -40,7 +40,7 @@ HANDLER(info_close_later)
 {
 	sa->close_asked = true;
 	sa->close_reason = s->reason;
-	if (sa->state == ST_UP)
+	if ((IN(sa->state) & IN_LIFE) && !sa->asked)
 		sa_dismiss(sa, s->reason);
 	return IKE_OK;
 }
@@ -93,46 +93,6 @@ HANDLER(info_ike_deleted)
 {
 	sa_blame(sa, REASON_PEER_REFUSED, "deleted by the peer");
 	return info_answer(sa, s);
-}
-
-/* The SPIs in a Delete are those of the sender's inbound SAs: ours to send on (RFC 7296 1.4.1). */
-QUESTION(deletes_child)
-{
-	struct pl_delete del;
-	struct rd r;
-	unsigned i;
-
-	for (i = 0; i < s->chain->n; i++) {
-		if (s->chain->payload[i].type != PL_DELETE ||
-		    pl_delete_read(s->chain->payload[i].body, &del) != IKE_OK ||
-		    del.protocol != PROTO_ESP)
-			continue;
-		r = rd_over(del.spis);
-		while (rd_left(&r) >= 4) {
-			if (rd_u32(&r) == sa->spi_out)
-				return true;
-		}
-	}
-	return false;
-}
-
-/* The answer names the other direction; then the IKE SA goes as well, since it has no other
- * CHILD SA. */
-HANDLER(info_child_deleted)
-{
-	struct msg_wr m = engine_inner(sa->ike);
-	enum ike_err err;
-
-	pl_delete_write(&m, PROTO_ESP, &sa->spi_in, 1);
-	err = engine_reply(sa, EXCH_INFORMATIONAL, s->hdr->message_id, s->path, &m, s->now_ms);
-	if (err != IKE_OK)
-		return err;
-	sa_blame(sa, REASON_PEER_REFUSED, "CHILD SA deleted by the peer");
-	if (sa->window.request) {
-		sa->close_asked = true;
-		return IKE_OK;
-	}
-	return info_farewell(sa, 0, s->now_ms);
 }
 
 /* RFC 7296 2.21.2: the initiator tells a responder so when it could not verify it. No Delete

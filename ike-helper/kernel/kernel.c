@@ -27,6 +27,8 @@ static const char *op_text(enum kernel_op op)
 	switch (op) {
 	case KERNEL_PROTECT:
 		return "protect";
+	case KERNEL_ADD_SAS:
+		return "add SAs";
 	case KERNEL_DELETE_SAS:
 		return "delete SAs";
 	case KERNEL_UNPROTECT:

@@ -310,7 +310,7 @@ static enum ike_err fake_look(struct kernel *k, const struct kernel_request *r, 
 	*out = (struct plan_view){ .sas = 0 };
 	if (fails_now(f))
 		return IKE_E_KERNEL;
-	for (unsigned dir = 0; dir < 2 && r->op != KERNEL_DELETE_SAS; dir++) {
+	for (unsigned dir = 0; dir < 2 && r->op != KERNEL_DELETE_SAS && r->op != KERNEL_ADD_SAS; dir++) {
 		look_policy(f, (enum kernel_dir)dir, &r->local, &r->remote, &out->pair[dir]);
 		if (r->shield)
 			look_policy(f, (enum kernel_dir)dir, &every_local, &r->remote, &out->shield[dir]);
@@ -321,7 +321,7 @@ static enum ike_err fake_look(struct kernel *k, const struct kernel_request *r, 
 
 		if (sa->foreign || sa->reqid != r->reqid || !same_pair(&sa->local, &sa->remote, &r->local, &r->remote))
 			continue;
-		if (r->op == KERNEL_DELETE_SAS && sa->spi != named)
+		if (r->op == KERNEL_DELETE_SAS && (named == 0 || sa->spi != named))
 			continue;
 		if (out->sas == PLAN_SAS_MAX) {
 			out->more = true;

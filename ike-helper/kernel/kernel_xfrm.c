@@ -336,16 +336,19 @@ static void look_sa_answer(void *arg, unsigned i, struct nlmsghdr *hdr)
 		.dir = ip_equal(&sa.dst, &l->request->remote) ? DIR_OUT : DIR_IN, .spi = sa.spi };
 }
 
-/* The two of DELETE_SAS: asked for by name, deleted only if they carry our reqid. */
+/* Those of DELETE_SAS: asked for by name, deleted only if they carry our reqid. */
 static enum ike_err look_named_sas(struct look *l)
 {
 	struct xnl_batch b = { .n = 0 };
 	enum ike_err err;
 
-	xfrm_sa_get(&b, &l->request->remote, l->request->spi_out);
-	xfrm_sa_get(&b, &l->request->local, l->request->spi_in);
+	/* SPI 0 stands for none here, and for a larval SA in the kernel. */
+	if (l->request->spi_out)
+		xfrm_sa_get(&b, &l->request->remote, l->request->spi_out);
+	if (l->request->spi_in)
+		xfrm_sa_get(&b, &l->request->local, l->request->spi_in);
 	err = xnl_talk(&l->x->nl, &b, look_sa_answer, l);
-	for (unsigned i = 0; i < 2 && err == IKE_OK; i++) {
+	for (unsigned i = 0; i < b.n && err == IKE_OK; i++) {
 		if (b.r[i].error == 0 || b.r[i].error == ESRCH)
 			continue;
 		log_error(l->x->base.log, "kernel: look for an SA: %s", strerror(b.r[i].error));
@@ -382,8 +385,11 @@ static enum ike_err xfrm_look(struct kernel *k, const struct kernel_request *r, 
 	case KERNEL_PASS:
 	case KERNEL_UNPASS:
 		return look_policies(&l);
+	case KERNEL_ADD_SAS:
+		return IKE_OK;
 	case KERNEL_DELETE_SAS:
-		idle_forget(&xfrm_of(k)->idle, r->reqid, r->spi_in);
+		if (r->spi_in)
+			idle_forget(&xfrm_of(k)->idle, r->reqid, r->spi_in);
 		return look_named_sas(&l);
 	case KERNEL_UNPROTECT:
 		idle_forget(&xfrm_of(k)->idle, r->reqid, 0);

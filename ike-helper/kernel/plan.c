@@ -24,7 +24,9 @@
  *   fail, no packet of ours has left in clear. SAs gone first would drop packets until the policies are gone too.
  *   The shield first, for the same reason as above.
  *
- * DELETE_SAS: SA out, SA in. Out first: no packet is sent whose answer could no longer be read.
+ * ADD_SAS: SA in, SA out, or one of them. In first as above. What is there stays; the policies have nothing to do with it.
+ *
+ * DELETE_SAS: SA out, SA in, or one of them. Out first: no packet is sent whose answer could no longer be read.
  *
  * PASS, UNPASS: one policy. It never stands in the place of one that protects, nor the reverse.
  *
@@ -65,11 +67,22 @@ static bool suite_fits(const struct esp_suite *s)
 	return s->integ != INTEG_NONE && suite_supports(TT_INTEG, s->integ, 0);
 }
 
-enum ike_err plan_check(const struct kernel_request *r)
+/* RFC 4303 2.1: SPIs 1 to 255 are reserved, 0 is never sent. */
+static bool sa_fits(const struct kernel_request *r, uint32_t spi, const struct esp_keys *keys)
 {
-	/* RFC 4303 2.1: SPIs 1 to 255 are reserved, 0 is never sent. */
 	enum { SPI_FIRST = 256 };
 
+	return spi >= SPI_FIRST && keys_fit(&r->suite, keys);
+}
+
+/* Without an SPI there are no keys either. */
+static bool sa_fits_or_absent(const struct kernel_request *r, uint32_t spi, const struct esp_keys *keys)
+{
+	return spi == 0 ? keys->encr.n == 0 && keys->integ.n == 0 : sa_fits(r, spi, keys);
+}
+
+enum ike_err plan_check(const struct kernel_request *r)
+{
 	if (r->local.family != r->remote.family || (r->local.family != IP_V4 && r->local.family != IP_V6) ||
 	    ip_equal(&r->local, &r->remote))
 		return IKE_E_SYNTAX;
@@ -82,8 +95,14 @@ enum ike_err plan_check(const struct kernel_request *r)
 	case KERNEL_DELETE_SAS:
 		return reqid_of_pair(r->reqid) ? IKE_OK : IKE_E_SYNTAX;
 	case KERNEL_PROTECT:
-		if (!reqid_of_pair(r->reqid) || r->spi_in < SPI_FIRST || r->spi_out < SPI_FIRST || !suite_fits(&r->suite) ||
-		    !keys_fit(&r->suite, &r->keys_in) || !keys_fit(&r->suite, &r->keys_out) ||
+		if (!reqid_of_pair(r->reqid) || !sa_fits(r, r->spi_in, &r->keys_in) ||
+		    !sa_fits(r, r->spi_out, &r->keys_out) || !suite_fits(&r->suite) ||
+		    (r->encap_local_port == 0) != (r->encap_remote_port == 0))
+			return IKE_E_SYNTAX;
+		return IKE_OK;
+	case KERNEL_ADD_SAS:
+		if (!reqid_of_pair(r->reqid) || (r->spi_in == 0 && r->spi_out == 0) || !suite_fits(&r->suite) ||
+		    !sa_fits_or_absent(r, r->spi_in, &r->keys_in) || !sa_fits_or_absent(r, r->spi_out, &r->keys_out) ||
 		    (r->encap_local_port == 0) != (r->encap_remote_port == 0))
 			return IKE_E_SYNTAX;
 		return IKE_OK;
@@ -201,6 +220,12 @@ enum ike_err plan_make(const struct kernel_request *r, const struct plan_view *v
 	switch (r->op) {
 	case KERNEL_PROTECT:
 		return plan_protect(out, view, r);
+	case KERNEL_ADD_SAS:
+		if (r->spi_in)
+			plan_add(out, STEP_SA_ADD, 0, DIR_IN, r);
+		if (r->spi_out)
+			plan_add(out, STEP_SA_ADD, 0, DIR_OUT, r);
+		return IKE_OK;
 	case KERNEL_DELETE_SAS:
 		plan_delete_sas(out, view, 0, r);
 		return IKE_OK;

@@ -267,6 +267,35 @@ struct peer *peer_established(struct tunnels *t, const struct ike_event *e, cons
 	return p;
 }
 
+void peer_refresh(struct tunnels *t, struct peer *p)
+{
+	/* Should nothing come of it, not even a failure, then it is tried again. */
+	if (p->renew_ms != NEVER_MS)
+		p->renew_ms = t->now_ms + jittered(t, HEAL_LAST_MS);
+	if (p->sa && ike_rekey_child(t->ike, p->sa, t->now_ms) == IKE_OK)
+		return;
+	if (p->keys)
+		(void)attempt_renew(t, p);
+}
+
+void peer_rekeyed(struct tunnels *t, struct peer *p, const struct ike_event *e)
+{
+	if (e->kind == EV_REKEY_FAILED) {
+		if (p->keys && p->state == TUNNEL_PROTECTED)
+			(void)attempt_renew(t, p);
+		return;
+	}
+	p->spi_in = e->tunnel.spi_in;
+	p->spi_out = e->tunnel.spi_out;
+	p->esp_suite = e->tunnel.esp_suite;
+	p->packets_out = 0;
+	if (p->renew_ms == NEVER_MS)
+		return;
+	p->renew_ms = t->now_ms + jittered(t, t->config.soft_life_s * 1000ull);
+	if (p->state == TUNNEL_PROTECTED)
+		peer_set_timer(t, p);
+}
+
 static uint32_t heal_pause(struct peer *p)
 {
 	uint32_t wait_ms = p->heal_wait_ms ? p->heal_wait_ms : HEAL_FIRST_MS;
@@ -490,10 +519,8 @@ void peer_due(struct tunnels *t, struct peer *p)
 	case TUNNEL_ESTABLISHING:
 		break;
 	case TUNNEL_PROTECTED:
-		if (t->now_ms >= p->renew_ms) {
-			(void)attempt_renew(t, p);
-			p->renew_ms = t->now_ms + jittered(t, HEAL_LAST_MS);
-		}
+		if (t->now_ms >= p->renew_ms)
+			peer_refresh(t, p);
 		check(t, p);
 		return;
 	case TUNNEL_HEALING:

@@ -203,6 +203,10 @@ void peer_wanted_from(struct tunnels *t, const struct peer *bound, const struct 
 struct peer *peer_by_reqid(const struct tunnels *t, uint32_t reqid);
 /* a: NULL for an anonymous client. */
 struct peer *peer_established(struct tunnels *t, const struct ike_event *e, const struct attempt *a);
+/* EV_REKEYED or EV_REKEY_FAILED of its SA. */
+void peer_rekeyed(struct tunnels *t, struct peer *p, const struct ike_event *e);
+/* Its SAs are old: new ones, by rekeying. */
+void peer_refresh(struct tunnels *t, struct peer *p);
 /* Ask the kernel; when the SA is gone there, p is HEALING afterwards. */
 bool peer_lost_sa(struct tunnels *t, struct peer *p);
 void peer_closed(struct tunnels *t, struct peer *p, enum rp_reason reason);

@@ -24,6 +24,8 @@
  *    failure for 2 s, then 10 s, then 60 s, in a bounded memory.
  *  - A name that shares an address with others can never change the key that the address is bound to: healing and renewal then
  *    accept that key only. A name that is alone there may bring new keys.
+ *  - A tunnel that cannot be rekeyed is established anew beside the old one, which goes when the new one is up. Its policies
+ *    stay through all of that.
  *  - An anonymous client never gets a share in an address that is bound to a key: the kernel sends with the newest SA, which
  *    would be one that nobody proved. Of two hosts that both ask, the second is refused while the first one's tunnel stands.
  *  - A binding is to the remote address, an SA between two: while an address is bound, what goes to it from another address of
@@ -54,7 +56,7 @@ struct tunnel_config {
 	unsigned requests_max;      /* waiting requests in all; 0: 4096 */
 	uint32_t attempt_ms;        /* an attempt's whole life; 0: 10000 */
 	uint32_t idle_s;            /* release this long after the last answer expired and the last packet passed; 0: 300 */
-	uint32_t soft_life_s;       /* a tunnel is established anew after this long, before the old one ends; 0: 3600 */
+	uint32_t soft_life_s;       /* the CHILD SA of a tunnel of ours is rekeyed after this long; 0: 3600 */
 	uint32_t drain_ms;          /* between DOWN to the resolver and the removal of the policies; 0: 2000 */
 	uint16_t ike_port;          /* source port of IKE; 0: 500 */
 	uint16_t peer_port;         /* destination port of IKE; 0: 500 */
@@ -96,6 +98,8 @@ enum rp_reason tunnels_authorize(struct tunnels *t, const struct ip_path *path, 
 void tunnels_kernel_done(struct tunnels *t, uint64_t id, enum ike_err result, uint64_t now_ms);
 /* The kernel wants to send to a protected address and has no SA (XFRM acquire). local: the packet's source, perhaps not ours. */
 void tunnels_acquire(struct tunnels *t, const struct ip_addr *local, const struct ip_addr *remote, uint64_t now_ms);
+/* An SA has reached its soft limit of bytes or packets: it is rekeyed, whoever started. */
+void tunnels_aging(struct tunnels *t, uint32_t reqid, uint32_t spi, uint64_t now_ms);
 /* An SA reached its hard limit. */
 void tunnels_sa_expired(struct tunnels *t, uint32_t reqid, uint64_t now_ms);
 /* This host has this new address; NULL: perhaps some, which is not known. At once: until then, packets of ours from an address

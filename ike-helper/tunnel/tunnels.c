@@ -186,6 +186,12 @@ void tunnels_ike_event(struct tunnels *t, const struct ike_event *event, uint64_
 		if (a)
 			attempt_failed(t, a, event->reason, event->detail);
 		break;
+	case EV_REKEYED:
+	case EV_REKEY_FAILED:
+		p = peer_by_reqid(t, event->tunnel.reqid);
+		if (p && p->sa == event->tunnel.sa)
+			peer_rekeyed(t, p, event);
+		break;
 	case EV_CLOSED:
 		p = peer_by_reqid(t, event->tunnel.reqid);
 		if (p && p->sa == event->tunnel.sa)
@@ -291,6 +297,15 @@ void tunnels_own_address(struct tunnels *t, const struct ip_addr *address, uint6
 }
 
 /* Time ------------------------------------------------------------------------------------------------------------ */
+
+void tunnels_aging(struct tunnels *t, uint32_t reqid, uint32_t spi, uint64_t now_ms)
+{
+	struct peer *p = peer_by_reqid(t, reqid);
+
+	see(t, now_ms);
+	if (p && p->state == TUNNEL_PROTECTED && (spi == p->spi_in || spi == p->spi_out))
+		peer_refresh(t, p);
+}
 
 void tunnels_tick(struct tunnels *t, uint64_t now_ms)
 {

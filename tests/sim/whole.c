@@ -41,8 +41,10 @@ struct host {
 	struct tunnels *tunnels;
 	struct privkey *key;
 	bool silent, impostor;
+	unsigned outs_added;
 	struct {
-		bool used;
+		bool in, out;       /* the halves that there are */
+		unsigned out_serial;
 		struct kernel_request asked;
 		uint64_t last_in_ms, last_out_ms, packets_in, packets_out;
 	} pair[PAIRS_MAX];
@@ -127,7 +129,16 @@ static void broken(struct whole *w, const char *format, ...)
 static int find_pair(const struct host *h, uint32_t spi_in)
 {
 	for (int i = 0; i < PAIRS_MAX; i++) {
-		if (h->pair[i].used && h->pair[i].asked.spi_in == spi_in)
+		if (h->pair[i].in && h->pair[i].asked.spi_in == spi_in)
+			return i;
+	}
+	return -1;
+}
+
+static int find_pair_out(const struct host *h, uint32_t reqid, uint32_t spi_out)
+{
+	for (int i = 0; i < PAIRS_MAX; i++) {
+		if (h->pair[i].out && h->pair[i].asked.reqid == reqid && h->pair[i].asked.spi_out == spi_out)
 			return i;
 	}
 	return -1;
@@ -149,15 +160,17 @@ static bool in_clear(const struct host *h, const struct ip_addr *local, const st
 	return find_policy(h, local, remote) < 0 && find_policy(h, &every_local, remote) < 0;
 }
 
-/* The newest pair for these addresses, as the kernel would choose it; -1 = none. */
+/* The pair with the newest half out for these addresses, as the kernel would choose it; -1 = none. */
 static int pair_to(const struct host *h, const struct ip_addr *local, const struct ip_addr *remote)
 {
-	for (int i = PAIRS_MAX - 1; i >= 0; i--) {
-		if (h->pair[i].used && ip_equal(&h->pair[i].asked.local, local) &&
-		    ip_equal(&h->pair[i].asked.remote, remote))
-			return i;
+	int best = -1;
+
+	for (int i = 0; i < PAIRS_MAX; i++) {
+		if (h->pair[i].out && ip_equal(&h->pair[i].asked.local, local) && ip_equal(&h->pair[i].asked.remote, remote) &&
+		    (best < 0 || h->pair[i].out_serial > h->pair[best].out_serial))
+			best = i;
 	}
-	return -1;
+	return best;
 }
 
 static bool is_own_address(const struct host *h, const struct ip_addr *a)
@@ -203,23 +216,63 @@ static void remove_policy(struct host *h, const struct ip_addr *local, const str
 		h->policy[i].used = false;
 }
 
+/* The half out of a pair comes after its half in, and is of the only one of this reqid that has none yet. */
+static int place_for(const struct host *h, const struct kernel_request *k)
+{
+	int place = -1;
+
+	for (int i = 0; i < PAIRS_MAX; i++) {
+		const struct kernel_request *have = &h->pair[i].asked;
+		bool is_free = !h->pair[i].in && !h->pair[i].out;
+
+		if (k->spi_in ? is_free : h->pair[i].in && !h->pair[i].out && have->spi_out == 0 && have->reqid == k->reqid)
+			place = i;
+	}
+	return place;
+}
+
+static void add_sas(struct whole *w, struct host *h, const struct kernel_request *k)
+{
+	int pair = place_for(h, k);
+
+	if (pair < 0 || (k->spi_in && find_pair(h, k->spi_in) >= 0)) {
+		broken(w, "the kernel is full, an SPI is used twice, or a half out comes alone");
+		return;
+	}
+	if (find_policy(h, &k->local, &k->remote) < 0 && k->op == KERNEL_ADD_SAS)
+		broken(w, "SAs are added where there is no policy");
+	if (k->spi_in) {
+		memset(&h->pair[pair], 0, sizeof h->pair[pair]);
+		h->pair[pair].asked = *k;
+		h->pair[pair].in = true;
+	}
+	if (k->spi_out) {
+		h->pair[pair].asked.spi_out = k->spi_out;
+		h->pair[pair].asked.keys_out = k->keys_out;
+		h->pair[pair].out = true;
+		h->pair[pair].out_serial = ++h->outs_added;
+	}
+	h->pair[pair].last_in_ms = h->pair[pair].last_out_ms = w->now_ms;
+}
+
+static void delete_sas(struct host *h, const struct kernel_request *k)
+{
+	int pair = k->spi_out ? find_pair_out(h, k->reqid, k->spi_out) : -1;
+
+	if (pair >= 0)
+		h->pair[pair].out = false;
+	pair = k->spi_in ? find_pair(h, k->spi_in) : -1;
+	if (pair >= 0)
+		h->pair[pair].in = false;
+}
+
 static void protect(struct whole *w, struct host *h, const struct kernel_request *k)
 {
-	int pair = 0;
 	const struct host *peer = host_of(w, &k->remote);
 
 	if (h->number == CLIENT && peer && peer->impostor)
 		broken(w, "a host with the wrong key has a policy");
-	while (pair < PAIRS_MAX && h->pair[pair].used)
-		pair++;
-	if (pair == PAIRS_MAX || find_pair(h, k->spi_in) >= 0) {
-		broken(w, "the kernel is full, or an SPI is used twice");
-		return;
-	}
-	memset(&h->pair[pair], 0, sizeof h->pair[pair]);
-	h->pair[pair].used = true;
-	h->pair[pair].asked = *k;
-	h->pair[pair].last_in_ms = h->pair[pair].last_out_ms = w->now_ms;
+	add_sas(w, h, k);
 	add_policy(w, h, &k->local, &k->remote);
 	if (k->shield)
 		add_policy(w, h, &every_local, &k->remote);
@@ -231,7 +284,7 @@ static void unprotect(struct whole *w, struct host *h, const struct kernel_reque
 
 	for (unsigned i = 0; i < PAIRS_MAX; i++) {
 		if (h->pair[i].asked.reqid == k->reqid)
-			h->pair[i].used = false;
+			h->pair[i].in = h->pair[i].out = false;
 	}
 	remove_policy(h, &k->local, &k->remote);
 	if (k->shield)
@@ -246,7 +299,6 @@ static void unprotect(struct whole *w, struct host *h, const struct kernel_reque
 static enum ike_err apply(struct whole *w, struct host *h, struct kernel_request *k)
 {
 	enum ike_err err = IKE_OK;
-	int pair;
 
 	switch (k->op) {
 	case KERNEL_PROTECT:
@@ -255,10 +307,14 @@ static enum ike_err apply(struct whole *w, struct host *h, struct kernel_request
 		else
 			protect(w, h, k);
 		break;
+	case KERNEL_ADD_SAS:
+		if (chance(w, 30) == 0)
+			err = IKE_E_KERNEL;
+		else
+			add_sas(w, h, k);
+		break;
 	case KERNEL_DELETE_SAS:
-		pair = find_pair(h, k->spi_in);
-		if (pair >= 0)
-			h->pair[pair].used = false;
+		delete_sas(h, k);
 		break;
 	case KERNEL_UNPROTECT:
 		unprotect(w, h, k);
@@ -625,7 +681,7 @@ static void stop(struct whole *w)
 		unsigned left = tunnels_count(w->host[i].tunnels) + ike_load(w->host[i].ike).sas;
 
 		for (unsigned k = 0; k < PAIRS_MAX; k++)
-			left += w->host[i].pair[k].used;
+			left += w->host[i].pair[k].in || w->host[i].pair[k].out;
 		for (unsigned k = 0; k < POLICIES_MAX; k++)
 			left += w->host[i].policy[k].used;
 		if (left > 0)

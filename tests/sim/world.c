@@ -201,56 +201,193 @@ static struct sim_sa_pair *find_pair(struct sim_host *h, uint32_t spi_in)
 	unsigned i;
 
 	for (i = 0; i < SIM_SAS_MAX; i++) {
-		if (h->sas[i].used && h->sas[i].asked.spi_in == spi_in)
+		if ((h->sas[i].in || h->sas[i].out) && h->sas[i].asked.spi_in == spi_in)
 			return &h->sas[i];
 	}
 	return NULL;
 }
 
-static void check_against_peer(struct sim_world *w, enum sim_side side,
-			       const struct kernel_request *mine)
+static struct sim_sa_pair *find_pair_out(struct sim_host *h, uint32_t reqid, uint32_t spi_out)
 {
-	struct sim_sa_pair *pair = find_pair(&w->host[!side], mine->spi_out);
-	const struct kernel_request *theirs = pair ? &pair->asked : NULL;
+	unsigned i;
 
-	if (!theirs)
+	for (i = 0; i < SIM_SAS_MAX; i++) {
+		if ((h->sas[i].in || h->sas[i].out) && h->sas[i].asked.reqid == reqid && h->sas[i].asked.spi_out == spi_out)
+			return &h->sas[i];
+	}
+	return NULL;
+}
+
+/* What one end sends with is what the other one receives with. */
+static void check_direction(struct sim_world *w, const struct sim_sa_pair *from, const struct sim_sa_pair *to)
+{
+	const struct kernel_request *a = &from->asked, *b = &to->asked;
+
+	if (!from->out || !to->in)
 		return;
-	if (theirs->spi_out != mine->spi_in)
-		sim_broken(w, "the two ends disagree about SPIs");
-	if (!same_keys(&theirs->keys_in, &mine->keys_out) ||
-	    !same_keys(&theirs->keys_out, &mine->keys_in))
+	if (!same_keys(&a->keys_out, &b->keys_in))
 		sim_broken(w, "the two ends disagree about ESP keys");
-	if (theirs->suite.encr != mine->suite.encr ||
-	    theirs->suite.encr_bits != mine->suite.encr_bits ||
-	    theirs->suite.integ != mine->suite.integ || theirs->suite.esn != mine->suite.esn)
+	if (a->suite.encr != b->suite.encr || a->suite.encr_bits != b->suite.encr_bits ||
+	    a->suite.integ != b->suite.integ || a->suite.esn != b->suite.esn)
 		sim_broken(w, "the two ends disagree about the ESP suite");
-	if ((theirs->encap_local_port != 0) != (mine->encap_local_port != 0) ||
-	    (w->nat && mine->encap_local_port == 0))
+	if ((a->encap_local_port != 0) != (b->encap_local_port != 0) || (w->nat && a->encap_local_port == 0))
 		sim_broken(w, "the two ends disagree about encapsulation");
 }
 
-static void protect(struct sim_world *w, enum sim_side side, const struct kernel_request *k)
+static void check_against_peer(struct sim_world *w, enum sim_side side, const struct sim_sa_pair *mine)
 {
-	struct sim_host *h = &w->host[side];
+	struct sim_host *other = &w->host[!side];
 	unsigned i;
 
-	if (k->spi_in < 256 || k->spi_out < 256)
+	for (i = 0; i < SIM_SAS_MAX; i++) {
+		struct sim_sa_pair *theirs = &other->sas[i];
+
+		if (theirs->in && mine->out && theirs->asked.spi_in == mine->asked.spi_out)
+			check_direction(w, mine, theirs);
+		if (theirs->out && mine->in && theirs->asked.spi_out == mine->asked.spi_in)
+			check_direction(w, theirs, mine);
+	}
+}
+
+static struct sim_sa_pair *place_for(struct sim_host *h)
+{
+	unsigned i;
+
+	for (i = 0; i < SIM_SAS_MAX; i++) {
+		if (!h->sas[i].in && !h->sas[i].out)
+			return &h->sas[i];
+	}
+	return NULL;
+}
+
+static void add_in(struct sim_world *w, struct sim_host *h, struct sim_sa_pair *pair, const struct kernel_request *k)
+{
+	if (k->spi_in < 256)
 		sim_broken(w, "a reserved SPI");
-	if (find_pair(h, k->spi_in))
+	if (pair->in)
 		sim_broken(w, "SPI %08x is owned twice", k->spi_in);
-	if (k->keys_in.encr.n == 0 || same_keys(&k->keys_in, &k->keys_out))
+	if (k->keys_in.encr.n == 0 || !ip_equal(&k->local, &h->addr))
+		sim_broken(w, "no keys, or an SA for an address that is not ours");
+	pair->in = true;
+	pair->asked.spi_in = k->spi_in;
+	pair->asked.keys_in = k->keys_in;
+}
+
+static void add_out(struct sim_world *w, struct sim_host *h, struct sim_sa_pair *pair, const struct kernel_request *k)
+{
+	if (k->spi_out < 256)
+		sim_broken(w, "a reserved SPI");
+	if (pair->out)
+		sim_broken(w, "a half out is added twice");
+	if (k->keys_out.encr.n == 0 || same_keys(&pair->asked.keys_in, &k->keys_out))
 		sim_broken(w, "no keys, or the same in both directions");
-	if (!ip_equal(&k->local, &h->addr))
-		sim_broken(w, "an SA for an address that is not ours");
-	for (i = 0; i < SIM_SAS_MAX && h->sas[i].used; i++)
-		;
-	if (i == SIM_SAS_MAX) {
-		sim_broken(w, "too many SAs are left");
+	pair->out = true;
+	pair->out_serial = ++h->outs_added;
+	pair->asked.spi_out = k->spi_out;
+	pair->asked.keys_out = k->keys_out;
+}
+
+/* The half out of a pair comes when its half in is there. The request does not say which that is: one of this reqid that has no
+ * half out yet. */
+static struct sim_sa_pair *half_of(struct sim_host *h, uint32_t reqid)
+{
+	unsigned i;
+	struct sim_sa_pair *found = NULL;
+
+	for (i = 0; i < SIM_SAS_MAX; i++) {
+		struct sim_sa_pair *pair = &h->sas[i];
+
+		if (pair->in && !pair->out && pair->asked.spi_out == 0 && pair->asked.reqid == reqid)
+			found = pair;
+	}
+	return found;
+}
+
+static void add_sas(struct sim_world *w, enum sim_side side, const struct kernel_request *k)
+{
+	struct sim_host *h = &w->host[side];
+	struct sim_sa_pair *pair = k->spi_in ? find_pair(h, k->spi_in) : half_of(h, k->reqid);
+
+	if (pair && k->spi_in)
+		sim_broken(w, "SPI %08x is owned twice", k->spi_in);
+	if (!pair && k->spi_in)
+		pair = place_for(h);
+	if (!pair) {
+		sim_broken(w, "too many SAs are left, or a half out without a half in");
 		return;
 	}
-	h->sas[i].used = true;
-	h->sas[i].asked = *k;
-	check_against_peer(w, side, k);
+	if (k->spi_in) {
+		*pair = (struct sim_sa_pair){ .asked = *k };
+		pair->asked.spi_out = 0;
+		pair->asked.op = KERNEL_PROTECT;
+		add_in(w, h, pair, k);
+	}
+	if (k->spi_out)
+		add_out(w, h, pair, k);
+	check_against_peer(w, side, pair);
+}
+
+const struct sim_sa_pair *sim_sends_with(const struct sim_world *w, enum sim_side side, uint32_t reqid)
+{
+	const struct sim_sa_pair *best = NULL;
+	unsigned i;
+
+	for (i = 0; i < SIM_SAS_MAX; i++) {
+		const struct sim_sa_pair *pair = &w->host[side].sas[i];
+
+		if (pair->out && pair->asked.reqid == reqid && (!best || pair->out_serial > best->out_serial))
+			best = pair;
+	}
+	return best;
+}
+
+static bool receives(const struct sim_world *w, enum sim_side side, uint32_t spi)
+{
+	unsigned i;
+
+	for (i = 0; i < SIM_SAS_MAX; i++) {
+		if (w->host[side].sas[i].in && w->host[side].sas[i].asked.spi_in == spi)
+			return true;
+	}
+	return false;
+}
+
+bool sim_reaches(const struct sim_world *w, enum sim_side side, uint32_t reqid)
+{
+	const struct sim_sa_pair *pair = sim_sends_with(w, side, reqid);
+
+	return pair && receives(w, (enum sim_side)!side, pair->asked.spi_out);
+}
+
+/* A half in that goes alone belongs to a pair that was replaced, or to a tunnel that ends: otherwise nobody may send with it any
+ * more. */
+static void check_unused(struct sim_world *w, enum sim_side side, uint32_t spi_in)
+{
+	const struct sim_host *other = &w->host[!side];
+	unsigned i;
+
+	for (i = 0; i < SIM_SAS_MAX; i++) {
+		if (other->sas[i].out && other->sas[i].asked.spi_out == spi_in &&
+		    sim_sends_with(w, (enum sim_side)!side, other->sas[i].asked.reqid) == &other->sas[i])
+			w->host[side].missed_spi = spi_in;
+	}
+}
+
+static void delete_sas(struct sim_world *w, enum sim_side side, const struct kernel_request *k)
+{
+	struct sim_host *h = &w->host[side];
+	struct sim_sa_pair *in = find_pair(h, k->spi_in), *out = find_pair_out(h, k->reqid, k->spi_out);
+
+	if ((k->spi_in && (!in || !in->in || in->asked.reqid != k->reqid)) || (k->spi_out && (!out || !out->out))) {
+		sim_broken(w, "SAs are deleted that do not exist");
+		return;
+	}
+	if (k->spi_out)
+		out->out = false;
+	if (k->spi_in)
+		in->in = false;
+	if (k->spi_in && !k->spi_out)
+		check_unused(w, side, k->spi_in);
 }
 
 static struct sim_pending *new_pending(struct sim_world *w, enum sim_side side,
@@ -274,28 +411,24 @@ static void take_kernel(struct sim_world *w, enum sim_side side, struct ike_outp
 {
 	struct sim_host *h = &w->host[side];
 	struct kernel_request *k = &o->u.kernel;
-	struct sim_sa_pair *pair;
 	struct sim_pending *p;
 
 	if (w->verbose)
 		printf("%8llu ms          %s kernel: %s spi %08x/%08x\n",
 		       (unsigned long long)w->now_ms, side == CLIENT ? "client" : "server",
-		       k->op == KERNEL_PROTECT ? "protect" : "delete SAs", k->spi_in, k->spi_out);
-	if (k->op == KERNEL_PROTECT) {
+		       k->op == KERNEL_PROTECT ? "protect" : k->op == KERNEL_ADD_SAS ? "add SAs" : "delete SAs",
+		       k->spi_in, k->spi_out);
+	if (k->op == KERNEL_DELETE_SAS) {
+		delete_sas(w, side, k);
+	} else {
 		p = new_pending(w, side, o);
-		p->protect = true;
+		p->kernel = true;
 		if (h->kernel_fails > 0) {
 			h->kernel_fails--;
 			p->result = IKE_E_KERNEL;
 		} else {
-			protect(w, side, k);
+			add_sas(w, side, k);
 		}
-	} else {
-		pair = find_pair(h, k->spi_in);
-		if (!pair || pair->asked.spi_out != k->spi_out || pair->asked.reqid != k->reqid)
-			sim_broken(w, "SAs are deleted that do not exist");
-		else
-			pair->used = false;
 	}
 	secret_wipe(k, sizeof *k);
 }
@@ -322,8 +455,7 @@ static bool has_sa(const struct sim_host *h, const struct ike_tunnel *t)
 	unsigned i;
 
 	for (i = 0; i < SIM_SAS_MAX; i++) {
-		if (h->sas[i].used && h->sas[i].asked.spi_in == t->spi_in &&
-		    h->sas[i].asked.reqid == t->reqid)
+		if (h->sas[i].in && h->sas[i].asked.spi_in == t->spi_in && h->sas[i].asked.reqid == t->reqid)
 			return true;
 	}
 	return false;
@@ -343,6 +475,14 @@ static void take_event(struct sim_world *w, enum sim_side side, const struct ike
 		if (!installed)
 			sim_broken(w, "established without an SA in the kernel");
 		break;
+	case EV_REKEYED:
+		end->rekeyed++;
+		if (end->ups != 1 || !installed)
+			sim_broken(w, "rekeyed without an SA in the kernel");
+		break;
+	case EV_REKEY_FAILED:
+		end->kept++;
+		break;
 	case EV_FAILED:
 		end->ends++;
 		if (end->ups > 0)
@@ -351,6 +491,7 @@ static void take_event(struct sim_world *w, enum sim_side side, const struct ike
 			sim_broken(w, "failed, and its SAs are still there");
 		break;
 	case EV_CLOSED:
+		w->host[side].missed_spi = 0;
 		end->ends++;
 		if (end->ups != 1)
 			sim_broken(w, "closed without having been established");
@@ -424,6 +565,8 @@ static void take_outputs(struct sim_world *w, enum sim_side side)
 			break;
 		}
 	}
+	if (w->host[side].missed_spi)
+		sim_broken(w, "SA %08x goes, and the other end sends with it", w->host[side].missed_spi);
 }
 
 static void complete(struct sim_world *w, enum sim_side side, struct sim_pending *p)
@@ -599,11 +742,13 @@ ike_handle sim_initiate(struct sim_world *w, struct keyset *keys, const char *na
 
 unsigned sim_sas(const struct sim_world *w, enum sim_side side)
 {
-	unsigned i, n = 0;
+	unsigned i, in = 0, out = 0;
 
-	for (i = 0; i < SIM_SAS_MAX; i++)
-		n += w->host[side].sas[i].used;
-	return n;
+	for (i = 0; i < SIM_SAS_MAX; i++) {
+		in += w->host[side].sas[i].in;
+		out += w->host[side].sas[i].out;
+	}
+	return in > out ? in : out;
 }
 
 void sim_check_rest(struct sim_world *w)

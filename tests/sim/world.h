@@ -24,15 +24,16 @@ struct sim_datagram {
 
 /* What a kernel holds. */
 struct sim_sa_pair {
-	bool used;
-	struct kernel_request asked;
+	bool in, out;               /* the halves that there are; none: a free place */
+	unsigned out_serial;        /* the kernel sends with the highest of a reqid */
+	struct kernel_request asked;    /* with both halves, once they were asked for */
 };
 
 /* What happened to one IKE SA, by its events. */
 struct sim_end {
 	ike_handle sa;
 	bool ours;                  /* made by sim_initiate() */
-	unsigned ups, ends;
+	unsigned ups, ends, rekeyed, kept;      /* kept: rekeying failed */
 	struct ike_event last;
 	struct dnsname peer_name;   /* who it has proved to be, when it was up; n = 0: nobody */
 };
@@ -42,7 +43,7 @@ struct sim_pending {
 	uint64_t due_ms, id;
 	enum ike_output_kind kind;
 	enum ike_err result;
-	bool protect;
+	bool kernel;
 	uint8_t auth[1024];
 	size_t auth_n;
 	enum rp_reason reason;
@@ -67,10 +68,10 @@ struct sim_host {
 	/* What became of it. */
 	struct sim_sa_pair sas[SIM_SAS_MAX];
 	struct sim_end ends[SIM_ENDS_MAX];
-	unsigned n_ends, asked_to_authorize, asked_to_sign;
+	unsigned n_ends, asked_to_authorize, asked_to_sign, outs_added;
 	struct dnsname asked_name, claimed;
 	struct sim_pending pending[SIM_PENDING_MAX];
-	uint32_t last_reqid;
+	uint32_t last_reqid, missed_spi;
 };
 
 struct sim_world {
@@ -125,7 +126,12 @@ uint64_t sim_next_ms(const struct sim_world *w);
 void sim_run_until(struct sim_world *w, uint64_t until_ms);
 
 struct sim_end *sim_end_of(struct sim_world *w, enum sim_side side, ike_handle sa);
+/* SAs of the direction that has more. */
 unsigned sim_sas(const struct sim_world *w, enum sim_side side);
+/* What this side sends with now for this reqid; NULL = nothing. */
+const struct sim_sa_pair *sim_sends_with(const struct sim_world *w, enum sim_side side, uint32_t reqid);
+/* A packet of this side, sent now with that, finds an SA at the other one. */
+bool sim_reaches(const struct sim_world *w, enum sim_side side, uint32_t reqid);
 
 __attribute__((format(printf, 2, 3)))
 void sim_broken(struct sim_world *w, const char *format, ...);

@@ -173,4 +173,49 @@ static inline bool has_notify(const struct msg_chain *chain, uint16_t type)
 	return pl_notify_find(chain, type, &n);
 }
 
+static const char script_asks_for[] __attribute__((unused)) = "host.example";
+
+/* The client becomes a script, which has done IKE_SA_INIT with the server. addke1: what it offers as additional key exchange. */
+static inline void script_client_init(struct sim_world *w, struct sim_peer *p, uint16_t addke1)
+{
+	struct sim_datagram *d;
+
+	sim_remove_host(w, CLIENT);
+	peer_start(p, true, &w->rng);
+	p->suite.addke1 = addke1;
+	peer_init_request(p, span_of(NULL, 0));
+	sim_inject(w, CLIENT, 500, peer_span(&p->init_own));
+	d = take(w, SERVER, EXCH_IKE_SA_INIT, RESPONSE);
+	peer_take_init_answer(p, span_of(d->b, d->n));
+	free(d);
+}
+
+/* IKE_AUTH { IDi=NULL, IDr, AUTH, N(USE_TRANSPORT_MODE), SA, TSi, TSr } */
+static inline struct msg_wr auth_request(struct sim_world *w, struct sim_peer *p)
+{
+	struct msg_wr m = peer_inner();
+
+	pl_id_write(&m, PL_IDI, ID_NULL, span_of(NULL, 0));
+	pl_id_write(&m, PL_IDR, ID_FQDN, span_of(script_asks_for, sizeof script_asks_for - 1));
+	peer_write_auth_null(p, &m, ID_NULL, span_of(NULL, 0));
+	peer_write_notify(&m, N_USE_TRANSPORT_MODE);
+	peer_write_child(&m, 0xabcd1234, &w->host[CLIENT].addr, &w->host[SERVER].addr);
+	return m;
+}
+
+/* All of it: the script has a tunnel. */
+static inline void script_comes_up(struct sim_world *w, struct sim_peer *p)
+{
+	struct peer_message plain;
+	struct msg_chain inner;
+	struct msg_wr m;
+
+	script_client_init(w, p, 0);
+	m = auth_request(w, p);
+	script_sends(w, p, EXCH_IKE_AUTH, 1, REQUEST, &m);
+	script_takes(w, p, EXCH_IKE_AUTH, RESPONSE, &plain, &inner);
+	assert_non_null(msg_find(&inner, PL_SA));
+	assert_int_equal(w->host[SERVER].ends[0].ups, 1);
+}
+
 #endif

@@ -373,20 +373,6 @@ static void offer_without_notify_is_passed_over(void **state)
 
 /* A scripted client ---------------------------------------------------------------------------- */
 
-static void script_client(struct sim_world *w, struct sim_peer *p, uint16_t addke1)
-{
-	struct sim_datagram *d;
-
-	sim_remove_host(w, CLIENT);
-	peer_start(p, true, &w->rng);
-	p->suite.addke1 = addke1;
-	peer_init_request(p, span_of(NULL, 0));
-	sim_inject(w, CLIENT, 500, peer_span(&p->init_own));
-	d = take(w, SERVER, EXCH_IKE_SA_INIT, RESPONSE);
-	peer_take_init_answer(p, span_of(d->b, d->n));
-	free(d);
-}
-
 static struct msg_wr ke_payload(uint16_t group, struct span value)
 {
 	struct msg_wr m = peer_inner();
@@ -428,7 +414,7 @@ static void public_key_must_be_one(void **state)
 
 		memset(value, bad[i].fill, sizeof value);
 		sim_init(&w, 20 + i, IP_V4, NULL, &hybrid, KEY_ED25519, false);
-		script_client(&w, &p, GROUP_MLKEM_768);
+		script_client_init(&w, &p, GROUP_MLKEM_768);
 		m = ke_payload(bad[i].group, span_of(value, bad[i].n));
 		is_refused(&w, &p, &m);
 	}
@@ -446,7 +432,7 @@ static void request_needs_one_ke(void **state)
 		struct msg_wr m;
 
 		sim_init(&w, 30, IP_V4, NULL, &hybrid, KEY_ED25519, false);
-		script_client(&w, &p, GROUP_MLKEM_768);
+		script_client_init(&w, &p, GROUP_MLKEM_768);
 		assert_int_equal(kem_double.key_new(&w.rng, value, &key), IKE_OK);
 		m = peer_inner();
 		for (unsigned i = 0; i < copies; i++)
@@ -465,20 +451,9 @@ static void intermediate_that_was_not_agreed_on_is_refused(void **state)
 
 	(void)state;
 	sim_init(&w, 31, IP_V4, NULL, &hybrid, KEY_ED25519, false);
-	script_client(&w, &p, 0);
+	script_client_init(&w, &p, 0);
 	m = ke_payload(GROUP_MLKEM_768, span_of(value, sizeof value));
 	is_refused(&w, &p, &m);
-}
-
-static struct msg_wr auth_request(struct sim_world *w, struct sim_peer *p)
-{
-	struct msg_wr m = peer_inner();
-
-	pl_id_write(&m, PL_IDI, ID_NULL, span_of(NULL, 0));
-	peer_write_auth_null(p, &m, ID_NULL, span_of(NULL, 0));
-	peer_write_notify(&m, N_USE_TRANSPORT_MODE);
-	peer_write_child(&m, 0xabcd1234, &w->host[CLIENT].addr, &w->host[SERVER].addr);
-	return m;
 }
 
 static void auth_without_intermediate_is_refused(void **state)
@@ -491,7 +466,7 @@ static void auth_without_intermediate_is_refused(void **state)
 
 	(void)state;
 	sim_init(&w, 32, IP_V4, NULL, &hybrid, KEY_ED25519, false);
-	script_client(&w, &p, GROUP_MLKEM_768);
+	script_client_init(&w, &p, GROUP_MLKEM_768);
 	m = auth_request(&w, &p);
 	script_sends(&w, &p, EXCH_IKE_AUTH, 1, REQUEST, &m);
 	script_takes(&w, &p, EXCH_IKE_AUTH, RESPONSE, &text, &inner);
@@ -540,7 +515,7 @@ static void client_proves_what_it_sent_and_got(void **state)
 		struct msg_wr m;
 
 		sim_init(&w, 33, IP_V4, NULL, &in_one_piece, KEY_ED25519, false);
-		script_client(&w, &p, GROUP_MLKEM_768);
+		script_client_init(&w, &p, GROUP_MLKEM_768);
 		script_exchanges_keys(&w, &p);
 		if (i == 0)
 			p.int_auth_n = 0;
@@ -575,7 +550,7 @@ static void second_intermediate_is_refused(void **state)
 
 	(void)state;
 	sim_init(&w, 34, IP_V4, NULL, &in_one_piece, KEY_ED25519, false);
-	script_client(&w, &p, GROUP_MLKEM_768);
+	script_client_init(&w, &p, GROUP_MLKEM_768);
 	script_exchanges_keys(&w, &p);
 	m = ke_payload(GROUP_MLKEM_768, span_of(value, sizeof value));
 	script_sends(&w, &p, EXCH_IKE_INTERMEDIATE, 2, REQUEST, &m);

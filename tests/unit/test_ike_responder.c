@@ -1,50 +1,6 @@
 /* The responder: what strangers can do to a host that answers anybody. */
 #include "tests/unit/ladder.h"
 
-static const char asked[] = "host.example";
-
-/* The client becomes a script, which has done IKE_SA_INIT with the server. */
-static void script_client(struct sim_world *w, struct sim_peer *p)
-{
-	struct sim_datagram *d;
-
-	sim_remove_host(w, CLIENT);
-	peer_start(p, true, &w->rng);
-	peer_init_request(p, span_of(NULL, 0));
-	sim_inject(w, CLIENT, 500, peer_span(&p->init_own));
-	d = take(w, SERVER, EXCH_IKE_SA_INIT, RESPONSE);
-	peer_take_init_answer(p, span_of(d->b, d->n));
-	free(d);
-}
-
-/* IKE_AUTH { IDi=NULL, IDr, AUTH, N(USE_TRANSPORT_MODE), SA, TSi, TSr } */
-static struct msg_wr auth_request(struct sim_world *w, struct sim_peer *p)
-{
-	struct msg_wr m = peer_inner();
-
-	pl_id_write(&m, PL_IDI, ID_NULL, span_of(NULL, 0));
-	pl_id_write(&m, PL_IDR, ID_FQDN, span_of(asked, sizeof asked - 1));
-	peer_write_auth_null(p, &m, ID_NULL, span_of(NULL, 0));
-	peer_write_notify(&m, N_USE_TRANSPORT_MODE);
-	peer_write_child(&m, 0xabcd1234, &w->host[CLIENT].addr, &w->host[SERVER].addr);
-	return m;
-}
-
-/* All of it: the script has a tunnel. */
-static void script_comes_up(struct sim_world *w, struct sim_peer *p)
-{
-	struct peer_message plain;
-	struct msg_chain inner;
-	struct msg_wr m;
-
-	script_client(w, p);
-	m = auth_request(w, p);
-	script_sends(w, p, EXCH_IKE_AUTH, 1, REQUEST, &m);
-	script_takes(w, p, EXCH_IKE_AUTH, RESPONSE, &plain, &inner);
-	assert_non_null(msg_find(&inner, PL_SA));
-	assert_int_equal(w->host[SERVER].ends[0].ups, 1);
-}
-
 /* Limits --------------------------------------------------------------------------------------- */
 
 static void send_init(struct sim_world *w, struct sim_peer *p)
@@ -202,7 +158,7 @@ static void name_asked_for_is_handed_on(void **state)
 	(void)state;
 	sim_init(&w, 10, IP_V4, NULL, NULL, KEY_ED25519, false);
 	script_comes_up(&w, &p);
-	assert_string_equal(dnsname_text(&w.host[SERVER].asked_name, text), asked);
+	assert_string_equal(dnsname_text(&w.host[SERVER].asked_name, text), script_asks_for);
 	assert_int_equal(w.host[SERVER].ends[0].last.tunnel.spi_out, 0xabcd1234);
 	peer_clear(&p);
 	sim_run_until(&w, w.now_ms + 1000);
@@ -221,7 +177,7 @@ static void repeated_auth_is_signed_once_and_answered_alike(void **state)
 	(void)state;
 	sim_init(&w, 11, IP_V4, NULL, NULL, KEY_ED25519, false);
 	w.host[SERVER].decides_after_ms = 10;
-	script_client(&w, &p);
+	script_client_init(&w, &p, 0);
 	inner = auth_request(&w, &p);
 	peer_seal(&p, EXCH_IKE_AUTH, 1, REQUEST, &inner, &m);
 	/* I --> R  IKE_AUTH, three times while R thinks; then once more */
@@ -253,7 +209,7 @@ static void only_the_sender_of_init_is_let_in(void **state)
 
 	(void)state;
 	sim_init(&w, 12, IP_V4, NULL, NULL, KEY_ED25519, false);
-	script_client(&w, &p);
+	script_client_init(&w, &p, 0);
 	/* Somebody in between has changed our IKE_SA_INIT: the AUTH is over another message than
 	 * R has seen. */
 	p.init_own.b[p.init_own.n - 1] ^= 1;
@@ -278,7 +234,7 @@ static void auth_from_an_address_that_never_answered_is_ignored(void **state)
 
 	(void)state;
 	sim_init(&w, 25, IP_V4, NULL, NULL, KEY_ED25519, false);
-	script_client(&w, &p);
+	script_client_init(&w, &p, 0);
 	own = w.host[CLIENT].addr;
 
 	/* I --> R  IKE_AUTH, all of it as the pretended address would say it */
@@ -309,9 +265,9 @@ static void peer_with_a_key_of_its_own_is_refused(void **state)
 
 	(void)state;
 	sim_init(&w, 13, IP_V4, NULL, NULL, KEY_ED25519, false);
-	script_client(&w, &p);
+	script_client_init(&w, &p, 0);
 	m = peer_inner();
-	pl_id_write(&m, PL_IDI, ID_FQDN, span_of(asked, sizeof asked - 1));
+	pl_id_write(&m, PL_IDI, ID_FQDN, span_of(script_asks_for, sizeof script_asks_for - 1));
 	pl_auth_write(&m, AUTH_PSK, span_of(mac, sizeof mac));
 	peer_write_notify(&m, N_USE_TRANSPORT_MODE);
 	peer_write_child(&m, 0x1234, &w.host[CLIENT].addr, &w.host[SERVER].addr);
@@ -349,7 +305,7 @@ static void unacceptable_child_leaves_the_proof(void **state)
 
 	(void)state;
 	sim_init(&w, 15, IP_V4, NULL, NULL, KEY_ED25519, false);
-	script_client(&w, &p);
+	script_client_init(&w, &p, 0);
 	m = peer_inner();
 	pl_id_write(&m, PL_IDI, ID_NULL, span_of(NULL, 0));
 	peer_write_auth_null(&p, &m, ID_NULL, span_of(NULL, 0));
@@ -476,7 +432,7 @@ static void new_child_sas_are_refused(void **state)
 		const uint8_t *rekey;
 		uint16_t answer;
 	} cases[] = { { NULL, N_NO_ADDITIONAL_SAS },
-		      { mine, N_NO_ADDITIONAL_SAS },
+		      { mine, N_NO_PROPOSAL_CHOSEN },     /* in tunnel mode */
 		      { nobodys, N_CHILD_SA_NOT_FOUND } };
 	struct peer_message plain;
 	struct msg_chain inner;
@@ -567,7 +523,7 @@ static void encrypted_payload_inside_of_another_is_malformed(void **state)
 
 	(void)state;
 	sim_init(&w, 24, IP_V4, NULL, NULL, KEY_ED25519, false);
-	script_client(&w, &p);
+	script_client_init(&w, &p, 0);
 	m = auth_request(&w, &p);
 	pl_sk_write(&m, PL_NONE, 0);
 	script_sends(&w, &p, EXCH_IKE_AUTH, 1, REQUEST, &m);

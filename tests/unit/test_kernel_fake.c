@@ -367,6 +367,34 @@ static void renewal_sends_on_the_new_pair_and_still_reads_the_old(void **state)
 	kernel_close(k);
 }
 
+/* Rekeying, as the end that did not ask for it does it. */
+static void new_pair_comes_and_old_pair_goes_half_by_half(void **state)
+{
+	struct kernel *k = open_fake();
+	struct kernel_request r = request(KERNEL_PROTECT, 1), in = request(KERNEL_ADD_SAS, 2), out = in;
+
+	(void)state;
+	in.spi_out = out.spi_in = 0;
+	in.keys_out.encr.n = out.keys_in.encr.n = 0;
+	assert_int_equal(apply(k, KERNEL_PROTECT, 1), IKE_OK);
+	assert_int_equal(kernel_apply(k, &in), IKE_OK);
+	assert_int_equal(kernel_fake_spi_out(k, &r.local, &r.remote), 0x2001);
+	assert_true(kernel_fake_accepts(k, &r.local, &r.remote, 0x1002));
+	assert_int_equal(kernel_apply(k, &out), IKE_OK);
+	assert_int_equal(kernel_fake_spi_out(k, &r.local, &r.remote), 0x2002);
+	r.op = KERNEL_DELETE_SAS;
+	r.spi_in = 0;
+	assert_int_equal(kernel_apply(k, &r), IKE_OK);
+	assert_true(kernel_fake_accepts(k, &r.local, &r.remote, 0x1001));
+	r.spi_in = 0x1001;
+	r.spi_out = 0;
+	assert_int_equal(kernel_apply(k, &r), IKE_OK);
+	assert_false(kernel_fake_accepts(k, &r.local, &r.remote, 0x1001));
+	assert_int_equal(fate_out(k), FATE_ESP);
+	assert_int_equal(fate_in(k), FATE_ESP);
+	kernel_close(k);
+}
+
 static void same_spi_twice_is_refused_and_the_first_stays(void **state)
 {
 	struct kernel *k = open_fake();
@@ -581,6 +609,7 @@ int main(void)
 		cmocka_unit_test(a_shield_closes_the_host_to_every_other_address_of_ours),
 		cmocka_unit_test(what_is_forwarded_passes_until_it_is_told_not_to),
 		cmocka_unit_test(renewal_sends_on_the_new_pair_and_still_reads_the_old),
+		cmocka_unit_test(new_pair_comes_and_old_pair_goes_half_by_half),
 		cmocka_unit_test(same_spi_twice_is_refused_and_the_first_stays),
 		cmocka_unit_test(foreign_objects_stay),
 		cmocka_unit_test(malformed_request_changes_nothing),

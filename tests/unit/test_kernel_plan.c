@@ -262,6 +262,34 @@ static void delete_sas_never_touches_a_policy(void **state)
 	assert_string_equal(plan_text(&p), "sa- out, sa- in");
 }
 
+static void rekeying_adds_and_deletes_sas_in_halves(void **state)
+{
+	struct kernel_request r = request(KERNEL_ADD_SAS), half;
+	struct plan_view view = { .pair = { ours, ours } };
+	struct plan p;
+
+	(void)state;
+	assert_int_equal(plan_check(&r), IKE_OK);
+	assert_int_equal(plan_make(&r, &view, &p), IKE_OK);
+	assert_string_equal(plan_text(&p), "sa+ in, sa+ out");
+	half = r;
+	half.spi_out = 0;
+	assert_int_equal(plan_check(&half), IKE_E_SYNTAX);      /* keys for nothing */
+	half.keys_out.encr.n = 0;
+	assert_int_equal(plan_check(&half), IKE_OK);
+	assert_int_equal(plan_make(&half, &view, &p), IKE_OK);
+	assert_string_equal(plan_text(&p), "sa+ in");
+	half = r;
+	half.spi_in = 0;
+	half.keys_in.encr.n = 0;
+	assert_int_equal(plan_check(&half), IKE_OK);
+	assert_int_equal(plan_make(&half, &view, &p), IKE_OK);
+	assert_string_equal(plan_text(&p), "sa+ out");
+	half.spi_out = 0;
+	half.keys_out.encr.n = 0;
+	assert_int_equal(plan_check(&half), IKE_E_SYNTAX);
+}
+
 /* A runner that fails where told, and writes down what it was asked to do. */
 struct script {
 	enum ike_err fail_with;
@@ -487,6 +515,7 @@ int main(void)
 		cmocka_unit_test(what_passes_never_replaces_what_protects),
 		cmocka_unit_test(unprotect_deletes_policies_one_by_one_and_sas_last),
 		cmocka_unit_test(delete_sas_never_touches_a_policy),
+		cmocka_unit_test(rekeying_adds_and_deletes_sas_in_halves),
 		cmocka_unit_test(undo_runs_backwards_over_what_succeeded),
 		cmocka_unit_test(undo_that_fails_is_tried_once_more),
 		cmocka_unit_test(what_is_absent_is_deleted_already),

@@ -181,7 +181,8 @@ static void stranger_with_both_keys_first_cannot_change_the_key_later(void **sta
 	core_up(w, 1, 'A');
 	ask(w, 2, "www.example.org", "A", HOST);
 	assert_allowed(w, 2);
-	/* renewal, after the soft life */
+	/* renewal, after the soft life, where rekeying is not possible */
+	w->cannot_rekey = true;
 	w->traffic.idle_in_s = w->traffic.idle_out_s = 0;
 	advance(w, 3600 * 1000);
 	assert_int_equal(w->n_sas, 2);

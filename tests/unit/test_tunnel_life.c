@@ -182,15 +182,74 @@ static void packets_without_answer_ask_for_life(void **state)
 
 /* Renewal ------------------------------------------------------------------------------------------------------------------ */
 
-static void tunnel_is_renewed_before_the_old_sa_ends(void **state)
+static struct tunnel_info info_of(struct world *w, const char *address)
+{
+	struct ip_addr remote = address_of(address);
+	struct tunnel_info info;
+	uint64_t cursor = 0;
+
+	while (tunnels_next(w->t, &cursor, &info)) {
+		if (ip_equal(&info.remote, &remote))
+			return info;
+	}
+	fail_msg("no tunnel to %s", address);
+	return info;
+}
+
+static void soft_life_makes_new_keys_and_begins_anew(void **state)
+{
+	struct world *w = *state;
+
+	w->ttl_s = 20000;
+	protect(w, "www.example.org", HOST);
+	advance(w, 3600 * 1000 - 1);
+	assert_int_equal(w->rekeys, 0);
+	advance(w, 1);
+	assert_int_equal(w->rekeys, 1);
+	core_rekeyed(w, 1, 0x7001, 0x7002);
+	assert_int_equal(info_of(w, HOST).spi_in, 0x7001);
+	assert_int_equal(info_of(w, HOST).spi_out, 0x7002);
+	advance(w, 3600 * 1000 - 1);
+	assert_int_equal(w->rekeys, 1);
+	advance(w, 1);
+	assert_int_equal(w->rekeys, 2);
+	assert_int_equal(w->n_sas, 1);
+	assert_int_equal(w->n_downs + w->n_unprotects, 0);
+}
+
+static void silence_about_rekeying_is_asked_again(void **state)
 {
 	struct world *w = *state;
 
 	w->ttl_s = 7200;
 	protect(w, "www.example.org", HOST);
-	advance(w, 3600 * 1000 - 1);
+	advance(w, 3600 * 1000 + 60000);
+	assert_int_equal(w->rekeys, 2);
 	assert_int_equal(w->n_sas, 1);
-	advance(w, 1);
+}
+
+static void soft_limit_of_the_kernel_rekeys_what_it_is_about(void **state)
+{
+	struct world *w = *state;
+	uint32_t reqid;
+
+	protect(w, "www.example.org", HOST);
+	reqid = info_of(w, HOST).reqid;
+	tunnels_aging(w->t, reqid, 0x9999, w->now_ms);
+	assert_int_equal(w->rekeys, 0);
+	tunnels_aging(w->t, reqid, info_of(w, HOST).spi_out, w->now_ms);
+	assert_int_equal(w->rekeys, 1);
+}
+
+static void tunnel_is_renewed_where_it_cannot_be_rekeyed(void **state)
+{
+	struct world *w = *state;
+
+	w->ttl_s = 7200;
+	protect(w, "www.example.org", HOST);
+	advance(w, 3600 * 1000);
+	assert_int_equal(w->n_sas, 1);
+	core_cannot_rekey(w, 1);
 	assert_int_equal(w->n_sas, 2);
 	assert_int_equal(w->sas[1].reqid, w->sas[0].reqid);
 	assert_false(w->sas[0].ended);
@@ -208,6 +267,7 @@ static void renewal_that_fails_keeps_the_old_sa(void **state)
 	struct world *w = *state;
 
 	w->ttl_s = 7200;
+	w->cannot_rekey = true;
 	protect(w, "www.example.org", HOST);
 	advance(w, 3600 * 1000);
 	core_fails(w, 2, REASON_TIMEOUT, "");
@@ -525,7 +585,10 @@ int main(void)
 		WITH_WORLD(sa_that_the_kernel_lost_is_established_again),
 		WITH_WORLD(look_that_fails_says_nothing_about_the_sa),
 		WITH_WORLD(packets_without_answer_ask_for_life),
-		WITH_WORLD(tunnel_is_renewed_before_the_old_sa_ends),
+		WITH_WORLD(soft_life_makes_new_keys_and_begins_anew),
+		WITH_WORLD(silence_about_rekeying_is_asked_again),
+		WITH_WORLD(soft_limit_of_the_kernel_rekeys_what_it_is_about),
+		WITH_WORLD(tunnel_is_renewed_where_it_cannot_be_rekeyed),
 		WITH_WORLD(renewal_that_fails_keeps_the_old_sa),
 		WITH_WORLD(idle_tunnel_is_released_in_order),
 		WITH_WORLD(traffic_keeps_it),

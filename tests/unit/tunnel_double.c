@@ -84,6 +84,33 @@ enum ike_err ike_check_liveness(struct ike *ike, ike_handle handle, uint64_t now
 	return sa_of(w, handle)->up ? IKE_OK : IKE_E_STATE;
 }
 
+enum ike_err ike_rekey_child(struct ike *ike, ike_handle handle, uint64_t now_ms)
+{
+	struct world *w = world_of(ike);
+
+	(void)now_ms;
+	w->rekeys++;
+	return sa_of(w, handle)->up && !w->cannot_rekey ? IKE_OK : IKE_E_STATE;
+}
+
+void core_rekeyed(struct world *w, ike_handle handle, uint32_t spi_in, uint32_t spi_out)
+{
+	struct ike_event e = event_of(w, handle, EV_REKEYED);
+
+	e.tunnel.spi_in = spi_in;
+	e.tunnel.spi_out = spi_out;
+	tunnels_ike_event(w->t, &e, w->now_ms);
+	take_outputs(w);
+}
+
+void core_cannot_rekey(struct world *w, ike_handle handle)
+{
+	struct ike_event e = event_of(w, handle, EV_REKEY_FAILED);
+
+	tunnels_ike_event(w->t, &e, w->now_ms);
+	take_outputs(w);
+}
+
 enum rp_reason ike_outlook(const struct ike *ike, ike_handle handle, char detail[IKE_DETAIL_MAX])
 {
 	struct world *w = world_of((struct ike *)(uintptr_t)ike);

@@ -38,7 +38,8 @@ struct world {
 	uint32_t ttl_s, deadline_ms;
 
 	struct double_sa sas[SAS_MAX];
-	unsigned n_sas, liveness_checks, sas_max;
+	unsigned n_sas, liveness_checks, rekeys, sas_max;
+	bool cannot_rekey;          /* the core refuses to */
 	enum rp_reason outlook;     /* of every attempt */
 	struct ike_event pending[SAS_MAX];  /* events of the core that the layer has not heard yet */
 	unsigned n_pending;
@@ -77,6 +78,9 @@ void be_idle(struct world *w, uint32_t seconds);
 void core_up(struct world *w, ike_handle sa, char key);
 void core_fails(struct world *w, ike_handle sa, enum rp_reason reason, const char *detail);
 void core_closed(struct world *w, ike_handle sa, enum rp_reason reason);
+/* It has other SPIs now; or it could not be rekeyed. */
+void core_rekeyed(struct world *w, ike_handle sa, uint32_t spi_in, uint32_t spi_out);
+void core_cannot_rekey(struct world *w, ike_handle sa);
 /* An anonymous client comes in, after tunnels_authorize() gave it this reqid; its handle. */
 ike_handle client_up(struct world *w, const char *address, uint32_t reqid);
 enum rp_reason authorize(struct world *w, const char *address, uint32_t *reqid);

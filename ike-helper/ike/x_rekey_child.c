@@ -1,0 +1,438 @@
+/* Rekeying of the CHILD SA (RFC 7296 1.3.3, 2.8, 2.17), both roles. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "ike/child.h"
+#include "ike/engine.h"
+#include "ike/x.h"
+
+enum { TRIES_MAX = 6, TRY_AGAIN_MS = 500 };
+
+/* We ask --------------------------------------------------------------------------------------- */
+
+static enum ike_err new_dh(struct ike_sa *sa, uint16_t group)
+{
+	struct rekey *rk = sa->rekey;
+	struct dh *dh;
+	enum ike_err err = dh_new(group, sa->ike->rng, &dh);
+
+	if (err != IKE_OK)
+		return err;
+	dh_free(rk->dh);
+	rk->dh = dh;
+	rk->group = group;
+	return IKE_OK;
+}
+
+static enum ike_err send_request(struct ike_sa *sa, uint64_t now_ms)
+{
+	struct rekey *rk = sa->rekey;
+	struct msg_wr m = engine_inner(sa->ike);
+	struct pl_selector tsi = ts_host(&sa->path.local.addr), tsr = ts_host(&sa->path.remote.addr);
+	uint8_t spi[4];
+	struct wr w = wr_over(spi, sizeof spi);
+	struct offer offer;
+
+	wr_u32(&w, sa->child->spi_in);
+	pl_notify_write(&m, PROTO_ESP, wr_span(&w), N_REKEY_SA, span_of(NULL, 0));
+	pl_notify_write(&m, PROTO_NONE, span_of(NULL, 0), N_USE_TRANSPORT_MODE, span_of(NULL, 0));
+	offer_esp_anew(&offer, rk->fresh->spi_in, rk->group);
+	offer_write(&m, &offer);
+	pl_nonce_write(&m, span_of(rk->nonce, NONCE_LEN));
+	pl_ke_write(&m, rk->group, dh_public(rk->dh));
+	pl_ts_write(&m, PL_TSI, &tsi, 1);
+	pl_ts_write(&m, PL_TSR, &tsr, 1);
+	return engine_request(sa, EXCH_CREATE_CHILD_SA, &m, now_ms);
+}
+
+/* It is over, with or without a new pair. */
+static void end_rekey(struct ike_sa *sa)
+{
+	sa_end_rekey(sa);
+	sa->asked = NULL;
+	sa->expire_ms = NEVER_MS;
+}
+
+/* Nothing came of it at the peer either. */
+static void abandon(struct ike_sa *sa)
+{
+	struct child *fresh = sa->rekey->fresh;
+
+	end_rekey(sa);
+	if (fresh)
+		child_drop(fresh);
+}
+
+static enum ike_err begin(struct ike_sa *sa, uint64_t now_ms)
+{
+	struct rekey *rk = sa->rekey;
+	enum ike_err err;
+
+	rk->fresh = child_new(sa);
+	if (!rk->fresh)
+		return IKE_E_NOMEM;
+	rk->fresh->replaces = rk->old_spi_out = sa->child->spi_out;
+	rng_fill(sa->ike->rng, rk->nonce, NONCE_LEN);
+	err = new_dh(sa, sa->suite.group);
+	return err == IKE_OK ? send_request(sa, now_ms) : err;
+}
+
+HANDLER(rekey_child_ask)
+{
+	/* The peer has made one for it, and will delete the old one: no more is wanted. */
+	if (!sa->child || sa->child->phase != CHILD_LIVE || child_heir(sa->child))
+		return IKE_E_STATE;
+	sa->rekey = calloc(1, sizeof *sa->rekey);
+	if (!sa->rekey || begin(sa, s->now_ms) != IKE_OK) {
+		if (sa->rekey)
+			abandon(sa);
+		engine_news(sa, NEWS_CHILD_KEPT);
+		return IKE_E_STATE;
+	}
+	sa->expire_ms = s->now_ms + LIVENESS_MS;
+	return IKE_OK;
+}
+
+/* Still the one that we wanted to replace, and nobody else has. */
+static bool is_still_wanted(const struct ike_sa *sa)
+{
+	return sa->child && sa->child->spi_out == sa->rekey->old_spi_out && !child_heir(sa->child);
+}
+
+static uint16_t group_wanted(const struct stimulus *s)
+{
+	struct pl_notify notify;
+	struct rd r;
+	uint16_t group;
+
+	if (!pl_notify_find(s->chain, N_INVALID_KE_PAYLOAD, &notify))
+		return 0;
+	r = rd_over(notify.value);
+	group = rd_u16(&r);
+	return rd_done(&r) ? group : 0;
+}
+
+QUESTION(rekey_group_is_ours)
+{
+	uint16_t group = group_wanted(s);
+	struct offer offer;
+
+	offer_esp_anew(&offer, sa->rekey->fresh->spi_in, sa->rekey->group);
+	return is_still_wanted(sa) && sa->rekey->rounds < INIT_ROUNDS_MAX && group != sa->rekey->group &&
+	       offer_has_group(&offer, group);
+}
+
+HANDLER(rekey_child_with_group)
+{
+	enum ike_err err = new_dh(sa, group_wanted(s));
+
+	window_request_over(&sa->window, true);
+	sa->rekey->rounds++;
+	return err == IKE_OK ? send_request(sa, s->now_ms) : err;
+}
+
+/* The answer ----------------------------------------------------------------------------------- */
+
+/* Octet by octet; what is a beginning of the other one is the lower (RFC 7296 2.8). */
+static int compare_nonces(struct span a, struct span b)
+{
+	int d = memcmp(a.p, b.p, a.n < b.n ? a.n : b.n);
+
+	return d ? d : a.n < b.n ? -1 : a.n > b.n;
+}
+
+static struct span lower(struct span a, struct span b)
+{
+	return compare_nonces(a, b) <= 0 ? a : b;
+}
+
+/* RFC 7296 2.8.1: of two new pairs for the same old one the one with the lowest of the four nonces goes. */
+static bool ours_stays(const struct rekey *rk, struct span nr)
+{
+	struct span ours = lower(span_of(rk->nonce, NONCE_LEN), nr);
+
+	return !rk->rival || compare_nonces(ours, span_of(rk->rival_nonce, rk->rival_nonce_len)) > 0;
+}
+
+/* Our KE payload was for nothing when the peer has chosen a proposal without one. */
+static enum ike_err read_shared(const struct ike_sa *sa, const struct stimulus *s, uint16_t group, struct dh_shared *out)
+{
+	const struct msg_payload *payload = msg_find(s->chain, PL_KE);
+	struct pl_ke ke;
+	enum ike_err err;
+
+	out->n = 0;
+	if (group == 0)
+		return IKE_OK;
+	if (!payload)
+		return IKE_E_SYNTAX;
+	err = pl_ke_read(payload->body, &ke);
+	if (err == IKE_OK && (ke.group != group || group != sa->rekey->group))
+		err = IKE_E_SYNTAX;
+	return err == IKE_OK ? dh_agree(sa->rekey->dh, ke.public_value, out) : err;
+}
+
+static enum ike_err take_answer(struct ike_sa *sa, const struct stimulus *s, struct span *nr)
+{
+	struct child *fresh = sa->rekey->fresh;
+	struct dh_shared shared = { .n = 0 };
+	struct esp_choice choice;
+	struct pl_notify notify;
+	struct offer offer;
+	enum ike_err err;
+
+	offer_esp_anew(&offer, fresh->spi_in, sa->rekey->group);
+	err = offer_check_esp(&offer, msg_find(s->chain, PL_SA)->body, &choice);
+	if (err == IKE_OK)
+		err = pl_nonce_read(msg_find(s->chain, PL_NONCE)->body, nr);
+	if (err == IKE_OK)
+		err = ts_check_answer(msg_find(s->chain, PL_TSI)->body, msg_find(s->chain, PL_TSR)->body,
+				      &sa->path.local.addr, &sa->path.remote.addr);
+	if (err == IKE_OK && !pl_notify_find(s->chain, N_USE_TRANSPORT_MODE, &notify))
+		err = IKE_E_NO_PROPOSAL;
+	if (err == IKE_OK)
+		err = read_shared(sa, s, choice.group, &shared);
+	if (err == IKE_OK) {
+		fresh->suite = choice.suite;
+		fresh->spi_out = choice.peer_spi;
+		err = child_derive(fresh, shared.n > 0 ? &shared : NULL, span_of(sa->rekey->nonce, NONCE_LEN), *nr, true);
+	}
+	dh_shared_clear(&shared);
+	return err;
+}
+
+HANDLER(rekey_child_answered)
+{
+	struct span nr;
+	enum ike_err err = take_answer(sa, s, &nr);
+
+	window_request_over(&sa->window, true);
+	sa->expire_ms = NEVER_MS;
+	if (err != IKE_OK) {
+		/* The peer has made a pair that we cannot use, and does not know it. */
+		sa_blame(sa, REASON_PROTOCOL, "the answer to rekeying does not fit");
+		return info_farewell(sa, 0, s->now_ms) == IKE_OK ? IKE_E_SYNTAX : err;
+	}
+	sa->asked = sa->rekey->fresh;
+	child_add(sa->asked, true, ours_stays(sa->rekey, nr));
+	return IKE_OK;
+}
+
+HANDLER(rekey_child_installed)
+{
+	struct rekey *rk = sa->rekey;
+	struct child *fresh = rk->fresh, *old = child_by_spi_out(sa, rk->old_spi_out), *rival = rk->rival;
+	bool stays = fresh->has_out;
+
+	fresh->replaces = 0;
+	if (s->result != IKE_OK || !stays) {
+		if (s->result != IKE_OK) {
+			fresh->has_in = fresh->has_out = false;
+			engine_news(sa, NEWS_CHILD_KEPT);
+		}
+		fresh->phase = CHILD_DOOMED;
+		end_rekey(sa);
+		return IKE_OK;
+	}
+	if (old)
+		old->phase = CHILD_DOOMED;
+	/* The peer deletes its own one, which has lost. */
+	if (rival) {
+		rival->replaces = 0;
+		rival->due_ms = s->now_ms + REPLACED_MS;
+	}
+	end_rekey(sa);
+	child_take_over(fresh);
+	return IKE_OK;
+}
+
+QUESTION(may_try_again)
+{
+	(void)s;
+	return sa->rekey_tries < TRIES_MAX && is_still_wanted(sa);
+}
+
+/* RFC 7296 2.25: not now, but soon. Not at the moment at which the other end tries again too. */
+HANDLER(rekey_child_later)
+{
+	uint32_t r;
+
+	window_request_over(&sa->window, true);
+	abandon(sa);
+	rng_fill(sa->ike->rng, &r, sizeof r);
+	sa->rekey_child_asked = true;
+	sa->rekey_at_ms = s->now_ms + ((uint64_t)TRY_AGAIN_MS << sa->rekey_tries) + r % TRY_AGAIN_MS;
+	sa->rekey_tries++;
+	return IKE_OK;
+}
+
+/* It stays as it is, unless the peer has made a new pair meanwhile. */
+HANDLER(rekey_child_refused)
+{
+	(void)s;
+	window_request_over(&sa->window, true);
+	if (is_still_wanted(sa))
+		engine_news(sa, NEWS_CHILD_KEPT);
+	abandon(sa);
+	return IKE_OK;
+}
+
+/* The peer asks -------------------------------------------------------------------------------- */
+
+/* While the kernel works for us everything else waits: the peer repeats what it says. */
+QUESTION(kernel_is_asked)
+{
+	(void)s;
+	return sa->asked != NULL;
+}
+
+QUESTION(peer_made_it)
+{
+	(void)s;
+	return sa->asked && sa->asked->peer_made;
+}
+
+/* What the request asks for. */
+struct wish {
+	struct esp_choice esp;
+	struct ts_pair ts;
+	struct pl_ke ke;                /* group 0: none */
+	struct span ni;
+	uint8_t nr[NONCE_LEN];
+	struct dh *dh;
+	struct dh_shared shared;
+};
+
+/* 0, or the notify with which it is refused. */
+static uint16_t judge(const struct ike_sa *sa, const struct stimulus *s, struct wish *w)
+{
+	const struct msg_payload *ke = msg_find(s->chain, PL_KE);
+	struct ts_ends ends = {
+		.peer = sa->path.remote.addr,
+		.us = sa->path.local.addr,
+		.peer_behind_nat = sa->peer_behind_nat,
+		.us_behind_nat = sa->us_behind_nat,
+	};
+	struct pl_notify notify;
+	enum ike_err err;
+
+	if (pl_nonce_read(msg_find(s->chain, PL_NONCE)->body, &w->ni) != IKE_OK ||
+	    (ke && pl_ke_read(ke->body, &w->ke) != IKE_OK))
+		return N_INVALID_SYNTAX;
+	if (!pl_notify_find(s->chain, N_USE_TRANSPORT_MODE, &notify))
+		return N_NO_PROPOSAL_CHOSEN;
+	err = choose_esp_anew(msg_find(s->chain, PL_SA)->body, w->ke.group, &w->esp);
+	if (err != IKE_OK)
+		return err == IKE_E_SYNTAX ? N_INVALID_SYNTAX : N_NO_PROPOSAL_CHOSEN;
+	if (w->esp.group && w->esp.group != w->ke.group)
+		return N_INVALID_KE_PAYLOAD;
+	err = ts_narrow(msg_find(s->chain, PL_TSI)->body, msg_find(s->chain, PL_TSR)->body, &ends, &w->ts);
+	if (err != IKE_OK)
+		return err == IKE_E_SYNTAX ? N_INVALID_SYNTAX : N_TS_UNACCEPTABLE;
+	return 0;
+}
+
+static enum ike_err hold_answer(struct ike_sa *sa, const struct stimulus *s, struct wish *w, const struct child *fresh)
+{
+	struct msg_wr m = engine_inner(sa->ike);
+
+	pl_notify_write(&m, PROTO_NONE, span_of(NULL, 0), N_USE_TRANSPORT_MODE, span_of(NULL, 0));
+	choice_set_esp_spi(&w->esp, fresh->spi_in);
+	pl_sa_write(&m, &w->esp.answer, 1);
+	pl_nonce_write(&m, span_of(w->nr, NONCE_LEN));
+	if (w->dh)
+		pl_ke_write(&m, w->esp.group, dh_public(w->dh));
+	pl_ts_write(&m, PL_TSI, &w->ts.i, 1);
+	pl_ts_write(&m, PL_TSR, &w->ts.r, 1);
+	return engine_hold_reply(sa, s, &m);
+}
+
+static enum ike_err make(struct ike_sa *sa, const struct stimulus *s, struct wish *w, struct child *fresh)
+{
+	enum ike_err err = IKE_OK;
+
+	rng_fill(sa->ike->rng, w->nr, NONCE_LEN);
+	if (w->esp.group)
+		err = dh_new(w->esp.group, sa->ike->rng, &w->dh);
+	if (err == IKE_OK && w->dh)
+		err = dh_agree(w->dh, w->ke.public_value, &w->shared);
+	fresh->peer_made = true;
+	fresh->suite = w->esp.suite;
+	fresh->spi_out = w->esp.peer_spi;
+	if (err == IKE_OK)
+		err = child_derive(fresh, w->dh ? &w->shared : NULL, w->ni, span_of(w->nr, NONCE_LEN), false);
+	return err == IKE_OK ? hold_answer(sa, s, w, fresh) : err;
+}
+
+/* Both of us rekey the same pair: which one stays is known when our answer comes. */
+static void remember_rival(struct ike_sa *sa, struct child *fresh, const struct wish *w)
+{
+	struct rekey *rk = sa->rekey;
+	struct span lowest = lower(w->ni, span_of(w->nr, NONCE_LEN));
+
+	if (!rk || rk->old_spi_out != fresh->replaces)
+		return;
+	rk->rival = fresh;
+	memcpy(rk->rival_nonce, lowest.p, lowest.n);
+	rk->rival_nonce_len = lowest.n;
+}
+
+static enum ike_err refuse(struct ike_sa *sa, const struct stimulus *s, uint16_t notify, uint16_t group)
+{
+	uint8_t value[2];
+	struct wr w = wr_over(value, sizeof value);
+
+	if (notify == N_INVALID_KE_PAYLOAD)
+		wr_u16(&w, group);
+	return engine_reply_notify(sa, s, notify, wr_span(&w));
+}
+
+HANDLER(rekey_child_requested)
+{
+	struct wish w = { .dh = NULL };
+	uint16_t refusal = judge(sa, s, &w);
+	struct pl_notify rekey;
+	struct child *fresh;
+	enum ike_err err;
+	struct rd r;
+
+	if (refusal)
+		return refuse(sa, s, refusal, w.esp.group);
+	fresh = child_new(sa);
+	if (!fresh || !pl_notify_find(s->chain, N_REKEY_SA, &rekey))
+		return refuse(sa, s, N_TEMPORARY_FAILURE, 0);
+	r = rd_over(rekey.spi);
+	fresh->replaces = rd_u32(&r);
+	err = make(sa, s, &w, fresh);
+	if (err == IKE_OK) {
+		remember_rival(sa, fresh, &w);
+		sa->asked = fresh;
+		child_add(fresh, true, false);
+	} else {
+		child_drop(fresh);
+		err = refuse(sa, s, err == IKE_E_SYNTAX ? N_INVALID_SYNTAX : N_TEMPORARY_FAILURE, 0);
+	}
+	dh_free(w.dh);
+	dh_shared_clear(&w.shared);
+	return err;
+}
+
+/* The peer hears nothing before its packets can be answered. */
+HANDLER(rekey_child_reply)
+{
+	struct child *fresh = sa->asked;
+	struct msg_wr m;
+
+	sa->asked = NULL;
+	if (s->result == IKE_OK) {
+		fresh->phase = CHILD_HALF;
+		fresh->due_ms = s->now_ms + SWITCH_MS;
+		engine_release_reply(sa, s->now_ms);
+		return IKE_OK;
+	}
+	fresh->has_in = false;
+	child_drop(fresh);
+	m = engine_inner(sa->ike);
+	pl_notify_write(&m, PROTO_NONE, span_of(NULL, 0), N_TEMPORARY_FAILURE, span_of(NULL, 0));
+	return engine_reply(sa, EXCH_CREATE_CHILD_SA, sa->held_id, &sa->held->path, &m, s->now_ms);
+}
