@@ -30,7 +30,10 @@ HANDLER(init_refused);
 QUESTION(request_is_hybrid);
 HANDLER(init_requested);
 
-/* x_intermediate.c: IKE_INTERMEDIATE, initiator */
+/* x_intermediate.c: IKE_INTERMEDIATE */
+enum ike_err intermediate_auth(uint16_t prf, const struct secret *sk_p, const struct ike_hdr *hdr,
+			       const struct sealed_text *text, struct secret *out);
+/* initiator */
 enum ike_err intermediate_send(struct ike_sa *sa, uint64_t now_ms);
 HANDLER(intermediate_answered_to_sign);
 HANDLER(intermediate_answered);

@@ -11,8 +11,8 @@
 /* IntAuth_i1 or IntAuth_r1 (RFC 9242 3.3.2): the headers of the message as if it were in one
  * piece, with lengths that count neither IV nor padding nor checksum, and its payloads. Payloads
  * outside of SK, which nobody has a reason to send, are left out: with them AUTH fails. */
-static enum ike_err int_auth(uint16_t prf, const struct secret *sk_p, const struct ike_hdr *hdr,
-			     const struct sealed_text *text, struct secret *out)
+enum ike_err intermediate_auth(uint16_t prf, const struct secret *sk_p, const struct ike_hdr *hdr,
+			       const struct sealed_text *text, struct secret *out)
 {
 	uint8_t head[IKE_HDR_LEN + 4];
 	struct wr w = wr_over(head, sizeof head);
@@ -41,7 +41,7 @@ static enum ike_err int_auth_own(struct ike_sa *sa, const struct secret *sk_p, u
 	struct sealed_text text = { .first = inner->first, .payloads = wr_span(&inner->w) };
 	struct ike_hdr hdr = sealed_header(sa, EXCH_IKE_INTERMEDIATE, id, !sa->initiator);
 
-	return int_auth(sa->suite.prf, sk_p, &hdr, &text, out);
+	return intermediate_auth(sa->suite.prf, sk_p, &hdr, &text, out);
 }
 
 /* The exchange is over, and IKE_AUTH comes with the next message ID. */
@@ -109,7 +109,7 @@ static enum ike_err take_ciphertext(struct ike_sa *sa, const struct stimulus *s)
 	if (err == IKE_OK)
 		err = more_keys(sa, &shared, &keys);
 	if (err == IKE_OK)
-		err = int_auth(sa->suite.prf, &sa->keys.pr, s->hdr, &s->text, &hs->int_auth_r);
+		err = intermediate_auth(sa->suite.prf, &sa->keys.pr, s->hdr, &s->text, &hs->int_auth_r);
 	if (err == IKE_OK) {
 		window_request_over(&sa->window, true);
 		complete(sa, &keys, sa->window.next_request);
@@ -158,7 +158,7 @@ static enum ike_err answer(struct ike_sa *sa, const struct stimulus *s, struct s
 	struct msg_wr m = engine_inner(sa->ike);
 	enum ike_err err;
 
-	err = int_auth(sa->suite.prf, &sa->keys.pi, s->hdr, &s->text, &hs->int_auth_i);
+	err = intermediate_auth(sa->suite.prf, &sa->keys.pi, s->hdr, &s->text, &hs->int_auth_i);
 	if (err != IKE_OK)
 		return err;
 	pl_ke_write(&m, sa->suite.addke1, ciphertext);

@@ -1,6 +1,7 @@
 /* The core against a peer that holds the keys of the exchange and says anything: the input is a script.
  *
- * First byte: 0 = the core starts and the peer is the host, 1 = the peer starts. Then steps, see step(). Whatever the
+ * First byte: bit 0: the peer starts, otherwise the core does and the peer is the host; bit 1: both can ML-KEM-768, of
+ * which a double stands in. Then steps, see step(). Whatever the
  * peer does, the promises of tests/sim/world.c hold, everything comes to rest, and nothing is established unless the peer
  * gave a genuine AUTH.
  */
@@ -8,6 +9,7 @@
 
 #include <string.h>
 
+#include "tests/sim/kem_double.h"
 #include "tests/sim/peer.h"
 #include "tests/sim/world.h"
 
@@ -20,11 +22,40 @@ struct play {
 	ike_handle sa;
 	bool proved;                    /* the peer has sent its genuine AUTH */
 	struct peer_message request;    /* the core's last IKE_SA_INIT request */
+	bool has_public;
+	uint8_t public_value[KEM_PUBLIC_LEN];   /* the core's, when it has_public */
+	struct kem_key *kem_key;        /* the peer's, when it has sent its public key */
+	struct secret shared;           /* of the ciphertext that the peer is about to send */
 };
 
 static enum sim_side peer_side(const struct play *x)
 {
 	return x->core == CLIENT ? SERVER : CLIENT;
+}
+
+/* The core's half of the additional key exchange. */
+static void take_ke(struct play *x, struct span datagram)
+{
+	static struct peer_message text;
+	const struct msg_payload *payload;
+	struct secret shared = { 0 };
+	struct msg_chain chain;
+	struct pl_ke ke;
+
+	if (!peer_open(&x->p, datagram, &text, &chain))
+		return;
+	payload = msg_find(&chain, PL_KE);
+	if (chain.n != 1 || !payload || pl_ke_read(payload->body, &ke) != IKE_OK)
+		return;
+	peer_covers(&x->p, x->core == SERVER, PL_KE, span_of(payload->body.p - 4, payload->body.n + 4));
+	if (x->core == CLIENT) {
+		FUZZ_CHECK(ke.public_value.n == KEM_PUBLIC_LEN);
+		memcpy(x->public_value, ke.public_value.p, KEM_PUBLIC_LEN);
+		x->has_public = true;
+	} else {
+		FUZZ_CHECK(x->kem_key && kem_double.decapsulate(x->kem_key, ke.public_value, &shared) == IKE_OK);
+		peer_more_keys(&x->p, &shared);
+	}
 }
 
 /* Take what the core sent; keep its IKE_SA_INIT request. */
@@ -34,6 +65,8 @@ static void drain(struct play *x)
 	struct ike_hdr hdr;
 
 	while ((d = sim_take(&x->w))) {
+		if (ike_hdr_read(span_of(d->b, d->n), &hdr) == IKE_OK && hdr.exchange == EXCH_IKE_INTERMEDIATE)
+			take_ke(x, span_of(d->b, d->n));
 		if (ike_hdr_read(span_of(d->b, d->n), &hdr) == IKE_OK && hdr.exchange == EXCH_IKE_SA_INIT &&
 		    !(hdr.flags & IKE_FLAG_RESPONSE) && d->n <= sizeof x->request.b) {
 			memcpy(x->request.b, d->b, d->n);
@@ -65,25 +98,29 @@ static bool is_answerable(struct span request)
 	return ke.group == GROUP_X25519;
 }
 
-static void begin_as_host(struct play *x)
+static const struct ike_config hybrid_config = { .kem = &kem_double, .fragment_max = 4000 };
+
+static void begin_as_host(struct play *x, bool hybrid)
 {
 	static const enum sim_key key = KEY_ED25519;
 
-	sim_init(&x->w, 1, IP_V4, NULL, NULL, key, false);
+	sim_init(&x->w, 1, IP_V4, hybrid ? &hybrid_config : NULL, NULL, key, false);
 	sim_remove_host(&x->w, SERVER);
 	peer_start(&x->p, false, &x->w.rng);
+	x->p.suite.addke1 = hybrid ? GROUP_MLKEM_768 : 0;
 	x->sa = sim_initiate(&x->w, sim_keyset(&key, 1, &x->w.host[SERVER].addr), "www.example.org", 5000);
 	drain(x);
 	peer_answer_init(&x->p, peer_span(&x->request));
 }
 
-static void begin_as_client(struct play *x)
+static void begin_as_client(struct play *x, bool hybrid)
 {
 	struct sim_datagram *answer;
 
-	sim_init(&x->w, 1, IP_V4, NULL, NULL, KEY_ED25519, false);
+	sim_init(&x->w, 1, IP_V4, NULL, hybrid ? &hybrid_config : NULL, KEY_ED25519, false);
 	sim_remove_host(&x->w, CLIENT);
 	peer_start(&x->p, true, &x->w.rng);
+	x->p.suite.addke1 = hybrid ? GROUP_MLKEM_768 : 0;
 	peer_init_request(&x->p, span_of(NULL, 0));
 	sim_inject(&x->w, CLIENT, 500, peer_span(&x->p.init_own));
 	answer = sim_take(&x->w);
@@ -93,7 +130,7 @@ static void begin_as_client(struct play *x)
 }
 
 /* Genuine payloads, so that the engine need not invent a signature. */
-enum { GENUINE_AUTH = 0xf0, GENUINE_CHILD = 0xf1 };
+enum { GENUINE_AUTH = 0xf0, GENUINE_CHILD = 0xf1, GENUINE_KE = 0xf2 };
 
 static void write_auth(struct play *x, struct msg_wr *m)
 {
@@ -109,6 +146,24 @@ static void write_auth(struct play *x, struct msg_wr *m)
 	}
 }
 
+static void write_ke(struct play *x, struct msg_wr *m)
+{
+	uint8_t value[KEM_PUBLIC_LEN];
+	size_t n = KEM_PUBLIC_LEN;
+
+	if (x->core == SERVER) {
+		kem_double.key_free(x->kem_key);
+		FUZZ_CHECK(kem_double.key_new(&x->w.rng, value, &x->kem_key) == IKE_OK);
+	} else if (x->has_public) {
+		n = KEM_CIPHERTEXT_LEN;
+		FUZZ_CHECK(kem_double.encapsulate(&x->w.rng, span_of(x->public_value, KEM_PUBLIC_LEN), value, &x->shared) ==
+			   IKE_OK);
+	} else {
+		return;
+	}
+	pl_ke_write(m, GROUP_MLKEM_768, span_of(value, n));
+}
+
 /* Payloads of a protected message: type, length, body each; type 0 ends. */
 static void write_payloads(struct play *x, struct rd *r, struct msg_wr *m)
 {
@@ -120,6 +175,8 @@ static void write_payloads(struct play *x, struct rd *r, struct msg_wr *m)
 		} else if (type == GENUINE_CHILD) {
 			peer_write_notify(m, N_USE_TRANSPORT_MODE);
 			peer_write_child(m, 0xc0ffee01, &x->w.host[CLIENT].addr, &x->w.host[SERVER].addr);
+		} else if (type == GENUINE_KE) {
+			write_ke(x, m);
 		} else {
 			struct span body = rd_bytes(r, rd_u8(r));
 
@@ -150,6 +207,11 @@ static void say_protected(struct play *x, struct rd *r, bool fragment)
 
 		write_payloads(x, r, &m);
 		peer_seal(&x->p, exchange, id, response, &m, &out);
+		if (exchange == EXCH_IKE_INTERMEDIATE && id == 1)
+			peer_covers(&x->p, response, m.first, wr_span(&m.w));
+		if (x->shared.n > 0)
+			peer_more_keys(&x->p, &x->shared);
+		secret_clear(&x->shared);
 	}
 	inject(x, peer_span(&out));
 }
@@ -242,13 +304,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t n)
 {
 	static struct play x;
 	struct rd r = rd_over(span_of(input, n));
+	uint8_t how;
 
 	memset(&x, 0, sizeof x);
-	x.core = rd_u8(&r) & 1 ? SERVER : CLIENT;
+	how = rd_u8(&r);
+	x.core = how & 1 ? SERVER : CLIENT;
 	if (x.core == CLIENT)
-		begin_as_host(&x);
+		begin_as_host(&x, how & 2);
 	else
-		begin_as_client(&x);
+		begin_as_client(&x, how & 2);
 	for (unsigned i = 0; i < STEPS_MAX && rd_left(&r) > 0; i++)
 		step(&x, &r);
 	/* The peer falls silent. */
@@ -261,6 +325,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t n)
 	if (x.w.broken[0] != '\0')
 		fprintf(stderr, "broken: %s\n", x.w.broken);
 	FUZZ_CHECK(x.w.broken[0] == '\0');
+	kem_double.key_free(x.kem_key);
 	peer_clear(&x.p);
 	sim_clear(&x.w);
 	return 0;

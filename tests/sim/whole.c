@@ -19,6 +19,7 @@
 #include "base/secret.h"
 #include "dnskey/privkey.h"
 #include "ike/ike.h"
+#include "tests/sim/kem_double.h"
 #include "tests/sim/keys.h"
 #include "tunnel/tunnel.h"
 
@@ -534,7 +535,8 @@ static void boot(struct whole *w, struct host *h)
 	struct tunnel_config config = { .accept_anonymous = h->number != CLIENT,
 					.idle_s = 20,
 					.soft_life_s = 90 };
-	struct ike_config ike = { .respond = h->number != CLIENT };
+	/* One of them has no ML-KEM. */
+	struct ike_config ike = { .respond = h->number != CLIENT, .kem = h->number != 1 ? &kem_double : NULL };
 	struct env_arg *arg = &env_args[h->number];
 
 	*arg = (struct env_arg){ .w = w, .h = h };
