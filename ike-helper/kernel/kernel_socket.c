@@ -5,18 +5,21 @@
 #include <sys/socket.h>
 
 #include "kernel/kernel.h"
+#include "kernel/xfrm_nl.h"
 
 enum ike_err kernel_socket_bypass(int fd, enum ip_family family)
 {
 	static const uint8_t dirs[] = { XFRM_POLICY_IN, XFRM_POLICY_OUT };
 
 	for (unsigned i = 0; i < 2; i++) {
-		struct xfrm_userpolicy_info policy = { .sel.family = family == IP_V6 ? AF_INET6 : AF_INET, .dir = dirs[i],
-						       .action = XFRM_POLICY_ALLOW };
-		int failed = family == IP_V6 ? setsockopt(fd, IPPROTO_IPV6, IPV6_XFRM_POLICY, &policy, sizeof policy)
-					     : setsockopt(fd, IPPROTO_IP, IP_XFRM_POLICY, &policy, sizeof policy);
+		struct xfrm_userpolicy_info policy;
 
-		if (failed)
+		XFRM_ZERO(policy);
+		policy.sel.family = family == IP_V6 ? AF_INET6 : AF_INET;
+		policy.dir = dirs[i];
+		policy.action = XFRM_POLICY_ALLOW;
+		if ((family == IP_V6 ? setsockopt(fd, IPPROTO_IPV6, IPV6_XFRM_POLICY, &policy, sizeof policy)
+				     : setsockopt(fd, IPPROTO_IP, IP_XFRM_POLICY, &policy, sizeof policy)) != 0)
 			return IKE_E_KERNEL;
 	}
 	return IKE_OK;

@@ -8,6 +8,7 @@
 #include <linux/xfrm.h>
 #include <netlink/msg.h>
 #include <netlink/netlink.h>
+#include <string.h>
 
 #include "base/addr.h"
 #include "base/err.h"
@@ -61,6 +62,9 @@ IKE_CHECKED enum ike_err xnl_dump(struct xnl *x, struct xnl_batch *b, xnl_answer
 
 uint16_t xfrm_family(const struct ip_addr *a);          /* AF_INET, AF_INET6 */
 uint8_t xfrm_prefix(const struct ip_addr *a);           /* 32, 128 */
+/* How each struct for the kernel begins. An initialiser leaves undefined what lies between the fields, and the kernel takes all
+ * of it, keeps some and shows it to who asks: what happened to be on our stack. */
+#define XFRM_ZERO(object) memset(&(object), 0, sizeof (object))
 xfrm_address_t xfrm_addr(const struct ip_addr *a);
 struct ip_addr xfrm_ip(const xfrm_address_t *a, uint16_t family);
 

@@ -14,12 +14,15 @@ static struct xfrm_selector selector_of(const struct kernel_request *r, enum pol
 	static const xfrm_address_t every;
 	xfrm_address_t local = kind == POLICY_SHIELD ? every : xfrm_addr(&r->local), remote = xfrm_addr(&r->remote);
 	uint8_t local_bits = kind == POLICY_SHIELD ? 0 : xfrm_prefix(&r->local), remote_bits = xfrm_prefix(&r->remote);
+	struct xfrm_selector sel;
 
-	if (dir == DIR_OUT)
-		return (struct xfrm_selector){ .saddr = local, .daddr = remote, .family = xfrm_family(&r->remote),
-					       .prefixlen_s = local_bits, .prefixlen_d = remote_bits };
-	return (struct xfrm_selector){ .saddr = remote, .daddr = local, .family = xfrm_family(&r->remote),
-				       .prefixlen_s = remote_bits, .prefixlen_d = local_bits };
+	XFRM_ZERO(sel);
+	sel.family = xfrm_family(&r->remote);
+	sel.saddr = dir == DIR_OUT ? local : remote;
+	sel.daddr = dir == DIR_OUT ? remote : local;
+	sel.prefixlen_s = dir == DIR_OUT ? local_bits : remote_bits;
+	sel.prefixlen_d = dir == DIR_OUT ? remote_bits : local_bits;
+	return sel;
 }
 
 static bool is_host(const struct xfrm_selector *sel, uint8_t bits)
@@ -35,12 +38,15 @@ static uint32_t protect_priority(const struct xfrm_selector *sel, enum kernel_di
 
 static struct xfrm_selector exempt_selector(const struct exemption *e)
 {
-	struct xfrm_selector sel = {
-		.family = e->family == IP_V6 ? AF_INET6 : AF_INET, .proto = e->proto,
-		.sport = htons(e->sport), .sport_mask = e->sport ? 0xffff : 0,
-		.dport = htons(e->dport), .dport_mask = e->dport ? 0xffff : 0,
-	};
+	struct xfrm_selector sel;
 
+	XFRM_ZERO(sel);
+	sel.family = e->family == IP_V6 ? AF_INET6 : AF_INET;
+	sel.proto = e->proto;
+	sel.sport = htons(e->sport);
+	sel.sport_mask = e->sport ? 0xffff : 0;
+	sel.dport = htons(e->dport);
+	sel.dport_mask = e->dport ? 0xffff : 0;
 	switch (e->where) {
 	case EXEMPT_ANYWHERE:
 		break;
@@ -61,26 +67,34 @@ static struct xfrm_selector exempt_selector(const struct exemption *e)
 	return sel;
 }
 
-static struct xfrm_userpolicy_info policy_info(const struct xfrm_selector *sel, enum kernel_dir dir, uint32_t priority)
+static void policy_info(struct xfrm_userpolicy_info *info, const struct xfrm_selector *sel, enum kernel_dir dir,
+			uint32_t priority)
 {
-	return (struct xfrm_userpolicy_info){
-		.sel = *sel,
-		.lft = { .soft_byte_limit = XFRM_INF, .hard_byte_limit = XFRM_INF, .soft_packet_limit = XFRM_INF,
-			 .hard_packet_limit = XFRM_INF },
-		.priority = priority, .dir = xfrm_dir(dir), .action = XFRM_POLICY_ALLOW, .share = XFRM_SHARE_ANY,
-	};
+	XFRM_ZERO(*info);
+	info->sel = *sel;
+	info->lft.soft_byte_limit = info->lft.hard_byte_limit = XFRM_INF;
+	info->lft.soft_packet_limit = info->lft.hard_packet_limit = XFRM_INF;
+	info->priority = priority;
+	info->dir = xfrm_dir(dir);
+	info->action = XFRM_POLICY_ALLOW;
+	info->share = XFRM_SHARE_ANY;
 }
 
 /* life_s: the kernel removes it after so long; 0: never. */
 static void put_protect(struct xnl_batch *b, int type, const struct xfrm_selector *sel, enum kernel_dir dir, uint32_t reqid,
 			uint64_t life_s)
 {
-	struct xfrm_userpolicy_info info = policy_info(sel, dir, protect_priority(sel, dir));
-	/* Addresses of a transport template are the packet's own. Not optional: without an SA nothing passes. */
-	struct xfrm_user_tmpl tmpl = { .id.proto = IPPROTO_ESP, .family = sel->family, .reqid = reqid,
-				       .mode = XFRM_MODE_TRANSPORT, .aalgos = UINT32_MAX, .ealgos = UINT32_MAX,
-				       .calgos = UINT32_MAX };
+	struct xfrm_userpolicy_info info;
+	struct xfrm_user_tmpl tmpl;
 
+	/* Addresses of a transport template are the packet's own. Not optional: without an SA nothing passes. */
+	XFRM_ZERO(tmpl);
+	tmpl.id.proto = IPPROTO_ESP;
+	tmpl.family = sel->family;
+	tmpl.reqid = reqid;
+	tmpl.mode = XFRM_MODE_TRANSPORT;
+	tmpl.aalgos = tmpl.ealgos = tmpl.calgos = UINT32_MAX;
+	policy_info(&info, sel, dir, protect_priority(sel, dir));
 	info.lft.hard_add_expires_seconds = life_s;
 	xnl_add(b, type, &info, sizeof info);
 	xnl_attr(b, XFRMA_TMPL, &tmpl, sizeof tmpl);
@@ -89,8 +103,9 @@ static void put_protect(struct xnl_batch *b, int type, const struct xfrm_selecto
 /* Without a template: neither ESP nor anything else is asked for. */
 static void put_allow(struct xnl_batch *b, const struct xfrm_selector *sel, enum kernel_dir dir, uint32_t priority)
 {
-	struct xfrm_userpolicy_info info = policy_info(sel, dir, priority);
+	struct xfrm_userpolicy_info info;
 
+	policy_info(&info, sel, dir, priority);
 	xnl_add(b, XFRM_MSG_NEWPOLICY, &info, sizeof info);
 }
 
@@ -122,8 +137,12 @@ void xfrm_policy_orphan(struct xnl_batch *b, const struct xfrm_selector *sel, en
 
 static void put_id(struct xnl_batch *b, int type, const struct xfrm_selector *sel, enum kernel_dir dir, uint32_t index)
 {
-	struct xfrm_userpolicy_id id = { .sel = *sel, .index = index, .dir = xfrm_dir(dir) };
+	struct xfrm_userpolicy_id id;
 
+	XFRM_ZERO(id);
+	id.sel = *sel;
+	id.index = index;
+	id.dir = xfrm_dir(dir);
 	xnl_add(b, type, &id, sizeof id);
 }
 
@@ -163,8 +182,10 @@ void xfrm_policy_list(struct xnl_batch *b)
 
 void xfrm_policy_delete_index(struct xnl_batch *b, enum kernel_dir dir, uint16_t family, uint32_t index)
 {
-	struct xfrm_selector sel = { .family = family };
+	struct xfrm_selector sel;
 
+	XFRM_ZERO(sel);
+	sel.family = family;
 	put_id(b, XFRM_MSG_DELPOLICY, &sel, dir, index);
 }
 

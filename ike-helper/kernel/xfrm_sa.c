@@ -100,12 +100,12 @@ static void put_replay(struct xnl_batch *b, enum kernel_dir dir)
 static void put_encap(struct xnl_batch *b, const struct kernel_request *r, enum kernel_dir dir)
 {
 	uint16_t local = htons(r->encap_local_port), remote = htons(r->encap_remote_port);
-	struct xfrm_encap_tmpl e = {
-		.encap_type = UDP_ENCAP_ESPINUDP,
-		.encap_sport = dir == DIR_OUT ? local : remote,
-		.encap_dport = dir == DIR_OUT ? remote : local,
-	};
+	struct xfrm_encap_tmpl e;
 
+	XFRM_ZERO(e);
+	e.encap_type = UDP_ENCAP_ESPINUDP;
+	e.encap_sport = dir == DIR_OUT ? local : remote;
+	e.encap_dport = dir == DIR_OUT ? remote : local;
 	if (r->encap_local_port != 0)
 		xnl_attr(b, XFRMA_ENCAP, &e, sizeof e);
 }
@@ -114,18 +114,20 @@ void xfrm_sa_add(struct xnl_batch *b, const struct kernel_request *r, enum kerne
 {
 	const struct ip_addr *src = dir == DIR_OUT ? &r->local : &r->remote;
 	const struct ip_addr *dst = dir == DIR_OUT ? &r->remote : &r->local;
-	struct xfrm_usersa_info sa = {
-		/* What comes out of this SA is taken only between these two hosts, whatever its keys are good for. */
-		.sel = { .saddr = xfrm_addr(src), .daddr = xfrm_addr(dst), .family = xfrm_family(src),
-			 .prefixlen_s = xfrm_prefix(src), .prefixlen_d = xfrm_prefix(dst) },
-		.id = { .daddr = xfrm_addr(dst), .spi = htonl(spi), .proto = IPPROTO_ESP },
-		.saddr = xfrm_addr(src),
-		.reqid = reqid,
-		.family = xfrm_family(src),
-		.mode = XFRM_MODE_TRANSPORT,
-		.flags = r->suite.esn ? XFRM_STATE_ESN : 0,
-	};
+	struct xfrm_usersa_info sa;
 
+	XFRM_ZERO(sa);
+	/* What comes out of this SA is taken only between these two hosts, whatever its keys are good for. */
+	sa.sel.saddr = sa.saddr = xfrm_addr(src);
+	sa.sel.daddr = sa.id.daddr = xfrm_addr(dst);
+	sa.sel.family = sa.family = xfrm_family(src);
+	sa.sel.prefixlen_s = xfrm_prefix(src);
+	sa.sel.prefixlen_d = xfrm_prefix(dst);
+	sa.id.spi = htonl(spi);
+	sa.id.proto = IPPROTO_ESP;
+	sa.reqid = reqid;
+	sa.mode = XFRM_MODE_TRANSPORT;
+	sa.flags = r->suite.esn ? XFRM_STATE_ESN : 0;
 	lifetimes(&sa.lft, r->suite.esn);
 	xnl_add(b, XFRM_MSG_NEWSA, &sa, sizeof sa);
 	put_algorithms(b, &r->suite, dir == DIR_OUT ? &r->keys_out : &r->keys_in);
@@ -133,24 +135,26 @@ void xfrm_sa_add(struct xnl_batch *b, const struct kernel_request *r, enum kerne
 	put_encap(b, r, dir);
 }
 
-static struct xfrm_usersa_id sa_id(const struct ip_addr *dst, uint32_t spi)
+static void put_id(struct xnl_batch *b, int type, const struct ip_addr *dst, uint32_t spi)
 {
-	return (struct xfrm_usersa_id){ .daddr = xfrm_addr(dst), .spi = htonl(spi), .family = xfrm_family(dst),
-					.proto = IPPROTO_ESP };
+	struct xfrm_usersa_id id;
+
+	XFRM_ZERO(id);
+	id.daddr = xfrm_addr(dst);
+	id.spi = htonl(spi);
+	id.family = xfrm_family(dst);
+	id.proto = IPPROTO_ESP;
+	xnl_add(b, type, &id, sizeof id);
 }
 
 void xfrm_sa_get(struct xnl_batch *b, const struct ip_addr *dst, uint32_t spi)
 {
-	struct xfrm_usersa_id id = sa_id(dst, spi);
-
-	xnl_add(b, XFRM_MSG_GETSA, &id, sizeof id);
+	put_id(b, XFRM_MSG_GETSA, dst, spi);
 }
 
 void xfrm_sa_delete(struct xnl_batch *b, const struct ip_addr *dst, uint32_t spi)
 {
-	struct xfrm_usersa_id id = sa_id(dst, spi);
-
-	xnl_add(b, XFRM_MSG_DELSA, &id, sizeof id);
+	put_id(b, XFRM_MSG_DELSA, dst, spi);
 }
 
 void xfrm_sa_list(struct xnl_batch *b, const struct ip_addr *src, const struct ip_addr *dst)
@@ -171,12 +175,17 @@ void xfrm_sa_list(struct xnl_batch *b, const struct ip_addr *src, const struct i
 
 void xfrm_sa_name_larval(struct xnl_batch *b, const struct ip_addr *src, const struct ip_addr *dst, uint32_t reqid)
 {
-	struct xfrm_userspi_info info = {
-		.info = { .id = { .daddr = xfrm_addr(dst), .proto = IPPROTO_ESP }, .saddr = xfrm_addr(src),
-			  .family = xfrm_family(src), .mode = XFRM_MODE_TRANSPORT, .reqid = reqid },
-		.min = 256, .max = UINT32_MAX,
-	};
+	struct xfrm_userspi_info info;
 
+	XFRM_ZERO(info);
+	info.info.id.daddr = xfrm_addr(dst);
+	info.info.id.proto = IPPROTO_ESP;
+	info.info.saddr = xfrm_addr(src);
+	info.info.family = xfrm_family(src);
+	info.info.mode = XFRM_MODE_TRANSPORT;
+	info.info.reqid = reqid;
+	info.min = 256;
+	info.max = UINT32_MAX;
 	xnl_add(b, XFRM_MSG_ALLOCSPI, &info, sizeof info);
 }
 
