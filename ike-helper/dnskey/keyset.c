@@ -6,6 +6,7 @@
 struct keyset {
 	unsigned refs;
 	uint16_t count;
+	struct pubkey **ready;              /* of each record, as it was judged; NULL after keyset_rest() */
 	uint16_t end[KEYSET_RECORDS_MAX];   /* where record i ends in rdata; a usable one has about 1 kB at most */
 	uint8_t rdata[];
 };
@@ -13,6 +14,7 @@ struct keyset {
 struct candidate {
 	struct span rdata;
 	struct ipseckey record;
+	struct pubkey *key;                 /* of a usable one */
 };
 
 static bool same_key(const struct ipseckey *a, const struct ipseckey *b)
@@ -32,10 +34,9 @@ static bool before(const struct candidate *a, const struct candidate *b)
 	return order != 0 ? order < 0 : a->rdata.n < b->rdata.n;
 }
 
-/* NULL when the record serves this address, else why not. */
-static const char *judge(const struct ipseckey *record, const struct ip_addr *address, enum ike_err *err)
+/* NULL when the record serves this address, and *key is its key; else why not. */
+static const char *judge(const struct ipseckey *record, const struct ip_addr *address, struct pubkey **key, enum ike_err *err)
 {
-	struct pubkey *key = NULL;
 	const char *why = NULL;
 
 	*err = IKE_E_UNSUPPORTED;
@@ -50,8 +51,7 @@ static const char *judge(const struct ipseckey *record, const struct ip_addr *ad
 	default:
 		return "gateway is given by name";
 	}
-	*err = pubkey_read(record, &key, &why);
-	pubkey_free(key);
+	*err = pubkey_read(record, key, &why);
 	return why;
 }
 
@@ -74,6 +74,12 @@ static unsigned sort(const struct span *rdatas, unsigned n, struct candidate *to
 	return count;
 }
 
+static void free_keys(struct candidate *c, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		pubkey_free(c[i].key);
+}
+
 /* Move the usable ones to the front, each key once; returns how many. *why is of the best that is not usable. */
 static unsigned select_usable(struct candidate *c, unsigned n, const struct ip_addr *address, const char **why,
 			      enum ike_err *err)
@@ -88,10 +94,11 @@ static unsigned select_usable(struct candidate *c, unsigned n, const struct ip_a
 			;
 		if (k < count)
 			continue;
-		reason = judge(&c[i].record, address, &judged);
+		reason = judge(&c[i].record, address, &c[i].key, &judged);
 		if (judged == IKE_E_NOMEM || judged == IKE_E_CRYPTO) {
 			*why = reason;
 			*err = judged;
+			free_keys(c, count);
 			return 0;
 		}
 		if (reason && !*why)
@@ -102,6 +109,7 @@ static unsigned select_usable(struct candidate *c, unsigned n, const struct ip_a
 	return count;
 }
 
+/* Takes over the keys unless it fails. */
 static struct keyset *build(const struct candidate *c, unsigned n)
 {
 	struct keyset *set;
@@ -111,14 +119,19 @@ static struct keyset *build(const struct candidate *c, unsigned n)
 	for (unsigned i = 0; i < n; i++)
 		total += c[i].rdata.n;
 	set = calloc(1, sizeof *set + total);
-	if (!set)
+	if (set)
+		set->ready = calloc(n, sizeof(struct pubkey *));
+	if (!set || !set->ready) {
+		free(set);
 		return NULL;
+	}
 	set->refs = 1;
 	set->count = (uint16_t)n;
 	w = wr_over(set->rdata, total);
 	for (unsigned i = 0; i < n; i++) {
 		wr_put(&w, c[i].rdata);
 		set->end[i] = (uint16_t)w.n;
+		set->ready[i] = c[i].key;
 	}
 	return set;
 }
@@ -144,6 +157,8 @@ enum ike_err keyset_new(const struct span *rdatas, unsigned n, const struct ip_a
 	count = select_usable(c, sort(rdatas, n, c), address, why, &err);
 	if (count > 0) {
 		*out = build(c, count);
+		if (!*out)
+			free_keys(c, count);
 		err = *out ? IKE_OK : IKE_E_NOMEM;
 		*why = *out ? NULL : ike_err_text(IKE_E_NOMEM);
 	} else if (!*why) {
@@ -161,8 +176,18 @@ struct keyset *keyset_ref(struct keyset *set)
 
 void keyset_unref(struct keyset *set)
 {
-	if (set && --set->refs == 0)
-		free(set);
+	if (!set || --set->refs > 0)
+		return;
+	keyset_rest(set);
+	free(set);
+}
+
+void keyset_rest(struct keyset *set)
+{
+	for (unsigned i = 0; set->ready && i < set->count; i++)
+		pubkey_free(set->ready[i]);
+	free(set->ready);
+	set->ready = NULL;
 }
 
 unsigned keyset_count(const struct keyset *set)
@@ -211,20 +236,32 @@ static unsigned closeness(enum ike_err err)
 	return err == IKE_E_AUTH ? 2 : err == IKE_E_SYNTAX ? 1 : 0;
 }
 
+/* With key i, which is ready or made for this once. */
+static enum ike_err verify_with(const struct keyset *set, unsigned i, uint8_t method, struct span value,
+				const struct span *signed_octets, unsigned n)
+{
+	struct ipseckey record;
+	struct pubkey *key;
+	enum ike_err err;
+
+	if (set->ready)
+		return pubkey_verify(set->ready[i], method, value, signed_octets, n);
+	keyset_at(set, i, &record);
+	err = pubkey_reread(&record, &key);
+	if (!err)
+		err = pubkey_verify(key, method, value, signed_octets, n);
+	pubkey_free(key);
+	return err;
+}
+
 enum ike_err keyset_verify(const struct keyset *set, uint8_t method, struct span value, const struct span *signed_octets,
 			   unsigned n, unsigned *which)
 {
 	enum ike_err best = IKE_E_UNSUPPORTED, err;
-	struct ipseckey record;
-	struct pubkey *key;
 
 	*which = 0;
 	for (unsigned i = 0; i < set->count; i++) {
-		keyset_at(set, i, &record);
-		err = pubkey_reread(&record, &key);
-		if (!err)
-			err = pubkey_verify(key, method, value, signed_octets, n);
-		pubkey_free(key);
+		err = verify_with(set, i, method, value, signed_octets, n);
 		if (!err)
 			*which = i;
 		if (!err || err == IKE_E_NOMEM || err == IKE_E_CRYPTO)

@@ -1,6 +1,7 @@
 /* keyset.h - the usable IPSECKEY records of one name: immutable, counted references, compared as a set.
  *
- * Kept as RDATA, not as parsed keys: a tunnel lives for hours and needs its keys again only when it is renewed.
+ * A new set has its keys ready for verification, a few kilobytes each. keyset_rest() leaves the RDATA: a tunnel lives for
+ * hours and needs its keys again only when it is renewed.
  */
 #ifndef OE_DNSKEY_KEYSET_H
 #define OE_DNSKEY_KEYSET_H
@@ -22,6 +23,9 @@ IKE_CHECKED enum ike_err keyset_new(const struct span *rdatas, unsigned n, const
 				    struct keyset **out, const char **why);
 struct keyset *keyset_ref(struct keyset *set);          /* returns set */
 void keyset_unref(struct keyset *set);                  /* NULL is fine; the last one frees */
+
+/* Give back the memory of keys that are ready. They are made anew for each verification from now on. */
+void keyset_rest(struct keyset *set);
 
 unsigned keyset_count(const struct keyset *set);
 /* Record i in order of precedence, 0 <= i < count; views live as long as the set. */

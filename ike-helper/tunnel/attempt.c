@@ -44,6 +44,9 @@ static void attempt_free(struct tunnels *t, struct attempt *a)
 		unqueue(t, a);
 	table_remove(&t->attempts, &a->link);
 	table_remove(&t->attempts_by_id, &a->by_id);
+	/* Others may keep the sets for hours: a tunnel, the memory of a failure. */
+	keyset_rest(a->keys);
+	keyset_rest(a->accepted);
 	keyset_unref(a->keys);
 	keyset_unref(a->accepted);
 	free(a);
