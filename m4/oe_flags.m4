@@ -18,9 +18,9 @@ AC_DEFUN([OE_FLAGS], [
     [OE_TRY_CFLAG([OE_CFLAGS], flag)
   ])
   AS_IF([test "x$enable_werror" = xyes], [OE_CFLAGS="$OE_CFLAGS -Werror"])
-  AS_IF([test "x$enable_sanitizers" = xyes],
-    [OE_CFLAGS="$OE_CFLAGS -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer"
-     OE_LDFLAGS="$OE_LDFLAGS -fsanitize=address,undefined"],
+  AS_IF([test "x$enable_sanitizers" != xno],
+    [OE_CFLAGS="$OE_CFLAGS -fsanitize=$enable_sanitizers -fno-sanitize-recover=all -fno-omit-frame-pointer"
+     OE_LDFLAGS="$OE_LDFLAGS -fsanitize=$enable_sanitizers"],
     [m4_foreach_w([flag], [-fstack-protector-strong -fstack-clash-protection -fcf-protection],
        [OE_TRY_CFLAG([OE_CFLAGS], flag)
      ])

@@ -105,7 +105,9 @@ own_responder() {
 }
 start_iked() {
 	[ -x "$LAB_BINDIR/oe-iked" ] || fail "no $LAB_BINDIR/oe-iked"
-	lab_daemon "$1" "$2" "$LAB_BINDIR/oe-iked" -c "$LAB_WORK/$3" -d
+	local under=()
+	[ "$LAB_MEMCHECK" = no ] || under=(valgrind -q --error-limit=no)
+	lab_daemon "$1" "$2" "${under[@]}" "$LAB_BINDIR/oe-iked" -c "$LAB_WORK/$3" -d
 	lab_wait 30 "$1" iked_ready "$1" "$4"
 }
 iked_ready() { lab_says "$1" '' && [ -S "$2" ]; }
@@ -117,6 +119,8 @@ lab_oe_conf() { lab_oe_lines+=("$@"); }
 # lab_start_client [alone]: name server if it does not run yet, oe-iked (not if alone) and Unbound with our module
 lab_start_client() {
 	lab_dns
+	# valgrind needs seconds for code that it sees for the first time.
+	[ "$LAB_MEMCHECK" = no ] || lab_oe_conf 'deadline: 4500'
 	{
 		printf 'resolver-socket: "%s"\ncontrol-socket: "%s"\nlog-level: debug\n' "$LAB_WORK/resolver.sock" "$LAB_WORK/control.sock"
 		[ ${#lab_oe_lines[@]} = 0 ] || printf '%s\n' "${lab_oe_lines[@]}"

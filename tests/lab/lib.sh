@@ -217,11 +217,21 @@ esp_both_ways() {
 
 # --- the end ---------------------------------------------------------------------------------------------------
 
+# What the sanitizers of a build, or valgrind, have said in a daemon's log: nobody waited for it.
+lab_findings() { grep -hE '^==[0-9]+== |runtime error: ' ./*.log | head -n 20; }
+
 # What a person wants to see of a scenario that failed, and the shell of `run --shell`.
 lab_end() {
-	local status=$? host
+	local status=$? host found
 	trap - ERR EXIT
 	set +e
+	found=$(lab_findings)
+	if [ -n "$found" ]; then
+		# It comes before whatever else went wrong.
+		printf '%s\n' "${found%%$'\n'*}" >"$LAB_WORK/reason"
+		printf 'FAIL: %s\n' "$found"
+		status=1
+	fi
 	if [ $status != 0 ] && [ $status != 77 ]; then
 		for host in "${lab_hosts[@]}"; do
 			{ ip -n "$host" -s xfrm state; ip -n "$host" xfrm policy; } >"xfrm.$host"
