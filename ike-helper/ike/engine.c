@@ -237,8 +237,71 @@ enum ike_err engine_add(struct ike *ike, bool initiator, const struct ip_path *p
 	return IKE_OK;
 }
 
+/* Half-open ones ------------------------------------------------------------------------------- */
+
+static void queue_half_open(struct ike_sa *sa)
+{
+	struct ike *ike = sa->ike;
+
+	sa->older = ike->newest;
+	if (sa->older)
+		sa->older->newer = sa;
+	else
+		ike->oldest = sa;
+	ike->newest = sa;
+}
+
+static void unqueue_half_open(struct ike_sa *sa)
+{
+	struct ike *ike = sa->ike;
+
+	if (!sa->older && ike->oldest != sa)
+		return;
+	*(sa->older ? &sa->older->newer : &ike->oldest) = sa->newer;
+	*(sa->newer ? &sa->newer->older : &ike->newest) = sa->older;
+	sa->older = sa->newer = NULL;
+}
+
+static bool same_addresses(const struct ip_path *a, const struct ip_path *b)
+{
+	return ip_equal(&a->remote.addr, &b->remote.addr) && ip_equal(&a->local.addr, &b->local.addr);
+}
+
+/* A peer that never finishes holds a place for HALF_OPEN_MS, and can have many. Between two addresses, where one tunnel
+ * is of use, it takes the places of its own; of all, the oldest goes. NULL: none has to, or all are being worked on. */
+static struct ike_sa *half_open_to_drop(const struct ike *ike, const struct ip_path *path)
+{
+	struct ike_sa *sa, *oldest = NULL, *oldest_of_pair = NULL;
+	unsigned of_pair = 0;
+
+	for (sa = ike->oldest; sa; sa = sa->newer) {
+		if (!(IN(sa->state) & (IN(ST_INIT_ANSWERED) | IN(ST_LINGERING))))
+			continue;
+		if (!oldest)
+			oldest = sa;
+		if (same_addresses(&sa->path, path) && of_pair++ == 0)
+			oldest_of_pair = sa;
+	}
+	if (of_pair >= HALF_OPEN_OF_PAIR)
+		return oldest_of_pair;
+	return ike->load.half_open >= ike->config.half_open_max ? oldest : NULL;
+}
+
+bool engine_make_room(struct ike *ike, const struct ip_path *path)
+{
+	struct stimulus expired = { .on = ON_EXPIRED, .now_ms = ike->now_ms };
+	struct ike_sa *sa = half_open_to_drop(ike, path);
+
+	if (sa) {
+		sa_blame(sa, REASON_LIMIT, "a newer one takes its place");
+		engine_step(sa, &expired);
+	}
+	return ike->load.half_open < ike->config.half_open_max;
+}
+
 void engine_remember_init(struct ike_sa *sa)
 {
+	queue_half_open(sa);
 	table_insert(&sa->ike->by_init, &sa->by_init,
 		     init_hash(sa->spi_i, &sa->hs->message_i->path));
 }
@@ -251,6 +314,7 @@ static void leave_tables(struct ike_sa *sa)
 	table_remove(&ike->by_handle, &sa->by_handle);
 	table_remove(&ike->by_init, &sa->by_init);
 	table_remove(&ike->by_peer, &sa->by_peer);
+	unqueue_half_open(sa);
 	timer_set(&ike->timers, &sa->timer, NEVER_MS);
 	ike->said_name -= sa->said_name;
 	ike->load.sas--;
@@ -397,6 +461,8 @@ void engine_move(struct ike_sa *sa, enum sa_state next, uint64_t now_ms)
 		table_remove(&sa->ike->by_init, &sa->by_init);
 		sa_end_handshake(sa);
 	}
+	if (sa->was_up)
+		unqueue_half_open(sa);
 	if (next == ST_LEAVING)
 		sa->expire_ms = now_ms + LEAVING_MS;
 	else if (next == ST_LINGERING)

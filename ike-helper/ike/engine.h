@@ -10,6 +10,7 @@ enum {
 	IKE_PORT = 500,
 	NATT_PORT = 4500,
 	HALF_OPEN_MS = 30000,       /* life of a responder's SA until IKE_AUTH has come */
+	HALF_OPEN_OF_PAIR = 8,      /* how many of those between the same two addresses */
 	LEAVING_MS = 5000,          /* how long the peer is told that it is over */
 	LINGER_MS = 10000,          /* how long the last answer is repeated */
 	LIVENESS_MS = 20000,        /* how long we ask whether the peer still lives */
@@ -39,6 +40,7 @@ struct ike {
 	struct out_queue out;
 	struct packet *lent;            /* whose bytes the caller looks at */
 	struct ike_sa *all;
+	struct ike_sa *oldest, *newest; /* responders' SAs that are not up */
 	ike_handle last_handle;
 	unsigned said_name;             /* SAs in which we have said our name as initiator */
 	struct ike_load load;
@@ -53,6 +55,9 @@ struct ike {
 /* Make an SA and enter it everywhere: SPI, handle, timer. IKE_E_LIMIT, IKE_E_NOMEM. */
 IKE_CHECKED enum ike_err engine_add(struct ike *ike, bool initiator, const struct ip_path *path,
 				    struct ike_sa **out);
+/* Make room for a peer that starts, if there are too many half-open ones: the oldest goes. false: all that could
+ * go are being worked on. */
+bool engine_make_room(struct ike *ike, const struct ip_path *path);
 /* Give it another SPI of ours, for an IKE_SA_INIT from the start. */
 void engine_new_spi(struct ike_sa *sa);
 /* Choose and reserve c->spi_in. */

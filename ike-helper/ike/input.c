@@ -121,7 +121,7 @@ static void new_initiator(struct ike *ike, const struct stimulus *s)
 	}
 	if (!cookie_is_fine(ike, s))
 		return;
-	if (ike->load.half_open >= ike->config.half_open_max ||
+	if (!engine_make_room(ike, s->path) ||
 	    engine_add(ike, false, s->path, &sa) != IKE_OK) {
 		ike->stats.dropped_limit++;
 		return;

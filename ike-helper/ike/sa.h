@@ -176,6 +176,7 @@ struct ike_sa {
 	struct timer timer;             /* the earlier of expire_ms and what the window has to do */
 	struct out_slot ask, up, tell, end;
 	struct ike_sa *prev, *next;     /* all of them */
+	struct ike_sa *older, *newer;   /* a responder's that is not up yet, in the order in which they came */
 };
 
 /* Our own SPI and the peer's. */

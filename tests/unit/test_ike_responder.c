@@ -25,12 +25,68 @@ static void half_open_peers_are_bounded_and_forgotten(void **state)
 		free(sim_take(&w));
 	}
 	assert_int_equal(ike_load(w.host[SERVER].ike).half_open, 8);
-	assert_int_equal(ike_stats(w.host[SERVER].ike)->dropped_limit, 4);
+	assert_int_equal(ike_stats(w.host[SERVER].ike)->failed, 4);
 	sim_run_until(&w, w.now_ms + 30000);
 	assert_int_equal(ike_load(w.host[SERVER].ike).sas, 0);
 	/* They made no event: nobody was let in. */
 	assert_int_equal(w.host[SERVER].n_ends, 0);
 	at_rest(&w);
+}
+
+/* Somebody who never finishes, from many addresses, and one who does. */
+static void peers_that_never_finish_keep_nobody_out(void **state)
+{
+	struct ike_config config = { .half_open_max = 4, .cookie_threshold = 100 };
+	struct ip_addr own;
+	struct sim_world w;
+	struct sim_peer p;
+
+	(void)state;
+	sim_init(&w, 26, IP_V4, NULL, &config, KEY_ED25519, false);
+	own = w.host[CLIENT].addr;
+	sim_remove_host(&w, CLIENT);
+	for (unsigned i = 0; i < 20; i++) {
+		w.host[CLIENT].addr.b[3] = (uint8_t)(100 + i);
+		send_init(&w, &p);
+		free(sim_take(&w));
+	}
+	assert_int_equal(ike_load(w.host[SERVER].ike).half_open, 4);
+	w.host[CLIENT].addr = own;
+	script_comes_up(&w, &p);
+	assert_int_equal(ike_load(w.host[SERVER].ike).half_open, 3);
+	assert_int_equal(ike_stats(w.host[SERVER].ike)->dropped_limit, 0);
+	peer_clear(&p);
+	sim_clear(&w);
+}
+
+/* Between the same two addresses it is one's own oldest that goes, though there is room. */
+static void peer_that_never_finishes_takes_its_own_places(void **state)
+{
+	struct ike_config config = { .cookie_threshold = 100 };
+	struct sim_peer other, p;
+	struct ip_addr own;
+	struct sim_world w;
+	struct sim_datagram *d;
+	struct msg_wr m;
+
+	(void)state;
+	sim_init(&w, 27, IP_V4, NULL, &config, KEY_ED25519, false);
+	script_client_init(&w, &other, 0);
+	own = w.host[CLIENT].addr;
+	w.host[CLIENT].addr.b[3]++;
+	for (unsigned i = 0; i < 20; i++) {
+		send_init(&w, &p);
+		free(sim_take(&w));
+	}
+	assert_int_equal(ike_load(w.host[SERVER].ike).half_open, 9);
+	w.host[CLIENT].addr = own;
+	m = auth_request(&w, &other);
+	script_sends(&w, &other, EXCH_IKE_AUTH, 1, REQUEST, &m);
+	d = take(&w, SERVER, EXCH_IKE_AUTH, RESPONSE);
+	free(d);
+	assert_int_equal(w.host[SERVER].ends[0].ups, 1);
+	peer_clear(&other);
+	sim_clear(&w);
 }
 
 static void many_half_open_peers_make_it_ask_for_cookies(void **state)
@@ -672,6 +728,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(half_open_peers_are_bounded_and_forgotten),
+		cmocka_unit_test(peers_that_never_finish_keep_nobody_out),
+		cmocka_unit_test(peer_that_never_finishes_takes_its_own_places),
 		cmocka_unit_test(many_half_open_peers_make_it_ask_for_cookies),
 		cmocka_unit_test(cookie_of_another_request_is_refused),
 		cmocka_unit_test(repeated_init_gets_the_same_answer),
