@@ -178,4 +178,102 @@ def lies_get_their_answer_and_install_nothing(world):
     return f'{len(TABLE)} clients, {ups} of them let in'
 
 
-CASES = [lies_get_their_answer_and_install_nothing]
+def up(host_log, *addresses):
+    """Exactly these addresses have a pair in the kernel now, and it was never taken away."""
+    got = [(p.remote, p.state) for p in Journal(host_log).ever]
+    check_equal(sorted(got), sorted((address, 'up') for address in addresses), 'pairs in the kernel')
+
+
+def a_stranger_with_a_tunnel_cannot_touch_anothers(world):
+    host = victim(world)
+    anna, otto = Stranger(many(1)).come_up(), Stranger(many(2)).come_up()
+    mine, hers = [pair for address in (many(2), many(1)) for pair in Journal(host.log()).pairs(address)]
+    her_spi = bytes.fromhex(hers.spi_in)
+    check_equal(otto.ask(i.INFORMATIONAL, 2, [i.delete(i.PROTO_ESP, her_spi)]), '', 'Delete of the host\'s SPI of another')
+    check_equal(otto.ask(i.INFORMATIONAL, 3, [i.delete(i.PROTO_ESP, bytes.fromhex(mine.spi_in))]), '', 'Delete of the host\'s own SPI')
+    check_equal(otto.ask(i.INFORMATIONAL, 4, [notify(i.INITIAL_CONTACT), notify(i.INVALID_SPI, her_spi)]), '', 'INITIAL_CONTACT')
+    again = Stranger(many(2), auth=lambda payloads, peer: payloads + [notify(i.INITIAL_CONTACT)]).come_up()
+    check_equal(anna.ask(i.INFORMATIONAL, 2, []), '', 'the other is alive')
+    her_pairs = [(p.spi_in, p.state) for p in Journal(host.log()).ever if p.remote == many(1)]
+    check_equal(her_pairs, [(hers.spi_in, 'up')], 'her pair')
+    for one in (anna, otto, again):
+        one.close()
+
+
+def messages_again_old_early_and_of_others_change_nothing(world):
+    host = victim(world)
+    anna, otto = Stranger(many(1)).come_up(), Stranger(many(2)).come_up()
+    peer = anna.peer
+    request = peer.seal(peer.header(i.INFORMATIONAL, 2), [])
+    anna.send(request)
+    answer = anna.wait()
+    check_equal(anna.take(answer), '', 'an empty request')
+    anna.send(request)
+    check(anna.wait() == answer, 'the same request again: not the same answer, byte for byte')
+    otto.send(request)
+    check(otto.wait() == answer, 'the same from another address: not the same answer')
+    quiet = {
+        'an old message ID': peer.seal(peer.header(i.INFORMATIONAL, 1), []),
+        'a message ID far ahead': peer.seal(peer.header(i.INFORMATIONAL, 77), []),
+        'the first message ID': peer.seal(peer.header(i.AUTH, 0), []),
+        'a response to a request never made': peer.seal(peer.header(i.INFORMATIONAL, 0, response=True), [i.delete(i.PROTO_IKE)]),
+        'the answer back': answer,
+        'another\'s keys': otto.peer.seal(peer.header(i.INFORMATIONAL, 3), [i.delete(i.PROTO_IKE)]),
+        'an error in clear': i.pack(peer.header(i.INFORMATIONAL, 3), [notify(i.AUTH_FAILED)]),
+        'a Delete in clear': i.pack(peer.header(i.INFORMATIONAL, 3), [i.delete(i.PROTO_IKE)]),
+        'IKEv1': i.pack(peer.header(i.INFORMATIONAL, 3, version=0x10), [i.delete(i.PROTO_IKE)]),
+        'SPIs zero': bytes(16) + request[16:],
+    }
+    for what, datagram in quiet.items():
+        for one in (anna, otto):
+            one.send(datagram)
+            got = one.wait(0.1)
+            check(got is None, f'{what}: {got and one.take(got)}')
+    check_equal(anna.ask(i.INFORMATIONAL, 3, [STRANGE]), 'N(1)', 'an unknown critical payload')
+    check_equal(anna.ask(i.INFORMATIONAL, 4, []), '', 'alive')
+    check_equal(otto.ask(i.INFORMATIONAL, 2, []), '', 'alive too')
+    up(host.log(), many(1), many(2))
+    anna.close()
+    otto.close()
+
+
+def one_spi_from_two_sources_is_two_strangers(world):
+    host = victim(world)
+    spi = os.urandom(8)
+    both = [Stranger(many(n)) for n in (1, 2)]
+    for one in both:
+        one.peer.spi_i = spi
+    check_equal([one.exchange_init() for one in both], [INIT_GOOD] * 2, 'answers to IKE_SA_INIT')
+    check(both[0].peer.spi_r != both[1].peer.spi_r, 'one SPI of the host for both')
+    for one in both:
+        one.send_auth()
+        check_equal(one.take(one.wait()), AUTH_GOOD, 'answer to IKE_AUTH')
+        one.close()
+    up(host.log(), many(1), many(2))
+
+
+def a_stranger_has_one_try_at_auth(world):
+    host = victim(world)
+    one = Stranger(many(1))
+    check_equal(one.exchange_init(), INIT_GOOD, 'answer to IKE_SA_INIT')
+    good = one.peer.seal(one.peer.header(i.AUTH, 1), one.auth_payloads())
+    bad = i.put(one.auth_payloads(), i.AUTH_PL, h.auth_body(i.AUTH_NULL, bytes(32)))
+    one.send(one.peer.seal(one.peer.header(i.AUTH, 1), bad))
+    check_equal(one.take(one.wait()), FAILED, 'a wrong AUTH')
+    before = host.stat('ike.sent')
+    for n in range(200):
+        one.send(one.peer.seal(one.peer.header(i.AUTH, 2 + n), bad))
+    one.send(one.peer.seal(one.peer.header(i.AUTH, 2), one.auth_payloads()))
+    one.send(good)
+    wait_for('all were seen', 3, lambda: host.stat('ike.received') >= 200)
+    check(host.stat('ike.sent') - before <= 203, 'more answers than requests')
+    check_equal((host.stat('ike.auth_failed'), host.stat('ike.established'), Journal(host.log()).ever), (1, 0, []),
+                'AUTHs that were looked at, tunnels, pairs')
+    one.close()
+
+
+CASES = [
+    lies_get_their_answer_and_install_nothing, a_stranger_with_a_tunnel_cannot_touch_anothers,
+    messages_again_old_early_and_of_others_change_nothing, one_spi_from_two_sources_is_two_strangers,
+    a_stranger_has_one_try_at_auth,
+]

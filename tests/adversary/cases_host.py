@@ -10,7 +10,7 @@ from host import Host, Hosts
 from ike import P, notify
 from judge import Journal
 from resolver import Resolver
-from world import check, check_equal, many, wait_for
+from world import CLIENT, check, check_equal, many, wait_for
 
 BAD_POINTS_X25519 = {
     'zero': bytes(32), 'one': b'\1' + bytes(31), 'minus one': b'\xec' + b'\xff' * 30 + b'\x7f',
@@ -402,4 +402,65 @@ def lies_are_refused_and_install_nothing(world):
     return f'{len(TABLE)} hosts, {good} of them honest'
 
 
-CASES = [lies_are_refused_and_install_nothing]
+def a_host_with_a_tunnel_cannot_touch_anothers(world):
+    client = world.client().start()
+    hosts = Hosts()
+    signer, key = i.Signer(world.key()[0]), world.key()[1]
+    honest, liar = [hosts.add(many(n), Host(signer)) for n in (1, 2)]
+    with Resolver(client.resolver) as resolver:
+        for number in (1, 2):
+            verdict = resolver.request(f'h{number}.example', [many(number)], [key])
+            check_equal(verdict.kind, r.ALLOW, f'{verdict}')
+        hers = Journal(client.log()).pairs(honest.address)[0]
+        other, = honest.peers.values()
+        peer, = liar.peers.values()
+        header = peer.header(i.INFORMATIONAL, 0)
+        lies = {
+            'Delete of another\'s SPI': peer.seal(header, [i.delete(i.PROTO_ESP, bytes.fromhex(hers.spi_in))]),
+            'INITIAL_CONTACT': peer.seal(peer.header(i.INFORMATIONAL, 1), [notify(i.INITIAL_CONTACT)]),
+            'a response to a request never made': peer.seal(peer.header(i.INFORMATIONAL, 2, response=True), [i.delete(i.PROTO_IKE)]),
+            'the IKE_AUTH answer again': next(a[0] for d, a in liar.answers.items() if i.Header.read(d).exchange == i.AUTH),
+            'another\'s SPIs': peer.seal(other.header(i.INFORMATIONAL, 0), [i.delete(i.PROTO_IKE)]),
+            'an error in clear': i.pack(header, [notify(i.AUTH_FAILED)]),
+            'a Delete in clear': i.pack(header, [i.delete(i.PROTO_IKE)]),
+        }
+        received = client.stat('ike.received')
+        for datagram in lies.values():
+            hosts.send(liar.address, CLIENT, datagram)
+        wait_for('all were received', 3, lambda: client.stat('ike.received') >= received + len(lies))
+        check_equal([p.state for p in Journal(client.log()).ever], ['up', 'up'], 'pairs after the lies')
+        # It may end what is its own, and even then nothing goes out in clear.
+        hosts.send(liar.address, CLIENT, peer.seal(peer.header(i.INFORMATIONAL, 2), [i.delete(i.PROTO_IKE)]))
+        wait_for('its end', 3, lambda: client.says('deleted by the peer'))
+        states = [p.state for p in Journal(client.log()).ever]
+        check_equal(states[:2], ['up', 'blocked'], 'pairs after its own Delete')
+        check('gone' not in states, f'policies were removed: {states}')
+    check(not hosts.errors, hosts.errors)
+    hosts.stop()
+
+
+def rsa_record(bits):
+    """IPSECKEY RDATA with a key of this size; nobody has the other half."""
+    modulus = (1 << bits - 1 | int.from_bytes(os.urandom(bits // 8), 'big') | 1).to_bytes(bits // 8, 'big')
+    return bytes([10, 0, 2]) + b'\3\1\0\1' + modulus
+
+
+def keys_and_signatures_too_large_cost_nothing(world):
+    client = world.client(['attempt: 1000']).start()
+    hosts = Hosts()
+    signer, key = i.Signer(world.key()[0]), world.key()[1]
+    hosts.add(many(1), Host(signer, **auth_value(i.AUTH_SIGNATURE, bytes([len(i.RSA_SHA256_ALGORITHM)]) + i.RSA_SHA256_ALGORITHM +
+                                                 b'\x7f' * 2048)))
+    hosts.add(many(2), Host(signer, **auth_value(i.AUTH_SIGNATURE, b'\xff' * 8000)))
+    with Resolver(client.resolver) as resolver:
+        for bits in (8200, 16384):
+            verdict = resolver.request(f'rsa{bits}.example', [many(3)], [rsa_record(bits)])
+            check_equal((verdict.kind, verdict.reason), (r.REFUSE, r.NO_USABLE_KEY), f'{verdict}')
+        for number, record in ((1, rsa_record(8192)), (1, key), (2, key)):
+            verdict = resolver.request(f'h{number}.example', [many(number)], [record])
+            check_equal((verdict.kind, verdict.reason), (r.REFUSE, r.AUTH_FAILED), f'{verdict}')
+    check_equal((client.stat('ike.initiated'), Journal(client.log()).ever), (3, []), 'attempts, pairs')
+    hosts.stop()
+
+
+CASES = [lies_are_refused_and_install_nothing, a_host_with_a_tunnel_cannot_touch_anothers, keys_and_signatures_too_large_cost_nothing]

@@ -7,6 +7,7 @@ a Host, and
     instead=f(peer)             messages instead of IKE_AUTH
 """
 import os
+import os
 import select
 import socket
 import time
@@ -16,7 +17,6 @@ from ike import P, Peer, notify
 from wire import udp_socket
 from world import CLIENT, check
 
-SPI = bytes.fromhex('0badbeef')
 NAMES = {i.SA: 'SA', i.KE: 'KE', i.NONCE: 'Nr', i.IDR: 'IDr', i.AUTH_PL: 'AUTH', i.TSI: 'TSi', i.TSR: 'TSr', i.DELETE: 'D',
          i.SK: 'SK', i.SKF: 'SKF'}
 STATUSES = {i.FRAGMENTATION, i.HASHES, i.NAT_SOURCE, i.NAT_DESTINATION}    # in every IKE_SA_INIT answer: not worth a word
@@ -43,6 +43,7 @@ class Stranger:
         self.address, self.host, self.changes = address, host, changes
         self.socket = udp_socket('oe-server', address)
         self.peer = Peer(initiator=True, group=group)
+        self.spi = b'\x0b' + os.urandom(3)
         self.answers = []           # to the present message
         self.heard = ''             # in words
 
@@ -71,7 +72,7 @@ class Stranger:
         peer, ident = self.peer, i.identity(i.ID_NULL)
         own, host = socket.inet_aton(self.address), socket.inet_aton(self.host)
         return [P(i.IDI, ident), P(i.AUTH_PL, peer.auth_null(peer.octets(ident))), notify(i.TRANSPORT),
-                P(i.SA, i.proposal(i.esp_transforms(), i.PROTO_ESP, SPI)),
+                P(i.SA, i.proposal(i.esp_transforms(), i.PROTO_ESP, self.spi)),
                 P(i.TSI, i.selectors(i.selector(own))), P(i.TSR, i.selectors(i.selector(host)))]
 
     def send_auth(self):

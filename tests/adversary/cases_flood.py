@@ -1,0 +1,113 @@
+"""Very many of them."""
+import random
+import socket
+import struct
+import time
+
+import ike as i
+import resolver as r
+from cases_client import victim
+from client import Stranger
+from judge import Journal
+from resolver import Resolver
+from wire import IP_PKTINFO, udp_socket
+from world import CLIENT, SERVER, Daemon, check, check_equal, many, wait_for
+
+DEADLINE_MS = 1500      # the product's own
+
+
+def honest_client(world, *lines):
+    """At the strangers' end of the cable."""
+    return Daemon(world, 'server', 'client', ['log-level: debug', 'listen: ' + SERVER, *lines]).start()
+
+
+def comes_in(world, client, name):
+    """One lookup at an honest client: how long it took, in ms."""
+    began = time.monotonic()
+    with Resolver(client.resolver) as resolver:
+        verdict = resolver.request(name, [CLIENT], [world.key()[1]], deadline=DEADLINE_MS)
+    check_equal(verdict.kind, r.ALLOW, f'{name}: {verdict}')
+    return (time.monotonic() - began) * 1000
+
+
+def leaves(client):
+    check_equal(client.oe('down', CLIENT).returncode, 0, 'oe down')
+    wait_for('the release', 5, lambda: not client.tunnels())
+
+
+def spoof(sender, source, datagram):
+    """From any address of 198.18.0.0/15: whoever answers will not reach a socket of ours."""
+    sender.sendmsg([datagram], [(socket.IPPROTO_IP, IP_PKTINFO, struct.pack('=I4s4s', 0, socket.inet_aton(source), b'\0' * 4))], 0,
+                   (CLIENT, 500))
+
+
+def ten_thousand_inits_from_forged_addresses(world):
+    host, client = victim(world), honest_client(world)
+    template = i.Peer(initiator=True)
+    request = template.send_init(template.init_payloads())
+    rng = random.Random(4987)
+    sender = udp_socket('oe-server', port=0)
+    for _ in range(300):        # warm
+        spoof(sender, many(rng.randrange(60000)), rng.randbytes(8) + request[8:])
+    time.sleep(0.2)
+    before = host.memory_kb()
+    took = []
+    for n in range(10000):
+        spoof(sender, many(rng.randrange(60000)), rng.randbytes(8) + request[8:])
+        if n % 50 == 49:
+            time.sleep(0.005)
+        if n % 2500 == 1000:
+            took.append(comes_in(world, client, f'n{n}.example'))
+            leaves(client)
+    wait_for('all of it arrived', 5, lambda: host.stat('ike.received') >= 10000)
+    grown = host.memory_kb() - before
+    demanded, half_open = host.stat('ike.cookies_demanded'), host.stat('ike.half_open')
+    sender.close()
+    check(grown < (20000 if world.is_sanitized() else 500), f'memory grew by {grown} kB')
+    check(demanded > 9900, f'cookies demanded: {demanded}')
+    check(half_open <= 17, f'half open: {half_open}')
+    return f'an honest client in {max(took):.0f} ms at most, {grown} kB more memory'
+
+
+def a_thousand_that_never_finish(world):
+    """From four addresses that are theirs, with cookies, and then silence."""
+    host, client = victim(world), honest_client(world)
+    strangers = [Stranger(many(n)) for n in range(4)]
+    for n in range(1000):
+        one = strangers[n % 4]
+        one.peer, one.answers = i.Peer(initiator=True), []
+        one.exchange_init()
+    half_open = host.stat('ike.half_open')
+    took = comes_in(world, client, 'www.example')
+    check(half_open <= 4 * 8, f'half open: {half_open}')
+    check_equal((host.stat('ike.dropped_limit'), len(Journal(host.log()).ever)), (0, 1), 'turned away, pairs')
+    for one in strangers:
+        one.close()
+    return f'{half_open} half open, an honest client in {took:.0f} ms'
+
+
+def a_server_that_establishes_very_many_and_leaves(world):
+    count, most = (1000, 900) if world.is_sanitized() else (5000, 4096)
+    client = world.client(['idle: 3', f'tunnels-max: {most}']).start()
+    server = world.server(lines=[f'tunnels-max: {count}']).start()
+    key = world.key()[1]
+    with Resolver(client.resolver, timeout=30) as resolver:
+        got = []
+        for first in range(0, count, 200):
+            asked = [resolver.ask('many.example', [many(n)], [key], ttl=30, deadline=10000) for n in range(first, first + 200)]
+            got += [resolver.verdict(ident) for ident in asked]
+        check_equal([v.reason for v in got], [0] * most + [r.LIMIT] * (count - most), 'reasons')
+        check_equal(client.stat('tunnels.all'), most, 'tunnels')
+        memory = client.memory_kb()
+        server.kill()
+        world.daemons.remove(server)
+        check_equal(client.oe('down', 'many.example').returncode, 0, 'oe down')
+        wait_for('all are released', 20, lambda: client.stat('tunnels.all') == 0, every=0.2)
+        wait_for('no SA is left', 10, lambda: client.stat('ike.sas') == 0, every=0.2)
+        check_equal({p.state for p in Journal(client.log()).ever}, {'gone'}, 'what the kernel has')
+        world.server(name='again').start()
+        check_equal(resolver.request('www.example', [SERVER], [key]).kind, r.ALLOW, 'afterwards')
+    return f'{count} asked for, {most} tunnels, {memory} kB'
+
+
+CASES = [ten_thousand_inits_from_forged_addresses, a_thousand_that_never_finish, a_server_that_establishes_very_many_and_leaves]

@@ -1,0 +1,193 @@
+"""Somebody on the wire between two honest ends."""
+import random
+
+import ike as i
+import resolver as r
+from judge import Journal
+from resolver import Resolver
+from world import SERVER, check, check_equal, many, wait_for
+
+NAMES = {(i.SA_INIT, False): 'IKE_SA_INIT request', (i.SA_INIT, True): 'IKE_SA_INIT response',
+         (i.AUTH, False): 'IKE_AUTH request', (i.AUTH, True): 'IKE_AUTH response'}
+
+
+def kind_of(message):
+    return NAMES.get((message.exchange, message.is_response))
+
+
+def host_of(message):
+    """The address of the server's end: each has one handshake with the client."""
+    return message.dst if message.to_server else message.src
+
+
+class Ladder:
+    """Both ends, and a rule for the wire, which is taken off at the end."""
+
+    def __init__(self, world, rule, client=(), **server):
+        self.world = world
+        self.client, self.server = world.client(client).start(), world.server(**server).start()
+        self.key = world.key()[1]
+        world.wire.errors.clear()
+        world.wire.rule = rule
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, failure, *_):
+        self.world.wire.rule = None
+        if not failure:
+            check(not self.world.wire.errors, f'the wire: {self.world.wire.errors}')
+
+    def ask(self, addresses, at_once=100, deadline=5000):
+        """Verdicts by address."""
+        out = {}
+        with Resolver(self.client.resolver, timeout=30) as resolver:
+            for first in range(0, len(addresses), at_once):
+                asked = [(a, resolver.ask(f'w{a}.example', [a], [self.key], deadline=deadline)) for a in addresses[first:first + at_once]]
+                out.update((address, resolver.verdict(ident)) for address, ident in asked)
+        return out
+
+    def kernels_agree(self, verdicts):
+        """What is allowed is one pair, the same at both ends; what is not was never asked of the client's kernel."""
+        client, server = Journal(self.client.log()), Journal(self.server.log())
+        theirs = {(p.local, p.spi_out, p.spi_in) for p in server.ever}
+        for address, verdict in verdicts.items():
+            pairs = [p for p in client.ever if p.remote == address]
+            if verdict.kind == r.ALLOW:
+                check_equal([p.state for p in pairs], ['up'], f'{address}: pairs of the client')
+                check((address, pairs[0].spi_in, pairs[0].spi_out) in theirs, f'{address}: the host has another pair')
+            else:
+                check_equal(pairs, [], f'{address} is refused, and the kernel had')
+        check_equal((client.failures, server.failures), ([], []), 'requests that a kernel refused')
+        wait_for('no half-open SA at the client', 12, lambda: self.client.stat('ike.sas') == self.client.stat('ike.sas_established'))
+
+
+def all_allowed(verdicts):
+    wrong = {address: verdict for address, verdict in verdicts.items() if verdict.kind != r.ALLOW}
+    check(not wrong, f'{len(wrong)} of {len(verdicts)} refused: {list(wrong.items())[:5]}')
+
+
+def every_byte_of_a_handshake_with_a_bit_flipped_once(world):
+    """The first copy of one message has one wrong bit; all that follows is left alone. What is not protected yet may lead both
+    ends apart, and then the name is refused; nothing may be set up between two ends that disagree."""
+    lengths, plan, changed = {}, {}, set()
+
+    def learn(message):
+        lengths.setdefault(kind_of(message), len(message.ike))
+
+    def flip(message):
+        kind, at, bit = plan.get(host_of(message), (None, 0, 0))
+        if kind is None or kind_of(message) != kind or host_of(message) in changed or at >= len(message.ike):
+            return None
+        changed.add(host_of(message))
+        return [message.with_ike(message.ike[:at] + bytes([message.ike[at] ^ 1 << bit]) + message.ike[at + 1:])]
+
+    with Ladder(world, learn, client=['attempt: 4000'], lines=['log-level: debug']) as ladder:
+        all_allowed(ladder.ask([SERVER]))
+        rng = random.Random(7296)
+        number = 0
+        for kind, length in lengths.items():
+            for at in range(length):
+                plan[many(number)] = (kind, at, rng.randrange(8))
+                number += 1
+        world.wire.rule = flip
+        verdicts = ladder.ask(list(plan), deadline=8000)
+        ladder.kernels_agree(verdicts)
+        check_equal(len(changed), len(plan), 'messages that were changed')
+        refused = [plan[address][0] for address, verdict in verdicts.items() if verdict.kind != r.ALLOW]
+        check(not any('IKE_AUTH' in kind for kind in refused), f'refused after a change of IKE_AUTH: {refused}')
+        reasons = {verdict.reason for verdict in verdicts.values() if verdict.kind != r.ALLOW}
+        check(reasons <= {r.AUTH_FAILED, r.TIMEOUT, r.PEER_REFUSED, 13}, f'reasons: {reasons}')
+    return f'{len(plan)} bytes, refused after {refused.count("IKE_SA_INIT request")} requests and ' \
+           f'{refused.count("IKE_SA_INIT response")} responses of IKE_SA_INIT'
+
+
+def late_twice_and_out_of_order(world):
+    rng = random.Random(4307)
+
+    def shuffle(message):
+        return [(rng.random() * 0.25, message) for _ in range(rng.randint(1, 3))]
+
+    with Ladder(world, shuffle, client=['attempt: 4000']) as ladder:
+        verdicts = ladder.ask([many(n) for n in range(60)])
+        all_allowed(verdicts)
+        ladder.kernels_agree(verdicts)
+
+
+def everything_again_later_and_to_others(world):
+    """What was recorded of one handshake comes again when all are up, from the same end and from another."""
+    record = []
+
+    with Ladder(world, lambda message: record.append(message)) as ladder:
+        verdicts = ladder.ask([many(n) for n in range(20)])
+        all_allowed(verdicts)
+        world.wire.rule = None
+        stats = [ladder.client.stat('ike.received'), ladder.server.stat('ike.received')]
+        for number, message in enumerate(record):
+            world.wire.send(message)
+            other = record[(number + 7) % len(record)]
+            moved = message.with_ike(message.ike)
+            moved.src, moved.dst = (other.src, other.dst) if other.to_server == message.to_server else (other.dst, other.src)
+            world.wire.send(moved)
+        wait_for('all of it arrived', 5, lambda: ladder.client.stat('ike.received') + ladder.server.stat('ike.received') >=
+                 sum(stats) + 2 * len(record))
+        ladder.kernels_agree(verdicts)
+        check_equal((len(Journal(ladder.server.log()).ever), ladder.server.stat('ike.sas_established')), (20, 20), 'the host\'s pairs')
+        check_equal(ladder.client.stat('ike.sas_established'), 20, 'the client\'s SAs')
+    return f'{2 * len(record)} messages'
+
+
+def mirrors_and_mixed_up_answers(world):
+    """Each end hears its own messages, and before its answer those that are for the other handshakes."""
+    answers = []
+
+    def mirror(message):
+        sent = [message.back(message.ike), message]
+        if message.is_response:
+            sent[0:0] = [message.with_ike(one) for one in answers[-3:]]
+            answers.append(message.ike)
+        return sent
+
+    with Ladder(world, mirror) as ladder:
+        verdicts = ladder.ask([many(n) for n in range(20)])
+        all_allowed(verdicts)
+        ladder.kernels_agree(verdicts)
+
+
+def forger(*payloads):
+    """A rule: every IKE_SA_INIT request is answered at once in the name of the host, and goes on to the host."""
+    def rule(message):
+        if kind_of(message) != 'IKE_SA_INIT request':
+            return None
+        header = i.Header(message.ike[:8], bytes(8), i.SA_INIT, i.RESPONSE, 0)
+        return [message.back(i.pack(header, [one])) for one in payloads] + [(0.02, message)]
+    return rule
+
+
+def errors_forged_on_the_path_cost_nothing(world):
+    with Ladder(world, forger(*[i.notify(kind) for kind in i.ERRORS if kind != i.INVALID_KE])) as ladder:
+        verdicts = ladder.ask([many(n) for n in range(20)])
+        all_allowed(verdicts)
+        ladder.kernels_agree(verdicts)
+
+
+def errors_forged_after_keys_are_agreed_cost_nothing(world):
+    def rule(message):
+        if message.exchange != i.AUTH:
+            return None
+        header = i.Header.read(message.ike)
+        header.flags = (header.flags ^ i.INITIATOR) & i.INITIATOR | i.RESPONSE
+        if message.is_response:
+            return [(0.05, message)]
+        return [message.back(i.pack(header, [i.notify(kind)])) for kind in i.ERRORS] + [message]
+
+    with Ladder(world, rule) as ladder:
+        verdicts = ladder.ask([many(n) for n in range(20)])
+        all_allowed(verdicts)
+        ladder.kernels_agree(verdicts)
+
+
+CASES = [
+    every_byte_of_a_handshake_with_a_bit_flipped_once, late_twice_and_out_of_order, everything_again_later_and_to_others,
+    mirrors_and_mixed_up_answers, errors_forged_on_the_path_cost_nothing, errors_forged_after_keys_are_agreed_cost_nothing,
+]
