@@ -271,11 +271,12 @@ static bool same_addresses(const struct ip_path *a, const struct ip_path *b)
  * is of use, it takes the places of its own; of all, the oldest goes. NULL: none has to, or all are being worked on. */
 static struct ike_sa *half_open_to_drop(const struct ike *ike, const struct ip_path *path)
 {
+	static const uint32_t idle = IN(ST_INTERMEDIATE_DUE) | IN(ST_INIT_ANSWERED) | IN(ST_LINGERING);
 	struct ike_sa *sa, *oldest = NULL, *oldest_of_pair = NULL;
 	unsigned of_pair = 0;
 
 	for (sa = ike->oldest; sa; sa = sa->newer) {
-		if (!(IN(sa->state) & (IN(ST_INIT_ANSWERED) | IN(ST_LINGERING))))
+		if (!(IN(sa->state) & idle))
 			continue;
 		if (!oldest)
 			oldest = sa;
@@ -782,6 +783,7 @@ uint64_t ike_deadline_ms(const struct ike *ike)
 void ike_tick(struct ike *ike, uint64_t now_ms)
 {
 	struct stimulus expired = { .on = ON_EXPIRED, .now_ms = engine_enter(ike, now_ms) };
+	struct stimulus silence = { .on = ON_SILENCE, .now_ms = ike->now_ms };
 	struct timer *timer;
 
 	while ((timer = timers_first(&ike->timers)) && timer->due_ms <= ike->now_ms) {
@@ -795,8 +797,8 @@ void ike_tick(struct ike *ike, uint64_t now_ms)
 			continue;
 		}
 		if (again) {
-			ike->stats.retransmitted++;
-			packet_send(&ike->out, again, &sa->path);
+			engine_step(sa, &silence);
+			continue;
 		}
 		if (IN(sa->state) & IN_LIFE)
 			children_due(sa, ike->now_ms);

@@ -11,7 +11,8 @@
  *
  * The life of an exchange that we start, in one look (the rows of steps.c tell all of it):
  *
- *	ike_initiate      SA_INIT sent; COOKIE and INVALID_KE_PAYLOAD make it go again with what the peer asked for
+ *	ike_initiate      SA_INIT sent; COOKIE and INVALID_KE_PAYLOAD make it go again with what the peer asked for, and
+ *	                  an answer to what went before is as good: anybody could have asked
  *	SA_INIT answer    keys agreed; when both can, first IKE_INTERMEDIATE with ML-KEM-768, one
  *	                  round trip more (RFC 9242, RFC 9370); then IKE_AUTH { IDi=NULL, IDr=owner name, AUTH_NULL, SA, TSi, TSr } sent,
  *	                  in fragments if long; or, where we say who we are, OUT_SIGN first, and IDi=FQDN, AUTH

@@ -139,6 +139,16 @@ void sa_forget_intermediate(struct ike_sa *sa)
 	hs->int_auth_len = 0;
 }
 
+void sa_forget_openings(struct handshake *hs)
+{
+	while (hs->n_earlier > 0) {
+		struct opening *o = &hs->earlier[--hs->n_earlier];
+
+		dh_free(o->dh);
+		packet_unref(o->message);
+	}
+}
+
 void sa_end_handshake(struct ike_sa *sa)
 {
 	struct handshake *hs = sa->hs;
@@ -148,6 +158,7 @@ void sa_end_handshake(struct ike_sa *sa)
 	/* SK_d stays for what rekeying makes; nothing more is signed. */
 	secret_clear(&sa->keys.pi);
 	secret_clear(&sa->keys.pr);
+	sa_forget_openings(hs);
 	packet_unref(hs->message_i);
 	packet_unref(hs->message_r);
 	dh_free(hs->dh);

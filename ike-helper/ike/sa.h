@@ -54,6 +54,14 @@ enum sa_state {
 
 enum { NONCE_LEN = 32, INIT_ROUNDS_MAX = 5, INT_AUTH_MAX = 2 * SECRET_MAX + 4 };
 
+/* An IKE_SA_INIT request of ours that a later one with another group has replaced. The demand for that group was not
+ * authenticated, so the host may answer this one all the same; its answer names the group. */
+struct opening {
+	uint16_t group;
+	struct dh *dh;                  /* owned, as the message */
+	struct packet *message;
+};
+
 /* What is needed only until the SA is up. */
 struct handshake {
 	/* Both roles. The two IKE_SA_INIT messages are kept because both ends sign their own
@@ -77,7 +85,11 @@ struct handshake {
 	uint16_t group;                 /* of our KE */
 	struct kem_key *kem_key;        /* while our IKE_INTERMEDIATE request is out */
 	uint8_t cookie[COOKIE_MAX], cookie_len;
+	bool cookie_held;               /* it goes with the next repetition from cookie_from_ms on */
+	uint64_t cookie_from_ms;        /* not 0: one that we obeyed at once may have been forged */
 	uint8_t rounds;                 /* IKE_SA_INIT requests that the peer had us send anew */
+	struct opening earlier[INIT_ROUNDS_MAX];
+	unsigned n_earlier;
 	bool without_name;              /* second try, without IDr */
 	bool identify;                  /* we say who we are, and sign */
 	enum rp_reason suspicion;       /* what an unauthenticated message says is wrong; REASON_NONE = nothing */
@@ -231,6 +243,8 @@ enum rp_reason sa_outlook(const struct ike_sa *sa, char detail[IKE_DETAIL_MAX]);
 struct ike_sa *sa_new(struct ike *ike, bool initiator);
 /* As if there had been no IKE_INTERMEDIATE exchange. */
 void sa_forget_intermediate(struct ike_sa *sa);
+/* The host has answered another one, or all are void. */
+void sa_forget_openings(struct handshake *hs);
 /* Wipe and free the handshake, and the keys that only it needs. */
 void sa_end_handshake(struct ike_sa *sa);
 /* The same of our own rekeying; what it has made is not touched. */

@@ -39,7 +39,9 @@ static const struct step steps[] = {
 { IN(ST_NEW), ON_START, 0, 0, 0, NULL, init_start, ST_INIT_SENT,
 	"IKE_SA_INIT sent" },
 { IN(ST_INIT_SENT), ON_REPLY, EXCH_IKE_SA_INIT, 0, N_COOKIE, cookie_is_usable, init_with_cookie, ST_INIT_SENT,
-	"asked for a cookie: sent again with it" },
+	"asked for a cookie: sent again with it, now or later" },
+{ IN(ST_INIT_SENT), ON_SILENCE, 0, 0, 0, cookie_is_due, init_with_held_cookie, ST_INIT_SENT,
+	"no answer without the cookie: sent again with it" },
 { IN(ST_INIT_SENT), ON_REPLY, EXCH_IKE_SA_INIT, 0, N_INVALID_KE_PAYLOAD, group_is_ours, init_with_group, ST_INIT_SENT,
 	"asked for another group: sent again with it" },
 { IN(ST_INIT_SENT), ON_REPLY, EXCH_IKE_SA_INIT, INIT_PAYLOADS, 0, answer_is_hybrid, init_answered_hybrid, ST_INTERMEDIATE_SENT,
@@ -66,6 +68,8 @@ static const struct step steps[] = {
 	"the host proved its key, installing" },
 { IN(ST_AUTH_SENT), ON_REPLY, EXCH_IKE_AUTH, P(PL_IDR) | P(PL_AUTH), 0, NULL, auth_answered_without_child, ST_LEAVING,
 	"the host proved its key and refused the CHILD SA" },
+{ IN(ST_AUTH_SENT), ON_REPLY, EXCH_IKE_AUTH, P(PL_NOTIFY), 0, cookie_is_doubtful, auth_refused_cookie, ST_INIT_SENT,
+	"refused: once more, and not at once with a cookie" },
 { IN(ST_AUTH_SENT), ON_REPLY, EXCH_IKE_AUTH, P(PL_NOTIFY), 0, name_was_asked, auth_refused_name, ST_INIT_SENT,
 	"refused: once more, without asking for a name" },
 { IN(ST_AUTH_SENT), ON_REPLY, EXCH_IKE_AUTH, P(PL_NOTIFY), 0, NULL, auth_refused, ST_GONE,
@@ -79,13 +83,15 @@ static const struct step steps[] = {
 { IN(ST_NEW), ON_REQUEST, EXCH_IKE_SA_INIT, INIT_PAYLOADS, 0, NULL, init_requested, ST_INIT_ANSWERED,
 	"keys agreed, waiting for its identity" },
 
+/* The peer starts: what comes next. */
+{ IN(ST_INTERMEDIATE_DUE) | IN(ST_INIT_ANSWERED), ON_REQUEST, 0, 0, 0, comes_from_elsewhere, wait_for_it, ST_MAX,
+	"from another address than IKE_SA_INIT: ignored" },
+
 /* The peer starts: IKE_INTERMEDIATE. */
 { IN(ST_INTERMEDIATE_DUE), ON_REQUEST, EXCH_IKE_INTERMEDIATE, P(PL_KE), 0, NULL, intermediate_requested, ST_INIT_ANSWERED,
 	"ML-KEM-768 ciphertext sent, waiting for its identity" },
 
 /* The peer starts: IKE_AUTH. */
-{ IN(ST_INIT_ANSWERED), ON_REQUEST, EXCH_IKE_AUTH, 0, 0, comes_from_elsewhere, wait_for_it, ST_MAX,
-	"from another address than IKE_SA_INIT: ignored" },
 { IN(ST_INIT_ANSWERED), ON_REQUEST, EXCH_IKE_AUTH, AUTH_I_PAYLOADS, 0, peer_says_who_it_is, auth_claimed, ST_AUTHORIZING,
 	"a peer with a name and a signature: whose key is it?" },
 { IN(ST_INIT_ANSWERED), ON_REQUEST, EXCH_IKE_AUTH, AUTH_I_PAYLOADS, 0, child_is_refused, auth_requested_without_child, ST_SIGNING,
@@ -174,6 +180,10 @@ static const struct step steps[] = {
 	"no more SAs" },
 { OVER, ON_REQUEST, EXCH_CREATE_CHILD_SA, 0, 0, NULL, child_refuse_now, ST_MAX,
 	"no more SAs, it is over" },
+
+/* All: our request is not answered yet. */
+{ IN(ST_MAX) - 1, ON_SILENCE, 0, 0, 0, NULL, send_again, ST_MAX,
+	"no answer: sent again" },
 
 /* The end. While the kernel works for us nothing ends: what it has installed must be known
  * first. */
@@ -397,6 +407,14 @@ HANDLER(wait_for_it)
 	(void)sa;
 	(void)s;
 	return IKE_E_STATE;
+}
+
+HANDLER(send_again)
+{
+	(void)s;
+	sa->ike->stats.retransmitted++;
+	packet_send(&sa->ike->out, sa->window.request, &sa->path);
+	return IKE_OK;
 }
 
 HANDLER(give_up)

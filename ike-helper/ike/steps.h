@@ -11,6 +11,7 @@ enum step_on {
 	ON_START,                   /* ike_initiate() */
 	ON_REQUEST, ON_REPLY,       /* a message of the peer: intact, and inside of the window */
 	ON_AUTHORIZED, ON_SIGNED, ON_KERNEL,    /* completions */
+	ON_SILENCE,                 /* our request is due to go again */
 	ON_EXPIRED,                 /* sa->expire_ms is over */
 	ON_CLOSE,                   /* ike_close() */
 	ON_PROBE,                   /* ike_check_liveness() */

@@ -17,6 +17,8 @@
 /* x_init.c: IKE_SA_INIT, initiator */
 HANDLER(init_start);
 HANDLER(init_with_cookie);
+QUESTION(cookie_is_due);
+HANDLER(init_with_held_cookie);
 QUESTION(cookie_is_usable);
 HANDLER(init_with_group);
 QUESTION(group_is_ours);
@@ -45,6 +47,8 @@ HANDLER(intermediate_requested);
 enum ike_err auth_send(struct ike_sa *sa, uint64_t now_ms);
 uint16_t auth_error_in(const struct stimulus *s);   /* the first error notify; 0 = none */
 HANDLER(auth_send_signed);
+QUESTION(cookie_is_doubtful);
+HANDLER(auth_refused_cookie);
 QUESTION(name_was_asked);
 HANDLER(auth_refused_name);
 HANDLER(auth_answered);
@@ -110,6 +114,7 @@ HANDLER(rekey_child_reply);
 
 /* steps.c */
 HANDLER(wait_for_it);
+HANDLER(send_again);
 HANDLER(give_up);
 HANDLER(forget);
 HANDLER(expire_later);

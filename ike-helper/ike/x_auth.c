@@ -112,7 +112,8 @@ QUESTION(name_was_asked)
 	return asks_for_name(sa) && (error == N_AUTHENTICATION_FAILED || error == N_INVALID_SYNTAX);
 }
 
-HANDLER(auth_refused_name)
+/* From IKE_SA_INIT on, as if nothing had been. */
+static enum ike_err start_anew(struct ike_sa *sa, const struct stimulus *s)
 {
 	struct handshake *hs = sa->hs;
 
@@ -128,12 +129,34 @@ HANDLER(auth_refused_name)
 	hs->message_r = NULL;
 	hs->nonce_peer = span_of(NULL, 0);
 	hs->cookie_len = 0;
-	hs->without_name = true;
+	hs->cookie_held = false;
+	hs->rounds = 0;
 	sa->fragments = sa->encapsulated = false;
 	sa->path = hs->path_500;
 	memset(sa->spi_r, 0, IKE_SPI_LEN);
 	engine_new_spi(sa);
 	return init_start(sa, s);
+}
+
+HANDLER(auth_refused_name)
+{
+	sa->hs->without_name = true;
+	return start_anew(sa, s);
+}
+
+/* Anybody who sees our request can demand a cookie. The host that demanded none has then answered the first request,
+ * while we sign the one with the cookie, and nothing in the answer tells. */
+QUESTION(cookie_is_doubtful)
+{
+	return sa->hs->cookie_len > 0 && sa->hs->cookie_from_ms == 0 && auth_error_in(s) == N_AUTHENTICATION_FAILED;
+}
+
+/* This time the host gets twice its round trip to answer a request before one with a cookie, or with another, follows:
+ * nobody is faster than that, and of several cookies the host's own comes last. */
+HANDLER(auth_refused_cookie)
+{
+	sa->hs->cookie_from_ms = s->now_ms + 2 * (s->now_ms - sa->window.sent_ms) + 1;
+	return start_anew(sa, s);
 }
 
 HANDLER(auth_refused)

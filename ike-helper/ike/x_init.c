@@ -89,9 +89,9 @@ static enum ike_err agree_on_keys(struct ike_sa *sa, const struct ike_suite *sui
 
 /* Initiator ------------------------------------------------------------------------------------ */
 
-static void make_offer(const struct ike_sa *sa, struct offer *out)
+static void make_offer(const struct ike_sa *sa, uint16_t group, struct offer *out)
 {
-	offer_ike(out, sa->hs->group, span_of(NULL, 0));
+	offer_ike(out, group, span_of(NULL, 0));
 	if (sa->ike->config.kem)
 		offer_ike_hybrid(out);
 }
@@ -107,9 +107,9 @@ static enum ike_err send_request(struct ike_sa *sa, uint64_t now_ms)
 	struct packet *p;
 	enum ike_err err;
 
-	if (hs->cookie_len > 0)
+	if (hs->cookie_len > 0 && !hs->cookie_held)
 		write_notify(&m, N_COOKIE, span_of(hs->cookie, hs->cookie_len));
-	make_offer(sa, &offer);
+	make_offer(sa, hs->group, &offer);
 	offer_write(&m, &offer);
 	pl_ke_write(&m, hs->group, dh_public(hs->dh));
 	pl_nonce_write(&m, span_of(hs->nonce, NONCE_LEN));
@@ -143,6 +143,32 @@ static enum ike_err new_dh(struct ike_sa *sa, uint16_t group)
 	return IKE_OK;
 }
 
+/* Openings: one for each group that the host seemed to want ------------------------------------- */
+
+static void keep_opening(struct handshake *hs)
+{
+	hs->earlier[hs->n_earlier++] = (struct opening){ hs->group, hs->dh, hs->message_i };
+	hs->dh = NULL;
+	hs->message_i = NULL;
+}
+
+/* Make the one of this group the present one, and keep that instead; false: there is none. */
+static bool recall_opening(struct handshake *hs, uint16_t group)
+{
+	for (unsigned i = 0; i < hs->n_earlier; i++) {
+		struct opening other = hs->earlier[i];
+
+		if (other.group != group)
+			continue;
+		hs->earlier[i] = (struct opening){ hs->group, hs->dh, hs->message_i };
+		hs->group = other.group;
+		hs->dh = other.dh;
+		hs->message_i = other.message;
+		return true;
+	}
+	return false;
+}
+
 HANDLER(init_start)
 {
 	/* A second start, without the name, keeps the group that the host wanted. */
@@ -150,6 +176,7 @@ HANDLER(init_start)
 
 	if (err != IKE_OK)
 		return err;
+	sa_forget_openings(sa->hs);
 	rng_fill(sa->ike->rng, sa->hs->nonce, NONCE_LEN);
 	return send_request(sa, s->now_ms);
 }
@@ -171,9 +198,25 @@ HANDLER(init_with_cookie)
 
 	if (!pl_notify_find(s->chain, N_COOKIE, &cookie))
 		return IKE_E_STATE;
+	/* The first is obeyed at once. Should another one come instead of the answer, then one of the two is forged. */
+	hs->cookie_held = hs->cookie_len > 0 || hs->cookie_from_ms > 0;
 	memcpy(hs->cookie, cookie.value.p, cookie.value.n);
 	hs->cookie_len = (uint8_t)cookie.value.n;
+	if (hs->cookie_held)
+		return IKE_OK;
 	hs->rounds++;
+	return send_request(sa, s->now_ms);
+}
+
+QUESTION(cookie_is_due)
+{
+	return sa->hs->cookie_held && s->now_ms >= sa->hs->cookie_from_ms;
+}
+
+HANDLER(init_with_held_cookie)
+{
+	sa->hs->cookie_held = false;
+	sa->hs->rounds++;
 	return send_request(sa, s->now_ms);
 }
 
@@ -197,18 +240,24 @@ QUESTION(group_is_ours)
 	uint16_t group = group_wanted(s);
 	struct offer offer;
 
-	make_offer(sa, &offer);
+	make_offer(sa, sa->hs->group, &offer);
 	return sa->hs->rounds < INIT_ROUNDS_MAX && group != sa->hs->group &&
 	       offer_has_group(&offer, group);
 }
 
 HANDLER(init_with_group)
 {
-	enum ike_err err = new_dh(sa, group_wanted(s));
+	struct handshake *hs = sa->hs;
+	uint16_t group = group_wanted(s);
+	enum ike_err err;
 
-	if (err != IKE_OK)
-		return err;
-	sa->hs->rounds++;
+	if (!recall_opening(hs, group)) {
+		keep_opening(hs);
+		err = new_dh(sa, group);
+		if (err != IKE_OK)
+			return err;
+	}
+	hs->rounds++;
 	return send_request(sa, s->now_ms);
 }
 
@@ -253,6 +302,14 @@ static bool knows_intermediate(const struct stimulus *s)
 	return pl_notify_find(s->chain, N_INTERMEDIATE_EXCHANGE_SUPPORTED, &notify);
 }
 
+/* Which opening this answers; 0: none. */
+static uint16_t group_answered(const struct stimulus *s)
+{
+	struct pl_ke ke;
+
+	return pl_ke_read(msg_find(s->chain, PL_KE)->body, &ke) == IKE_OK ? ke.group : 0;
+}
+
 /* What the peer has chosen of our offer. RFC 9370 2.2.1: with an additional key exchange it must
  * say that it knows how. */
 static enum ike_err read_choice(const struct ike_sa *sa, const struct stimulus *s,
@@ -261,7 +318,7 @@ static enum ike_err read_choice(const struct ike_sa *sa, const struct stimulus *
 	struct offer offer;
 	enum ike_err err;
 
-	make_offer(sa, &offer);
+	make_offer(sa, group_answered(s), &offer);
 	err = offer_check_ike(&offer, msg_find(s->chain, PL_SA)->body, false, out);
 	return err == IKE_OK && out->suite.addke1 && !knows_intermediate(s) ? IKE_E_SYNTAX : err;
 }
@@ -308,13 +365,16 @@ QUESTION(we_say_who_we_are)
 static enum ike_err take_answer(struct ike_sa *sa, const struct stimulus *s)
 {
 	struct handshake *hs = sa->hs;
+	uint16_t group = hs->group;
 	struct ike_suite suite;
 	struct ike_keys keys;
 	struct packet *answer;
 	enum ike_err err;
 
+	(void)recall_opening(hs, group_answered(s));
 	err = judge_answer(sa, s, &suite, &keys);
 	if (err != IKE_OK) {
+		(void)recall_opening(hs, group);
 		/* Not authenticated: perhaps not from the host at all. A better answer may still
 		 * come. */
 		hs->suspicion = err == IKE_E_NO_PROPOSAL ? REASON_NO_PROPOSAL : REASON_PROTOCOL;
@@ -336,6 +396,7 @@ static enum ike_err take_answer(struct ike_sa *sa, const struct stimulus *s)
 		return err;
 	dh_free(hs->dh);
 	hs->dh = NULL;
+	sa_forget_openings(hs);
 	hs->suspicion = REASON_NONE;
 	window_request_over(&sa->window, true);
 	if (hs->nat.local_behind_nat || hs->nat.remote_behind_nat) {

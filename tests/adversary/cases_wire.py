@@ -1,5 +1,7 @@
 """Somebody on the wire between two honest ends."""
+import os
 import random
+import struct
 
 import ike as i
 import resolver as r
@@ -171,6 +173,54 @@ def errors_forged_on_the_path_cost_nothing(world):
         ladder.kernels_agree(verdicts)
 
 
+def groups_forged_on_the_path_cost_nothing(world):
+    """The host hears the first request alone, as one that remembers it by its SPI would act."""
+    taken = set()
+
+    def rule(message):
+        if kind_of(message) != 'IKE_SA_INIT request':
+            return None
+        if message.ike[:8] in taken:
+            return []
+        taken.add(message.ike[:8])
+        return forger(*[i.notify(i.INVALID_KE, struct.pack('>H', group)) for group in (i.P256, i.P384, i.MODP_2048)])(message)
+
+    with Ladder(world, rule) as ladder:
+        verdicts = ladder.ask([many(n) for n in range(10)], deadline=1500)
+        all_allowed(verdicts)
+        ladder.kernels_agree(verdicts)
+
+
+def cookies_forged_on_the_path_cost_a_round_trip_or_two(world):
+    with Ladder(world, lambda message: forger(i.notify(i.COOKIE, os.urandom(16)))(message)) as ladder:
+        verdicts = ladder.ask([many(n) for n in range(10)], deadline=1500)
+        all_allowed(verdicts)
+        ladder.kernels_agree(verdicts)
+        check(ladder.client.says('once more, and not at once with a cookie'), 'no forged cookie was taken')
+
+
+def cookies_forged_beside_real_ones_cost_as_little(world):
+    with Ladder(world, lambda message: forger(i.notify(i.COOKIE, os.urandom(16)))(message), lines=['always-cookie: yes']) as ladder:
+        verdicts = ladder.ask([many(n) for n in range(10)], deadline=1500)
+        all_allowed(verdicts)
+        ladder.kernels_agree(verdicts)
+
+
+def an_answer_forged_on_the_path_is_refused_in_the_end(world):
+    """The limit: the keys are agreed with him, who cannot sign. At least he gets nothing else."""
+    def rule(message):
+        if kind_of(message) != 'IKE_SA_INIT request':
+            return None
+        peer = i.Peer(initiator=False)
+        peer.take_init(message.ike)
+        return [message.back(peer.send_init(peer.init_payloads())), (0.02, message)]
+
+    with Ladder(world, rule, client=['attempt: 1500']) as ladder:
+        verdicts = ladder.ask([many(n) for n in range(3)], deadline=3000)
+        check_equal({(v.kind, v.reason, v.text) for v in verdicts.values()}, {(r.REFUSE, r.TIMEOUT, 'no answer to IKE_AUTH')}, 'verdicts')
+        ladder.kernels_agree(verdicts)
+
+
 def errors_forged_after_keys_are_agreed_cost_nothing(world):
     def rule(message):
         if message.exchange != i.AUTH:
@@ -189,5 +239,7 @@ def errors_forged_after_keys_are_agreed_cost_nothing(world):
 
 CASES = [
     every_byte_of_a_handshake_with_a_bit_flipped_once, late_twice_and_out_of_order, everything_again_later_and_to_others,
-    mirrors_and_mixed_up_answers, errors_forged_on_the_path_cost_nothing, errors_forged_after_keys_are_agreed_cost_nothing,
+    mirrors_and_mixed_up_answers, errors_forged_on_the_path_cost_nothing, groups_forged_on_the_path_cost_nothing,
+    cookies_forged_on_the_path_cost_a_round_trip_or_two, cookies_forged_beside_real_ones_cost_as_little,
+    an_answer_forged_on_the_path_is_refused_in_the_end, errors_forged_after_keys_are_agreed_cost_nothing,
 ]

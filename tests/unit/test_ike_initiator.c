@@ -138,6 +138,108 @@ static void only_a_group_of_ours_is_taken(void **state)
 	at_rest(&w);
 }
 
+/* Somebody who sees our request and is faster than the host. */
+static void forge(struct sim_world *w, const struct sim_datagram *request, uint16_t notify, struct span value)
+{
+	struct peer_message answer;
+
+	peer_init_notify(span_of(request->b, request->n), notify, value, &answer);
+	sim_inject(w, SERVER, 500, peer_span(&answer));
+}
+
+static void forged_groups_cost_nothing(void **state)
+{
+	static const uint16_t forged[] = { GROUP_ECP_256, GROUP_ECP_384, GROUP_ECP_256 };
+	struct sim_datagram *d;
+	struct sim_world w;
+	ike_handle sa;
+
+	(void)state;
+	sim_init(&w, 30, IP_V4, NULL, NULL, KEY_ED25519, false);
+	sa = sim_initiate(&w, published(&w), "host.example", LIFE_MS);
+	/* I --> R  SA, KE(31), Ni        I <-- X  N(INVALID_KE_PAYLOAD), three times */
+	d = take(&w, CLIENT, EXCH_IKE_SA_INIT, REQUEST);
+	for (unsigned i = 0; i < 3; i++) {
+		const uint8_t group[] = { 0, (uint8_t)forged[i] };
+
+		forge(&w, d, N_INVALID_KE_PAYLOAD, span_of(group, sizeof group));
+		is_lost(&w, CLIENT, EXCH_IKE_SA_INIT, REQUEST);
+	}
+	/* The host has taken the first one and hears no other: its answer is as good. */
+	sim_deliver(&w, d);
+	arrives(&w, SERVER, EXCH_IKE_SA_INIT, RESPONSE);
+	arrives(&w, CLIENT, EXCH_IKE_AUTH, REQUEST);
+	arrives(&w, SERVER, EXCH_IKE_AUTH, RESPONSE);
+	assert_up(&w, CLIENT, sa);
+	assert_int_equal(sim_end_of(&w, CLIENT, sa)->last.tunnel.ike_suite.group, GROUP_X25519);
+	at_rest(&w);
+}
+
+/* I --> R  SA, KE, Ni       I <-- X  N(COOKIE)      I --> (lost)
+ * I <-- R  SA, KE, Nr       I --> R  IKE_AUTH over the request with the cookie
+ * I <-- R  N(AUTHENTICATION_FAILED)                 and I start anew */
+static struct sim_datagram *cookie_wins_once(struct sim_world *w)
+{
+	static const uint8_t cookie[] = "nonsense";
+	struct sim_datagram *d = take(w, CLIENT, EXCH_IKE_SA_INIT, REQUEST);
+
+	forge(w, d, N_COOKIE, span_of(cookie, sizeof cookie));
+	is_lost(w, CLIENT, EXCH_IKE_SA_INIT, REQUEST);
+	sim_deliver(w, d);
+	arrives(w, SERVER, EXCH_IKE_SA_INIT, RESPONSE);
+	arrives(w, CLIENT, EXCH_IKE_AUTH, REQUEST);
+	arrives(w, SERVER, EXCH_IKE_AUTH, RESPONSE);
+	return take(w, CLIENT, EXCH_IKE_SA_INIT, REQUEST);
+}
+
+static void forged_cookie_wins_once_only(void **state)
+{
+	static const uint8_t cookie[] = "again";
+	struct sim_datagram *d;
+	struct sim_world w;
+	ike_handle sa;
+
+	(void)state;
+	sim_init(&w, 31, IP_V4, NULL, NULL, KEY_ED25519, false);
+	sa = sim_initiate(&w, published(&w), "host.example", LIFE_MS);
+	d = cookie_wins_once(&w);
+	/* I <-- X  N(COOKIE): not yet */
+	forge(&w, d, N_COOKIE, span_of(cookie, sizeof cookie));
+	nothing_is_sent(&w);
+	sim_deliver(&w, d);
+	arrives(&w, SERVER, EXCH_IKE_SA_INIT, RESPONSE);
+	arrives(&w, CLIENT, EXCH_IKE_AUTH, REQUEST);
+	/* It is the name all the same that the host is asked for. */
+	assert_int_equal(w.host[SERVER].asked_name.n, 14);
+	arrives(&w, SERVER, EXCH_IKE_AUTH, RESPONSE);
+	assert_up(&w, CLIENT, sa);
+	at_rest(&w);
+}
+
+static void doubted_cookie_is_sent_when_nothing_else_comes(void **state)
+{
+	static const uint8_t cookie[] = "real";
+	struct sim_datagram *plain, *with;
+	struct sim_world w;
+	ike_handle sa;
+
+	(void)state;
+	sim_init(&w, 32, IP_V4, NULL, NULL, KEY_ED25519, false);
+	sa = sim_initiate(&w, published(&w), "host.example", LIFE_MS);
+	plain = cookie_wins_once(&w);
+	forge(&w, plain, N_COOKIE, span_of(cookie, sizeof cookie));
+	nothing_is_sent(&w);
+	wait_for_send(&w, 300);
+	with = take(&w, CLIENT, EXCH_IKE_SA_INIT, REQUEST);
+	assert_int_equal(header_of(with).next_payload, PL_NOTIFY);
+	assert_int_equal(with->n - plain->n, 8 + sizeof cookie);
+	free(plain);
+	sim_deliver(&w, with);
+	sim_run_until(&w, w.now_ms + 100);
+	assert_up(&w, CLIENT, sa);
+	at_rest(&w);
+}
+
 static void unprotected_error_does_not_end_the_attempt(void **state)
 {
 	struct peer_message answer;
@@ -648,6 +750,9 @@ int main(void)
 		cmocka_unit_test(cookie_goes_first_and_the_rest_stays),
 		cmocka_unit_test(endless_cookies_are_bounded),
 		cmocka_unit_test(only_a_group_of_ours_is_taken),
+		cmocka_unit_test(forged_groups_cost_nothing),
+		cmocka_unit_test(forged_cookie_wins_once_only),
+		cmocka_unit_test(doubted_cookie_is_sent_when_nothing_else_comes),
 		cmocka_unit_test(unprotected_error_does_not_end_the_attempt),
 		cmocka_unit_test(unprotected_error_tells_why_in_the_end),
 		cmocka_unit_test(icmp_error_ends_nothing_and_is_the_last_reason),
