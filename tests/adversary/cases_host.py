@@ -381,10 +381,9 @@ def judge(number, verdict, journal, address):
 
 def lies_are_refused_and_install_nothing(world):
     client = world.client([f'attempt: {ATTEMPT_MS}', 'fragment-size: 1280']).start()
-    hosts, signers = Hosts(), {}
-    targets = [lie(world, hosts, signers, number) for number in range(len(TABLE))]
-    verdicts = []
-    with Resolver(client.resolver, timeout=20) as resolver:
+    signers, verdicts = {}, []
+    with Hosts() as hosts, Resolver(client.resolver, timeout=20) as resolver:
+        targets = [lie(world, hosts, signers, number) for number in range(len(TABLE))]
         for first in range(0, len(targets), AT_ONCE):
             asked = [resolver.ask(f'h{first + n}.example', [address], [key], deadline=2 * ATTEMPT_MS)
                      for n, (address, key) in enumerate(targets[first:first + AT_ONCE])]
@@ -398,16 +397,14 @@ def lies_are_refused_and_install_nothing(world):
     check_equal((client.stat('ike.sas_established'), client.stat('ike.initiating'), client.stat('tunnels.protected')),
                 (good, 0, good), 'established, initiating, protected')
     check_equal(client.stat('ike.established'), good, 'ever established')
-    hosts.stop()
     return f'{len(TABLE)} hosts, {good} of them honest'
 
 
 def a_host_with_a_tunnel_cannot_touch_anothers(world):
     client = world.client().start()
-    hosts = Hosts()
     signer, key = i.Signer(world.key()[0]), world.key()[1]
-    honest, liar = [hosts.add(many(n), Host(signer)) for n in (1, 2)]
-    with Resolver(client.resolver) as resolver:
+    with Hosts() as hosts, Resolver(client.resolver) as resolver:
+        honest, liar = [hosts.add(many(n), Host(signer)) for n in (1, 2)]
         for number in (1, 2):
             verdict = resolver.request(f'h{number}.example', [many(number)], [key])
             check_equal(verdict.kind, r.ALLOW, f'{verdict}')
@@ -436,7 +433,6 @@ def a_host_with_a_tunnel_cannot_touch_anothers(world):
         check_equal(states[:2], ['up', 'blocked'], 'pairs after its own Delete')
         check('gone' not in states, f'policies were removed: {states}')
     check(not hosts.errors, hosts.errors)
-    hosts.stop()
 
 
 def rsa_record(bits):
@@ -447,12 +443,11 @@ def rsa_record(bits):
 
 def keys_and_signatures_too_large_cost_nothing(world):
     client = world.client(['attempt: 1000']).start()
-    hosts = Hosts()
     signer, key = i.Signer(world.key()[0]), world.key()[1]
-    hosts.add(many(1), Host(signer, **auth_value(i.AUTH_SIGNATURE, bytes([len(i.RSA_SHA256_ALGORITHM)]) + i.RSA_SHA256_ALGORITHM +
-                                                 b'\x7f' * 2048)))
-    hosts.add(many(2), Host(signer, **auth_value(i.AUTH_SIGNATURE, b'\xff' * 8000)))
-    with Resolver(client.resolver) as resolver:
+    large = bytes([len(i.RSA_SHA256_ALGORITHM)]) + i.RSA_SHA256_ALGORITHM + b'\x7f' * 2048
+    with Hosts() as hosts, Resolver(client.resolver) as resolver:
+        hosts.add(many(1), Host(signer, **auth_value(i.AUTH_SIGNATURE, large)))
+        hosts.add(many(2), Host(signer, **auth_value(i.AUTH_SIGNATURE, b'\xff' * 8000)))
         for bits in (8200, 16384):
             verdict = resolver.request(f'rsa{bits}.example', [many(3)], [rsa_record(bits)])
             check_equal((verdict.kind, verdict.reason), (r.REFUSE, r.NO_USABLE_KEY), f'{verdict}')
@@ -460,7 +455,6 @@ def keys_and_signatures_too_large_cost_nothing(world):
             verdict = resolver.request(f'h{number}.example', [many(number)], [record])
             check_equal((verdict.kind, verdict.reason), (r.REFUSE, r.AUTH_FAILED), f'{verdict}')
     check_equal((client.stat('ike.initiated'), Journal(client.log()).ever), (3, []), 'attempts, pairs')
-    hosts.stop()
 
 
 CASES = [lies_are_refused_and_install_nothing, a_host_with_a_tunnel_cannot_touch_anothers, keys_and_signatures_too_large_cost_nothing]

@@ -14,7 +14,7 @@ import time
 
 import ike as i
 from ike import P, Peer, notify
-from wire import udp_socket
+from wire import STRANGERS, udp_socket
 from world import CLIENT, check
 
 NAMES = {i.SA: 'SA', i.KE: 'KE', i.NONCE: 'Nr', i.IDR: 'IDr', i.AUTH_PL: 'AUTH', i.TSI: 'TSi', i.TSR: 'TSr', i.DELETE: 'D',
@@ -41,7 +41,7 @@ AUTH_GOOD = 'IDr AUTH N(16391) SA TSi TSr'
 class Stranger:
     def __init__(self, address, host=CLIENT, group=i.X25519, **changes):
         self.address, self.host, self.changes = address, host, changes
-        self.socket = udp_socket('oe-server', address)
+        self.socket = udp_socket(STRANGERS, address)
         self.peer = Peer(initiator=True, group=group)
         self.spi = b'\x0b' + os.urandom(3)
         self.answers = []           # to the present message
@@ -86,7 +86,7 @@ class Stranger:
         if 'auth_from' not in self.changes:
             self.send_all(sent)
             return
-        elsewhere = udp_socket('oe-server', self.changes['auth_from'])
+        elsewhere = udp_socket(STRANGERS, self.changes['auth_from'])
         elsewhere.sendto(sent, (self.host, 500))
         elsewhere.close()
 

@@ -21,7 +21,7 @@ import traceback
 
 from ike import (AUTH, AUTH_PL, ID_FQDN, IDR, INVALID_KE, KE, PROTO_ESP, RESPONSE, SA, SA_INIT, TRANSPORT, TSI, TSR, X25519, Header, P,
                  Peer, esp_transforms, find, identity, notify, pack, proposal, selector, selectors, unpack)
-from wire import IP_PKTINFO, udp_socket
+from wire import IP_PKTINFO, STRANGERS, udp_socket
 
 SPI = bytes.fromhex('0badcafe')
 NAME = b'host.example'
@@ -100,10 +100,10 @@ class Host:
 
 
 class Hosts:
-    """All of them, at port 500 of their addresses in the server's namespace."""
+    """All of them, at port 500 of their addresses, while a `with` lasts."""
 
     def __init__(self):
-        self.socket = udp_socket('oe-server')
+        self.socket = udp_socket(STRANGERS)
         self.by_address = {}
         self.errors = []
         self.stopped = False
@@ -137,7 +137,10 @@ class Hosts:
             except Exception:       # a lie that cannot be told is a test that failed, which the case finds here
                 self.errors.append(f'{own}: {traceback.format_exc()}')
 
-    def stop(self):
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
         self.stopped = True
         self.thread.join()
         self.socket.close()

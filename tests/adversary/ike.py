@@ -172,6 +172,20 @@ def unpack(datagram):
 
 # Cryptography ----------------------------------------------------------------------------------------------------
 
+def pi_bits(n):
+    """The integer part of 2^n * pi, by Machin's formula."""
+    def arctan_of_inverse(x):
+        one = 1 << n + 64
+        total = term = one // x
+        k, sign = 3, -1
+        while term:
+            term //= x * x
+            total += sign * (term // k)
+            k, sign = k + 2, -sign
+        return total
+    return 4 * (4 * arctan_of_inverse(5) - arctan_of_inverse(239)) >> 64
+
+
 def prf(key, data):
     return hmac.new(key, data, hashlib.sha256).digest()
 

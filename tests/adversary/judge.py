@@ -2,7 +2,7 @@
 import re
 from dataclasses import dataclass
 
-LINE = re.compile(r'kernel: (protect|delete SAs|unprotect) (\S+) - (\S+), reqid (\w+), spi (\w+)/(\w+): (.*)')
+LINE = re.compile(r'kernel: (protect|delete SAs|unprotect) (\S+) - ([^\s,]+)(?: and shield)?, reqid (\w+), spi (\w+)/(\w+): (.*)')
 
 
 @dataclass

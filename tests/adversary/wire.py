@@ -17,6 +17,7 @@ from dataclasses import dataclass
 import world as w
 
 MIDDLE = 'oe-middle'
+STRANGERS = os.environ.get('OE_STRANGERS', 'oe-server')     # where they live; '' = where this program runs, as in the lab
 ETH_IPV4, ETH_IPV6, UDP, ETH_P_ALL = 0x0800, 0x86dd, 17, 3
 CLONE_NEWNET = 0x40000000
 BUFFER = 8 << 20
@@ -37,7 +38,7 @@ def in_namespace(name, make):
 
 
 def udp_socket(namespace, address='', port=500):
-    """A UDP socket in a namespace ('' = the client's), with room for floods."""
+    """A UDP socket in a namespace ('' = this one), with room for floods."""
     def make():
         made = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
