@@ -136,6 +136,14 @@ enum { NOTIFY_FIRST_STATUS = 16384 };
 	X(PROTO_AH, 2, "AH") \
 	X(PROTO_ESP, 3, "ESP")
 
+#define IKE_CFG_TYPES(X) \
+	X(CFG_REQUEST, 1, "CFG_REQUEST") \
+	X(CFG_REPLY, 2, "CFG_REPLY")
+
+#define IKE_CFG_ATTRIBUTES(X) \
+	X(CFG_INTERNAL_IP4_ADDRESS, 1, "INTERNAL_IP4_ADDRESS") \
+	X(CFG_INTERNAL_IP6_ADDRESS, 8, "INTERNAL_IP6_ADDRESS")
+
 #define IKE_ENUM_ENTRY(symbol, value, name) symbol = value,
 enum ike_exchange { IKE_EXCHANGES(IKE_ENUM_ENTRY) };
 enum ike_payload_type { IKE_PAYLOADS(IKE_ENUM_ENTRY) };
@@ -149,6 +157,8 @@ enum ike_id_type { IKE_ID_TYPES(IKE_ENUM_ENTRY) };
 enum ike_auth_method { IKE_AUTH_METHODS(IKE_ENUM_ENTRY) };
 enum ike_hash { IKE_HASHES(IKE_ENUM_ENTRY) };
 enum ike_protocol { IKE_PROTOCOLS(IKE_ENUM_ENTRY) };
+enum ike_cfg_type { IKE_CFG_TYPES(IKE_ENUM_ENTRY) };
+enum ike_cfg_attribute { IKE_CFG_ATTRIBUTES(IKE_ENUM_ENTRY) };
 #undef IKE_ENUM_ENTRY
 
 /* Names for logs and for `oe status`; "unknown" for a number that is not in the list. Never NULL. */

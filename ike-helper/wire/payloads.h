@@ -1,4 +1,4 @@
-/* payloads.h - the bodies of the payloads that we use: read and write, no policy. RFC 7296 3.3 to 3.14, RFC 7383 2.5.
+/* payloads.h - the bodies of the payloads that we use: read and write, no policy. RFC 7296 3.3 to 3.15, RFC 7383 2.5.
  *
  * Readers take the body (struct msg_payload.body) and return views into it. IKE_E_SYNTAX is the only error of a
  * reader unless said otherwise: the message is malformed (INVALID_SYNTAX, RFC 7296 2.21). Writers write one complete
@@ -131,6 +131,21 @@ struct pl_ts {
 /* IKE_E_NOSPACE: more than PL_SELECTORS_MAX (TS_UNACCEPTABLE). */
 IKE_CHECKED enum ike_err pl_ts_read(struct span body, struct pl_ts *out);
 void pl_ts_write(struct msg_wr *m, enum ike_payload_type tsi_or_tsr, const struct pl_selector *selectors, unsigned n);
+
+/* CP (3.15): the addresses that live only inside of a tunnel. All other attributes are read over. ---------------------- */
+struct pl_cp_addresses {
+	unsigned n;                 /* attributes of this kind, empty ones too */
+	struct ip_addr first;       /* IP_NONE: the first one is empty, it asks for any */
+};
+
+struct pl_cp {
+	uint8_t type;               /* enum ike_cfg_type or unknown */
+	struct pl_cp_addresses v4, v6;
+};
+/* An address attribute of another length than its own, or 0, is IKE_E_SYNTAX. */
+IKE_CHECKED enum ike_err pl_cp_read(struct span body, struct pl_cp *out);
+/* With one INTERNAL_IPx_ADDRESS; address: NULL for an empty one. */
+void pl_cp_write(struct msg_wr *m, uint8_t type, enum ip_family family, const struct ip_addr *address);
 
 /* SK (3.14) and SKF (RFC 7383 2.5) -------------------------------------------------------------------------------- */
 struct pl_skf {

@@ -155,6 +155,30 @@ static void check_ts(uint8_t type, struct span body)
 	FUZZ_CHECK(memcmp(&a, &b, sizeof a) == 0);
 }
 
+static void check_cp(struct span body)
+{
+	struct msg_wr m = msg_begin_inner(buffer, sizeof buffer);
+	struct pl_cp a, b;
+	const struct pl_cp_addresses *only = &a.v4;
+	enum ip_family family = IP_V4;
+
+	if (pl_cp_read(body, &a) != IKE_OK) {
+		FUZZ_CHECK(a.v4.n == 0 && a.v6.n == 0);
+		return;
+	}
+	FUZZ_CHECK(a.v4.first.family == IP_NONE || (a.v4.n > 0 && a.v4.first.family == IP_V4));
+	FUZZ_CHECK(a.v6.first.family == IP_NONE || (a.v6.n > 0 && a.v6.first.family == IP_V6));
+	if (a.v4.n + a.v6.n != 1)
+		return;
+	if (a.v6.n == 1) {
+		only = &a.v6;
+		family = IP_V6;
+	}
+	pl_cp_write(&m, a.type, family, only->first.family == IP_NONE ? NULL : &only->first);
+	FUZZ_CHECK(pl_cp_read(written(&m, PL_CP), &b) == IKE_OK);
+	FUZZ_CHECK(memcmp(&a, &b, sizeof a) == 0);
+}
+
 static bool is_whole(const struct pl_proposal *p)
 {
 	for (unsigned i = 0; i < p->n; i++)
@@ -232,6 +256,9 @@ void fuzz_wire_payload(uint8_t type, struct span body)
 	case PL_TSI:
 	case PL_TSR:
 		check_ts(type, body);
+		break;
+	case PL_CP:
+		check_cp(body);
 		break;
 	case PL_SKF:
 		check_skf(body);

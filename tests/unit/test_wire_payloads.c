@@ -421,6 +421,100 @@ static void more_selectors_than_the_table_are_nospace(void **state)
 }
 
 /* RFC 7296 2.5: RESERVED is ignored on receipt. */
+static void cp_round_trip(void **state)
+{
+	struct unit_bytes v4 = unit_hex("64400001"), v6 = unit_hex("20010db8000000000000000000000001");
+	struct msg_wr m = begin();
+	struct ip_addr a, b;
+	struct pl_cp cp;
+
+	(void)state;
+	assert_int_equal(ip_from_bytes(unit_span(&v4), &a), IKE_OK);
+	assert_int_equal(ip_from_bytes(unit_span(&v6), &b), IKE_OK);
+	pl_cp_write(&m, CFG_REQUEST, IP_V4, NULL);
+	assert_span(body_of(&m, PL_CP), "01 000000 0001 0000");
+	m = begin();
+	pl_cp_write(&m, CFG_REPLY, IP_V4, &a);
+	assert_span(body_of(&m, PL_CP), "02 000000 0001 0004 64400001");
+	assert_int_equal(pl_cp_read(body_of(&m, PL_CP), &cp), IKE_OK);
+	assert_int_equal(cp.type, CFG_REPLY);
+	assert_int_equal(cp.v4.n, 1);
+	assert_int_equal(cp.v6.n, 0);
+	assert_true(ip_equal(&cp.v4.first, &a));
+	m = begin();
+	pl_cp_write(&m, CFG_REPLY, IP_V6, &b);
+	assert_span(body_of(&m, PL_CP), "02 000000 0008 0011 20010db8000000000000000000000001 80");
+	assert_int_equal(pl_cp_read(body_of(&m, PL_CP), &cp), IKE_OK);
+	assert_int_equal(cp.v4.n, 0);
+	assert_true(ip_equal(&cp.v6.first, &b));
+}
+
+/* The first of each family is kept, all are counted, everything else is read over: DNS, subnets, private use. */
+static void cp_counts_addresses_and_reads_over_the_rest(void **state)
+{
+	struct unit_bytes b = unit_hex("02 a5a5a5 0003 0004 c0000235 8001 0004 64400001 0001 0004 64400002 000d 0008 "
+				       "0a000000 ff000000 7fff 0003 010203 0008 0000");
+	struct pl_cp cp;
+
+	(void)state;
+	assert_int_equal(pl_cp_read(unit_span(&b), &cp), IKE_OK);
+	assert_int_equal(cp.v4.n, 2);
+	assert_span(ip_bytes(&cp.v4.first), "64400001");
+	assert_int_equal(cp.v6.n, 1);
+	assert_int_equal(cp.v6.first.family, IP_NONE);
+}
+
+/* What ends behind an attribute, or has none, is a good body. */
+static void check_cp_prefix(struct span body, void *arg)
+{
+	bool whole = body.n == 4 || body.n == 12 || body.n == 16;
+	struct pl_cp cp;
+
+	(void)arg;
+	if (pl_cp_read(body, &cp) != (whole ? IKE_OK : IKE_E_SYNTAX))
+		fail_msg("CP: first %zu bytes", body.n);
+}
+
+static void cp_survives(struct span body, void *arg)
+{
+	struct pl_cp cp;
+
+	(void)arg;
+	(void)!pl_cp_read(body, &cp);
+}
+
+static void cut_cp_is_refused(void **state)
+{
+	struct unit_bytes b = unit_hex("02 000000 0001 0004 64400001 0003 0000");
+
+	(void)state;
+	check_cp_prefix(unit_span(&b), NULL);
+	with_prefixes(unit_span(&b), check_cp_prefix, NULL);
+	with_changes(unit_span(&b), cp_survives, NULL);
+}
+
+static void malformed_cp_is_refused(void **state)
+{
+	static const char *const bad[] = {
+		"02 000000 0001 0003 644000",           /* too short for an address */
+		"02 000000 0001 0005 6440000100",       /* too long */
+		"02 000000 0001 0008 64400001ffffffff",
+		"02 000000 0008 0010 20010db8000000000000000000000001",         /* without prefix length */
+		"02 000000 0008 0011 20010db8000000000000000000000001 81",      /* prefix of 129 */
+		"02 000000 0001 0004 64400001 00",      /* bytes left over */
+		"02 000000 0003 0005 64400001",         /* beyond the end */
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof bad / sizeof *bad; i++) {
+		struct unit_bytes b = unit_hex(bad[i]);
+		struct pl_cp cp;
+
+		if (pl_cp_read(unit_span(&b), &cp) != IKE_E_SYNTAX || cp.v4.n || cp.v6.n)
+			fail_msg("accepted: %s", bad[i]);
+	}
+}
+
 static void reserved_bytes_are_ignored(void **state)
 {
 	struct unit_bytes b;
@@ -482,6 +576,10 @@ int main(void)
 		cmocka_unit_test(unknown_selector_type_is_skipped_by_its_length),
 		cmocka_unit_test(malformed_selectors_are_refused),
 		cmocka_unit_test(more_selectors_than_the_table_are_nospace),
+		cmocka_unit_test(cp_round_trip),
+		cmocka_unit_test(cp_counts_addresses_and_reads_over_the_rest),
+		cmocka_unit_test(cut_cp_is_refused),
+		cmocka_unit_test(malformed_cp_is_refused),
 		cmocka_unit_test(reserved_bytes_are_ignored),
 		cmocka_unit_test(fragment_numbers_are_checked),
 		cmocka_unit_test(oversized_spi_and_lists_make_the_writer_bad),
