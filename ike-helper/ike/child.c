@@ -239,6 +239,14 @@ void child_is_up(struct ike_sa *sa)
 	out_put(&sa->ike->out, &sa->up, SLOT_UP);
 }
 
+void child_ends(const struct ike_sa *sa, struct ip_addr *local, struct ip_addr *remote)
+{
+	bool tunnel = sa->inner_local.family != IP_NONE;
+
+	*local = tunnel ? sa->inner_local : sa->path.local.addr;
+	*remote = tunnel ? sa->inner_remote : sa->path.remote.addr;
+}
+
 /* Requests to the kernel ----------------------------------------------------------------------- */
 
 static void addresses(const struct child *c, struct kernel_request *out)
@@ -248,6 +256,8 @@ static void addresses(const struct child *c, struct kernel_request *out)
 	out->reqid = sa->reqid;
 	out->local = sa->path.local.addr;
 	out->remote = sa->path.remote.addr;
+	out->inner_local = sa->inner_local;
+	out->inner_remote = sa->inner_remote;
 }
 
 static void move_keys(struct esp_keys *to, struct esp_keys *from)

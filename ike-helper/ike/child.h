@@ -82,6 +82,9 @@ IKE_CHECKED enum ike_err child_install(struct ike_sa *sa);
 /* The kernel has them: EV_ESTABLISHED. */
 void child_is_up(struct ike_sa *sa);
 
+/* The two addresses whose packets it carries. */
+void child_ends(const struct ike_sa *sa, struct ip_addr *local, struct ip_addr *remote);
+
 /* The requests themselves. PROTECT and ADD take the keys: those of the child are empty afterwards. */
 void child_protect_request(struct child *c, struct kernel_request *out);
 void child_add_request(struct child *c, struct kernel_request *out);

@@ -17,6 +17,7 @@
  *	                  round trip more (RFC 9242, RFC 9370); then IKE_AUTH { IDi=NULL, IDr=owner name, AUTH_NULL, SA, TSi, TSr } sent,
  *	                  in fragments if long; or, where we say who we are, OUT_SIGN first, and IDi=FQDN, AUTH
  *	IKE_AUTH answer   signature checked against the key set from DNS; CHILD SA chosen; OUT_KERNEL PROTECT
+ *	                  (a host that refuses the name, or wants to assign an address: once more from the start, as it wishes)
  *	ike_done          EV_ESTABLISHED
  *
  * Life after that: CREATE_CHILD_SA rekeys the CHILD SA (REKEY_SA, with a key exchange of its own where the peer has one), asked by
@@ -152,6 +153,7 @@ struct ike_tunnel {
 	bool initiator;             /* we started */
 	uint8_t spi_i[8], spi_r[8]; /* of the IKE SA */
 	struct ip_path path;        /* where IKE goes now (port 4500 behind a NAT) */
+	struct ip_addr inner_local, inner_remote;       /* tunnel mode: as in struct kernel_request */
 	uint32_t reqid;
 	uint32_t spi_in, spi_out;
 	struct ike_suite ike_suite;

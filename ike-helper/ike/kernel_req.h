@@ -20,8 +20,7 @@
 #include "crypto/suite.h"
 
 enum kernel_op {
-	/* Add both SAs, then both policies (require ESP in transport mode between exactly these two addresses, any
-	 * protocol), in the order that never drops or leaks a packet that an earlier pair would have carried. All or
+	/* Add both SAs, then both policies (require ESP between exactly these two addresses, any protocol), in the order that never drops or leaks a packet that an earlier pair would have carried. All or
 	 * nothing: on failure everything that this request added is gone again. A policy for the same addresses
 	 * that is somebody else's, or ours with another reqid, is IKE_E_CONFLICT; an orphan is taken over. */
 	KERNEL_PROTECT,
@@ -43,7 +42,10 @@ enum kernel_op {
 struct kernel_request {
 	enum kernel_op op;
 	uint32_t reqid;                 /* from our range, one for each address pair; names what is ours */
-	struct ip_addr local, remote;
+	struct ip_addr local, remote;   /* the two hosts: the ends of the SAs */
+	/* Tunnel mode: between which addresses the packets inside go; policies are for these. inner_local is ours: local, or one
+	 * that the host assigned and that lives nowhere else. inner_remote is the host's: remote. IP_NONE, both: transport mode. */
+	struct ip_addr inner_local, inner_remote;
 	/* PROTECT: close the remote address to all other addresses of ours too, after the pair has its policies: what has no
 	 * SA of its own is dropped, and makes an acquire when it goes out. UNPROTECT: end that, before the pair loses its
 	 * policies. One shield serves all pairs of a remote address. */

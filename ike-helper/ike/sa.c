@@ -207,6 +207,8 @@ void sa_tunnel(const struct ike_sa *sa, struct ike_tunnel *out)
 		.tag = sa->tag,
 		.initiator = sa->initiator,
 		.path = sa->path,
+		.inner_local = sa->inner_local,
+		.inner_remote = sa->inner_remote,
 		.reqid = sa->reqid,
 		.spi_in = sa->spi_in,
 		.spi_out = sa->spi_out,

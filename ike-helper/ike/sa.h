@@ -92,6 +92,7 @@ struct handshake {
 	unsigned n_earlier;
 	bool without_name;              /* second try, without IDr */
 	bool identify;                  /* we say who we are, and sign */
+	bool ask_address;               /* the next try, in tunnel mode: for an address inside of it (CP) */
 	enum rp_reason suspicion;       /* what an unauthenticated message says is wrong; REASON_NONE = nothing */
 	uint16_t suspicion_notify;
 	struct ip_path path_500;        /* where IKE_SA_INIT goes, should it start anew */
@@ -161,6 +162,7 @@ struct ike_sa {
 	uint32_t reqid, spi_in, spi_out;        /* SPIs and esp_suite: of what we send with, also when it is gone */
 	unsigned key_index;
 	struct ip_path path;
+	struct ip_addr inner_local, inner_remote;       /* as in struct kernel_request */
 	struct ike_suite suite;
 	struct esp_suite esp_suite;
 	struct ike_keys keys;           /* once up only d, ei, er, ai, ar */

@@ -9,6 +9,17 @@ struct pl_selector ts_host(const struct ip_addr *a)
 	};
 }
 
+struct pl_selector ts_any(enum ip_family family)
+{
+	struct pl_selector s = {
+		.family = (uint8_t)family, .port_last = UINT16_MAX,
+		.first.family = (uint8_t)family, .last.family = (uint8_t)family,
+	};
+
+	memset(s.last.b, 0xff, family == IP_V4 ? 4 : 16);
+	return s;
+}
+
 static bool is_one_address(const struct pl_selector *s)
 {
 	return s->family != IP_NONE && ip_equal(&s->first, &s->last);

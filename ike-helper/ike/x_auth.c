@@ -49,6 +49,7 @@ enum ike_err auth_send(struct ike_sa *sa, uint64_t now_ms)
 	struct pl_selector tsi = ts_host(&sa->path.local.addr),
 			   tsr = ts_host(&sa->path.remote.addr);
 	struct own_id id;
+	enum ip_family family = (enum ip_family)tsr.family;
 	struct offer offer;
 	enum ike_err err;
 
@@ -65,7 +66,12 @@ enum ike_err auth_send(struct ike_sa *sa, uint64_t now_ms)
 	err = write_auth(sa, &m);
 	if (err != IKE_OK)
 		return err;
-	write_notify(&m, N_USE_TRANSPORT_MODE);
+	if (sa->hs->ask_address) {
+		pl_cp_write(&m, CFG_REQUEST, family, NULL);
+		tsi = ts_any(family);
+	} else {
+		write_notify(&m, N_USE_TRANSPORT_MODE);
+	}
 	err = child_begin(sa);
 	if (err != IKE_OK)
 		return err;
@@ -159,6 +165,23 @@ HANDLER(auth_refused_cookie)
 	return start_anew(sa, s);
 }
 
+/* A server with an address pool may want to be asked for an address: it says so, or what we are behind a NAT fits nothing
+ * that it has (RFC 7296 3.15.4, 2.19). */
+QUESTION(address_may_help)
+{
+	uint16_t error = auth_error_in(s);
+
+	return !sa->hs->ask_address &&
+	       (error == N_FAILED_CP_REQUIRED || error == N_TS_UNACCEPTABLE ||
+		(error == N_NO_PROPOSAL_CHOSEN && sa->hs->nat.local_behind_nat));
+}
+
+HANDLER(auth_refused_without_address)
+{
+	sa->hs->ask_address = true;
+	return start_anew(sa, s);
+}
+
 HANDLER(auth_refused)
 {
 	uint16_t error = auth_error_in(s);
@@ -217,16 +240,66 @@ static void answer_came(struct ike_sa *sa, uint64_t now_ms)
 	window_request_over(&sa->window, true);
 }
 
+/* Whoever has a key in DNS may assign an address to us, and what has it otherwise is out of our reach from then on. So only
+ * where nobody else lives whom we could miss: 100.64/10 (RFC 6598), fc00::/7. */
+static bool may_be_assigned(const struct ip_addr *a)
+{
+	if (a->family == IP_V4)
+		return a->b[0] == 100 && (a->b[1] & 0xc0) == 64;
+	return a->family == IP_V6 && (a->b[0] & 0xfe) == 0xfc;
+}
+
+/* The one address of the reply. Name servers, subnets and what else it may hold are no business of ours. */
+static enum ike_err take_address(struct ike_sa *sa, const struct msg_payload *payload)
+{
+	char text[IP_TEXT_MAX];
+	struct pl_cp cp;
+	const struct ip_addr *a;
+
+	if (pl_cp_read(payload->body, &cp) != IKE_OK)
+		return IKE_E_SYNTAX;
+	a = cp.v4.n > 0 ? &cp.v4.first : &cp.v6.first;
+	if (cp.type != CFG_REPLY || cp.v4.n + cp.v6.n != 1 || a->family == IP_NONE) {
+		sa_blame(sa, REASON_PROTOCOL, "the host did not assign one address");
+		return IKE_E_REFUSED;
+	}
+	if (a->family != sa->path.remote.addr.family || !may_be_assigned(a) || ip_equal(a, &sa->path.remote.addr)) {
+		sa_blame(sa, REASON_PEER_REFUSED, "the host assigned %s, which is not in 100.64.0.0/10 or fc00::/7",
+			 ip_text(a, text));
+		return IKE_E_REFUSED;
+	}
+	sa->inner_local = *a;
+	return IKE_OK;
+}
+
+/* Transport mode; or, when the host does not do that, tunnel mode between the same two addresses; or from one that it
+ * assigned. */
+static enum ike_err check_mode(struct ike_sa *sa, const struct stimulus *s)
+{
+	const struct msg_payload *cp = msg_find(s->chain, PL_CP);
+	struct pl_notify notify;
+
+	sa->inner_local = sa->inner_remote = (struct ip_addr){ .family = IP_NONE };
+	if (pl_notify_find(s->chain, N_USE_TRANSPORT_MODE, &notify)) {
+		if (!sa->hs->ask_address)
+			return IKE_OK;
+		sa_blame(sa, REASON_PROTOCOL, "the host chose transport mode unasked");
+		return IKE_E_REFUSED;
+	}
+	sa->inner_local = sa->path.local.addr;
+	sa->inner_remote = sa->path.remote.addr;
+	return sa->hs->ask_address && cp ? take_address(sa, cp) : IKE_OK;
+}
+
 static enum ike_err check_child(struct ike_sa *sa, const struct stimulus *s)
 {
-	struct pl_notify notify;
+	struct ip_addr local, remote;
 	struct offer offer;
 	enum ike_err err;
 
-	if (!pl_notify_find(s->chain, N_USE_TRANSPORT_MODE, &notify)) {
-		sa_blame(sa, REASON_PEER_REFUSED, "the host insists on tunnel mode");
-		return IKE_E_REFUSED;
-	}
+	err = check_mode(sa, s);
+	if (err != IKE_OK)
+		return err;
 	offer_esp(&offer, sa->spi_in);
 	err = offer_check_esp(&offer, msg_find(s->chain, PL_SA)->body, &sa->hs->esp);
 	if (err != IKE_OK) {
@@ -234,8 +307,9 @@ static enum ike_err check_child(struct ike_sa *sa, const struct stimulus *s)
 			 "the host chose ESP algorithms that we did not offer");
 		return err;
 	}
+	child_ends(sa, &local, &remote);
 	err = ts_check_answer(msg_find(s->chain, PL_TSI)->body, msg_find(s->chain, PL_TSR)->body,
-			      &sa->path.local.addr, &sa->path.remote.addr);
+			      &local, &remote);
 	if (err != IKE_OK)
 		sa_blame(sa, REASON_TS_UNACCEPTABLE,
 			 "the host answered with other traffic selectors than host to host");
@@ -254,6 +328,20 @@ HANDLER(auth_answered)
 	if (err == IKE_OK)
 		err = child_install(sa);
 	return err == IKE_OK ? IKE_OK : leave(sa, err, 0, s->now_ms);
+}
+
+/* The IKE SA without a CHILD SA is of no use to us, and is deleted before the next is made. */
+HANDLER(auth_answered_without_address)
+{
+	enum ike_err err;
+
+	answer_came(sa, s->now_ms);
+	err = verify(sa, s);
+	if (err != IKE_OK)
+		return err;
+	(void)leave(sa, IKE_E_REFUSED, 0, s->now_ms);
+	sa->hs->ask_address = true;
+	return start_anew(sa, s);
 }
 
 /* RFC 7296 1.2: the IKE SA stands although the CHILD SA failed. It is of no use to us. */

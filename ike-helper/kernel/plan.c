@@ -95,6 +95,8 @@ enum ike_err plan_check(const struct kernel_request *r)
 	case KERNEL_DELETE_SAS:
 		return reqid_of_pair(r->reqid) ? IKE_OK : IKE_E_SYNTAX;
 	case KERNEL_PROTECT:
+		if (r->inner_local.family != IP_NONE)
+			return IKE_E_UNSUPPORTED;
 		if (!reqid_of_pair(r->reqid) || !sa_fits(r, r->spi_in, &r->keys_in) ||
 		    !sa_fits(r, r->spi_out, &r->keys_out) || !suite_fits(&r->suite) ||
 		    (r->encap_local_port == 0) != (r->encap_remote_port == 0))

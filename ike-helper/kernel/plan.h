@@ -80,7 +80,7 @@ struct plan {
 };
 
 /* IKE_E_SYNTAX: values that the core never makes (a reqid outside our range, key lengths that do not fit the suite, ...):
- * carry out nothing, the two sides do not agree about the interface. */
+ * carry out nothing, the two sides do not agree about the interface. IKE_E_UNSUPPORTED: tunnel mode. */
 IKE_CHECKED enum ike_err plan_check(const struct kernel_request *request);
 
 /* IKE_E_CONFLICT: somebody else, or another reqid of ours, has a policy for this pair; the plan is then empty. */

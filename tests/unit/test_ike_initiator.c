@@ -489,15 +489,18 @@ static ike_handle answered_with(struct sim_world *w, struct sim_peer *p,
 	return sa;
 }
 
-static void tunnel_mode(struct sim_world *w, struct msg_wr *m)
+static void tunnel_to_elsewhere(struct sim_world *w, struct msg_wr *m)
 {
-	peer_write_child(m, 0x1234, &w->host[CLIENT].addr, &w->host[SERVER].addr);
+	struct ip_addr other = w->host[SERVER].addr;
+
+	other.b[3]++;
+	peer_write_child(m, 0x1234, &w->host[CLIENT].addr, &other);
 }
 
 static void refused_child(struct sim_world *w, struct msg_wr *m)
 {
 	(void)w;
-	peer_write_notify(m, N_TS_UNACCEPTABLE);
+	peer_write_notify(m, N_SINGLE_PAIR_REQUIRED);
 }
 
 static void other_selectors(struct sim_world *w, struct msg_wr *m)
@@ -529,8 +532,8 @@ static void proved_host_with_an_unusable_child_is_left(void **state)
 		const char *words;
 		uint16_t notify;
 	} cases[] = {
-		{ tunnel_mode, REASON_PEER_REFUSED, "the host insists on tunnel mode", 0 },
-		{ refused_child, REASON_TS_UNACCEPTABLE, "peer said TS_UNACCEPTABLE", 0 },
+		{ tunnel_to_elsewhere, REASON_TS_UNACCEPTABLE, "other traffic selectors", 0 },
+		{ refused_child, REASON_TS_UNACCEPTABLE, "peer said SINGLE_PAIR_REQUIRED", 0 },
 		{ other_selectors, REASON_TS_UNACCEPTABLE, "other traffic selectors", 0 },
 		{ unknown_critical, REASON_PROTOCOL, "unknown critical payload", N_INVALID_SYNTAX },
 	};
