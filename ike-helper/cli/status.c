@@ -9,10 +9,10 @@
 #include "cli/client.h"
 #include "cli/text.h"
 
-enum column { NAME, ADDRESS, FROM, STATE, KEY, SPIS, CIPHER, AGE, IN, OUT, IDLE, COLUMNS };
+enum column { NAME, ADDRESS, FROM, STATE, KEY, SPIS, CIPHER, MODE, AGE, IN, OUT, IDLE, COLUMNS };
 
 static const char *const titles[COLUMNS] = {
-	"NAME", "ADDRESS", "FROM", "STATE", "KEY/TAG", "SPI-IN/OUT", "CIPHER", "AGE", "IN", "OUT",
+	"NAME", "ADDRESS", "FROM", "STATE", "KEY/TAG", "SPI-IN/OUT", "CIPHER", "MODE", "AGE", "IN", "OUT",
 	"IDLE",
 };
 
@@ -89,6 +89,8 @@ static void add_row(struct rows *rows, const json_t *tunnel)
 		 member_text(tunnel, "spi_out"));
 	set_cell(rows, SPIS, text);
 	set_cell(rows, CIPHER, member_text(tunnel, "cipher"));
+	snprintf(text, sizeof text, "%s/%s", member_text(tunnel, "mode"), member_text(tunnel, "inner"));
+	set_cell(rows, MODE, json_is_string(json_object_get(tunnel, "inner")) ? text : member_text(tunnel, "mode"));
 	set_numbers(rows, tunnel);
 	rows->n++;
 }
@@ -205,7 +207,7 @@ const struct oe_command command_status = {
 		"The columns: the DNS name that led to the tunnel, and how many more names share it; its\n"
 		"address, and ours; its state (establishing, protected, healing: encrypted or dropped\n"
 		"while it is established again, draining: about to go); kind and tag of the key that\n"
-		"proved it; the SPIs; the cipher; how old it is; bytes in and out; time since the last\n"
-		"packet.\n",
+		"proved it; the SPIs; the cipher; transport or tunnel mode, and our address inside when\n"
+		"the host assigned one; how old it is; bytes in and out; time since the last packet.\n",
 	.run = run,
 };

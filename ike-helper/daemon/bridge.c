@@ -40,7 +40,8 @@ static void do_authorize(struct bridge *b, const struct ike_output *out)
 /* The request holds keys: it is wiped here, as soon as the kernel has them. */
 static enum ike_err do_kernel(struct bridge *b, struct kernel_request *request)
 {
-	enum ike_err err = kernel_apply(b->kernel, request);
+	bool assigned = request->inner_local.family != IP_NONE && !ip_equal(&request->inner_local, &request->local);
+	enum ike_err err = assigned ? IKE_E_UNSUPPORTED : kernel_apply(b->kernel, request);
 
 	secret_wipe(request, sizeof *request);
 	return err;

@@ -55,6 +55,7 @@ json_t *control_json_tunnel(const struct tunnel_info *info, uint64_t now_ms)
 	json_t *to = json_object();
 	char suite[64];
 	bool is_up = info->established_ms != 0;
+	bool is_tunnel = info->inner_local.family != IP_NONE;
 
 	json_object_set_new(to, "name", name_json(&info->name));
 	json_object_set_new(to, "names", json_integer(info->names));
@@ -74,6 +75,9 @@ json_t *control_json_tunnel(const struct tunnel_info *info, uint64_t now_ms)
 	json_object_set_new(to, "esn", json_boolean(is_up && info->esp_suite.esn));
 	json_object_set_new(to, "post_quantum", json_boolean(info->post_quantum));
 	json_object_set_new(to, "encapsulated", json_boolean(info->encapsulated));
+	json_object_set_new(to, "mode", is_up ? json_string(is_tunnel ? "tunnel" : "transport") : json_null());
+	json_object_set_new(to, "inner", is_tunnel && !ip_equal(&info->inner_local, &info->local)
+						 ? address_json(&info->inner_local) : json_null());
 	json_object_set_new(to, "reqid", json_integer(info->reqid));
 	json_object_set_new(to, "age_s",
 			    is_up ? seconds_json(info->established_ms, now_ms) : json_null());

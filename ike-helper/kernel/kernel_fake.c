@@ -12,6 +12,7 @@ struct fake_sa {
 	bool foreign;
 	enum kernel_dir dir;
 	struct ip_addr local, remote;
+	struct ip_addr inner_local, inner_remote;       /* whose packets it carries */
 	uint32_t spi;               /* 0: larval */
 	uint32_t reqid;
 	uint64_t order;             /* the newest is used for sending */
@@ -25,6 +26,7 @@ struct fake_policy {
 	enum policy_kind kind;
 	enum kernel_dir dir;
 	struct ip_addr local, remote;           /* local: IP_NONE in a shield */
+	struct ip_addr outer_local, outer_remote;       /* the ends of the SAs that it asks for; IP_NONE: as above */
 	uint32_t reqid;
 };
 
@@ -178,7 +180,7 @@ static const struct fake_sa *sa_for_sending(const struct fake *f, const struct i
 		const struct fake_sa *sa = &f->sas[i];
 
 		if (sa->dir == DIR_OUT && sa->spi != 0 && sa->reqid == reqid &&
-		    same_pair(&sa->local, &sa->remote, local, remote) && (!best || sa->order > best->order))
+		    same_pair(&sa->inner_local, &sa->inner_remote, local, remote) && (!best || sa->order > best->order))
 			best = sa;
 	}
 	return best;
@@ -208,6 +210,7 @@ static enum ike_err step_sa_add(struct fake *f, const struct step *s)
 	const struct kernel_request *r = s->request;
 	struct fake_sa sa = {
 		.dir = s->dir, .local = r->local, .remote = r->remote, .spi = s->spi, .reqid = s->reqid,
+		.inner_local = *request_local(r), .inner_remote = *request_remote(r),
 		.encap_local_port = r->encap_local_port, .encap_remote_port = r->encap_remote_port,
 		.suite = r->suite, .keys = s->dir == DIR_IN ? r->keys_in : r->keys_out,
 	};
@@ -237,17 +240,22 @@ static enum ike_err step_sa_delete(struct fake *f, const struct step *s)
 
 static enum ike_err step_policy(struct fake *f, const struct step *s)
 {
-	const struct ip_addr *local = s->policy == POLICY_SHIELD ? &every_local : &s->request->local;
-	struct fake_policy *have = policy_at(f, s->dir, local, &s->request->remote);
-	struct fake_policy policy = { .kind = s->policy, .dir = s->dir, .local = *local, .remote = s->request->remote,
+	const struct ip_addr *local = s->policy == POLICY_SHIELD ? &every_local : request_local(s->request);
+	const struct ip_addr *remote = request_remote(s->request);
+	struct fake_policy *have = policy_at(f, s->dir, local, remote);
+	struct fake_policy policy = { .kind = s->policy, .dir = s->dir, .local = *local, .remote = *remote,
 				      .reqid = s->policy == POLICY_PASS ? 0 : s->reqid };
 
+	if (s->policy == POLICY_PAIR && s->reqid != KERNEL_REQID_ORPHAN && request_is_tunnel(s->request)) {
+		policy.outer_local = s->request->local;
+		policy.outer_remote = s->request->remote;
+	}
 	if (s->kind == STEP_POLICY_ADD)
 		return policy_insert(f, &policy);
 	if (!have)
 		return IKE_E_STATE;
 	if (s->kind == STEP_POLICY_UPDATE)
-		have->reqid = s->reqid;
+		*have = policy;
 	else
 		*have = f->policies[--f->n_policies];
 	return IKE_OK;
@@ -289,8 +297,9 @@ static void fake_run(void *arg, const struct step *steps, unsigned n, enum ike_e
 	}
 }
 
+/* tunnel: the request, if it is for a tunnel. */
 static void look_policy(const struct fake *f, enum kernel_dir dir, const struct ip_addr *local, const struct ip_addr *remote,
-			struct policy_view *out)
+			const struct kernel_request *tunnel, struct policy_view *out)
 {
 	const struct fake_policy *p = policy_at(f, dir, local, remote);
 
@@ -300,20 +309,25 @@ static void look_policy(const struct fake *f, enum kernel_dir dir, const struct 
 	else if (p && p->kind == POLICY_PASS)
 		out->owner = POLICY_OURS_PASS;
 	else if (p)
-		*out = (struct policy_view){ .owner = POLICY_OURS, .exact = true, .reqid = p->reqid };
+		*out = (struct policy_view){ .owner = POLICY_OURS, .reqid = p->reqid };
+	if (p && tunnel)
+		out->exact = same_pair(&p->outer_local, &p->outer_remote, &tunnel->local, &tunnel->remote);
+	else if (p)
+		out->exact = p->outer_local.family == IP_NONE;
 }
 
 static enum ike_err fake_look(struct kernel *k, const struct kernel_request *r, struct plan_view *out)
 {
 	struct fake *f = fake_of(k);
+	const struct kernel_request *tunnel = request_is_tunnel(r) ? r : NULL;
 
 	*out = (struct plan_view){ .sas = 0 };
 	if (fails_now(f))
 		return IKE_E_KERNEL;
 	for (unsigned dir = 0; dir < 2 && r->op != KERNEL_DELETE_SAS && r->op != KERNEL_ADD_SAS; dir++) {
-		look_policy(f, (enum kernel_dir)dir, &r->local, &r->remote, &out->pair[dir]);
+		look_policy(f, (enum kernel_dir)dir, request_local(r), request_remote(r), tunnel, &out->pair[dir]);
 		if (r->shield)
-			look_policy(f, (enum kernel_dir)dir, &every_local, &r->remote, &out->shield[dir]);
+			look_policy(f, (enum kernel_dir)dir, &every_local, request_remote(r), NULL, &out->shield[dir]);
 	}
 	for (unsigned i = 0; i < f->n_sas && (r->op == KERNEL_DELETE_SAS || r->op == KERNEL_UNPROTECT); i++) {
 		const struct fake_sa *sa = &f->sas[i];
@@ -378,11 +392,13 @@ enum ike_err kernel_fake_acquire(struct kernel *k, const struct ip_addr *local, 
 {
 	struct fake *f = fake_of(k);
 	const struct fake_policy *p = policy_for(f, DIR_OUT, local, remote);
-	struct fake_sa larval = { .dir = DIR_OUT, .local = *local, .remote = *remote };
+	bool tunnel = p && p->outer_local.family != IP_NONE;
+	struct fake_sa larval = { .dir = DIR_OUT, .local = tunnel ? p->outer_local : *local,
+				  .remote = tunnel ? p->outer_remote : *remote };
 	enum ike_err err;
 
 	if (!p || p->foreign || kernel_fake_fate_out(k, local, remote) != FATE_DROP ||
-	    sa_find_larval(f, local, remote, p->reqid))
+	    sa_find_larval(f, &larval.local, &larval.remote, p->reqid))
 		return IKE_E_STATE;
 	larval.reqid = p->reqid;
 	err = sa_insert(f, &larval);
@@ -494,8 +510,8 @@ enum ike_err kernel_fake_foreign_policy(struct kernel *k, bool in, const struct 
 enum ike_err kernel_fake_foreign_sa(struct kernel *k, bool in, const struct ip_addr *local, const struct ip_addr *remote,
 				    uint32_t spi)
 {
-	struct fake_sa sa = { .foreign = true, .dir = in ? DIR_IN : DIR_OUT, .local = *local,
-			      .remote = *remote, .spi = spi };
+	struct fake_sa sa = { .foreign = true, .dir = in ? DIR_IN : DIR_OUT, .local = *local, .remote = *remote,
+			      .inner_local = *local, .inner_remote = *remote, .spi = spi };
 
 	return sa_insert(fake_of(k), &sa);
 }
@@ -525,7 +541,7 @@ enum kernel_fate kernel_fake_fate_in(const struct kernel *k, const struct ip_add
 		return FATE_FOREIGN;
 	for (unsigned i = 0; i < f->n_sas; i++)
 		if (f->sas[i].dir == DIR_IN && f->sas[i].reqid == p->reqid && f->sas[i].spi != 0 &&
-		    same_pair(&f->sas[i].local, &f->sas[i].remote, local, remote))
+		    same_pair(&f->sas[i].inner_local, &f->sas[i].inner_remote, local, remote))
 			return FATE_ESP;
 	return FATE_DROP;
 }
@@ -539,15 +555,24 @@ uint32_t kernel_fake_spi_out(const struct kernel *k, const struct ip_addr *local
 	return sa ? sa->spi : 0;
 }
 
+/* By the packets that it carries. */
+static const struct fake_sa *sa_carrying(const struct fake *f, enum kernel_dir dir, const struct ip_addr *local,
+					 const struct ip_addr *remote, uint32_t spi)
+{
+	for (unsigned i = 0; spi && i < f->n_sas; i++)
+		if (f->sas[i].dir == dir && f->sas[i].spi == spi &&
+		    same_pair(&f->sas[i].inner_local, &f->sas[i].inner_remote, local, remote))
+			return &f->sas[i];
+	return NULL;
+}
+
 bool kernel_fake_accepts(const struct kernel *k, const struct ip_addr *local, const struct ip_addr *remote, uint32_t spi_in)
 {
 	const struct fake *f = fake_of_const(k);
-	const struct fake_sa *sa = spi_in ? sa_find(f, DIR_IN, local, remote, spi_in) : NULL;
+	const struct fake_sa *sa = sa_carrying(f, DIR_IN, local, remote, spi_in);
 	const struct fake_policy *p = policy_for(f, DIR_IN, local, remote);
 
-	if (!sa || !ip_equal(&sa->remote, remote))
-		return false;
-	return !p || (!p->foreign && p->reqid == sa->reqid);
+	return sa && (!p || (!p->foreign && p->reqid == sa->reqid));
 }
 
 void kernel_fake_count(const struct kernel *k, struct kernel_fake_counts *out)
@@ -568,10 +593,10 @@ static bool one_way(const struct kernel *a, const struct kernel *b, const struct
 		    const struct ip_addr *addr_b)
 {
 	uint32_t spi = kernel_fake_spi_out(a, addr_a, addr_b);
-	const struct fake_sa *out = sa_find(fake_of_const(a), DIR_OUT, addr_a, addr_b, spi);
-	const struct fake_sa *in = out ? sa_find(fake_of_const(b), DIR_IN, addr_b, addr_a, out->spi) : NULL;
+	const struct fake_sa *out = sa_carrying(fake_of_const(a), DIR_OUT, addr_a, addr_b, spi);
+	const struct fake_sa *in = sa_carrying(fake_of_const(b), DIR_IN, addr_b, addr_a, spi);
 
-	return in && kernel_fake_accepts(b, addr_b, addr_a, out->spi) && in->suite.encr == out->suite.encr &&
+	return out && in && kernel_fake_accepts(b, addr_b, addr_a, out->spi) && in->suite.encr == out->suite.encr &&
 	       in->suite.encr_bits == out->suite.encr_bits && in->suite.integ == out->suite.integ &&
 	       in->suite.esn == out->suite.esn && in->encap_local_port == out->encap_remote_port &&
 	       in->encap_remote_port == out->encap_local_port &&
@@ -585,7 +610,7 @@ bool kernel_fake_pair(const struct kernel *a, const struct kernel *b, const stru
 	return one_way(a, b, addr_a, addr_b) && one_way(b, a, addr_b, addr_a);
 }
 
-enum { DESCRIBE_LINE_MAX = 192 };
+enum { DESCRIBE_LINE_MAX = 320 };
 
 static int line_order(const void *a, const void *b)
 {
@@ -597,7 +622,7 @@ const char *kernel_fake_describe(const struct kernel *k, char *to, size_t max)
 	const struct fake *f = fake_of_const(k);
 	unsigned n = 0;
 	size_t used = 0;
-	char l[IP_TEXT_MAX], r[IP_TEXT_MAX];
+	char l[IP_TEXT_MAX], r[IP_TEXT_MAX], il[IP_TEXT_MAX], ir[IP_TEXT_MAX];
 	char (*lines)[DESCRIBE_LINE_MAX] = calloc((size_t)f->n_sas + f->n_policies + EXEMPT_MAX, DESCRIBE_LINE_MAX);
 
 	to[0] = '\0';
@@ -607,18 +632,19 @@ const char *kernel_fake_describe(const struct kernel *k, char *to, size_t max)
 		const struct fake_sa *sa = &f->sas[i];
 
 		snprintf(lines[n++], DESCRIBE_LINE_MAX,
-			 "sa %s %s - %s spi %08x reqid %08x encr %u/%u integ %u esn %d encap %u-%u%s\n",
-			 sa->dir == DIR_IN ? "in" : "out", ip_text(&sa->local, l), ip_text(&sa->remote, r), sa->spi,
+			 "sa %s %s - %s for %s - %s spi %08x reqid %08x encr %u/%u integ %u esn %d encap %u-%u%s\n",
+			 sa->dir == DIR_IN ? "in" : "out", ip_text(&sa->local, l), ip_text(&sa->remote, r),
+			 ip_text(&sa->inner_local, il), ip_text(&sa->inner_remote, ir), sa->spi,
 			 sa->reqid, sa->suite.encr, sa->suite.encr_bits, sa->suite.integ, sa->suite.esn,
 			 sa->encap_local_port, sa->encap_remote_port, sa->foreign ? " foreign" : "");
 	}
 	for (unsigned i = 0; i < f->n_policies; i++) {
 		const struct fake_policy *p = &f->policies[i];
 
-		snprintf(lines[n++], DESCRIBE_LINE_MAX, "%s %s %s - %s reqid %08x%s\n",
+		snprintf(lines[n++], DESCRIBE_LINE_MAX, "%s %s %s - %s by %s - %s reqid %08x%s\n",
 			 p->kind == POLICY_SHIELD ? "shield" : p->kind == POLICY_PASS ? "pass" : "policy",
-			 p->dir == DIR_IN ? "in" : "out", ip_text(&p->local, l), ip_text(&p->remote, r), p->reqid,
-			 p->foreign ? " foreign" : "");
+			 p->dir == DIR_IN ? "in" : "out", ip_text(&p->local, l), ip_text(&p->remote, r),
+			 ip_text(&p->outer_local, il), ip_text(&p->outer_remote, ir), p->reqid, p->foreign ? " foreign" : "");
 	}
 	for (unsigned i = 0; i < EXEMPT_MAX; i++)
 		if (f->exempt[i])

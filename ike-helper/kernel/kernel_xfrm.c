@@ -222,7 +222,8 @@ static void look_policy_answer(void *arg, unsigned i, struct nlmsghdr *hdr)
 
 	if (i >= 4 || !xfrm_policy_read(hdr, &p))
 		return;
-	*out = (struct policy_view){ .owner = POLICY_FOREIGN, .exact = p.exact, .reqid = p.reqid, .index = p.index };
+	*out = (struct policy_view){ .owner = POLICY_FOREIGN, .reqid = p.reqid, .index = p.index };
+	out->exact = xfrm_policy_serves(&p, l->request, i < 2 ? POLICY_PAIR : POLICY_SHIELD);
 	if (p.kind == XP_PROTECT)
 		out->owner = POLICY_OURS;
 	else if (p.kind == XP_PASS)
@@ -286,7 +287,7 @@ static enum ike_err survey(struct xfrm *x)
 static bool covered_by_foreign(const struct xfrm *x, enum kernel_dir dir, const struct kernel_request *r)
 {
 	for (unsigned i = 0; i < x->n_foreign; i++)
-		if (x->foreign[i].dir == dir && xfrm_policy_covers(&x->foreign[i].sel, dir, &r->local, &r->remote))
+		if (x->foreign[i].dir == dir && xfrm_policy_covers(&x->foreign[i].sel, dir, request_local(r), request_remote(r)))
 			return true;
 	return false;
 }

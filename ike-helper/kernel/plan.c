@@ -86,6 +86,11 @@ enum ike_err plan_check(const struct kernel_request *r)
 	if (r->local.family != r->remote.family || (r->local.family != IP_V4 && r->local.family != IP_V6) ||
 	    ip_equal(&r->local, &r->remote))
 		return IKE_E_SYNTAX;
+	/* ESP of one family in the other is possible, and not done. */
+	if (request_is_tunnel(r) != (r->inner_remote.family != IP_NONE) ||
+	    (request_is_tunnel(r) && (r->inner_local.family != r->local.family || r->inner_remote.family != r->local.family ||
+				      ip_equal(&r->inner_local, &r->inner_remote))))
+		return IKE_E_SYNTAX;
 
 	switch (r->op) {
 	case KERNEL_PASS:
@@ -95,8 +100,6 @@ enum ike_err plan_check(const struct kernel_request *r)
 	case KERNEL_DELETE_SAS:
 		return reqid_of_pair(r->reqid) ? IKE_OK : IKE_E_SYNTAX;
 	case KERNEL_PROTECT:
-		if (r->inner_local.family != IP_NONE)
-			return IKE_E_UNSUPPORTED;
 		if (!reqid_of_pair(r->reqid) || !sa_fits(r, r->spi_in, &r->keys_in) ||
 		    !sa_fits(r, r->spi_out, &r->keys_out) || !suite_fits(&r->suite) ||
 		    (r->encap_local_port == 0) != (r->encap_remote_port == 0))

@@ -79,8 +79,24 @@ struct plan {
 	unsigned n;
 };
 
+/* The addresses of the packets that a request is about: those inside in tunnel mode. */
+static inline bool request_is_tunnel(const struct kernel_request *r)
+{
+	return r->inner_local.family != IP_NONE;
+}
+
+static inline const struct ip_addr *request_local(const struct kernel_request *r)
+{
+	return request_is_tunnel(r) ? &r->inner_local : &r->local;
+}
+
+static inline const struct ip_addr *request_remote(const struct kernel_request *r)
+{
+	return request_is_tunnel(r) ? &r->inner_remote : &r->remote;
+}
+
 /* IKE_E_SYNTAX: values that the core never makes (a reqid outside our range, key lengths that do not fit the suite, ...):
- * carry out nothing, the two sides do not agree about the interface. IKE_E_UNSUPPORTED: tunnel mode. */
+ * carry out nothing, the two sides do not agree about the interface. */
 IKE_CHECKED enum ike_err plan_check(const struct kernel_request *request);
 
 /* IKE_E_CONFLICT: somebody else, or another reqid of ours, has a policy for this pair; the plan is then empty. */

@@ -12,12 +12,13 @@ static uint8_t xfrm_dir(enum kernel_dir dir)
 static struct xfrm_selector selector_of(const struct kernel_request *r, enum policy_kind kind, enum kernel_dir dir)
 {
 	static const xfrm_address_t every;
-	xfrm_address_t local = kind == POLICY_SHIELD ? every : xfrm_addr(&r->local), remote = xfrm_addr(&r->remote);
-	uint8_t local_bits = kind == POLICY_SHIELD ? 0 : xfrm_prefix(&r->local), remote_bits = xfrm_prefix(&r->remote);
+	const struct ip_addr *ours = request_local(r), *theirs = request_remote(r);
+	xfrm_address_t local = kind == POLICY_SHIELD ? every : xfrm_addr(ours), remote = xfrm_addr(theirs);
+	uint8_t local_bits = kind == POLICY_SHIELD ? 0 : xfrm_prefix(ours), remote_bits = xfrm_prefix(theirs);
 	struct xfrm_selector sel;
 
 	XFRM_ZERO(sel);
-	sel.family = xfrm_family(&r->remote);
+	sel.family = xfrm_family(theirs);
 	sel.saddr = dir == DIR_OUT ? local : remote;
 	sel.daddr = dir == DIR_OUT ? remote : local;
 	sel.prefixlen_s = dir == DIR_OUT ? local_bits : remote_bits;
@@ -80,20 +81,40 @@ static void policy_info(struct xfrm_userpolicy_info *info, const struct xfrm_sel
 	info->share = XFRM_SHARE_ANY;
 }
 
-/* life_s: the kernel removes it after so long; 0: never. */
-static void put_protect(struct xnl_batch *b, int type, const struct xfrm_selector *sel, enum kernel_dir dir, uint32_t reqid,
-			uint64_t life_s)
+/* What it requires of packets. Not optional: without an SA nothing passes. tunnel: NULL for transport mode, where the
+ * addresses are the packet's own. */
+static struct xfrm_user_tmpl esp_template(const struct kernel_request *tunnel, uint16_t family, enum kernel_dir dir,
+					  uint32_t reqid)
 {
-	struct xfrm_userpolicy_info info;
 	struct xfrm_user_tmpl tmpl;
 
-	/* Addresses of a transport template are the packet's own. Not optional: without an SA nothing passes. */
 	XFRM_ZERO(tmpl);
 	tmpl.id.proto = IPPROTO_ESP;
-	tmpl.family = sel->family;
+	tmpl.family = family;
 	tmpl.reqid = reqid;
 	tmpl.mode = XFRM_MODE_TRANSPORT;
 	tmpl.aalgos = tmpl.ealgos = tmpl.calgos = UINT32_MAX;
+	if (tunnel) {
+		tmpl.mode = XFRM_MODE_TUNNEL;
+		tmpl.saddr = xfrm_addr(dir == DIR_OUT ? &tunnel->local : &tunnel->remote);
+		tmpl.id.daddr = xfrm_addr(dir == DIR_OUT ? &tunnel->remote : &tunnel->local);
+	}
+	return tmpl;
+}
+
+/* The request whose tunnel a policy of this kind and reqid is for: shields and orphans are for none. */
+static const struct kernel_request *tunnel_of(const struct kernel_request *r, enum policy_kind kind, uint32_t reqid)
+{
+	return kind == POLICY_PAIR && reqid != KERNEL_REQID_ORPHAN && request_is_tunnel(r) ? r : NULL;
+}
+
+/* life_s: the kernel removes it after so long; 0: never. */
+static void put_protect(struct xnl_batch *b, int type, const struct xfrm_selector *sel, enum kernel_dir dir,
+			const struct kernel_request *tunnel, uint32_t reqid, uint64_t life_s)
+{
+	struct xfrm_user_tmpl tmpl = esp_template(tunnel, sel->family, dir, reqid);
+	struct xfrm_userpolicy_info info;
+
 	policy_info(&info, sel, dir, protect_priority(sel, dir));
 	info.lft.hard_add_expires_seconds = life_s;
 	xnl_add(b, type, &info, sizeof info);
@@ -118,7 +139,7 @@ void xfrm_policy_add(struct xnl_batch *b, const struct kernel_request *r, enum p
 	if (kind == POLICY_PASS)
 		put_allow(b, &sel, dir, PRIORITY_PASS);
 	else
-		put_protect(b, XFRM_MSG_NEWPOLICY, &sel, dir, reqid, 0);
+		put_protect(b, XFRM_MSG_NEWPOLICY, &sel, dir, tunnel_of(r, kind, reqid), reqid, 0);
 }
 
 void xfrm_policy_update(struct xnl_batch *b, const struct kernel_request *r, enum policy_kind kind, enum kernel_dir dir,
@@ -127,12 +148,13 @@ void xfrm_policy_update(struct xnl_batch *b, const struct kernel_request *r, enu
 	struct xfrm_selector sel = selector_of(r, kind, dir);
 
 	/* An orphan that is taken over loses its end by this, one that is put back gets it anew. */
-	put_protect(b, XFRM_MSG_UPDPOLICY, &sel, dir, reqid, reqid == KERNEL_REQID_ORPHAN ? PROMISE_MAX_S : 0);
+	put_protect(b, XFRM_MSG_UPDPOLICY, &sel, dir, tunnel_of(r, kind, reqid), reqid,
+		    reqid == KERNEL_REQID_ORPHAN ? PROMISE_MAX_S : 0);
 }
 
 void xfrm_policy_orphan(struct xnl_batch *b, const struct xfrm_selector *sel, enum kernel_dir dir)
 {
-	put_protect(b, XFRM_MSG_UPDPOLICY, sel, dir, KERNEL_REQID_ORPHAN, PROMISE_MAX_S);
+	put_protect(b, XFRM_MSG_UPDPOLICY, sel, dir, NULL, KERNEL_REQID_ORPHAN, PROMISE_MAX_S);
 }
 
 static void put_id(struct xnl_batch *b, int type, const struct xfrm_selector *sel, enum kernel_dir dir, uint32_t index)
@@ -236,8 +258,12 @@ static void classify(const struct xfrm_userpolicy_info *info, const struct xfrm_
 		out->kind = XP_FOREIGN;
 	if (out->kind == XP_PROTECT) {
 		out->reqid = tmpl->reqid;
+		out->tunnel = tmpl->mode == XFRM_MODE_TUNNEL;
 		out->exact = tmpls == 1 && info->priority == protect_priority(&info->sel, out->dir) &&
-			     info->action == XFRM_POLICY_ALLOW && tmpl->id.proto == IPPROTO_ESP && tmpl->mode == XFRM_MODE_TRANSPORT && !tmpl->optional;
+			     info->action == XFRM_POLICY_ALLOW && tmpl->id.proto == IPPROTO_ESP && !tmpl->optional &&
+			     (out->tunnel || tmpl->mode == XFRM_MODE_TRANSPORT);
+		out->outer_src = tmpl->saddr;
+		out->outer_dst = tmpl->id.daddr;
 	}
 }
 
@@ -285,6 +311,16 @@ bool xfrm_policy_read(struct nlmsghdr *hdr, struct xfrm_policy *out)
 	out->covers_hosts = out->kind == XP_FOREIGN && info.sel.proto == 0 && info.sel.ifindex == 0 &&
 			    !nlmsg_find_attr(hdr, attrs_at, XFRMA_MARK) && !nlmsg_find_attr(hdr, attrs_at, XFRMA_IF_ID);
 	return true;
+}
+
+bool xfrm_policy_serves(const struct xfrm_policy *p, const struct kernel_request *r, enum policy_kind kind)
+{
+	struct xfrm_user_tmpl wanted = esp_template(r, xfrm_family(&r->local), p->dir, p->reqid);
+
+	if (!p->exact || p->tunnel != (tunnel_of(r, kind, p->reqid) != NULL))
+		return false;
+	return !p->tunnel || (memcmp(&p->outer_src, &wanted.saddr, sizeof wanted.saddr) == 0 &&
+			      memcmp(&p->outer_dst, &wanted.id.daddr, sizeof wanted.id.daddr) == 0);
 }
 
 static bool prefix_has(const xfrm_address_t *net, unsigned bits, const struct ip_addr *a)

@@ -39,12 +39,17 @@ struct xfrm_policy {
 	enum kernel_dir dir;
 	struct xfrm_selector sel;
 	uint32_t index, priority, reqid;
-	bool exact;                 /* XP_PROTECT: as xfrm_policy_add() makes it, whatever its reqid */
+	bool exact;                 /* XP_PROTECT: as xfrm_policy_add() makes it, whatever its reqid and mode */
+	bool tunnel;                /* XP_PROTECT: in tunnel mode, between these two */
+	xfrm_address_t outer_src, outer_dst;
 	bool covers_hosts;          /* XP_FOREIGN: decides about all packets between its addresses */
 };
 
 /* An answer, or the news that a policy came, changed or went. False: neither. */
 bool xfrm_policy_read(struct nlmsghdr *hdr, struct xfrm_policy *out);
+
+/* Is it what xfrm_policy_add() would make of this request, but for its reqid? */
+bool xfrm_policy_serves(const struct xfrm_policy *p, const struct kernel_request *r, enum policy_kind kind);
 
 /* Do the selector's addresses include this pair? */
 bool xfrm_policy_covers(const struct xfrm_selector *sel, enum kernel_dir dir, const struct ip_addr *local,

@@ -114,19 +114,24 @@ void xfrm_sa_add(struct xnl_batch *b, const struct kernel_request *r, enum kerne
 {
 	const struct ip_addr *src = dir == DIR_OUT ? &r->local : &r->remote;
 	const struct ip_addr *dst = dir == DIR_OUT ? &r->remote : &r->local;
+	const struct ip_addr *from = dir == DIR_OUT ? request_local(r) : request_remote(r);
+	const struct ip_addr *to = dir == DIR_OUT ? request_remote(r) : request_local(r);
 	struct xfrm_usersa_info sa;
 
 	XFRM_ZERO(sa);
 	/* What comes out of this SA is taken only between these two hosts, whatever its keys are good for. */
-	sa.sel.saddr = sa.saddr = xfrm_addr(src);
-	sa.sel.daddr = sa.id.daddr = xfrm_addr(dst);
-	sa.sel.family = sa.family = xfrm_family(src);
-	sa.sel.prefixlen_s = xfrm_prefix(src);
-	sa.sel.prefixlen_d = xfrm_prefix(dst);
+	sa.sel.saddr = xfrm_addr(from);
+	sa.sel.daddr = xfrm_addr(to);
+	sa.sel.family = xfrm_family(from);
+	sa.sel.prefixlen_s = xfrm_prefix(from);
+	sa.sel.prefixlen_d = xfrm_prefix(to);
+	sa.saddr = xfrm_addr(src);
+	sa.id.daddr = xfrm_addr(dst);
+	sa.family = xfrm_family(src);
 	sa.id.spi = htonl(spi);
 	sa.id.proto = IPPROTO_ESP;
 	sa.reqid = reqid;
-	sa.mode = XFRM_MODE_TRANSPORT;
+	sa.mode = request_is_tunnel(r) ? XFRM_MODE_TUNNEL : XFRM_MODE_TRANSPORT;
 	sa.flags = r->suite.esn ? XFRM_STATE_ESN : 0;
 	lifetimes(&sa.lft, r->suite.esn);
 	xnl_add(b, XFRM_MSG_NEWSA, &sa, sizeof sa);

@@ -100,6 +100,7 @@ struct peer {
 	struct esp_suite esp_suite;
 	bool post_quantum;
 	bool encapsulated;
+	struct ip_addr inner_local, inner_remote;       /* as in struct kernel_request */
 	uint64_t established_ms, answer_expires_ms, renew_ms, heal_ms, drain_ms;
 	uint64_t wanted_ms;                 /* HEALING: when somebody last had a use for it */
 	bool acquired;                      /* HEALING: the kernel had a packet for it and no SA */

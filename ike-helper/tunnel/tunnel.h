@@ -148,6 +148,7 @@ struct tunnel_info {
 	struct esp_suite esp_suite;
 	bool post_quantum;          /* its keys come from ML-KEM-768 too */
 	bool encapsulated;
+	struct ip_addr inner_local; /* tunnel mode: our address inside; IP_NONE: transport mode */
 	uint64_t established_ms;    /* when; 0 = not yet */
 	uint64_t answer_expires_ms; /* when the last answer handed out expires */
 	struct sa_traffic traffic;      /* zero when the kernel has no SA */

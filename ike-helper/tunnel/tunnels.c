@@ -461,6 +461,8 @@ static bool peer_output(struct tunnels *t, struct peer *p, struct tunnel_output 
 	out->kernel.reqid = p->reqid;
 	out->kernel.local = p->local;
 	out->kernel.remote = p->remote;
+	out->kernel.inner_local = p->inner_local;
+	out->kernel.inner_remote = p->inner_remote;
 	return true;
 }
 
@@ -546,6 +548,7 @@ static void describe_peer(const struct tunnels *t, const struct peer *p, struct 
 	out->esp_suite = p->esp_suite;
 	out->post_quantum = p->post_quantum;
 	out->encapsulated = p->encapsulated;
+	out->inner_local = p->inner_local;
 	out->established_ms = p->established_ms;
 	out->answer_expires_ms = p->answer_expires_ms;
 	if (t->env->traffic(t->env->arg, p->reqid, p->spi_in, p->spi_out, &p->local, &p->remote, &out->traffic) != IKE_OK)

@@ -15,8 +15,15 @@ static struct ip_addr addr(const char *text)
 	return a;
 }
 
-/* Every request of the property tests; they run without a shield and with one. */
-static bool shielded;
+/* Every request of the property tests; they run without a shield, with one, and in tunnel mode from an address inside. */
+static bool shielded, tunnelled;
+enum { N_WAYS = 3 };
+
+static void set_way(unsigned way)
+{
+	shielded = way == 1;
+	tunnelled = way == 2;
+}
 
 static struct kernel_request request(enum kernel_op op, uint32_t pair)
 {
@@ -27,7 +34,19 @@ static struct kernel_request request(enum kernel_op op, uint32_t pair)
 		.keys_in = { .encr = { .n = 36, .b = { 1 } } }, .keys_out = { .encr = { .n = 36, .b = { 2 } } },
 	};
 
+	if (tunnelled) {
+		r.inner_local = addr("fd00:64::1");
+		r.inner_remote = r.remote;
+	}
 	return r;
+}
+
+/* The addresses of its packets. */
+static struct ip_addr packets_local(void)
+{
+	struct kernel_request r = request(KERNEL_PROTECT, 0);
+
+	return tunnelled ? r.inner_local : r.local;
 }
 
 static struct kernel *open_fake(void)
@@ -55,15 +74,17 @@ static enum ike_err apply(struct kernel *k, enum kernel_op op, uint32_t pair)
 static enum kernel_fate fate_out(const struct kernel *k)
 {
 	struct kernel_request r = request(KERNEL_PROTECT, 0);
+	struct ip_addr local = packets_local();
 
-	return kernel_fake_fate_out(k, &r.local, &r.remote);
+	return kernel_fake_fate_out(k, &local, &r.remote);
 }
 
 static enum kernel_fate fate_in(const struct kernel *k)
 {
 	struct kernel_request r = request(KERNEL_PROTECT, 0);
+	struct ip_addr local = packets_local();
 
-	return kernel_fake_fate_in(k, &r.local, &r.remote);
+	return kernel_fake_fate_in(k, &local, &r.remote);
 }
 
 /* Starting points for the property test: what was applied before. */
@@ -91,6 +112,7 @@ static struct kernel *begin(const struct start *s)
 {
 	struct kernel *k = open_fake();
 	struct kernel_request r = request(KERNEL_PROTECT, 0);
+	struct ip_addr local = packets_local();
 
 	for (unsigned i = 0; i < s->n; i++) {
 		enum ike_err err = apply(k, s->ops[i].op, s->ops[i].pair);
@@ -100,11 +122,11 @@ static struct kernel *begin(const struct start *s)
 	if (s->foreign_sa)
 		assert_int_equal(kernel_fake_foreign_sa(k, true, &r.local, &r.remote, 0x1001), IKE_OK);
 	if (s->foreign_out)
-		assert_int_equal(kernel_fake_foreign_policy(k, false, &r.local, &r.remote), IKE_OK);
+		assert_int_equal(kernel_fake_foreign_policy(k, false, &local, &r.remote), IKE_OK);
 	if (s->foreign_in)
-		assert_int_equal(kernel_fake_foreign_policy(k, true, &r.local, &r.remote), IKE_OK);
+		assert_int_equal(kernel_fake_foreign_policy(k, true, &local, &r.remote), IKE_OK);
 	if (s->larval)
-		assert_int_equal(kernel_fake_acquire(k, &r.local, &r.remote), IKE_OK);
+		assert_int_equal(kernel_fake_acquire(k, &local, &r.remote), IKE_OK);
 	if (s->other_reqid) {
 		r.reqid++;
 		r.spi_in = r.spi_out = 0x9000;
@@ -232,12 +254,12 @@ static void failure_at_any_step_leaves_what_was_there(void **state)
 	unsigned tried = 0;
 
 	(void)state;
-	for (unsigned s = 0; s < 2 * N_STARTS; s++) {
-		shielded = s >= N_STARTS;
+	for (unsigned s = 0; s < N_WAYS * N_STARTS; s++) {
+		set_way(s / N_STARTS);
 		tried += all_failures(&starts[s % N_STARTS]);
 	}
-	shielded = false;
-	assert_true(tried > 600);
+	set_way(0);
+	assert_true(tried > 900);
 }
 
 static void the_same_after_every_sequence_of_three(void **state)
@@ -248,18 +270,18 @@ static void the_same_after_every_sequence_of_three(void **state)
 	unsigned tried = 0;
 
 	(void)state;
-	for (unsigned i = 0; i < 128; i++) {
+	for (unsigned i = 0; i < N_WAYS * 64; i++) {
 		struct start s = { .name = "sequence", .n = 3 };
 
-		shielded = i >= 64;
+		set_way(i / 64);
 		for (unsigned j = 0, rest = i; j < 3; j++, rest /= 4) {
 			s.ops[j].op = moves[rest % 4].op;
 			s.ops[j].pair = moves[rest % 4].pair;
 		}
 		tried += all_failures(&s);
 	}
-	shielded = false;
-	assert_true(tried > 5000);
+	set_way(0);
+	assert_true(tried > 7500);
 }
 
 static void first_protection_protects_both_ways(void **state)
@@ -318,6 +340,77 @@ static void a_shield_closes_the_host_to_every_other_address_of_ours(void **state
 	assert_int_equal(apply_from(k, KERNEL_UNPROTECT, 3, "2001:db8::9", true), IKE_OK);
 	assert_int_equal(fate_out(k), FATE_CLEAR);
 	assert_int_equal(fate_from(k, "2001:db8::9", true), FATE_CLEAR);
+	kernel_close(k);
+}
+
+static struct kernel_request tunnel_from(enum kernel_op op, uint32_t pair, const char *inner, const char *remote)
+{
+	struct kernel_request r = request(op, pair);
+
+	r.reqid += pair;
+	r.inner_local = addr(inner);
+	r.remote = r.inner_remote = addr(remote);
+	r.shield = true;
+	return r;
+}
+
+/* The packets of the assigned address are encrypted; those of our own meet the shield. */
+static void a_tunnel_protects_the_address_inside(void **state)
+{
+	struct kernel_request r = tunnel_from(KERNEL_PROTECT, 1, "fd00:64::1", "2001:db8::2");
+	struct kernel *k = open_fake();
+
+	(void)state;
+	assert_int_equal(kernel_apply(k, &r), IKE_OK);
+	assert_int_equal(kernel_fake_fate_out(k, &r.inner_local, &r.remote), FATE_ESP);
+	assert_int_equal(kernel_fake_fate_in(k, &r.inner_local, &r.remote), FATE_ESP);
+	assert_int_equal(kernel_fake_fate_out(k, &r.local, &r.remote), FATE_DROP);
+	assert_int_equal(kernel_fake_fate_in(k, &r.local, &r.remote), FATE_DROP);
+	assert_true(kernel_fake_accepts(k, &r.inner_local, &r.remote, r.spi_in));
+	assert_false(kernel_fake_accepts(k, &r.local, &r.remote, r.spi_in));
+	r.op = KERNEL_DELETE_SAS;
+	assert_int_equal(kernel_apply(k, &r), IKE_OK);
+	assert_int_equal(kernel_fake_fate_out(k, &r.inner_local, &r.remote), FATE_DROP);
+	assert_int_equal(kernel_fake_fate_in(k, &r.inner_local, &r.remote), FATE_DROP);
+	r.op = KERNEL_UNPROTECT;
+	assert_int_equal(kernel_apply(k, &r), IKE_OK);
+	assert_int_equal(kernel_fake_fate_out(k, &r.inner_local, &r.remote), FATE_CLEAR);
+	kernel_close(k);
+}
+
+static void two_servers_may_assign_the_same_address(void **state)
+{
+	struct kernel_request a = tunnel_from(KERNEL_PROTECT, 1, "fd00:64::1", "2001:db8::2");
+	struct kernel_request b = tunnel_from(KERNEL_PROTECT, 2, "fd00:64::1", "2001:db8::3");
+	struct kernel *k = open_fake();
+
+	(void)state;
+	assert_int_equal(kernel_apply(k, &a), IKE_OK);
+	assert_int_equal(kernel_apply(k, &b), IKE_OK);
+	assert_int_equal(kernel_fake_spi_out(k, &a.inner_local, &a.remote), a.spi_out);
+	assert_int_equal(kernel_fake_spi_out(k, &b.inner_local, &b.remote), b.spi_out);
+	a.op = KERNEL_UNPROTECT;
+	assert_int_equal(kernel_apply(k, &a), IKE_OK);
+	assert_int_equal(kernel_fake_fate_out(k, &a.inner_local, &a.remote), FATE_CLEAR);
+	assert_int_equal(kernel_fake_fate_out(k, &b.inner_local, &b.remote), FATE_ESP);
+	kernel_close(k);
+}
+
+/* The host changes from transport mode to tunnel mode and back: the same policies, under the same reqid. */
+static void a_pair_changes_its_mode_without_a_gap(void **state)
+{
+	struct kernel_request tunnel = request(KERNEL_PROTECT, 2), back = request(KERNEL_PROTECT, 3);
+	struct moments m = { .out = FATE_ESP, .in = FATE_ESP, .op = KERNEL_PROTECT };
+	struct kernel *k = open_fake();
+
+	(void)state;
+	tunnel.inner_local = tunnel.local;
+	tunnel.inner_remote = tunnel.remote;
+	assert_int_equal(apply(k, KERNEL_PROTECT, 1), IKE_OK);
+	kernel_fake_watch(k, moment, &m);
+	assert_int_equal(kernel_apply(k, &tunnel), IKE_OK);
+	assert_int_equal(kernel_apply(k, &back), IKE_OK);
+	check_moments(&m);
 	kernel_close(k);
 }
 
@@ -607,6 +700,9 @@ int main(void)
 		cmocka_unit_test(the_same_after_every_sequence_of_three),
 		cmocka_unit_test(first_protection_protects_both_ways),
 		cmocka_unit_test(a_shield_closes_the_host_to_every_other_address_of_ours),
+		cmocka_unit_test(a_tunnel_protects_the_address_inside),
+		cmocka_unit_test(two_servers_may_assign_the_same_address),
+		cmocka_unit_test(a_pair_changes_its_mode_without_a_gap),
 		cmocka_unit_test(what_is_forwarded_passes_until_it_is_told_not_to),
 		cmocka_unit_test(renewal_sends_on_the_new_pair_and_still_reads_the_old),
 		cmocka_unit_test(new_pair_comes_and_old_pair_goes_half_by_half),

@@ -412,6 +412,10 @@ static void requests_that_the_core_never_makes_are_refused(void **state)
 	REFUSED(r.suite.encr = ENCR_AES_CBC; r.suite.integ = 2; r.keys_in.encr.n = 32; r.keys_out.encr.n = 32);
 	REFUSED(r.encap_local_port = 4500);
 	REFUSED(r.encap_remote_port = 4500);
+	REFUSED(r.inner_local = good.local);
+	REFUSED(r.inner_remote = good.remote);
+	REFUSED(r.inner_local = r.inner_remote = good.remote);
+	REFUSED(r.inner_local = good.local; r.inner_remote = good.remote; r.inner_local.family = good.local.family == IP_V4 ? IP_V6 : IP_V4);
 #undef REFUSED
 	r = good;
 	r.op = KERNEL_UNPROTECT;

@@ -250,6 +250,81 @@ static void address_under_another_reqid_is_a_conflict_and_stays(void **state)
 	kernel_close(k);
 }
 
+struct found {
+	unsigned n;
+	struct xfrm_policy p[4];
+};
+
+static void find_answer(void *arg, unsigned i, struct nlmsghdr *hdr)
+{
+	struct found *f = arg;
+
+	(void)i;
+	if (f->n < 4 && xfrm_policy_read(hdr, &f->p[f->n]))
+		f->n++;
+}
+
+static struct found find_all(void)
+{
+	struct xnl_batch b = { .n = 0 };
+	struct found f = { 0 };
+	bool whole;
+
+	xfrm_policy_list(&b);
+	assert_int_equal(xnl_dump(&nl, &b, find_answer, &f, &whole), IKE_OK);
+	return f;
+}
+
+static void a_tunnel_policy_is_for_the_addresses_inside_and_known_by_its_ends(void **state)
+{
+	struct kernel_request r = request(KERNEL_PROTECT, "192.0.2.1", "192.0.2.2");
+	struct kernel_request transport = r, elsewhere;
+	struct ip_addr inner;
+	struct kernel *k;
+	struct found f;
+
+	(void)state;
+	assert_int_equal(ip_from_text("100.64.0.1", &inner), IKE_OK);
+	r.inner_local = inner;
+	r.inner_remote = r.remote;
+	elsewhere = r;
+	elsewhere.local.b[3]++;
+	put_policy(&r, DIR_OUT, REQID);
+	put_policy(&r, DIR_IN, REQID);
+	f = find_all();
+	assert_int_equal(f.n, 2);
+	for (unsigned i = 0; i < 2; i++) {
+		assert_true(f.p[i].tunnel);
+		assert_true(f.p[i].exact);
+		assert_true(xfrm_policy_covers(&f.p[i].sel, f.p[i].dir, &inner, &r.remote));
+		assert_false(xfrm_policy_covers(&f.p[i].sel, f.p[i].dir, &r.local, &r.remote));
+		assert_true(xfrm_policy_serves(&f.p[i], &r, POLICY_PAIR));
+		assert_false(xfrm_policy_serves(&f.p[i], &elsewhere, POLICY_PAIR));
+		assert_false(xfrm_policy_serves(&f.p[i], &transport, POLICY_PAIR));
+	}
+	/* After a crash nothing passes: the orphans have no ends. */
+	k = open_kernel();
+	f = find_all();
+	assert_int_equal(f.n, 2);
+	for (unsigned i = 0; i < 2; i++) {
+		assert_int_equal(f.p[i].reqid, KERNEL_REQID_ORPHAN);
+		assert_false(f.p[i].tunnel);
+	}
+	kernel_close(k);
+	assert_int_equal(count().policies, 0);
+
+	k = open_kernel();
+	put_policy(&r, DIR_OUT, REQID);
+	put_policy(&r, DIR_IN, REQID);
+	transport.op = KERNEL_UNPROTECT;
+	assert_int_equal(kernel_apply(k, &transport), IKE_OK);
+	assert_int_equal(count().policies, 2);
+	r.op = KERNEL_UNPROTECT;
+	assert_int_equal(kernel_apply(k, &r), IKE_OK);
+	assert_int_equal(count().policies, 0);
+	kernel_close(k);
+}
+
 static void a_shield_becomes_an_orphan_and_goes_with_the_last_pair(void **state)
 {
 	struct kernel_request r = request(KERNEL_PASS, "10.0.0.9", "192.0.2.2");
@@ -427,6 +502,7 @@ int main(void)
 		XFRM(exemptions_come_once_and_go),
 		XFRM(foreign_policy_is_a_conflict_and_stays),
 		XFRM(address_under_another_reqid_is_a_conflict_and_stays),
+		XFRM(a_tunnel_policy_is_for_the_addresses_inside_and_known_by_its_ends),
 		XFRM(a_shield_becomes_an_orphan_and_goes_with_the_last_pair),
 		XFRM(somebody_elses_policy_in_place_of_a_shield_is_a_conflict),
 		XFRM(unprotect_takes_policies_and_every_sa_of_the_pair),

@@ -78,6 +78,27 @@ static void dead_host_is_tried_with_growing_pauses(void **state)
 	assert_int_equal(w->n_unprotects, 0);
 }
 
+/* What was protected in tunnel mode is what is released. */
+static void release_names_the_addresses_inside(void **state)
+{
+	struct world *w = *state;
+	struct ip_addr remote = address_of("192.0.2.1");
+	struct tunnel_info info;
+	uint64_t cursor = 0;
+
+	w->inner = address_of("100.64.0.1");
+	protect(w, "a.example", "192.0.2.1");
+	assert_true(tunnels_next(w->t, &cursor, &info));
+	assert_true(ip_equal(&info.inner_local, &w->inner));
+	assert_true(ip_equal(&info.local, &w->local));
+	(void)tunnels_down_address(w->t, &remote, w->now_ms);
+	advance(w, 10000);
+	assert_int_equal(w->n_unprotects, 1);
+	assert_true(ip_equal(&w->unprotects[0].inner_local, &w->inner));
+	assert_true(ip_equal(&w->unprotects[0].inner_remote, &remote));
+	assert_true(ip_equal(&w->unprotects[0].local, &w->local));
+}
+
 static void healing_that_nobody_wants_drains(void **state)
 {
 	struct world *w = *state;
@@ -578,6 +599,7 @@ int main(void)
 		WITH_WORLD(every_name_is_told),
 		WITH_WORLD(host_that_ends_every_tunnel_does_not_make_us_run),
 		WITH_WORLD(dead_host_is_tried_with_growing_pauses),
+		WITH_WORLD(release_names_the_addresses_inside),
 		WITH_WORLD(healing_that_nobody_wants_drains),
 		WITH_WORLD(acquire_heals_what_nobody_asked_for),
 		WITH_WORLD(packets_do_not_make_us_run_either),

@@ -139,6 +139,9 @@ void core_up(struct world *w, ike_handle handle, char key)
 	e.tunnel.key_index = i;
 	e.tunnel.spi_in = 0x1000 + (uint32_t)handle;
 	e.tunnel.spi_out = 0x2000 + (uint32_t)handle;
+	e.tunnel.inner_local = w->inner;
+	if (w->inner.family != IP_NONE)
+		e.tunnel.inner_remote = e.tunnel.path.remote.addr;
 	tunnels_ike_event(w->t, &e, w->now_ms);
 	take_outputs(w);
 }

@@ -50,6 +50,7 @@ struct world {
 	bool nobody_behind;
 	struct ip_addr local;               /* from which we would send */
 	struct ip_addr other;               /* another one of ours; IP_NONE: none */
+	struct ip_addr inner;               /* that the hosts assign; IP_NONE: transport mode */
 
 	/* What came out, in order. */
 	struct seen_verdict verdicts[SEEN_MAX];
