@@ -11,6 +11,7 @@
 #include "daemon/route.h"
 #include "daemon/signer.h"
 #include "ike/ike.h"
+#include "kernel/inner.h"
 #include "kernel/kernel.h"
 #include "tunnel/tunnel.h"
 
@@ -37,11 +38,29 @@ static void do_authorize(struct bridge *b, const struct ike_output *out)
 	ike_authorized(b->ike, out->id, refuse, NULL, reqid, loop_now_ms());
 }
 
+/* An address that the host has assigned is there before the policies that protect it, and goes before them: so there is no
+ * moment at which its packets could leave in clear while the host counts as protected. */
+static enum ike_err apply(struct bridge *b, const struct kernel_request *r)
+{
+	bool assigned = r->inner_local.family != IP_NONE && !ip_equal(&r->inner_local, &r->local);
+	bool fresh = false;
+	enum ike_err err = IKE_OK;
+
+	if (assigned && r->op == KERNEL_UNPROTECT)
+		inner_remove(b->inner, &r->inner_local, &r->inner_remote);
+	if (assigned && r->op == KERNEL_PROTECT)
+		err = inner_add(b->inner, &r->inner_local, &r->local, &r->inner_remote, &fresh);
+	if (err == IKE_OK)
+		err = kernel_apply(b->kernel, r);
+	if (err != IKE_OK && fresh)
+		inner_remove(b->inner, &r->inner_local, &r->inner_remote);
+	return err;
+}
+
 /* The request holds keys: it is wiped here, as soon as the kernel has them. */
 static enum ike_err do_kernel(struct bridge *b, struct kernel_request *request)
 {
-	bool assigned = request->inner_local.family != IP_NONE && !ip_equal(&request->inner_local, &request->local);
-	enum ike_err err = assigned ? IKE_E_UNSUPPORTED : kernel_apply(b->kernel, request);
+	enum ike_err err = apply(b, request);
 
 	secret_wipe(request, sizeof *request);
 	return err;
@@ -224,7 +243,7 @@ static enum ike_err env_source(void *arg, const struct ip_addr *remote, struct i
 {
 	struct bridge *b = arg;
 
-	return route_source(b->route, remote, local);
+	return inner_local(b->inner, remote, local) ? IKE_OK : route_source(b->route, remote, local);
 }
 
 static bool env_is_own(void *arg, const struct ip_addr *address)

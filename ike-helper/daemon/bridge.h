@@ -11,6 +11,7 @@
 #include "base/log.h"
 
 struct ike;
+struct inner;
 struct kernel;
 struct loop;
 struct net;
@@ -30,6 +31,7 @@ struct bridge {
 	struct net *net;
 	struct route *route;
 	struct kernel *kernel;
+	struct inner *inner;
 	struct signer *signer;          /* NULL: no key of our own */
 	struct ike *ike;
 	struct tunnels *tunnels;

@@ -28,6 +28,7 @@
 #include "daemon/startup.h"
 #include "daemon/unix_socket.h"
 #include "ike/ike.h"
+#include "kernel/inner.h"
 #include "kernel/kernel.h"
 #include "proto/control_proto.h"
 #include "tunnel/tunnel.h"
@@ -121,6 +122,8 @@ static enum ike_err start_kernel(struct daemon *d)
 	if (kernel_install_exemptions(*kernel) != IKE_OK)
 		return stopped("the kernel does not take the policies that exempt DNS, DHCP and "
 			       "neighbour discovery");
+	if (inner_open(d->options.fake_kernel, &d->log, &d->bridge.inner) != IKE_OK)
+		return stopped("cannot read the kernel's addresses and routes");
 	return IKE_OK;
 }
 
@@ -348,6 +351,7 @@ static void finish(struct daemon *d, bool in_order)
 		close(d->control_listener);
 	tunnels_free(b->tunnels);
 	ike_free(b->ike);
+	inner_close(b->inner, in_order);
 	if (in_order)
 		kernel_close(b->kernel);
 	else

@@ -48,9 +48,10 @@ static bool read_acquire(struct nlmsghdr *hdr, struct kernel_event *out)
 		return false;
 	memcpy(&acquire, nlmsg_data(hdr), sizeof acquire);
 	memcpy(&tmpl, nla_data(attr), sizeof tmpl);
+	/* The packet's: what is beside the selector are the ends of the SA, in tunnel mode other addresses. */
 	*out = (struct kernel_event){ .kind = KERNEL_EV_ACQUIRE, .reqid = tmpl.reqid,
-				      .local = xfrm_ip(&acquire.saddr, acquire.sel.family),
-				      .remote = xfrm_ip(&acquire.id.daddr, acquire.sel.family) };
+				      .local = xfrm_ip(&acquire.sel.saddr, acquire.sel.family),
+				      .remote = xfrm_ip(&acquire.sel.daddr, acquire.sel.family) };
 	return true;
 }
 

@@ -26,6 +26,20 @@ struct peer *peer_by_pair(const struct tunnels *t, const struct ip_addr *local, 
 	return p;
 }
 
+bool peer_has_assigned(const struct peer *p)
+{
+	return p->inner_local.family != IP_NONE && !ip_equal(&p->inner_local, &p->local);
+}
+
+struct peer *peer_by_packet(const struct tunnels *t, const struct ip_addr *local, const struct ip_addr *remote)
+{
+	struct peer *p = of_link(table_first(&t->peers, hash_address(t, remote)));
+
+	while (p && !(ip_equal(&p->remote, remote) && ip_equal(peer_has_assigned(p) ? &p->inner_local : &p->local, local)))
+		p = of_link(table_next(&p->link));
+	return p;
+}
+
 struct peer *peer_bound(const struct tunnels *t, const struct ip_addr *remote)
 {
 	struct peer *p = of_link(table_first(&t->peers, hash_address(t, remote))), *drains = NULL;

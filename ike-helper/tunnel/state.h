@@ -194,6 +194,10 @@ void attempts_start_queued(struct tunnels *t);
 /* peer.c */
 /* A protection is of a pair of addresses: what leaves from another address of ours is not covered by it. */
 struct peer *peer_by_pair(const struct tunnels *t, const struct ip_addr *local, const struct ip_addr *remote);
+/* The host has assigned the address from which its packets go. */
+bool peer_has_assigned(const struct peer *p);
+/* The one that packets between these two belong to. */
+struct peer *peer_by_packet(const struct tunnels *t, const struct ip_addr *local, const struct ip_addr *remote);
 /* A pair whose remote address is bound to a key: of several, one for each address of ours that sends to it, any; one that
  * drains only if all do. */
 struct peer *peer_bound(const struct tunnels *t, const struct ip_addr *remote);

@@ -265,7 +265,7 @@ static void on_wanted(struct tunnels *t, struct peer *p)
 
 void tunnels_acquire(struct tunnels *t, const struct ip_addr *local, const struct ip_addr *remote, uint64_t now_ms)
 {
-	struct peer *p = peer_by_pair(t, local, remote), *bound = peer_bound(t, remote);
+	struct peer *p = peer_by_packet(t, local, remote), *bound = peer_bound(t, remote);
 	enum ip_scope scope = ip_scope(local);
 
 	see(t, now_ms);
@@ -274,6 +274,9 @@ void tunnels_acquire(struct tunnels *t, const struct ip_addr *local, const struc
 		return;
 	}
 	if (!bound || bound->state == TUNNEL_DRAINING || (scope != IP_SCOPE_GLOBAL && scope != IP_SCOPE_PRIVATE))
+		return;
+	/* A host that assigns an address would assign another one, and these packets would not be from that either. */
+	if (peer_has_assigned(bound))
 		return;
 	if (t->env->is_own_address(t->env->arg, local))
 		peer_wanted_from(t, bound, local);

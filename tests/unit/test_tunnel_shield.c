@@ -41,6 +41,41 @@ static unsigned counted(const struct world *w, enum kernel_op op)
 
 /* Our own addresses ------------------------------------------------------------------------------------------------------ */
 
+/* The host would assign one more address, and these packets would not be from that either. */
+static void packet_from_another_address_than_the_assigned_one_stays_dropped(void **state)
+{
+	struct world *w = *state;
+
+	w->inner = address_of("100.64.0.1");
+	begin(w);
+	acquire(w, OTHER, HOST);
+	acquire(w, OUR, HOST);
+	acquire(w, BEHIND, HOST);
+	acquire(w, "100.64.0.1", HOST);
+	assert_int_equal(w->n_sas, 1);
+	assert_int_equal(w->n_passes, 0);
+	assert_int_equal(state_from(w, OUR), TUNNEL_PROTECTED);
+}
+
+static void packet_from_the_assigned_address_heals(void **state)
+{
+	struct world *w = *state;
+	const struct ip_addr our = address_of(OUR);
+
+	w->ttl_s = 1;
+	w->inner = address_of("100.64.0.1");
+	begin(w);
+	advance(w, 70000);
+	core_closed(w, 1, REASON_TIMEOUT);
+	assert_int_equal(w->n_sas, 1);
+	acquire(w, "100.64.0.1", HOST);
+	advance(w, 1000);
+	assert_int_equal(w->n_sas, 2);
+	assert_true(ip_equal(&w->sas[1].path.local.addr, &our));
+	core_up(w, 2, 'A');
+	assert_int_equal(state_from(w, OUR), TUNNEL_PROTECTED);
+}
+
 static void packet_from_another_address_makes_a_pair_of_the_same_binding(void **state)
 {
 	struct world *w = *state;
@@ -427,6 +462,8 @@ static void kernel_that_refuses_is_asked_again(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		WITH_WORLD(packet_from_another_address_than_the_assigned_one_stays_dropped),
+		WITH_WORLD(packet_from_the_assigned_address_heals),
 		WITH_WORLD(packet_from_another_address_makes_a_pair_of_the_same_binding),
 		WITH_WORLD(the_pair_is_there_for_whoever_asks_from_it),
 		WITH_WORLD(attempt_of_a_name_is_not_doubled_by_the_packet),

@@ -1,0 +1,460 @@
+#include "kernel/inner.h"
+
+#include <linux/if_addr.h>
+#include <linux/rtnetlink.h>
+#include <net/if.h>
+#include <netlink/attr.h>
+#include <netlink/errno.h>
+#include <netlink/msg.h>
+#include <netlink/netlink.h>
+#include <netlink/socket.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+enum {
+	OUR_PROTOCOL = 0x6f,        /* "o", as in our reqids; of routes, and of addresses from Linux 5.18 on */
+	OUR_METRIC = 111,
+	ATTR_ADDRESS_PROTO = 11,    /* IFA_PROTO, which older headers do not have; older kernels read over it */
+};
+#define OUR_LABEL "lo:oe"
+
+/* One host, and what it assigned. */
+struct hold {
+	struct ip_addr address, local, remote;
+};
+
+struct inner {
+	const struct log *log;
+	struct nl_sock *sock;           /* NULL: in memory */
+	int lo;                         /* index of the interface */
+	struct hold *holds;
+	unsigned n, max;
+};
+
+static uint8_t family_of(const struct ip_addr *a)
+{
+	return a->family == IP_V4 ? AF_INET : AF_INET6;
+}
+
+static uint8_t bits_of(const struct ip_addr *a)
+{
+	return a->family == IP_V4 ? 32 : 128;
+}
+
+static int put_address(struct nl_msg *m, int type, const struct ip_addr *a)
+{
+	struct span bytes = ip_bytes(a);
+
+	return nla_put(m, type, (int)bytes.n, bytes.p);
+}
+
+/* Talking to the kernel ---------------------------------------------------------------------------------------------- */
+
+/* 0, or the negative error of libnl; m is freed. */
+static int talk(struct inner *n, struct nl_msg *m)
+{
+	int err = nl_send_auto(n->sock, m);
+
+	nlmsg_free(m);
+	return err < 0 ? err : nl_wait_for_ack(n->sock);
+}
+
+static enum ike_err report(struct inner *n, int error, const char *what, const struct ip_addr *a)
+{
+	char text[IP_TEXT_MAX];
+
+	if (error == 0)
+		return IKE_OK;
+	log_error(n->log, "%s %s: %s", what, ip_text(a, text), nl_geterror(error));
+	return IKE_E_KERNEL;
+}
+
+/* Deprecated and, in IPv4, of host scope: nothing takes it as a source by itself. No other route comes with it. */
+static enum ike_err change_address(struct inner *n, int type, const struct ip_addr *a)
+{
+	const struct ifa_cacheinfo life = { .ifa_prefered = 0, .ifa_valid = UINT32_MAX };
+	struct ifaddrmsg body = {
+		.ifa_family = family_of(a), .ifa_prefixlen = bits_of(a), .ifa_index = (unsigned)n->lo,
+		.ifa_scope = a->family == IP_V4 ? RT_SCOPE_HOST : RT_SCOPE_UNIVERSE,
+	};
+	struct nl_msg *m = nlmsg_alloc_simple(type, type == RTM_NEWADDR ? NLM_F_CREATE | NLM_F_EXCL : 0);
+	uint8_t protocol = OUR_PROTOCOL;
+	uint32_t flags = IFA_F_NOPREFIXROUTE | (a->family == IP_V6 ? IFA_F_NODAD : 0u);
+	int err;
+
+	if (!m)
+		return IKE_E_NOMEM;
+	err = nlmsg_append(m, &body, sizeof body, NLMSG_ALIGNTO);
+	err = err ? err : put_address(m, IFA_LOCAL, a);
+	err = err ? err : put_address(m, IFA_ADDRESS, a);
+	if (a->family == IP_V4)
+		err = err ? err : nla_put_string(m, IFA_LABEL, OUR_LABEL);
+	if (type == RTM_NEWADDR) {
+		err = err ? err : nla_put(m, IFA_FLAGS, sizeof flags, &flags);
+		err = err ? err : nla_put(m, IFA_CACHEINFO, sizeof life, &life);
+		err = err ? err : nla_put(m, ATTR_ADDRESS_PROTO, sizeof protocol, &protocol);
+	}
+	err = err ? (nlmsg_free(m), err) : talk(n, m);
+	if (type == RTM_DELADDR && (err == -NLE_NOADDR || err == -NLE_OBJ_NOTFOUND))
+		return IKE_OK;
+	return report(n, err, type == RTM_NEWADDR ? "cannot add the assigned address" : "cannot remove the assigned address", a);
+}
+
+/* The way to an address, as the kernel would go. */
+struct way {
+	bool found;
+	uint8_t type, dst_bits;         /* RTN_UNICAST, ...; of the route that was chosen: 0 = a default route */
+	uint32_t interface;
+	struct ip_addr gateway, source;
+};
+
+static void read_way(const struct nlmsghdr *hdr, struct way *out)
+{
+	const struct rtmsg *r = nlmsg_data(hdr);
+	struct nlattr *attrs[RTA_MAX + 1];
+
+	*out = (struct way){ .found = false };
+	if (hdr->nlmsg_type != RTM_NEWROUTE || nlmsg_parse((struct nlmsghdr *)(uintptr_t)hdr, sizeof *r, attrs, RTA_MAX, NULL) < 0)
+		return;
+	out->type = r->rtm_type;
+	out->dst_bits = r->rtm_dst_len;
+	if (attrs[RTA_OIF] && nla_len(attrs[RTA_OIF]) == (int)sizeof out->interface)
+		out->interface = nla_get_u32(attrs[RTA_OIF]);
+	/* A gateway of the other family (RTA_VIA) or several next hops cannot be copied: there is no interface then. */
+	out->found = !attrs[RTA_VIA];
+	if (attrs[RTA_GATEWAY])
+		out->found &= ip_from_bytes(span_of(nla_data(attrs[RTA_GATEWAY]), (size_t)nla_len(attrs[RTA_GATEWAY])),
+					    &out->gateway) == IKE_OK;
+	if (attrs[RTA_PREFSRC])
+		out->found &= ip_from_bytes(span_of(nla_data(attrs[RTA_PREFSRC]), (size_t)nla_len(attrs[RTA_PREFSRC])),
+					    &out->source) == IKE_OK;
+}
+
+static int on_way(struct nl_msg *m, void *arg)
+{
+	read_way(nlmsg_hdr(m), arg);
+	return NL_OK;
+}
+
+/* flags: RTM_F_FIB_MATCH for the route itself. False: there is none. */
+static bool find_way(struct inner *n, const struct ip_addr *to, uint32_t flags, struct way *out)
+{
+	struct rtmsg body = { .rtm_family = family_of(to), .rtm_dst_len = bits_of(to), .rtm_flags = flags };
+	struct nl_msg *m = nlmsg_alloc_simple(RTM_GETROUTE, 0);
+	bool sent;
+
+	*out = (struct way){ .found = false };
+	if (!m)
+		return false;
+	sent = nlmsg_append(m, &body, sizeof body, NLMSG_ALIGNTO) == 0 && put_address(m, RTA_DST, to) == 0 &&
+	       nl_socket_modify_cb(n->sock, NL_CB_VALID, NL_CB_CUSTOM, on_way, out) == 0 && nl_send_auto(n->sock, m) >= 0;
+	nlmsg_free(m);
+	/* An answer and then the acknowledgement, or an error. */
+	return sent && nl_recvmsgs_default(n->sock) == 0 && nl_wait_for_ack(n->sock) == 0 && out->found;
+}
+
+/* via: NULL to delete. */
+static enum ike_err change_route(struct inner *n, const struct hold *h, const struct way *via)
+{
+	struct rtmsg body = {
+		.rtm_family = family_of(&h->remote), .rtm_dst_len = bits_of(&h->remote), .rtm_table = RT_TABLE_MAIN,
+		.rtm_protocol = OUR_PROTOCOL, .rtm_type = RTN_UNICAST,
+		.rtm_scope = via && via->gateway.family == IP_NONE ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE,
+	};
+	struct nl_msg *m = nlmsg_alloc_simple(via ? RTM_NEWROUTE : RTM_DELROUTE, via ? NLM_F_CREATE | NLM_F_EXCL : 0);
+	uint32_t metric = OUR_METRIC;
+	int err;
+
+	if (!m)
+		return IKE_E_NOMEM;
+	if (!via)
+		body.rtm_scope = RT_SCOPE_NOWHERE;      /* any */
+	err = nlmsg_append(m, &body, sizeof body, NLMSG_ALIGNTO);
+	err = err ? err : put_address(m, RTA_DST, &h->remote);
+	err = err ? err : put_address(m, RTA_PREFSRC, &h->address);
+	err = err ? err : nla_put(m, RTA_PRIORITY, sizeof metric, &metric);
+	if (via)
+		err = err ? err : nla_put(m, RTA_OIF, sizeof via->interface, &via->interface);
+	if (via && via->gateway.family != IP_NONE)
+		err = err ? err : put_address(m, RTA_GATEWAY, &via->gateway);
+	err = err ? (nlmsg_free(m), err) : talk(n, m);
+	/* The kernel takes it along with its interface or its source. */
+	if (!via && (err == -NLE_OBJ_NOTFOUND || err == -NLE_NOADDR))
+		return IKE_OK;
+	return report(n, err, via ? "cannot route by the assigned address to" : "cannot remove the route to", &h->remote);
+}
+
+/* Holding ------------------------------------------------------------------------------------------------------------ */
+
+static struct hold *find_hold(const struct inner *n, const struct ip_addr *address, const struct ip_addr *remote)
+{
+	for (unsigned i = 0; i < n->n; i++)
+		if ((!address || ip_equal(&n->holds[i].address, address)) && (!remote || ip_equal(&n->holds[i].remote, remote)))
+			return &n->holds[i];
+	return NULL;
+}
+
+static bool make_room(struct inner *n)
+{
+	unsigned want = n->max ? 2 * n->max : 16;
+	struct hold *more;
+
+	if (n->n < n->max)
+		return true;
+	more = realloc(n->holds, want * sizeof *more);
+	if (!more)
+		return false;
+	n->holds = more;
+	n->max = want;
+	return true;
+}
+
+static enum ike_err refuse(struct inner *n, const struct hold *h, const char *why)
+{
+	char address[IP_TEXT_MAX], remote[IP_TEXT_MAX];
+
+	log_error(n->log, "%s, which %s assigned, is not taken: %s", ip_text(&h->address, address), ip_text(&h->remote, remote),
+		  why);
+	return IKE_E_CONFLICT;
+}
+
+/* Whatever has this address otherwise is out of reach from now on: so nobody may have it that this host knows of. */
+static enum ike_err check_free(struct inner *n, const struct hold *h)
+{
+	struct way to;
+
+	if (!find_way(n, &h->address, RTM_F_FIB_MATCH, &to))
+		return IKE_OK;
+	if (to.type == RTN_LOCAL)
+		return refuse(n, h, "it is an address of this host");
+	return to.dst_bits > 0 ? refuse(n, h, "this host has a route to it") : IKE_OK;
+}
+
+/* The same way as before, but from the assigned address. */
+static enum ike_err route_from(struct inner *n, const struct hold *h)
+{
+	struct way to;
+	enum ike_err err;
+
+	if (!find_way(n, &h->remote, 0, &to) || to.type != RTN_UNICAST || to.interface == 0)
+		return refuse(n, h, "the way to the host cannot be copied");
+	err = change_route(n, h, &to);
+	if (err != IKE_OK)
+		return err;
+	if (find_way(n, &h->remote, 0, &to) && ip_equal(&to.source, &h->address))
+		return IKE_OK;
+	(void)change_route(n, h, NULL);
+	return refuse(n, h, "another route to the host is preferred");
+}
+
+/* What the kernel holds for h; its address is there already if others have it. */
+static enum ike_err install(struct inner *n, const struct hold *h)
+{
+	bool shared = find_hold(n, &h->address, NULL) != NULL;
+	struct hold *before = find_hold(n, NULL, &h->remote);
+	enum ike_err err = shared ? IKE_OK : check_free(n, h);
+
+	if (err == IKE_OK && !shared)
+		err = change_address(n, RTM_NEWADDR, &h->address);
+	if (err != IKE_OK)
+		return err;
+	/* The host assigned another one earlier: packets go by the new one from now on. */
+	if (before)
+		(void)change_route(n, before, NULL);
+	err = route_from(n, h);
+	if (err != IKE_OK && before)
+		(void)!route_from(n, before);
+	if (err != IKE_OK && !shared)
+		(void)change_address(n, RTM_DELADDR, &h->address);
+	return err;
+}
+
+enum ike_err inner_add(struct inner *n, const struct ip_addr *address, const struct ip_addr *local,
+		       const struct ip_addr *remote, bool *fresh)
+{
+	struct hold h = { .address = *address, .local = *local, .remote = *remote };
+	struct hold *have = find_hold(n, address, remote);
+	enum ike_err err = IKE_OK;
+
+	*fresh = !have;
+	if (have) {
+		have->local = *local;
+		return IKE_OK;
+	}
+	if (!make_room(n))
+		return IKE_E_NOMEM;
+	if (n->sock)
+		err = install(n, &h);
+	if (err == IKE_OK)
+		n->holds[n->n++] = h;
+	return err;
+}
+
+void inner_remove(struct inner *n, const struct ip_addr *address, const struct ip_addr *remote)
+{
+	struct hold *have = find_hold(n, address, remote);
+	struct hold gone;
+
+	if (!have)
+		return;
+	gone = *have;
+	*have = n->holds[--n->n];
+	if (!n->sock)
+		return;
+	(void)change_route(n, &gone, NULL);
+	if (!find_hold(n, address, NULL))
+		(void)change_address(n, RTM_DELADDR, address);
+}
+
+bool inner_local(const struct inner *n, const struct ip_addr *remote, struct ip_addr *local)
+{
+	const struct hold *h = find_hold(n, NULL, remote);
+
+	if (h)
+		*local = h->local;
+	return h != NULL;
+}
+
+/* What an earlier run left ------------------------------------------------------------------------------------------- */
+
+/* Found first, removed afterwards: the kernel does not like its tables changed under a dump. */
+struct litter {
+	struct inner *n;
+	struct hold *holds;             /* remote IP_NONE: an address */
+	unsigned found, max;
+};
+
+static void remember(struct litter *l, const struct hold *h)
+{
+	unsigned want = l->max ? 2 * l->max : 16;
+	struct hold *more;
+
+	if (l->found == l->max) {
+		more = realloc(l->holds, want * sizeof *more);
+		if (!more)
+			return;
+		l->holds = more;
+		l->max = want;
+	}
+	l->holds[l->found++] = *h;
+}
+
+static bool read_address(struct nlattr *attr, struct ip_addr *out)
+{
+	return attr && ip_from_bytes(span_of(nla_data(attr), (size_t)nla_len(attr)), out) == IKE_OK;
+}
+
+static void route_left(struct litter *l, struct nlmsghdr *hdr)
+{
+	const struct rtmsg *r = nlmsg_data(hdr);
+	struct nlattr *attrs[RTA_MAX + 1];
+	struct hold h = { .local.family = IP_NONE };
+
+	if (nlmsg_parse(hdr, sizeof *r, attrs, RTA_MAX, NULL) < 0 || r->rtm_protocol != OUR_PROTOCOL ||
+	    !attrs[RTA_PRIORITY] || nla_get_u32(attrs[RTA_PRIORITY]) != OUR_METRIC || !read_address(attrs[RTA_DST], &h.remote) ||
+	    !read_address(attrs[RTA_PREFSRC], &h.address) || r->rtm_dst_len != bits_of(&h.remote))
+		return;
+	remember(l, &h);
+}
+
+static void address_left(struct litter *l, struct nlmsghdr *hdr)
+{
+	const struct ifaddrmsg *a = nlmsg_data(hdr);
+	struct nlattr *attrs[ATTR_ADDRESS_PROTO + 1];
+	struct hold h = { .remote.family = IP_NONE };
+	bool ours;
+
+	if (nlmsg_parse(hdr, sizeof *a, attrs, ATTR_ADDRESS_PROTO, NULL) < 0 || a->ifa_index != (unsigned)l->n->lo ||
+	    !read_address(attrs[IFA_ADDRESS], &h.address) || a->ifa_prefixlen != bits_of(&h.address))
+		return;
+	if (h.address.family == IP_V4)
+		ours = attrs[IFA_LABEL] && nla_strcmp(attrs[IFA_LABEL], OUR_LABEL) == 0;
+	else
+		ours = attrs[ATTR_ADDRESS_PROTO] && nla_get_u8(attrs[ATTR_ADDRESS_PROTO]) == OUR_PROTOCOL;
+	if (ours)
+		remember(l, &h);
+}
+
+static int on_left(struct nl_msg *m, void *arg)
+{
+	struct nlmsghdr *hdr = nlmsg_hdr(m);
+
+	if (hdr->nlmsg_type == RTM_NEWROUTE)
+		route_left(arg, hdr);
+	else if (hdr->nlmsg_type == RTM_NEWADDR)
+		address_left(arg, hdr);
+	return NL_OK;
+}
+
+static enum ike_err dump(struct litter *l, int type)
+{
+	struct rtgenmsg all = { .rtgen_family = AF_UNSPEC };
+
+	if (nl_socket_modify_cb(l->n->sock, NL_CB_VALID, NL_CB_CUSTOM, on_left, l) != 0 ||
+	    nl_send_simple(l->n->sock, type, NLM_F_DUMP, &all, sizeof all) < 0 || nl_recvmsgs_default(l->n->sock) < 0)
+		return IKE_E_IO;
+	return IKE_OK;
+}
+
+/* Is it the source of one of the routes that were found? Kernels before 5.18 do not tell whose an IPv6 address is. */
+static bool is_source(const struct litter *l, const struct ip_addr *a)
+{
+	for (unsigned i = 0; i < l->found; i++)
+		if (l->holds[i].remote.family != IP_NONE && ip_equal(&l->holds[i].address, a))
+			return true;
+	return false;
+}
+
+static enum ike_err remove_left(struct inner *n)
+{
+	struct litter l = { .n = n };
+	enum ike_err err = dump(&l, RTM_GETROUTE);
+
+	if (err == IKE_OK)
+		err = dump(&l, RTM_GETADDR);
+	for (unsigned i = 0; i < l.found && err == IKE_OK; i++)
+		if (l.holds[i].remote.family != IP_NONE)
+			(void)change_route(n, &l.holds[i], NULL);
+	for (unsigned i = 0; i < l.found && err == IKE_OK; i++)
+		if (l.holds[i].remote.family == IP_NONE || (l.holds[i].address.family == IP_V6 && is_source(&l, &l.holds[i].address)))
+			(void)change_address(n, RTM_DELADDR, &l.holds[i].address);
+	if (l.found > 0)
+		log_info(n->log, "removed %u assigned addresses and routes that an earlier run left", l.found);
+	free(l.holds);
+	return err;
+}
+
+/* Opening, closing --------------------------------------------------------------------------------------------------- */
+
+enum ike_err inner_open(bool in_memory, const struct log *log, struct inner **out)
+{
+	struct inner *n = calloc(1, sizeof *n);
+	enum ike_err err;
+
+	*out = n;
+	if (!n)
+		return IKE_E_NOMEM;
+	n->log = log;
+	if (in_memory)
+		return IKE_OK;
+	n->lo = (int)if_nametoindex("lo");
+	n->sock = nl_socket_alloc();
+	err = n->lo > 0 && n->sock && nl_connect(n->sock, NETLINK_ROUTE) == 0 ? remove_left(n) : IKE_E_IO;
+	if (err != IKE_OK) {
+		inner_close(n, false);
+		*out = NULL;
+	}
+	return err;
+}
+
+void inner_close(struct inner *n, bool remove)
+{
+	if (!n)
+		return;
+	while (remove && n->n > 0)
+		inner_remove(n, &n->holds[0].address, &n->holds[0].remote);
+	nl_socket_free(n->sock);
+	free(n->holds);
+	free(n);
+}

@@ -1,0 +1,277 @@
+/* Assigned addresses over this machine's own kernel, in a network namespace of its own. Skipped where namespaces, veth or ip(8)
+ * are not to be had. What carries packets is tried in the lab.
+ */
+#define _GNU_SOURCE                 /* unshare */
+#include "tests/unit/unit.h"
+
+#include <sched.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "kernel/inner.h"
+
+enum { SKIP = 77, TEXT_MAX = 16384 };
+
+#define SERVER "192.0.2.10"
+#define SERVER2 "198.51.100.20"
+#define SERVER6 "2001:db8:1::10"
+
+static struct ip_addr addr(const char *text)
+{
+	struct ip_addr a;
+
+	assert_int_equal(ip_from_text(text, &a), IKE_OK);
+	return a;
+}
+
+/* What a command says. */
+__attribute__((format(printf, 2, 3)))
+static const char *run(char to[TEXT_MAX], const char *format, ...)
+{
+	char command[1024];
+	va_list args;
+	size_t n;
+	FILE *pipe;
+
+	va_start(args, format);
+	vsnprintf(command, sizeof command, format, args);
+	va_end(args);
+	pipe = popen(command, "r");
+	assert_non_null(pipe);
+	n = fread(to, 1, TEXT_MAX - 1, pipe);
+	to[n] = '\0';
+	assert_int_equal(pclose(pipe), 0);
+	return to;
+}
+
+static bool make_network(void)
+{
+	return unshare(CLONE_NEWNET) == 0 &&
+	       system("{ ip link set lo up && ip link add eth0 type veth peer name eth1 && ip addr add 192.0.2.1/24 dev eth0 && "
+		      "ip addr add 2001:db8:1::1/64 dev eth0 nodad && ip link set eth0 up && ip link set eth1 up && "
+		      "ip route add default via 192.0.2.254 && ip route add default via 2001:db8:1::fe && "
+		      "ip route add 100.100.0.0/16 via 192.0.2.253; } >/dev/null 2>&1") == 0;
+}
+
+static int begin(void **state)
+{
+	(void)state;
+	return make_network() ? 0 : -1;
+}
+
+static struct inner *open_inner(void)
+{
+	struct inner *n;
+
+	assert_int_equal(inner_open(false, NULL, &n), IKE_OK);
+	return n;
+}
+
+static enum ike_err add(struct inner *n, const char *address, const char *remote, bool *fresh)
+{
+	struct ip_addr a = addr(address), r = addr(remote), local = addr(r.family == IP_V4 ? "192.0.2.1" : "2001:db8:1::1");
+
+	return inner_add(n, &a, &local, &r, fresh);
+}
+
+static void drop(struct inner *n, const char *address, const char *remote)
+{
+	struct ip_addr a = addr(address), r = addr(remote);
+
+	inner_remove(n, &a, &r);
+}
+
+/* Addresses and routes, all of them: two equal texts are two equal states. */
+static const char *snapshot(char to[TEXT_MAX])
+{
+	return run(to, "ip -o addr show | sed 's/\\\\.*//'; ip route show table all; ip -6 route show table all | sort");
+}
+
+static void assert_source(const char *remote, const char *source)
+{
+	char said[TEXT_MAX], wanted[64];
+
+	snprintf(wanted, sizeof wanted, " src %s ", source);
+	if (!strstr(run(said, "ip route get %s", remote), wanted))
+		fail_msg("not from %s: %s", source, said);
+}
+
+static void address_is_the_source_for_its_host_alone(void **state)
+{
+	char before[TEXT_MAX], after[TEXT_MAX], said[TEXT_MAX];
+	struct inner *n = open_inner();
+	struct ip_addr local, remote = addr(SERVER);
+	bool fresh;
+
+	(void)state;
+	snapshot(before);
+	assert_int_equal(add(n, "100.64.0.1", SERVER, &fresh), IKE_OK);
+	assert_true(fresh);
+	assert_source(SERVER, "100.64.0.1");
+	assert_source("192.0.2.11", "192.0.2.1");
+	assert_source(SERVER2, "192.0.2.1");
+	assert_non_null(strstr(run(said, "ip addr show dev lo"), "inet 100.64.0.1/32 scope host deprecated noprefixroute lo:oe"));
+	assert_true(inner_local(n, &remote, &local));
+	assert_true(ip_equal(&local, &(struct ip_addr){ .family = IP_V4, .b = { 192, 0, 2, 1 } }));
+	/* Renewed: nothing changes. */
+	assert_int_equal(add(n, "100.64.0.1", SERVER, &fresh), IKE_OK);
+	assert_false(fresh);
+	drop(n, "100.64.0.1", SERVER);
+	assert_false(inner_local(n, &remote, &local));
+	assert_string_equal(snapshot(after), before);
+	drop(n, "100.64.0.1", SERVER);
+	inner_close(n, true);
+	assert_string_equal(snapshot(after), before);
+}
+
+static void ipv6_address_is_the_source_for_its_host_alone(void **state)
+{
+	char before[TEXT_MAX], after[TEXT_MAX], said[TEXT_MAX];
+	struct inner *n = open_inner();
+	bool fresh;
+
+	(void)state;
+	snapshot(before);
+	assert_int_equal(add(n, "fd00:64::1", SERVER6, &fresh), IKE_OK);
+	assert_source(SERVER6, "fd00:64::1");
+	assert_source("2001:db8:1::11", "2001:db8:1::1");
+	assert_source("2001:db8:9::1", "2001:db8:1::1");
+	assert_non_null(strstr(run(said, "ip addr show dev lo"), "inet6 fd00:64::1/128 scope global nodad deprecated"));
+	inner_close(n, true);
+	assert_string_equal(snapshot(after), before);
+}
+
+static void two_hosts_may_assign_the_same_address(void **state)
+{
+	char before[TEXT_MAX], after[TEXT_MAX];
+	struct inner *n = open_inner();
+	bool fresh;
+
+	(void)state;
+	snapshot(before);
+	assert_int_equal(add(n, "100.64.0.1", SERVER, &fresh), IKE_OK);
+	assert_int_equal(add(n, "100.64.0.1", SERVER2, &fresh), IKE_OK);
+	assert_true(fresh);
+	assert_source(SERVER, "100.64.0.1");
+	assert_source(SERVER2, "100.64.0.1");
+	drop(n, "100.64.0.1", SERVER);
+	assert_source(SERVER, "192.0.2.1");
+	assert_source(SERVER2, "100.64.0.1");
+	drop(n, "100.64.0.1", SERVER2);
+	assert_string_equal(snapshot(after), before);
+	inner_close(n, true);
+}
+
+static void host_may_assign_another_address_later(void **state)
+{
+	char before[TEXT_MAX], after[TEXT_MAX];
+	struct inner *n = open_inner();
+	bool fresh;
+
+	(void)state;
+	snapshot(before);
+	assert_int_equal(add(n, "100.64.0.1", SERVER, &fresh), IKE_OK);
+	assert_int_equal(add(n, "100.64.0.2", SERVER, &fresh), IKE_OK);
+	assert_source(SERVER, "100.64.0.2");
+	drop(n, "100.64.0.1", SERVER);
+	assert_source(SERVER, "100.64.0.2");
+	/* One that cannot be taken leaves the one that is there. */
+	assert_int_equal(add(n, "100.100.0.1", SERVER, &fresh), IKE_E_CONFLICT);
+	assert_source(SERVER, "100.64.0.2");
+	inner_close(n, true);
+	assert_string_equal(snapshot(after), before);
+}
+
+static void address_that_somebody_has_is_refused(void **state)
+{
+	static const char *const taken[] = { "192.0.2.1", "192.0.2.77", "100.100.3.3", "100.99.0.1" };
+	char before[TEXT_MAX], after[TEXT_MAX];
+	struct inner *n = open_inner();
+	bool fresh;
+
+	(void)state;
+	(void)run(before, "ip addr add 100.99.0.1/32 dev eth0");
+	snapshot(before);
+	for (unsigned i = 0; i < sizeof taken / sizeof *taken; i++) {
+		assert_int_equal(add(n, taken[i], SERVER, &fresh), IKE_E_CONFLICT);
+		assert_string_equal(snapshot(after), before);
+	}
+	inner_close(n, true);
+	assert_string_equal(snapshot(after), before);
+}
+
+/* The administrator's route to the very host is preferred, so the source would be another. */
+static void stronger_route_is_a_conflict_and_stays(void **state)
+{
+	char before[TEXT_MAX], after[TEXT_MAX];
+	struct inner *n = open_inner();
+	bool fresh;
+
+	(void)state;
+	(void)run(before, "ip route add " SERVER "/32 via 192.0.2.253");
+	snapshot(before);
+	assert_int_equal(add(n, "100.64.0.1", SERVER, &fresh), IKE_E_CONFLICT);
+	assert_string_equal(snapshot(after), before);
+	inner_close(n, true);
+}
+
+static void next_start_removes_what_a_killed_run_left_and_nothing_else(void **state)
+{
+	char before[TEXT_MAX], after[TEXT_MAX];
+	struct inner *n;
+	bool fresh;
+
+	(void)state;
+	/* Look-alikes of somebody else's. */
+	(void)run(before, "ip addr add 100.64.7.7/32 dev lo label lo:vip && ip addr add fd00:77::7/128 dev lo && "
+			  "ip route add 198.51.100.77/32 via 192.0.2.253 proto 111 && "
+			  "ip route add 198.51.100.78/32 via 192.0.2.253 metric 111 src 192.0.2.1");
+	snapshot(before);
+	n = open_inner();
+	assert_int_equal(add(n, "100.64.0.1", SERVER, &fresh), IKE_OK);
+	assert_int_equal(add(n, "100.64.0.1", SERVER2, &fresh), IKE_OK);
+	assert_int_equal(add(n, "fd00:64::1", SERVER6, &fresh), IKE_OK);
+	inner_close(n, false);
+	assert_source(SERVER, "100.64.0.1");
+	n = open_inner();
+	assert_string_equal(snapshot(after), before);
+	inner_close(n, true);
+	assert_string_equal(snapshot(after), before);
+}
+
+static void in_memory_nothing_is_touched(void **state)
+{
+	char before[TEXT_MAX], after[TEXT_MAX];
+	struct ip_addr local, remote = addr(SERVER);
+	struct inner *n;
+	bool fresh;
+
+	(void)state;
+	snapshot(before);
+	assert_int_equal(inner_open(true, NULL, &n), IKE_OK);
+	assert_int_equal(add(n, "192.0.2.77", SERVER, &fresh), IKE_OK);
+	assert_true(inner_local(n, &remote, &local));
+	assert_string_equal(snapshot(after), before);
+	drop(n, "192.0.2.77", SERVER);
+	assert_false(inner_local(n, &remote, &local));
+	inner_close(n, true);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(address_is_the_source_for_its_host_alone, begin),
+		cmocka_unit_test_setup(ipv6_address_is_the_source_for_its_host_alone, begin),
+		cmocka_unit_test_setup(two_hosts_may_assign_the_same_address, begin),
+		cmocka_unit_test_setup(host_may_assign_another_address_later, begin),
+		cmocka_unit_test_setup(address_that_somebody_has_is_refused, begin),
+		cmocka_unit_test_setup(stronger_route_is_a_conflict_and_stays, begin),
+		cmocka_unit_test_setup(next_start_removes_what_a_killed_run_left_and_nothing_else, begin),
+		cmocka_unit_test_setup(in_memory_nothing_is_touched, begin),
+	};
+
+	if (!make_network())
+		return SKIP;
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
