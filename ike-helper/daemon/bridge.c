@@ -46,7 +46,7 @@ static enum ike_err apply(struct bridge *b, const struct kernel_request *r)
 	bool fresh = false;
 	enum ike_err err = IKE_OK;
 
-	if (assigned && r->op == KERNEL_UNPROTECT)
+	if (assigned && (r->op == KERNEL_UNPROTECT || r->op == KERNEL_RETIRE))
 		inner_remove(b->inner, &r->inner_local, &r->inner_remote);
 	if (assigned && r->op == KERNEL_PROTECT)
 		err = inner_add(b->inner, &r->inner_local, &r->local, &r->inner_remote, &fresh);

@@ -425,13 +425,14 @@ static void announce_end(struct ike_sa *sa)
 
 static void announce_up(struct ike_sa *sa)
 {
-	char label[SA_LABEL_MAX], esp[64];
+	char label[SA_LABEL_MAX], esp[64], inner[IP_TEXT_MAX];
+	bool tunnel = sa->inner_local.family != IP_NONE;
 
-	log_info(sa->ike->log, "%s: up, %s, %s%s%s, spi %08x/%08x, IKE_AUTH took %u ms",
+	log_info(sa->ike->log, "%s: up, %s, %s%s%s%s%s, spi %08x/%08x, IKE_AUTH took %u ms",
 		 engine_label(sa, label), sa->initiator ? "we started" : "the peer started",
 		 esp_suite_text(&sa->esp_suite, esp, sizeof esp), sa->encapsulated ? " in UDP" : "",
-		 sa->suite.addke1 ? ", ML-KEM-768" : "",
-		 sa->spi_in, sa->spi_out, sa->round_trip_ms);
+		 sa->suite.addke1 ? ", ML-KEM-768" : "", tunnel ? ", tunnel from " : "",
+		 tunnel ? ip_text(&sa->inner_local, inner) : "", sa->spi_in, sa->spi_out, sa->round_trip_ms);
 }
 
 static void announce_rekeyed(const struct ike_sa *sa)

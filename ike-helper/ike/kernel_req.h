@@ -32,6 +32,9 @@ enum kernel_op {
 	KERNEL_DELETE_SAS,
 	/* Delete the policies of the address pair, and any SAs left of this reqid. Absent ones are no error. */
 	KERNEL_UNPROTECT,
+	/* Delete the policies for the packets inside of a tunnel, and leave the SAs and the shield: the host has assigned
+	 * another address, and what protects that one is in place. */
+	KERNEL_RETIRE,
 	/* Let packets pass from local, which is not an address of this host, to remote, whose shield they would meet: they
 	 * are forwarded. One that is there is no error; a policy that protects the pair is IKE_E_CONFLICT. */
 	KERNEL_PASS,

@@ -368,6 +368,11 @@ HANDLER(auth_answered_without_child)
 
 HANDLER(initiator_installed)
 {
+	char text[IP_TEXT_MAX];
+
+	if (s->result != IKE_OK && sa->hs->ask_address)
+		sa_blame(sa, REASON_KERNEL, "with the assigned address %s: %s", ip_text(&sa->inner_local, text),
+			 ike_err_text(s->result));
 	if (s->result != IKE_OK) {
 		sa_blame(sa, REASON_KERNEL, "%s", ike_err_text(s->result));
 		return leave(sa, IKE_E_KERNEL, 0, s->now_ms);

@@ -33,6 +33,8 @@ static const char *op_text(enum kernel_op op)
 		return "delete SAs";
 	case KERNEL_UNPROTECT:
 		return "unprotect";
+	case KERNEL_RETIRE:
+		return "retire";
 	case KERNEL_PASS:
 		return "let pass";
 	case KERNEL_UNPASS:

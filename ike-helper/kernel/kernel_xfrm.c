@@ -383,6 +383,7 @@ static enum ike_err xfrm_look(struct kernel *k, const struct kernel_request *r, 
 
 	switch (r->op) {
 	case KERNEL_PROTECT:
+	case KERNEL_RETIRE:
 	case KERNEL_PASS:
 	case KERNEL_UNPASS:
 		return look_policies(&l);

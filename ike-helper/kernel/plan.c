@@ -97,6 +97,7 @@ enum ike_err plan_check(const struct kernel_request *r)
 	case KERNEL_UNPASS:
 		return IKE_OK;
 	case KERNEL_UNPROTECT:
+	case KERNEL_RETIRE:
 	case KERNEL_DELETE_SAS:
 		return reqid_of_pair(r->reqid) ? IKE_OK : IKE_E_SYNTAX;
 	case KERNEL_PROTECT:
@@ -239,6 +240,9 @@ enum ike_err plan_make(const struct kernel_request *r, const struct plan_view *v
 			plan_open(out, view->shield, POLICY_SHIELD, 0, r);
 		plan_open(out, view->pair, POLICY_PAIR, 2, r);
 		plan_delete_sas(out, view, 4, r);
+		return IKE_OK;
+	case KERNEL_RETIRE:
+		plan_open(out, view->pair, POLICY_PAIR, 0, r);
 		return IKE_OK;
 	case KERNEL_PASS:
 		return plan_pass(out, &view->pair[DIR_OUT], r);

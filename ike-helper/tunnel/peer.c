@@ -272,8 +272,11 @@ struct peer *peer_established(struct tunnels *t, const struct ike_event *e, cons
 	p->esp_suite = u->esp_suite;
 	p->post_quantum = u->ike_suite.addke1 != 0;
 	p->encapsulated = u->encapsulated;
+	if (peer_has_assigned(p) && !ip_equal(&p->inner_local, &u->inner_local)) {
+		p->retired = p->inner_local;
+		peer_queue_out(t, p);
+	}
 	p->inner_local = u->inner_local;
-	p->inner_remote = u->inner_remote;
 	p->established_ms = t->now_ms;
 	p->packets_out = 0;
 	p->renew_ms = a ? t->now_ms + jittered(t, t->config.soft_life_s * 1000ull) : NEVER_MS;

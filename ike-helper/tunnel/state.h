@@ -100,7 +100,8 @@ struct peer {
 	struct esp_suite esp_suite;
 	bool post_quantum;
 	bool encapsulated;
-	struct ip_addr inner_local, inner_remote;       /* as in struct kernel_request */
+	struct ip_addr inner_local;         /* as in struct kernel_request; inner_remote is remote */
+	struct ip_addr retired;             /* what the host assigned before; IP_NONE: nothing to be retired */
 	uint64_t established_ms, answer_expires_ms, renew_ms, heal_ms, drain_ms;
 	uint64_t wanted_ms;                 /* HEALING: when somebody last had a use for it */
 	bool acquired;                      /* HEALING: the kernel had a packet for it and no SA */

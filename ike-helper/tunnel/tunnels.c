@@ -441,6 +441,19 @@ static void verdict_of(const struct request *r, struct tunnel_output *out)
 	v->ttl_cap_s = v->kind == RP_ALLOW ? r->ttl_s : 0;
 }
 
+/* Without an id: what becomes of it changes nothing. */
+static void ask_kernel(const struct peer *p, enum kernel_op op, const struct ip_addr *inner_local, struct tunnel_output *out)
+{
+	out->kind = TUNNEL_KERNEL;
+	out->kernel.op = op;
+	out->kernel.reqid = p->reqid;
+	out->kernel.local = p->local;
+	out->kernel.remote = p->remote;
+	out->kernel.inner_local = *inner_local;
+	if (inner_local->family != IP_NONE)
+		out->kernel.inner_remote = p->remote;
+}
+
 /* What p has to say next; false when there is nothing left. */
 static bool peer_output(struct tunnels *t, struct peer *p, struct tunnel_output *out)
 {
@@ -451,21 +464,20 @@ static bool peer_output(struct tunnels *t, struct peer *p, struct tunnel_output 
 			return true;
 		p->tell_down = false;
 	}
+	if (p->retired.family != IP_NONE) {
+		ask_kernel(p, KERNEL_RETIRE, &p->retired, out);
+		p->retired.family = IP_NONE;
+		return true;
+	}
 	if (!p->unprotect)
 		return false;
 	p->unprotect = false;
-	out->kind = TUNNEL_KERNEL;
+	ask_kernel(p, KERNEL_UNPROTECT, &p->inner_local, out);
 	out->id = p->reqid;
-	out->kernel.op = KERNEL_UNPROTECT;
 	/* Also for one that was never bound: the attempt that put the shield there may have come too late for it. */
 	out->kernel.shield = peer_is_last(t, p);
 	if (out->kernel.shield)
 		passes_end(t, &p->remote);
-	out->kernel.reqid = p->reqid;
-	out->kernel.local = p->local;
-	out->kernel.remote = p->remote;
-	out->kernel.inner_local = p->inner_local;
-	out->kernel.inner_remote = p->inner_remote;
 	return true;
 }
 

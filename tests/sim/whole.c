@@ -314,6 +314,9 @@ static enum ike_err apply(struct whole *w, struct host *h, struct kernel_request
 		else
 			add_sas(w, h, k);
 		break;
+	case KERNEL_RETIRE:
+		broken(w, "nobody assigns addresses here");
+		break;
 	case KERNEL_DELETE_SAS:
 		delete_sas(h, k);
 		break;

@@ -155,7 +155,7 @@ static void moment(void *arg, const struct kernel *k)
 
 static void check_moments(const struct moments *m)
 {
-	if (m->op != KERNEL_UNPROTECT && m->op != KERNEL_PASS) {
+	if (m->op != KERNEL_UNPROTECT && m->op != KERNEL_RETIRE && m->op != KERNEL_PASS) {
 		if (m->out != FATE_CLEAR)
 			assert_false(m->clear_out);
 		if (m->in != FATE_CLEAR)
@@ -235,7 +235,8 @@ static bool one_failure(const struct start *s, enum kernel_op op, uint32_t pair,
 /* Every op from this start, with a failure at every step. Returns how many were tried. */
 static unsigned all_failures(const struct start *s)
 {
-	static const enum kernel_op ops[] = { KERNEL_PROTECT, KERNEL_DELETE_SAS, KERNEL_UNPROTECT, KERNEL_PASS, KERNEL_UNPASS };
+	static const enum kernel_op ops[] = { KERNEL_PROTECT, KERNEL_DELETE_SAS, KERNEL_UNPROTECT, KERNEL_PASS, KERNEL_UNPASS,
+					      KERNEL_RETIRE };
 	unsigned tried = 0;
 
 	for (unsigned o = 0; o < sizeof ops / sizeof ops[0]; o++)
@@ -393,6 +394,31 @@ static void two_servers_may_assign_the_same_address(void **state)
 	assert_int_equal(kernel_apply(k, &a), IKE_OK);
 	assert_int_equal(kernel_fake_fate_out(k, &a.inner_local, &a.remote), FATE_CLEAR);
 	assert_int_equal(kernel_fake_fate_out(k, &b.inner_local, &b.remote), FATE_ESP);
+	kernel_close(k);
+}
+
+static void a_newly_assigned_address_takes_over_and_the_old_one_retires(void **state)
+{
+	struct kernel_request first = tunnel_from(KERNEL_PROTECT, 1, "fd00:64::1", "2001:db8::2");
+	struct kernel_request second = first;
+	struct kernel *k = open_fake();
+	struct kernel_fake_counts c;
+
+	(void)state;
+	second.spi_in++;
+	second.spi_out++;
+	second.inner_local = addr("fd00:64::2");
+	assert_int_equal(kernel_apply(k, &first), IKE_OK);
+	assert_int_equal(kernel_apply(k, &second), IKE_OK);
+	first.op = KERNEL_RETIRE;
+	assert_int_equal(kernel_apply(k, &first), IKE_OK);
+	assert_int_equal(kernel_fake_spi_out(k, &second.inner_local, &second.remote), second.spi_out);
+	/* The shield stays: nothing is in clear. */
+	assert_int_equal(kernel_fake_fate_out(k, &first.inner_local, &first.remote), FATE_DROP);
+	assert_int_equal(kernel_fake_fate_out(k, &first.local, &first.remote), FATE_DROP);
+	kernel_fake_count(k, &c);
+	assert_int_equal(c.sas, 4);
+	assert_int_equal(c.policies, 4);
 	kernel_close(k);
 }
 
@@ -702,6 +728,7 @@ int main(void)
 		cmocka_unit_test(a_shield_closes_the_host_to_every_other_address_of_ours),
 		cmocka_unit_test(a_tunnel_protects_the_address_inside),
 		cmocka_unit_test(two_servers_may_assign_the_same_address),
+		cmocka_unit_test(a_newly_assigned_address_takes_over_and_the_old_one_retires),
 		cmocka_unit_test(a_pair_changes_its_mode_without_a_gap),
 		cmocka_unit_test(what_is_forwarded_passes_until_it_is_told_not_to),
 		cmocka_unit_test(renewal_sends_on_the_new_pair_and_still_reads_the_old),

@@ -99,6 +99,31 @@ static void release_names_the_addresses_inside(void **state)
 	assert_true(ip_equal(&w->unprotects[0].local, &w->local));
 }
 
+/* A renewal brings another address: what protected the old one goes once the new one is in place. */
+static void address_that_is_no_longer_assigned_retires(void **state)
+{
+	struct world *w = *state;
+	struct ip_addr first = address_of("100.64.0.1");
+
+	w->inner = first;
+	w->ttl_s = 3600;
+	protect(w, "www.example.org", HOST);
+	advance(w, 70000);
+	core_closed(w, 1, REASON_TIMEOUT);
+	w->inner = address_of("100.64.0.2");
+	assert_int_equal(w->n_retired, 0);
+	core_up(w, 2, 'A');
+	assert_int_equal(w->n_retired, 1);
+	assert_true(ip_equal(&w->retired[0].inner_local, &first));
+	assert_int_equal(w->retired[0].reqid, w->sas[0].reqid);
+	assert_int_equal(state_of(w, HOST), TUNNEL_PROTECTED);
+	assert_int_equal(w->n_unprotects, 0);
+	core_closed(w, 2, REASON_TIMEOUT);
+	advance(w, 70000);
+	core_up(w, w->n_sas, 'A');
+	assert_int_equal(w->n_retired, 1);      /* the same again */
+}
+
 static void healing_that_nobody_wants_drains(void **state)
 {
 	struct world *w = *state;
@@ -600,6 +625,7 @@ int main(void)
 		WITH_WORLD(host_that_ends_every_tunnel_does_not_make_us_run),
 		WITH_WORLD(dead_host_is_tried_with_growing_pauses),
 		WITH_WORLD(release_names_the_addresses_inside),
+		WITH_WORLD(address_that_is_no_longer_assigned_retires),
 		WITH_WORLD(healing_that_nobody_wants_drains),
 		WITH_WORLD(acquire_heals_what_nobody_asked_for),
 		WITH_WORLD(packets_do_not_make_us_run_either),

@@ -264,6 +264,8 @@ static void see_output(struct world *w, const struct tunnel_output *out)
 		if (out->kernel.op == KERNEL_UNPROTECT) {
 			w->order[n] = 'k';
 			w->unprotects[w->n_unprotects++] = out->kernel;
+		} else if (out->kernel.op == KERNEL_RETIRE) {
+			w->retired[w->n_retired++] = out->kernel;
 		} else {
 			assert_true(out->kernel.op == KERNEL_PASS || out->kernel.op == KERNEL_UNPASS);
 			assert_true(w->n_passes < PASSES_SEEN_MAX);

@@ -55,6 +55,8 @@ struct world {
 	/* What came out, in order. */
 	struct seen_verdict verdicts[SEEN_MAX];
 	struct rp_down downs[SEEN_MAX];
+	struct kernel_request retired[SEEN_MAX];
+	unsigned n_retired;
 	struct kernel_request unprotects[SEEN_MAX];
 	struct kernel_request passes[PASSES_SEEN_MAX];      /* PASS and UNPASS; not in order[] */
 	unsigned n_verdicts, n_downs, n_unprotects, n_passes;
