@@ -239,12 +239,15 @@ void child_is_up(struct ike_sa *sa)
 	out_put(&sa->ike->out, &sa->up, SLOT_UP);
 }
 
+bool child_is_tunnel(const struct ike_sa *sa)
+{
+	return sa->inner_local.family != IP_NONE;
+}
+
 void child_ends(const struct ike_sa *sa, struct ip_addr *local, struct ip_addr *remote)
 {
-	bool tunnel = sa->inner_local.family != IP_NONE;
-
-	*local = tunnel ? sa->inner_local : sa->path.local.addr;
-	*remote = tunnel ? sa->inner_remote : sa->path.remote.addr;
+	*local = child_is_tunnel(sa) ? sa->inner_local : sa->path.local.addr;
+	*remote = child_is_tunnel(sa) ? sa->inner_remote : sa->path.remote.addr;
 }
 
 /* Requests to the kernel ----------------------------------------------------------------------- */

@@ -82,6 +82,8 @@ IKE_CHECKED enum ike_err child_install(struct ike_sa *sa);
 /* The kernel has them: EV_ESTABLISHED. */
 void child_is_up(struct ike_sa *sa);
 
+/* Tunnel mode, or transport mode; a rekeyed pair is like the first. */
+bool child_is_tunnel(const struct ike_sa *sa);
 /* The two addresses whose packets it carries. */
 void child_ends(const struct ike_sa *sa, struct ip_addr *local, struct ip_addr *remote);
 

@@ -24,18 +24,36 @@ static enum ike_err new_dh(struct ike_sa *sa, uint16_t group)
 	return IKE_OK;
 }
 
+/* As the first pair. */
+static void write_mode(const struct ike_sa *sa, struct msg_wr *m)
+{
+	if (!child_is_tunnel(sa))
+		pl_notify_write(m, PROTO_NONE, span_of(NULL, 0), N_USE_TRANSPORT_MODE, span_of(NULL, 0));
+}
+
+static bool is_same_mode(const struct ike_sa *sa, const struct stimulus *s)
+{
+	struct pl_notify notify;
+
+	return pl_notify_find(s->chain, N_USE_TRANSPORT_MODE, &notify) != child_is_tunnel(sa);
+}
+
 static enum ike_err send_request(struct ike_sa *sa, uint64_t now_ms)
 {
 	struct rekey *rk = sa->rekey;
 	struct msg_wr m = engine_inner(sa->ike);
-	struct pl_selector tsi = ts_host(&sa->path.local.addr), tsr = ts_host(&sa->path.remote.addr);
+	struct pl_selector tsi, tsr;
+	struct ip_addr local, remote;
 	uint8_t spi[4];
 	struct wr w = wr_over(spi, sizeof spi);
 	struct offer offer;
 
+	child_ends(sa, &local, &remote);
+	tsi = ts_host(&local);
+	tsr = ts_host(&remote);
 	wr_u32(&w, sa->child->spi_in);
 	pl_notify_write(&m, PROTO_ESP, wr_span(&w), N_REKEY_SA, span_of(NULL, 0));
-	pl_notify_write(&m, PROTO_NONE, span_of(NULL, 0), N_USE_TRANSPORT_MODE, span_of(NULL, 0));
+	write_mode(sa, &m);
 	offer_esp_anew(&offer, rk->fresh->spi_in, rk->group);
 	offer_write(&m, &offer);
 	pl_nonce_write(&m, span_of(rk->nonce, NONCE_LEN));
@@ -177,18 +195,19 @@ static enum ike_err take_answer(struct ike_sa *sa, const struct stimulus *s, str
 	struct child *fresh = sa->rekey->fresh;
 	struct dh_shared shared = { .n = 0 };
 	struct esp_choice choice;
-	struct pl_notify notify;
+	struct ip_addr local, remote;
 	struct offer offer;
 	enum ike_err err;
 
+	child_ends(sa, &local, &remote);
 	offer_esp_anew(&offer, fresh->spi_in, sa->rekey->group);
 	err = offer_check_esp(&offer, msg_find(s->chain, PL_SA)->body, &choice);
 	if (err == IKE_OK)
 		err = pl_nonce_read(msg_find(s->chain, PL_NONCE)->body, nr);
 	if (err == IKE_OK)
 		err = ts_check_answer(msg_find(s->chain, PL_TSI)->body, msg_find(s->chain, PL_TSR)->body,
-				      &sa->path.local.addr, &sa->path.remote.addr);
-	if (err == IKE_OK && !pl_notify_find(s->chain, N_USE_TRANSPORT_MODE, &notify))
+				      &local, &remote);
+	if (err == IKE_OK && !is_same_mode(sa, s))
 		err = IKE_E_NO_PROPOSAL;
 	if (err == IKE_OK)
 		err = read_shared(sa, s, choice.group, &shared);
@@ -308,18 +327,16 @@ static uint16_t judge(const struct ike_sa *sa, const struct stimulus *s, struct 
 {
 	const struct msg_payload *ke = msg_find(s->chain, PL_KE);
 	struct ts_ends ends = {
-		.peer = sa->path.remote.addr,
-		.us = sa->path.local.addr,
-		.peer_behind_nat = sa->peer_behind_nat,
-		.us_behind_nat = sa->us_behind_nat,
+		.peer_behind_nat = sa->peer_behind_nat && !child_is_tunnel(sa),
+		.us_behind_nat = sa->us_behind_nat && !child_is_tunnel(sa),
 	};
-	struct pl_notify notify;
 	enum ike_err err;
 
+	child_ends(sa, &ends.us, &ends.peer);
 	if (pl_nonce_read(msg_find(s->chain, PL_NONCE)->body, &w->ni) != IKE_OK ||
 	    (ke && pl_ke_read(ke->body, &w->ke) != IKE_OK))
 		return N_INVALID_SYNTAX;
-	if (!pl_notify_find(s->chain, N_USE_TRANSPORT_MODE, &notify))
+	if (!is_same_mode(sa, s))
 		return N_NO_PROPOSAL_CHOSEN;
 	err = choose_esp_anew(msg_find(s->chain, PL_SA)->body, w->ke.group, &w->esp);
 	if (err != IKE_OK)
@@ -336,7 +353,7 @@ static enum ike_err hold_answer(struct ike_sa *sa, const struct stimulus *s, str
 {
 	struct msg_wr m = engine_inner(sa->ike);
 
-	pl_notify_write(&m, PROTO_NONE, span_of(NULL, 0), N_USE_TRANSPORT_MODE, span_of(NULL, 0));
+	write_mode(sa, &m);
 	choice_set_esp_spi(&w->esp, fresh->spi_in);
 	pl_sa_write(&m, &w->esp.answer, 1);
 	pl_nonce_write(&m, span_of(w->nr, NONCE_LEN));
