@@ -36,6 +36,8 @@ enum ike_err ike_new(const struct ike_config *config, const struct rng *rng, con
 		ike->config.cookie_threshold = COOKIE_THRESHOLD;
 	if (!ike->config.natt_port)
 		ike->config.natt_port = NATT_PORT;
+	pool_init(&ike->pool_v4, &config->pool_v4, config->pool_size);
+	pool_init(&ike->pool_v6, &config->pool_v6, config->pool_size);
 	out_init(&ike->out);
 	cookie_init(&ike->cookies, rng, 0);
 	if (table_init(&ike->by_spi) != IKE_OK || table_init(&ike->by_handle) != IKE_OK ||
@@ -307,10 +309,17 @@ void engine_remember_init(struct ike_sa *sa)
 		     init_hash(sa->spi_i, &sa->hs->message_i->path));
 }
 
+struct pool *engine_pool(struct ike *ike, enum ip_family family)
+{
+	return family == IP_V4 ? &ike->pool_v4 : &ike->pool_v6;
+}
+
 static void leave_tables(struct ike_sa *sa)
 {
 	struct ike *ike = sa->ike;
 
+	if (!sa->initiator && sa->inner_remote.family != IP_NONE)
+		pool_give(engine_pool(ike, (enum ip_family)sa->inner_remote.family), &sa->inner_remote);
 	table_remove(&ike->by_spi, &sa->by_spi);
 	table_remove(&ike->by_handle, &sa->by_handle);
 	table_remove(&ike->by_init, &sa->by_init);

@@ -3,6 +3,7 @@
 #define OE_IKE_ENGINE_H
 
 #include "ike/cookie.h"
+#include "ike/pool.h"
 #include "ike/sa.h"
 #include "ike/steps.h"
 
@@ -45,6 +46,7 @@ struct ike {
 	unsigned said_name;             /* SAs in which we have said our name as initiator */
 	struct ike_load load;
 	struct cookie_jar cookies;
+	struct pool pool_v4, pool_v6;
 	struct bucket errors;           /* unprotected error answers */
 	struct bucket refusals;         /* log lines about peers that were not let in */
 	struct ike_stats stats;
@@ -67,6 +69,8 @@ void engine_new_esp_spi(struct child *c);
 void engine_remember_init(struct ike_sa *sa);
 struct ike_sa *engine_by_init(const struct ike *ike, const uint8_t spi_i[IKE_SPI_LEN],
 			      const struct ip_path *path, struct span request);
+/* Of the addresses that we assign; empty if there are none. */
+struct pool *engine_pool(struct ike *ike, enum ip_family family);
 struct ike_sa *engine_by_handle(const struct ike *ike, ike_handle handle);
 struct ike_sa *engine_by_spi(const struct ike *ike, const uint8_t own_spi[IKE_SPI_LEN]);
 /* It tells the peer our name from now on. */

@@ -70,6 +70,9 @@ struct ike_config {
 	bool always_cookie;         /* demand a COOKIE from everybody */
 	unsigned fragment_max;      /* largest IP datagram that we send, in bytes (RFC 7383 2.5.1); 0: 576 IPv4, 1280 IPv6 */
 	uint16_t natt_port;         /* our own UDP port for encapsulated traffic; 0: 4500 */
+	struct ip_addr pool_v4, pool_v6;        /* responder: the first of the addresses that are assigned to peers, one to each, in
+	                                         * tunnel mode (CP); IP_NONE: none, and transport mode */
+	unsigned pool_size;         /* how many there are of each */
 	const struct kem *kem;      /* offer and accept ML-KEM-768 as additional key exchange; NULL: do neither */
 	struct dnsname identity;    /* our own name: IDr that we send as responder (n = 0: our address), and IDi to hosts that are to
 	                             * know who we are */

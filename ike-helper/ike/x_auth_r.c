@@ -68,10 +68,28 @@ static enum ike_err verify_anonymous(struct ike_sa *sa, const struct stimulus *s
 	return err;
 }
 
-/* 0, or the notify with which the CHILD SA is refused (RFC 7296 1.2, 3.10.1). */
-static uint16_t judge_child(const struct ike_sa *sa, const struct stimulus *s,
-			    struct esp_choice *esp, struct ts_pair *ts)
+/* What the peer gets. */
+struct grant {
+	struct esp_choice esp;
+	struct ts_pair ts;
+	bool tunnel;                /* tunnel mode */
+	struct pool *pool;          /* from which it is assigned an address; NULL: from none */
+};
+
+static bool asks_for_address(const struct msg_chain *chain, enum ip_family family)
 {
+	const struct msg_payload *payload = msg_find(chain, PL_CP);
+	struct pl_cp cp;
+
+	return payload && pl_cp_read(payload->body, &cp) == IKE_OK && cp.type == CFG_REQUEST &&
+	       (family == IP_V4 ? cp.v4.n : cp.v6.n) > 0;
+}
+
+/* 0, or the notify with which the CHILD SA is refused (RFC 7296 1.2, 3.10.1). */
+static uint16_t judge_child(const struct ike_sa *sa, const struct stimulus *s, struct grant *out)
+{
+	enum ip_family family = (enum ip_family)s->path->remote.addr.family;
+	struct pool *pool = engine_pool(sa->ike, family);
 	struct ts_ends ends = {
 		.peer = s->path->remote.addr,
 		.us = s->path->local.addr,
@@ -80,24 +98,49 @@ static uint16_t judge_child(const struct ike_sa *sa, const struct stimulus *s,
 	};
 	struct pl_notify notify;
 
-	/* Transport mode is all we do; NO_PROPOSAL_CHOSEN is also the general refusal of a CHILD
-	 * SA. */
-	if (!pl_notify_find(s->chain, N_USE_TRANSPORT_MODE, &notify))
+	out->pool = pool->n > 0 ? pool : NULL;
+	out->tunnel = out->pool || !pl_notify_find(s->chain, N_USE_TRANSPORT_MODE, &notify);
+	if (out->pool && !asks_for_address(s->chain, family))
+		return N_FAILED_CP_REQUIRED;
+	/* The packets inside carry the addresses of the selectors, which no NAT translates: they must be ours, and the peer's
+	 * as we know it. Any address of the pool stands for the one that it will get. */
+	if (out->tunnel)
+		ends.peer_behind_nat = ends.us_behind_nat = false;
+	if (out->pool)
+		ends.peer = pool->first;
+	if (choose_esp(msg_find(s->chain, PL_SA)->body, &out->esp) != IKE_OK)
 		return N_NO_PROPOSAL_CHOSEN;
-	if (choose_esp(msg_find(s->chain, PL_SA)->body, esp) != IKE_OK)
-		return N_NO_PROPOSAL_CHOSEN;
-	if (ts_narrow(msg_find(s->chain, PL_TSI)->body, msg_find(s->chain, PL_TSR)->body, &ends,
-		      ts) != IKE_OK)
+	if (ts_narrow(msg_find(s->chain, PL_TSI)->body, msg_find(s->chain, PL_TSR)->body, &ends, &out->ts) != IKE_OK)
 		return N_TS_UNACCEPTABLE;
 	return 0;
 }
 
 QUESTION(child_is_refused)
 {
-	struct esp_choice esp;
-	struct ts_pair ts;
+	struct grant grant;
 
-	return judge_child(sa, s, &esp, &ts) != 0;
+	return judge_child(sa, s, &grant) != 0;
+}
+
+/* hs->child_refused says whether there will be a CHILD SA. */
+static void take_child(struct ike_sa *sa, const struct stimulus *s)
+{
+	struct handshake *hs = sa->hs;
+	struct grant grant;
+
+	hs->child_refused = judge_child(sa, s, &grant);
+	if (hs->child_refused)
+		return;
+	hs->esp = grant.esp;
+	hs->ts = grant.ts;
+	if (grant.tunnel) {
+		sa->inner_local = sa->path.local.addr;
+		sa->inner_remote = sa->path.remote.addr;
+	}
+	if (grant.pool && !pool_take(grant.pool, &sa->inner_remote))
+		hs->child_refused = N_INTERNAL_ADDRESS_FAILURE;
+	else if (grant.pool)
+		hs->ts.i = ts_host(&sa->inner_remote);
 }
 
 /* false: not a domain name. */
@@ -175,7 +218,7 @@ static enum ike_err take_request(struct ike_sa *sa, const struct stimulus *s,
 			      s->now_ms);
 	sa->encapsulated = hs->nat.local_behind_nat || hs->nat.remote_behind_nat;
 	read_asked_name(hs, s->chain);
-	hs->child_refused = judge_child(sa, s, &hs->esp, &hs->ts);
+	take_child(sa, s);
 	return IKE_OK;
 }
 
@@ -283,7 +326,10 @@ static enum ike_err respond(struct ike_sa *sa, uint16_t refusal, uint64_t now_ms
 	if (refusal) {
 		write_notify(&m, refusal);
 	} else {
-		write_notify(&m, N_USE_TRANSPORT_MODE);
+		if (sa->inner_local.family == IP_NONE)
+			write_notify(&m, N_USE_TRANSPORT_MODE);
+		else if (!ip_equal(&sa->inner_remote, &sa->path.remote.addr))
+			pl_cp_write(&m, CFG_REPLY, (enum ip_family)sa->inner_remote.family, &sa->inner_remote);
 		choice_set_esp_spi(&hs->esp, sa->spi_in);
 		pl_sa_write(&m, &hs->esp.answer, 1);
 		pl_ts_write(&m, PL_TSI, &hs->ts.i, 1);

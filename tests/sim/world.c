@@ -230,6 +230,8 @@ static void check_direction(struct sim_world *w, const struct sim_sa_pair *from,
 	if (a->suite.encr != b->suite.encr || a->suite.encr_bits != b->suite.encr_bits ||
 	    a->suite.integ != b->suite.integ || a->suite.esn != b->suite.esn)
 		sim_broken(w, "the two ends disagree about the ESP suite");
+	if (!ip_equal(&a->inner_local, &b->inner_remote) || !ip_equal(&a->inner_remote, &b->inner_local))
+		sim_broken(w, "the two ends disagree about the addresses inside");
 	if ((a->encap_local_port != 0) != (b->encap_local_port != 0) || (w->nat && a->encap_local_port == 0))
 		sim_broken(w, "the two ends disagree about encapsulation");
 }

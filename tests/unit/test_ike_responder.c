@@ -358,17 +358,21 @@ static void unacceptable_child_leaves_the_proof(void **state)
 	struct sim_world w;
 	struct sim_peer p;
 	struct msg_wr m;
+	struct ip_addr other;
 
 	(void)state;
 	sim_init(&w, 15, IP_V4, NULL, NULL, KEY_ED25519, false);
+	other = w.host[SERVER].addr;
+	other.b[3]++;
 	script_client_init(&w, &p, 0);
 	m = peer_inner();
 	pl_id_write(&m, PL_IDI, ID_NULL, span_of(NULL, 0));
 	peer_write_auth_null(&p, &m, ID_NULL, span_of(NULL, 0));
-	peer_write_child(&m, 0x1234, &w.host[CLIENT].addr, &w.host[SERVER].addr);        /* tunnel mode */
+	peer_write_notify(&m, N_USE_TRANSPORT_MODE);
+	peer_write_child(&m, 0x1234, &w.host[CLIENT].addr, &other);
 	script_sends(&w, &p, EXCH_IKE_AUTH, 1, REQUEST, &m);
 	script_takes(&w, &p, EXCH_IKE_AUTH, RESPONSE, &plain, &inner);
-	assert_true(has_notify(&inner, N_NO_PROPOSAL_CHOSEN));
+	assert_true(has_notify(&inner, N_TS_UNACCEPTABLE));
 	assert_non_null(msg_find(&inner, PL_AUTH));
 	assert_null(msg_find(&inner, PL_SA));
 	assert_int_equal(w.host[SERVER].asked_to_authorize, 0);

@@ -438,6 +438,183 @@ static void unasked_address_is_ignored(void **state)
 	at_rest(&w);
 }
 
+/* Both roles ------------------------------------------------------------------------------------------------------- */
+
+static void begin_with_pool(struct sim_world *w, enum ip_family family, unsigned size)
+{
+	struct ike_config server = { .pool_v4 = address("100.64.0.255"), .pool_v6 = address("fd00:64::ffff"), .pool_size = size };
+
+	sim_init(w, 40, family, NULL, &server, KEY_ED25519, false);
+}
+
+static ike_handle connect(struct sim_world *w)
+{
+	ike_handle sa = sim_initiate(w, published(w), host_id, LIFE_MS);
+
+	sim_run_until(w, w->now_ms + 1000);
+	return sa;
+}
+
+static const char *inner_of(struct sim_world *w, ike_handle sa, char to[IP_TEXT_MAX])
+{
+	return ip_text(&sim_end_of(w, CLIENT, sa)->last.tunnel.inner_local, to);
+}
+
+static void each_client_gets_an_address_of_its_own(void **state)
+{
+	static const struct {
+		enum ip_family family;
+		bool nat;
+		const char *first, *second;
+	} cases[] = {
+		{ IP_V4, false, "100.64.0.255", "100.64.1.0" }, { IP_V4, true, "100.64.0.255", "100.64.1.0" },
+		{ IP_V6, false, "fd00:64::ffff", "fd00:64::1:0" },
+	};
+	char text[IP_TEXT_MAX];
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof cases / sizeof *cases; i++) {
+		const struct kernel_request *r;
+		struct sim_world w;
+		ike_handle sa;
+
+		begin_with_pool(&w, cases[i].family, 2);
+		w.nat = cases[i].nat;
+		sa = connect(&w);
+		assert_up(&w, CLIENT, sa);
+		assert_string_equal(inner_of(&w, sa, text), cases[i].first);
+		r = &w.host[SERVER].sas[0].asked;
+		assert_true(ip_equal(&r->inner_remote, &w.host[CLIENT].sas[0].asked.inner_local));
+		assert_true(ip_equal(&r->inner_local, &w.host[SERVER].addr));
+		sa = connect(&w);
+		assert_string_equal(inner_of(&w, sa, text), cases[i].second);
+		at_rest(&w);
+	}
+}
+
+/* The new pair is for the same addresses, whoever asks for it. */
+static void rekeyed_tunnel_stays_one(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 4; i++) {
+		enum sim_side side = i % 2 ? SERVER : CLIENT;
+		struct ip_addr inner = address("100.64.0.255");
+		struct sim_world w;
+		ike_handle sa;
+
+		begin_with_pool(&w, IP_V4, 2);
+		w.nat = i >= 2;
+		sa = connect(&w);
+		assert_up(&w, CLIENT, sa);
+		assert_int_equal(ike_rekey_child(w.host[side].ike, w.host[side].ends[0].sa, w.now_ms), IKE_OK);
+		sim_pump(&w);
+		sim_run_until(&w, w.now_ms + 10000);
+		assert_int_equal(w.host[CLIENT].ends[0].rekeyed, 1);
+		assert_int_equal(w.host[SERVER].ends[0].rekeyed, 1);
+		for (unsigned j = 0; j < SIM_SAS_MAX; j++) {
+			const struct sim_sa_pair *c = &w.host[CLIENT].sas[j], *s = &w.host[SERVER].sas[j];
+
+			assert_true(!c->in || ip_equal(&c->asked.inner_local, &inner));
+			assert_true(!s->in || ip_equal(&s->asked.inner_remote, &inner));
+		}
+		at_rest(&w);
+	}
+}
+
+static void empty_pool_refuses_until_an_address_is_given_back(void **state)
+{
+	char text[IP_TEXT_MAX];
+	struct sim_world w;
+	ike_handle first, sa;
+
+	(void)state;
+	begin_with_pool(&w, IP_V4, 1);
+	first = connect(&w);
+	sa = connect(&w);
+	assert_int_equal(sim_end_of(&w, CLIENT, sa)->ups, 0);
+	assert_int_equal(sim_end_of(&w, CLIENT, sa)->last.reason, REASON_PEER_REFUSED);
+	assert_non_null(strstr(sim_end_of(&w, CLIENT, sa)->last.detail, "INTERNAL_ADDRESS_FAILURE"));
+	assert_int_equal(ike_close(w.host[CLIENT].ike, first, REASON_NONE, w.now_ms), IKE_OK);
+	sim_pump(&w);
+	sim_run_until(&w, w.now_ms + 60000);
+	sa = connect(&w);
+	assert_int_equal(sim_end_of(&w, CLIENT, sa)->ups, 1);
+	assert_string_equal(inner_of(&w, sa, text), "100.64.0.255");
+	at_rest(&w);
+}
+
+/* The client becomes a script that wants tunnel mode, with this CP if any; the server's answer, opened. */
+static void asks_tunnel(struct sim_world *w, struct sim_peer *p, const struct ip_addr *tsi, bool cp,
+			struct peer_message *plain, struct msg_chain *inner)
+{
+	struct msg_wr m;
+
+	sim_remove_host(w, CLIENT);
+	peer_start(p, true, &w->rng);
+	peer_init_request(p, span_of(NULL, 0));
+	sim_inject(w, CLIENT, 500, peer_span(&p->init_own));
+	peer_take_init_answer(p, span_of(w->wire->b, w->wire->n));
+	free(sim_take(w));
+	m = peer_inner();
+	pl_id_write(&m, PL_IDI, ID_NULL, span_of(NULL, 0));
+	peer_write_auth_null(p, &m, ID_NULL, span_of(NULL, 0));
+	if (cp)
+		pl_cp_write(&m, CFG_REQUEST, IP_V4, NULL);
+	peer_write_child(&m, 0x1234, tsi, &w->host[SERVER].addr);
+	script_sends(w, p, EXCH_IKE_AUTH, 1, REQUEST, &m);
+	script_takes(w, p, EXCH_IKE_AUTH, RESPONSE, plain, inner);
+}
+
+static void client_that_wants_tunnel_mode_gets_one_for_its_own_address(void **state)
+{
+	struct peer_message plain;
+	struct msg_chain inner;
+	struct sim_peer p;
+	struct sim_world w;
+
+	(void)state;
+	for (unsigned cp = 0; cp < 2; cp++) {
+		sim_init(&w, 41, IP_V4, NULL, NULL, KEY_ED25519, false);
+		asks_tunnel(&w, &p, &w.host[CLIENT].addr, cp, &plain, &inner);
+		assert_non_null(msg_find(&inner, PL_SA));
+		assert_false(has_notify(&inner, N_USE_TRANSPORT_MODE));
+		/* There is no pool: nothing is assigned (RFC 7296 3.15.1), and nothing more said. */
+		assert_null(msg_find(&inner, PL_CP));
+		assert_true(ip_equal(&w.host[SERVER].sas[0].asked.inner_remote, &w.host[CLIENT].addr));
+		assert_true(ip_equal(&w.host[SERVER].sas[0].asked.inner_local, &w.host[SERVER].addr));
+		peer_clear(&p);
+		sim_run_until(&w, w.now_ms + FOREVER_MS);
+		assert_string_equal(w.broken, "");
+		sim_clear(&w);
+	}
+}
+
+/* Else an anonymous client could take the traffic of whomever it names. */
+static void client_gets_no_tunnel_for_the_address_of_another(void **state)
+{
+	struct ip_addr other = address("10.9.8.7");
+	struct peer_message plain;
+	struct msg_chain inner;
+	struct sim_peer p;
+	struct sim_world w;
+
+	(void)state;
+	for (unsigned pool = 0; pool < 2; pool++) {
+		if (pool)
+			begin_with_pool(&w, IP_V4, 2);
+		else
+			sim_init(&w, 42, IP_V4, NULL, NULL, KEY_ED25519, false);
+		asks_tunnel(&w, &p, &other, pool, &plain, &inner);
+		assert_true(has_notify(&inner, N_TS_UNACCEPTABLE));
+		assert_null(msg_find(&inner, PL_SA));
+		assert_int_equal(sim_sas(&w, SERVER), 0);
+		peer_clear(&p);
+		sim_run_until(&w, w.now_ms + FOREVER_MS);
+		assert_string_equal(w.broken, "");
+		sim_clear(&w);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -450,6 +627,11 @@ int main(void)
 		cmocka_unit_test(second_try_ends_at_the_deadline),
 		cmocka_unit_test(only_one_address_for_the_host_alone_is_taken),
 		cmocka_unit_test(unasked_address_is_ignored),
+		cmocka_unit_test(each_client_gets_an_address_of_its_own),
+		cmocka_unit_test(rekeyed_tunnel_stays_one),
+		cmocka_unit_test(empty_pool_refuses_until_an_address_is_given_back),
+		cmocka_unit_test(client_that_wants_tunnel_mode_gets_one_for_its_own_address),
+		cmocka_unit_test(client_gets_no_tunnel_for_the_address_of_another),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
