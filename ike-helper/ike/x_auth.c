@@ -357,7 +357,10 @@ HANDLER(auth_answered_without_child)
 	if (error == N_NO_PROPOSAL_CHOSEN)
 		sa_blame(sa, REASON_NO_PROPOSAL, "peer said NO_PROPOSAL_CHOSEN for ESP");
 	else if (error == N_TS_UNACCEPTABLE || error == N_SINGLE_PAIR_REQUIRED)
-		sa_blame(sa, REASON_TS_UNACCEPTABLE, "peer said %s", ike_notify_name(error));
+		/* RFC 7296 2.23.1 wants the responder to put the address that it sees in place of the one
+		 * that we know. Not all do, and some serve one client for each address. */
+		sa_blame(sa, REASON_TS_UNACCEPTABLE, "peer said %s%s", ike_notify_name(error),
+			 sa->hs->nat.local_behind_nat ? " to this host behind a NAT" : "");
 	else if (error)
 		sa_blame(sa, REASON_PEER_REFUSED, "peer said %s for the CHILD SA",
 			 ike_notify_name(error));

@@ -122,6 +122,15 @@ lab_topology() {
 	[ $routed = no ] || lab_port=p-router
 }
 
+# lab_nat: the router of lab_topology -r puts its own IPv4 address, and other ports, in place of the client's.  On the wire
+# the client is then seen as the router.
+declare -A lab_seen=()
+lab_nat() {
+	in_host router iptables-legacy -t nat -A POSTROUTING -o eth0 -p udp -j MASQUERADE --to-ports 20000-29999
+	in_host router iptables-legacy -t nat -A POSTROUTING -o eth0 -j MASQUERADE
+	lab_seen[client]=$router_v4
+}
+
 # lab_address HOST ADDRESS...: further addresses of a host
 lab_address() {
 	local host=$1 address
@@ -193,9 +202,9 @@ cleartext() {
 		check_capture cleartext wire.pcap "${pair%,*}" "${pair#*,}" "${@:3}" >cleartext.txt || return 1
 	done
 }
-# A host is both of its addresses.
+# A host is both of its addresses, as the wire sees them.
 pairs() {
-	local a=${lab_v4[$1]:-$1} b=${lab_v4[$2]:-$2}
+	local a=${lab_seen[$1]:-${lab_v4[$1]:-$1}} b=${lab_v4[$2]:-$2}
 	case $a$b in *:*) ;; *) echo "$a,$b" ;; esac
 	a=${lab_v6[$1]:-$1} b=${lab_v6[$2]:-$2}
 	case $a$b in *.*) ;; *) echo "$a,$b" ;; esac
