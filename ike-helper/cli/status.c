@@ -88,7 +88,9 @@ static void add_row(struct rows *rows, const json_t *tunnel)
 	snprintf(text, sizeof text, "%s/%s", member_text(tunnel, "spi_in"),
 		 member_text(tunnel, "spi_out"));
 	set_cell(rows, SPIS, text);
-	set_cell(rows, CIPHER, member_text(tunnel, "cipher"));
+	snprintf(text, sizeof text, "%s%s", member_text(tunnel, "cipher"),
+		 json_is_true(json_object_get(tunnel, "encapsulated")) ? " in UDP" : "");
+	set_cell(rows, CIPHER, text);
 	snprintf(text, sizeof text, "%s/%s", member_text(tunnel, "mode"), member_text(tunnel, "inner"));
 	set_cell(rows, MODE, json_is_string(json_object_get(tunnel, "inner")) ? text : member_text(tunnel, "mode"));
 	set_numbers(rows, tunnel);

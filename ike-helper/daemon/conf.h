@@ -37,6 +37,7 @@ struct conf {
 		unsigned n;                     /* 0: all addresses */
 	} listen;
 	uint32_t ike_port, natt_port, peer_port;
+	bool always_encapsulate;
 	enum log_level log_level;
 	uint32_t tunnels_max, establishing_max;
 	uint32_t attempt_ms, idle_s, soft_life_s;

@@ -225,6 +225,7 @@ static enum ike_err start_core(struct daemon *d)
 		.kem = find_kem(d),
 		.fragment_max = conf->fragment_size,
 		.natt_port = (uint16_t)conf->natt_port,
+		.always_encapsulate = conf->always_encapsulate,
 		.identity = conf->server_identity,
 	};
 	const struct tunnel_config tunnels = {
@@ -237,6 +238,7 @@ static enum ike_err start_core(struct daemon *d)
 		.soft_life_s = conf->soft_life_s,
 		.ike_port = (uint16_t)conf->ike_port,
 		.peer_port = (uint16_t)conf->peer_port,
+		.always_encapsulate = conf->always_encapsulate,
 	};
 
 	d->rng.fill = fill_random;

@@ -55,6 +55,9 @@
 	  "The UDP port of this host for IKE and ESP through a NAT (RFC 3948).") \
 	X("peer-port", peer_port, OPTION_NUMBER, "500", 1, 65535, \
 	  "The UDP port of other hosts to which IKE is sent first.") \
+	X("always-encapsulate", always_encapsulate, OPTION_BOOL, "no", 0, 0, \
+	  "Send ESP in UDP to and from everybody. Without it that is done behind a NAT, and\n" \
+	  "where packets are found to get no answer: some networks pass UDP and drop ESP.") \
 	X("log-level", log_level, OPTION_LEVEL, "info", 0, 0, \
 	  "error: somebody must act. info: also one line for each event in the life of a\n" \
 	  "tunnel. debug: also each exchange and each datagram that was dropped.") \

@@ -656,6 +656,7 @@ enum ike_err ike_initiate(struct ike *ike, const struct ike_initiate *how, uint6
 	sa->hs->name = how->name;
 	sa->hs->identify = how->identify;
 	sa->hs->keys = keyset_ref(how->keys);
+	sa->hs->encapsulate = how->encapsulate;
 	ike->stats.initiated++;
 	*out = sa->handle;
 	engine_step(sa, &s);

@@ -74,6 +74,7 @@ struct ike_config {
 	                                         * tunnel mode (CP); IP_NONE: none, and transport mode */
 	unsigned pool_size;         /* how many there are of each */
 	const struct kem *kem;      /* offer and accept ML-KEM-768 as additional key exchange; NULL: do neither */
+	bool always_encapsulate;    /* responder: ESP in UDP also where no NAT is found */
 	struct dnsname identity;    /* our own name: IDr that we send as responder (n = 0: our address), and IDi to hosts that are to
 	                             * know who we are */
 };
@@ -109,6 +110,7 @@ struct ike_initiate {
 	struct keyset *keys;        /* the core takes its own reference */
 	uint32_t reqid;             /* for the kernel, from our range */
 	uint64_t give_up_ms;        /* absolute: EV_FAILED REASON_TIMEOUT at this time at the latest */
+	bool encapsulate;           /* ESP in UDP also where no NAT is found */
 	uint64_t tag;               /* given back in events; the core does not look at it */
 };
 

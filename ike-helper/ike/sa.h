@@ -76,6 +76,7 @@ struct handshake {
 	uint8_t int_auth[INT_AUTH_MAX], int_auth_len;
 	uint32_t peer_hashes;           /* SIGNATURE_HASH_ALGORITHMS as a bit set */
 	struct natd nat;
+	bool encapsulate;               /* we want ESP in UDP, NAT or not */
 	struct esp_choice esp;
 	struct esp_keys keys_in, keys_out;
 	struct dnsname name;            /* initiator: to be asked for as IDr; responder: asked for by the peer */

@@ -216,7 +216,7 @@ static enum ike_err take_request(struct ike_sa *sa, const struct stimulus *s,
 		return refuse(sa, hs->auth_request_id, err,
 			      err == IKE_E_SYNTAX ? N_INVALID_SYNTAX : N_AUTHENTICATION_FAILED,
 			      s->now_ms);
-	sa->encapsulated = hs->nat.local_behind_nat || hs->nat.remote_behind_nat;
+	sa->encapsulated = hs->encapsulate || hs->nat.local_behind_nat || hs->nat.remote_behind_nat;
 	read_asked_name(hs, s->chain);
 	take_child(sa, s);
 	return IKE_OK;

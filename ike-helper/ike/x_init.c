@@ -19,6 +19,7 @@ static void write_notify(struct msg_wr *m, uint16_t type, struct span value)
 /* What both requests and answers carry behind the nonce. */
 static enum ike_err write_notifies(const struct ike_sa *sa, struct msg_wr *m)
 {
+	struct ip_path path = sa->path;
 	uint8_t hashes[sizeof our_hashes];
 	struct wr w = wr_over(hashes, sizeof hashes);
 	size_t i;
@@ -30,7 +31,10 @@ static enum ike_err write_notifies(const struct ike_sa *sa, struct msg_wr *m)
 	/* RFC 9370 2.2.1: with the offer, and with the answer that takes it. */
 	if (sa->initiator ? sa->ike->config.kem != NULL : sa->suite.addke1 != 0)
 		write_notify(m, N_INTERMEDIATE_EXCHANGE_SUPPORTED, span_of(NULL, 0));
-	return natd_write(m, sa->spi_i, sa->spi_r, &sa->path);
+	/* RFC 7296 2.23: a peer that cannot confirm our source encapsulates. No datagram has port 0. */
+	if (sa->hs->encapsulate)
+		path.local.port = 0;
+	return natd_write(m, sa->spi_i, sa->spi_r, &path);
 }
 
 static struct packet *packet_of(const struct ip_path *path, struct span bytes)
@@ -399,7 +403,9 @@ static enum ike_err take_answer(struct ike_sa *sa, const struct stimulus *s)
 	sa_forget_openings(hs);
 	hs->suspicion = REASON_NONE;
 	window_request_over(&sa->window, true);
-	if (hs->nat.local_behind_nat || hs->nat.remote_behind_nat) {
+	/* A peer that knows nothing of NATs would send ESP as such. */
+	hs->encapsulate = hs->encapsulate && hs->nat.supported;
+	if (hs->encapsulate || hs->nat.local_behind_nat || hs->nat.remote_behind_nat) {
 		/* RFC 7296 2.23: from here on by the port that NATs leave alone, with ESP in
 		 * UDP. */
 		sa->encapsulated = true;
@@ -536,6 +542,7 @@ HANDLER(init_requested)
 					span_of(NULL, 0));
 	if (err == IKE_OK)
 		err = read_notifies(sa, s);
+	hs->encapsulate = sa->ike->config.always_encapsulate && hs->nat.supported;
 	if (err == IKE_OK)
 		err = send_answer(sa, s, &choice);
 	dh_free(hs->dh);

@@ -89,6 +89,7 @@ static enum rp_reason start(struct tunnels *t, struct attempt *a)
 		.keys = a->accepted,
 		.reqid = a->reqid,
 		.give_up_ms = t->now_ms + t->config.attempt_ms,
+		.encapsulate = a->encapsulated,
 		.tag = a->id,
 	};
 	enum ike_err err;
@@ -139,6 +140,7 @@ IKE_CHECKED static struct attempt *attempt_new(struct tunnels *t, const struct i
 	a->remote = *remote;
 	a->keys = keyset_ref(keys);
 	a->reqid = p ? p->reqid : reqid_new(t);
+	a->encapsulated = t->config.always_encapsulate || esp_is_dropped(t, local, remote);
 	table_insert(&t->attempts, &a->link, hash_address(t, remote));
 	table_insert(&t->attempts_by_id, &a->by_id, a->id);
 	return a;
@@ -272,6 +274,9 @@ void attempt_failed(struct tunnels *t, struct attempt *a, enum rp_reason reason,
 	if (reason != REASON_NO_ROUTE && reason != REASON_LIMIT && reason != REASON_SHUTDOWN &&
 	    reason != REASON_INTERNAL && reason != REASON_KEY_CONFLICT && reason != REASON_BACKOFF)
 		failure_remember(t, a, reason, detail);
+	/* Perhaps it is the other way round here. */
+	if (a->encapsulated && reason == REASON_TIMEOUT)
+		esp_dropped_forget(t, &a->local, &a->remote);
 	decide_all(t, a, reason, detail);
 	attempt_free(t, a);
 }

@@ -167,15 +167,22 @@ static uint64_t earlier(uint64_t a, uint64_t b)
 	return a < b ? a : b;
 }
 
+/* Is it to be found out whether ESP comes through to this host? */
+static bool is_watched(const struct tunnels *t, const struct peer *p)
+{
+	return p->keys && !p->encapsulated && !p->answered && !p->judged && t->now_ms < p->watch_until_ms;
+}
+
 void peer_set_timer(struct tunnels *t, struct peer *p)
 {
+	uint64_t look_ms = is_watched(t, p) ? ANSWER_MS : CHECK_MS;
 	uint64_t due_ms = NEVER_MS;
 
 	switch (p->state) {
 	case TUNNEL_ESTABLISHING:           /* a state of attempts, for people; no peer is in it */
 		break;
 	case TUNNEL_PROTECTED:
-		due_ms = earlier(t->now_ms + jittered(t, CHECK_MS * (1 + t->peers.n / 256)), p->renew_ms);
+		due_ms = earlier(t->now_ms + jittered(t, look_ms * (1 + t->peers.n / 256)), p->renew_ms);
 		break;
 	case TUNNEL_HEALING:
 		due_ms = p->heal_ms;
@@ -204,6 +211,12 @@ void peer_answer(struct tunnels *t, struct peer *p, const struct dnsname *name, 
 	add_name(p, name);
 	if (expires_ms > p->answer_expires_ms)
 		p->answer_expires_ms = expires_ms;
+	/* Its first packet may come now. */
+	if (p->state == TUNNEL_PROTECTED && !is_watched(t, p)) {
+		p->watch_until_ms = t->now_ms + WATCH_MS;
+		if (is_watched(t, p))
+			peer_set_timer(t, p);
+	}
 }
 
 static bool same_key(const struct ipseckey *a, const struct ipseckey *b)
@@ -279,6 +292,10 @@ struct peer *peer_established(struct tunnels *t, const struct ike_event *e, cons
 	p->inner_local = u->inner_local;
 	p->established_ms = t->now_ms;
 	p->packets_out = 0;
+	p->answered = p->judged = false;
+	p->round_trip_ms = u->round_trip_ms;
+	p->unanswered_ms = 0;
+	p->watch_until_ms = t->now_ms + WATCH_MS;
 	p->renew_ms = a ? t->now_ms + jittered(t, t->config.soft_life_s * 1000ull) : NEVER_MS;
 	if (a)
 		bind_keys(p, a, u->key_index);
@@ -394,14 +411,14 @@ void peer_drain(struct tunnels *t, struct peer *p, enum rp_reason reason, uint64
 	peer_set_timer(t, p);
 }
 
-/* The kernel has lost it (hard limit, or an administrator): the policies are there. */
-static void lost(struct tunnels *t, struct peer *p)
+/* Its SAs are of no use any more, and the host is told; the policies stay. */
+static void lost(struct tunnels *t, struct peer *p, enum rp_reason reason)
 {
 	ike_handle sa = p->sa;
 
-	peer_closed(t, p, REASON_KERNEL);
 	if (sa)
-		(void)!ike_close(t->ike, sa, REASON_KERNEL, t->now_ms);
+		(void)!ike_close(t->ike, sa, reason, t->now_ms);
+	peer_closed(t, p, reason);
 }
 
 static enum ike_err look(const struct tunnels *t, const struct peer *p, struct sa_traffic *out)
@@ -416,8 +433,32 @@ bool peer_lost_sa(struct tunnels *t, struct peer *p)
 
 	if (look(t, p, &traffic) != IKE_E_STATE)
 		return false;
-	lost(t, p);
+	lost(t, p, REASON_KERNEL);
 	return true;
+}
+
+/* The host has proved its key by UDP, so it is there; if packets go out to it and none ever comes in, not even a refusal, then ESP is
+ * dropped on the way. A host that just answers nobody costs one more handshake. */
+static void judge_path(struct tunnels *t, struct peer *p, const struct sa_traffic *traffic)
+{
+	uint64_t answer_ms = p->round_trip_ms > ANSWER_MS / 2 ? 2u * p->round_trip_ms : ANSWER_MS;
+	char text[IP_TEXT_MAX];
+
+	p->answered = p->answered || traffic->packets_in > 0;
+	if (p->answered || p->judged || p->encapsulated || !p->keys || traffic->packets_out == 0)
+		return;
+	if (p->unanswered_ms == 0) {
+		p->unanswered_ms = t->now_ms;
+		p->watch_until_ms = t->now_ms + WATCH_MS;
+	}
+	/* jittered() may take an eighth off the time between two looks. */
+	if (t->now_ms - p->unanswered_ms < answer_ms / 8 * 7)
+		return;
+	log_info(t->log, "%s: no packet comes back: establishing it with ESP in UDP", ip_text(&p->remote, text));
+	p->judged = true;
+	esp_dropped_remember(t, &p->local, &p->remote);
+	/* The old one goes first. It is of no use, and libreswan 4.10 takes no second pair of SAs for the same addresses. */
+	lost(t, p, REASON_TIMEOUT);
 }
 
 /* A second of silence is nothing; packets that leave and none that come back are a question to the peer. */
@@ -428,13 +469,16 @@ static void check(struct tunnels *t, struct peer *p)
 	uint32_t idle_s;
 
 	if (err == IKE_E_STATE) {
-		lost(t, p);
+		lost(t, p, REASON_KERNEL);      /* hard limit, or an administrator */
 		return;
 	}
 	if (err != IKE_OK) {
 		peer_set_timer(t, p);
 		return;
 	}
+	judge_path(t, p, &traffic);
+	if (p->state != TUNNEL_PROTECTED)
+		return;
 	if (p->sa && traffic.packets_out > p->packets_out && traffic.idle_in_s >= SILENT_S)
 		(void)!ike_check_liveness(t->ike, p->sa, t->now_ms);
 	p->packets_out = traffic.packets_out;

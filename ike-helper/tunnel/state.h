@@ -29,6 +29,9 @@ enum {
 	FIRST_SUCCESS_WAIT_MS = 300,        /* for the other addresses of a name, once one of them is up */
 	OWN_ADDRESS_TTL_S = 60,
 	CHECK_MS = 15000,                   /* how often a protected address is looked at */
+	ANSWER_MS = 400,                    /* or two round trips: by then something has come back to the first packet out */
+	WATCH_MS = 5000,                    /* so long after an answer or the first packet a tunnel is watched for that */
+	ESP_DROPPED_MAX = 16,
 	SILENT_S = 10,                      /* packets out and none in for this long: ask whether the peer lives */
 	HEAL_FIRST_MS = 1000, HEAL_LAST_MS = 60000,
 	HEAL_CALM_MS = 60000,               /* a tunnel that lived this long was healthy: its pauses start again */
@@ -78,6 +81,7 @@ struct attempt {
 	struct keyset *accepted;            /* what must be proved: keys, or of them the one that the address is bound to */
 	uint32_t reqid;
 	ike_handle sa;                      /* 0 = waits for its turn */
+	bool encapsulated;                  /* ESP in UDP even if there is no NAT */
 	bool ending;                        /* whoever waits is being told; it is freed by whoever tells */
 	struct dnsname owner;               /* of whoever asked first: IDr */
 	uint32_t ttl_s;                     /* longest of the waiting names */
@@ -102,6 +106,11 @@ struct peer {
 	bool encapsulated;
 	struct ip_addr inner_local;         /* as in struct kernel_request; inner_remote is remote */
 	struct ip_addr retired;             /* what the host assigned before; IP_NONE: nothing to be retired */
+	bool answered;                      /* a packet has come in on the present SAs */
+	bool judged;                        /* or none has, and what follows from it was done */
+	uint16_t round_trip_ms;
+	uint64_t unanswered_ms;             /* when packets out and none in were first seen; 0: not */
+	uint64_t watch_until_ms;
 	uint64_t established_ms, answer_expires_ms, renew_ms, heal_ms, drain_ms;
 	uint64_t wanted_ms;                 /* HEALING: when somebody last had a use for it */
 	bool acquired;                      /* HEALING: the kernel had a packet for it and no SA */
@@ -133,6 +142,12 @@ struct pass {
 	uint64_t since_ms;
 };
 
+/* Where protocol 50 does not come through, although UDP does. */
+struct esp_dropped {
+	struct ip_addr local, remote;       /* remote IP_NONE: from here to anybody */
+	uint64_t until_ms;
+};
+
 struct tunnels {
 	struct tunnel_config config;
 	const struct tunnel_env *env;
@@ -149,6 +164,7 @@ struct tunnels {
 	struct pass *oldest_pass, **pass_tail, *pass_out_first, **pass_out_tail;
 	unsigned n_passes;
 	uint64_t last_pass, passes_again_ms;
+	struct esp_dropped dropped[ESP_DROPPED_MAX];
 	unsigned running;                   /* attempts that the core works on */
 	uint64_t last_id, now_ms;
 	uint64_t hash_key[4];
@@ -242,6 +258,11 @@ struct peer *peer_of_timer(struct timer *timer);
 void peers_evict_one(struct tunnels *t, bool anonymous_only);
 void peer_set_timer(struct tunnels *t, struct peer *p);
 struct peer *peer_of_link(struct table_link *link);
+
+/* dropped.c */
+bool esp_is_dropped(const struct tunnels *t, const struct ip_addr *local, const struct ip_addr *remote);
+void esp_dropped_remember(struct tunnels *t, const struct ip_addr *local, const struct ip_addr *remote);
+void esp_dropped_forget(struct tunnels *t, const struct ip_addr *local, const struct ip_addr *remote);
 
 /* failures.c */
 const struct failure *failure_active(struct tunnels *t, const struct ip_addr *local, const struct ip_addr *remote,

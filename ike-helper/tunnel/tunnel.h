@@ -22,6 +22,9 @@
  *    REASON_KEY_CONFLICT for the second, nothing changes for the first.
  *  - A failed establishment leaves nothing, except that the same (addresses, key set) is refused with the reason and text of that
  *    failure for 2 s, then 10 s, then 60 s, in a bounded memory.
+ *  - Networks that pass UDP and drop ESP are found out by packets that go out while none ever comes in, within a second of the first
+ *    one: the tunnel is established anew with ESP in UDP, later ones from this address of ours begin so. Once for each establishment;
+ *    remembered for a day, and forgotten when an attempt of that kind is not answered.
  *  - A name that shares an address with others can never change the key that the address is bound to: healing and renewal then
  *    accept that key only. A name that is alone there may bring new keys.
  *  - A tunnel that cannot be rekeyed is established anew beside the old one, which goes when the new one is up. Its policies
@@ -60,6 +63,7 @@ struct tunnel_config {
 	uint32_t drain_ms;          /* between DOWN to the resolver and the removal of the policies; 0: 2000 */
 	uint16_t ike_port;          /* source port of IKE; 0: 500 */
 	uint16_t peer_port;         /* destination port of IKE; 0: 500 */
+	bool always_encapsulate;    /* ESP in UDP from the start; otherwise behind a NAT, and where ESP is found to be dropped */
 };
 
 /* What this layer must ask the outside at once: answered without waiting. */

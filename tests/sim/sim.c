@@ -163,6 +163,7 @@ static void plan(struct schedule *s, uint64_t seed, bool verbose)
 	client.fragment_max = one_of(s, sizes, 6);
 	server.fragment_max = one_of(s, sizes, 6);
 	server.always_cookie = s->cookies;
+	server.always_encapsulate = chance(s, 20);
 	if (chance(s, 50) && dnsname_from_text("host.example", &server.identity) != IKE_OK)
 		abort();
 	s->attempts = 1 + sim_random(&s->w, ATTEMPTS_MAX);
@@ -188,6 +189,7 @@ static void plan(struct schedule *s, uint64_t seed, bool verbose)
 	s->w.host[CLIENT].decides_after_ms = sim_random(&s->w, 3) * 10;
 	s->w.host[SERVER].decides_after_ms = sim_random(&s->w, 3) * 10;
 	s->w.host[SERVER].refuses = s->hindrance == NOT_LET_IN ? REASON_LIMIT : REASON_NONE;
+	s->w.host[CLIENT].encapsulate = chance(s, 20);
 	s->w.host[SERVER].sign_fails = s->hindrance == CANNOT_SIGN;
 	s->w.host[CLIENT].kernel_fails = s->hindrance == CLIENT_KERNEL_FAILS ? 1000 : 0;
 	s->w.host[SERVER].kernel_fails = s->hindrance == SERVER_KERNEL_FAILS ? 1000 : 0;

@@ -61,6 +61,7 @@ struct sim_host {
 	uint64_t decides_after_ms;  /* kernel, signature, authorisation take this long */
 	unsigned kernel_fails;      /* the next n requests to protect fail */
 	bool sign_fails;
+	bool encapsulate;           /* its attempts ask for ESP in UDP */
 	uint8_t sign_method;        /* 0: as the key says */
 	enum rp_reason refuses;
 	bool identifies;            /* says its name when it starts */

@@ -94,6 +94,7 @@ static void every_option_is_read(void **state)
 				   "ike-port: 1\n"
 				   "natt-port: 65535\n"
 				   "peer-port: 1500\n"
+				   "always-encapsulate: yes\n"
 				   "log-level: debug\n"
 				   "tunnels-max: 1000000\n"
 				   "establishing-max: 1\n"
@@ -118,6 +119,7 @@ static void every_option_is_read(void **state)
 	assert_int_equal(conf.ike_port, 1);
 	assert_int_equal(conf.natt_port, 65535);
 	assert_int_equal(conf.peer_port, 1500);
+	assert_true(conf.always_encapsulate);
 	assert_int_equal(conf.log_level, LOG_LEVEL_DEBUG);
 	assert_int_equal(conf.tunnels_max, 1000000);
 	assert_int_equal(conf.establishing_max, 1);
@@ -262,7 +264,7 @@ static void a_change_is_seen(void **state)
 		"resolver-socket: /x", "resolver-group: x", "control-socket: /x", "control-group: x", "deadline: 101",
 		"allow-private: yes", "server-key: /x", "server-identity: x", "accept-anonymous: yes\nserver-key: /x",
 		"always-cookie: yes", "post-quantum: no", "listen: 192.0.2.1", "ike-port: 501", "natt-port: 501",
-		"peer-port: 501", "log-level: debug", "tunnels-max: 5", "establishing-max: 5", "attempt: 501", "idle: 5", "soft-life: 31",
+		"peer-port: 501", "always-encapsulate: yes", "log-level: debug", "tunnels-max: 5", "establishing-max: 5", "attempt: 501", "idle: 5", "soft-life: 31",
 		"fragment-size: 600",
 	};
 	struct conf defaults;

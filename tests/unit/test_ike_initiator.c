@@ -356,6 +356,55 @@ static void behind_nat_the_rest_goes_by_port_4500(void **state)
 	at_rest(&w);
 }
 
+/* I --> R  SA_INIT { ..., N(NAT_DETECTION_SOURCE_IP) of no datagram }: R believes in a NAT and encapsulates, I does too. */
+static void esp_goes_in_udp_where_there_is_no_nat(void **state)
+{
+	const struct ike_config always = { .respond = true, .always_encapsulate = true };
+
+	(void)state;
+	for (unsigned server = 0; server < 2; server++) {
+		struct sim_datagram *d;
+		struct sim_world w;
+		ike_handle sa;
+
+		sim_init(&w, 12, IP_V6, NULL, server ? &always : NULL, KEY_ED25519, false);
+		w.host[CLIENT].encapsulate = !server;
+		sa = sim_initiate(&w, published(&w), "host.example", LIFE_MS);
+		arrives(&w, CLIENT, EXCH_IKE_SA_INIT, REQUEST);
+		arrives(&w, SERVER, EXCH_IKE_SA_INIT, RESPONSE);
+		d = take(&w, CLIENT, EXCH_IKE_AUTH, REQUEST);
+		assert_int_equal(d->path.local.port, 4500);
+		assert_int_equal(d->path.remote.port, 4500);
+		sim_deliver(&w, d);
+		arrives(&w, SERVER, EXCH_IKE_AUTH, RESPONSE);
+		assert_up(&w, CLIENT, sa);
+		assert_true(sim_end_of(&w, CLIENT, sa)->last.tunnel.encapsulated);
+		assert_int_equal(w.host[CLIENT].sas[0].asked.encap_remote_port, 4500);
+		assert_int_equal(w.host[SERVER].sas[0].asked.encap_remote_port, 4500);
+		at_rest(&w);
+	}
+}
+
+/* I <-- R  SA_INIT without NAT_DETECTION_*: R would send ESP as such. */
+static void host_without_nat_traversal_gets_esp_as_such(void **state)
+{
+	struct sim_datagram *d;
+	struct sim_world w;
+	struct sim_peer p;
+
+	(void)state;
+	sim_init(&w, 13, IP_V4, NULL, NULL, KEY_ED25519, false);
+	w.host[CLIENT].encapsulate = true;
+	script_server(&w, &p);
+	sim_initiate(&w, published(&w), "host.example", LIFE_MS);
+	script_answers_init(&w, &p);
+	d = take(&w, CLIENT, EXCH_IKE_AUTH, REQUEST);
+	assert_int_equal(d->path.remote.port, 500);
+	free(d);
+	peer_clear(&p);
+	at_rest(&w);
+}
+
 /* IKE_AUTH ------------------------------------------------------------------------------------- */
 
 static void wrong_key_installs_nothing_and_is_told(void **state)
@@ -761,6 +810,8 @@ int main(void)
 		cmocka_unit_test(icmp_error_ends_nothing_and_is_the_last_reason),
 		cmocka_unit_test(answer_from_elsewhere_is_ignored),
 		cmocka_unit_test(behind_nat_the_rest_goes_by_port_4500),
+		cmocka_unit_test(esp_goes_in_udp_where_there_is_no_nat),
+		cmocka_unit_test(host_without_nat_traversal_gets_esp_as_such),
 		cmocka_unit_test(wrong_key_installs_nothing_and_is_told),
 		cmocka_unit_test(second_published_key_is_tried),
 		cmocka_unit_test(refused_name_is_not_asked_for_again),

@@ -41,6 +41,8 @@ static struct ike_event event_of(struct world *w, ike_handle handle, enum ike_ev
 	e.tunnel.initiator = sa->initiator;
 	e.tunnel.path = sa->path;
 	e.tunnel.reqid = sa->reqid;
+	e.tunnel.encapsulated = sa->encapsulated;
+	e.tunnel.round_trip_ms = w->round_trip_ms;
 	return e;
 }
 
@@ -55,7 +57,7 @@ enum ike_err ike_initiate(struct ike *ike, const struct ike_initiate *how, uint6
 	if (w->sas_max && w->n_sas >= w->sas_max)
 		return IKE_E_LIMIT;
 	*sa = (struct double_sa){ .path = how->path, .name = how->name, .keys = keyset_ref(how->keys), .reqid = how->reqid,
-				  .tag = how->tag, .give_up_ms = how->give_up_ms, .initiator = true };
+				  .tag = how->tag, .give_up_ms = how->give_up_ms, .initiator = true, .encapsulated = how->encapsulate };
 	*out = ++w->n_sas;
 	return IKE_OK;
 }

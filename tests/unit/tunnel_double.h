@@ -16,7 +16,7 @@ struct double_sa {
 	struct keyset *keys;
 	uint32_t reqid;
 	uint64_t tag, give_up_ms;
-	bool up, ended, initiator;
+	bool up, ended, initiator, encapsulated;
 	char proved;                /* the key, once it is up */
 	enum rp_reason close_reason;
 };
@@ -48,6 +48,7 @@ struct world {
 	enum ike_err traffic_err, kernel_err;
 	bool no_route;
 	bool nobody_behind;
+	uint16_t round_trip_ms;             /* of every tunnel that comes up */
 	struct ip_addr local;               /* from which we would send */
 	struct ip_addr other;               /* another one of ours; IP_NONE: none */
 	struct ip_addr inner;               /* that the hosts assign; IP_NONE: transport mode */
