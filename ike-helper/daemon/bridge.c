@@ -176,6 +176,15 @@ void bridge_stop(struct bridge *b)
 
 void bridge_due(struct bridge *b)
 {
+	enum { NAP_MS = 1000 };
+	uint64_t slept_ms = loop_slept_ms();
+
+	/* The timer fires at once when the machine wakes up. */
+	if (slept_ms >= b->slept_ms + NAP_MS) {
+		log_info(b->log, "woke up after %llu s", (unsigned long long)(slept_ms - b->slept_ms) / 1000);
+		tunnels_resumed(b->tunnels, slept_ms - b->slept_ms, loop_now_ms());
+	}
+	b->slept_ms = slept_ms;
 	ike_tick(b->ike, loop_now_ms());
 	tunnels_tick(b->tunnels, loop_now_ms());
 	bridge_pump(b);
@@ -301,12 +310,20 @@ void bridge_kernel_events(struct bridge *b)
 	bridge_pump(b);
 }
 
-void bridge_address_events(struct bridge *b)
+void bridge_route_events(struct bridge *b)
 {
-	struct ip_addr address;
+	struct route_event event;
 
-	while (route_next_address(b->route, &address))
-		tunnels_own_address(b->tunnels, address.family == IP_NONE ? NULL : &address,
-				    loop_now_ms());
+	while (route_next_event(b->route, &event))
+		switch (event.kind) {
+		case ROUTE_NEW_ADDRESS:
+			tunnels_own_address(b->tunnels,
+					    event.address.family == IP_NONE ? NULL : &event.address,
+					    loop_now_ms());
+			break;
+		case ROUTE_CHANGED:
+			tunnels_network_changed(b->tunnels, loop_now_ms());
+			break;
+		}
 	bridge_pump(b);
 }

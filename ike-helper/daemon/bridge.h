@@ -38,6 +38,7 @@ struct bridge {
 	struct resolverd *resolverd;
 	unsigned heap_peak;             /* most tunnels and IKE SAs since memory was last given back to the system */
 	uint64_t trim_at_ms;            /* when to give some back; UINT64_MAX: never */
+	uint64_t slept_ms;              /* loop_slept_ms() when it was last looked at */
 	uint64_t stop_by_ms;            /* the loop ends when no tunnel is left, or at this time; UINT64_MAX: goes on */
 };
 
@@ -58,7 +59,7 @@ void bridge_tunnel_env(struct bridge *b, struct tunnel_env *out);
 
 /* The kernel's own events; call when kernel_event_fd() is readable. */
 void bridge_kernel_events(struct bridge *b);
-/* New addresses of this host; call when route_event_fd() is readable. */
-void bridge_address_events(struct bridge *b);
+/* Addresses and routes of this host; call when route_event_fd() is readable. */
+void bridge_route_events(struct bridge *b);
 
 #endif

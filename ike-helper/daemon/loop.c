@@ -31,6 +31,15 @@ uint64_t loop_now_ms(void)
 	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
+uint64_t loop_slept_ms(void)
+{
+	struct timespec with, without;
+
+	clock_gettime(CLOCK_MONOTONIC, &without);
+	clock_gettime(CLOCK_BOOTTIME, &with);
+	return (uint64_t)(with.tv_sec - without.tv_sec) * 1000 + (uint64_t)((with.tv_nsec - without.tv_nsec) / 1000000);
+}
+
 static void on_timer(evutil_socket_t fd, short what, void *arg)
 {
 	struct loop *loop = arg;

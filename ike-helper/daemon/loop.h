@@ -26,6 +26,8 @@ void loop_free(struct loop *loop);      /* NULL is fine */
 
 struct event_base *loop_base(struct loop *loop);
 uint64_t loop_now_ms(void);
+/* How long the machine has slept since it was started. */
+uint64_t loop_slept_ms(void);
 
 /* Call due() once at this time; replaces the time set before. UINT64_MAX: never. */
 void loop_wake_at(struct loop *loop, uint64_t at_ms);

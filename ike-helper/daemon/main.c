@@ -173,11 +173,11 @@ static void on_kernel(void *arg)
 	bridge_kernel_events(&d->bridge);
 }
 
-static void on_addresses(void *arg)
+static void on_routes(void *arg)
 {
 	struct daemon *d = arg;
 
-	bridge_address_events(&d->bridge);
+	bridge_route_events(&d->bridge);
 }
 
 static void on_changed(void *arg)
@@ -263,7 +263,7 @@ static enum ike_err start_loop(struct daemon *d)
 	bridge_net_user(&d->bridge, &net);
 	if (net_start(d->bridge.net, loop_base(d->bridge.loop), &net) != IKE_OK ||
 	    (fd >= 0 && loop_watch(d->bridge.loop, fd, on_kernel) != IKE_OK) ||
-	    loop_watch(d->bridge.loop, route_event_fd(d->bridge.route), on_addresses) != IKE_OK)
+	    loop_watch(d->bridge.loop, route_event_fd(d->bridge.route), on_routes) != IKE_OK)
 		return stopped("out of memory");
 	return IKE_OK;
 }
@@ -479,6 +479,7 @@ int main(int argc, char **argv)
 	else
 		logger_to_syslog(&d.log, d.conf.log_level);
 	d.bridge.log = &d.log;
+	d.bridge.slept_ms = loop_slept_ms();
 
 	status = EXIT_FAILURE;
 	if (start(&d) == IKE_OK && loop_run(d.bridge.loop) == IKE_OK)

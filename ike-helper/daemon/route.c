@@ -177,7 +177,7 @@ static bool read_address(const struct nlmsghdr *header, struct ip_addr *out)
 	size_t left;
 
 	out->family = IP_NONE;
-	if (header->nlmsg_type != RTM_NEWADDR || header->nlmsg_len < NLMSG_LENGTH(sizeof *address))
+	if (header->nlmsg_len < NLMSG_LENGTH(sizeof *address))
 		return false;
 	left = header->nlmsg_len - NLMSG_LENGTH(sizeof *address);
 	for (a = IFA_RTA(address); RTA_OK(a, left); a = RTA_NEXT(a, left)) {
@@ -188,7 +188,32 @@ static bool read_address(const struct nlmsghdr *header, struct ip_addr *out)
 	return out->family != IP_NONE;
 }
 
-bool route_next_address(struct route *route, struct ip_addr *out)
+/* Whole tables of routes pass by on some hosts: only a default route says that this host is somewhere else. */
+static bool is_default_route(const struct nlmsghdr *header)
+{
+	const struct rtmsg *route = NLMSG_DATA(header);
+
+	return header->nlmsg_len >= NLMSG_LENGTH(sizeof *route) && route->rtm_dst_len == 0 && route->rtm_type == RTN_UNICAST;
+}
+
+static bool read_event(const struct nlmsghdr *header, struct route_event *out)
+{
+	out->kind = ROUTE_CHANGED;
+	switch (header->nlmsg_type) {
+	case RTM_NEWADDR:
+		out->kind = ROUTE_NEW_ADDRESS;
+		return read_address(header, &out->address);
+	case RTM_DELADDR:
+		return true;
+	case RTM_NEWROUTE:
+	case RTM_DELROUTE:
+		return is_default_route(header);
+	default:
+		return false;
+	}
+}
+
+bool route_next_event(struct route *route, struct route_event *out)
 {
 	union {
 		struct nlmsghdr header;
@@ -198,24 +223,26 @@ bool route_next_address(struct route *route, struct ip_addr *out)
 	for (;;) {
 		ssize_t n = recv(route->events, &in, sizeof in, MSG_DONTWAIT | MSG_TRUNC);
 
+		memset(out, 0, sizeof *out);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0 && errno != ENOBUFS)
 			return false;
 		/* The kernel sends one a datagram. */
 		if (n < 0 || (size_t)n > sizeof in || !NLMSG_OK(&in.header, (size_t)n)) {
-			memset(out, 0, sizeof *out);
+			out->kind = ROUTE_NEW_ADDRESS;
 			return true;
 		}
-		if (read_address(&in.header, out))
+		if (read_event(&in.header, out))
 			return true;
 	}
 }
 
-static int listen_to_addresses(void)
+static int listen_to_changes(void)
 {
 	const struct sockaddr_nl groups = { .nl_family = AF_NETLINK,
-					    .nl_groups = RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR };
+					    .nl_groups = RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR |
+							 RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_ROUTE };
 	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
 
 	if (fd >= 0 && bind(fd, (const struct sockaddr *)&groups, sizeof groups) != 0) {
@@ -235,7 +262,7 @@ enum ike_err route_open(const struct conf *conf, struct route **out)
 		return IKE_E_NOMEM;
 	r->conf = conf;
 	r->fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
-	r->events = listen_to_addresses();
+	r->events = listen_to_changes();
 	if (r->fd < 0 || r->events < 0 || setsockopt(r->fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof wait) != 0) {
 		route_close(r);
 		return IKE_E_IO;

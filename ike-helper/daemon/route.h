@@ -30,9 +30,17 @@ bool route_is_own(struct route *route, const struct ip_addr *address);
  * has a route here too, through whichever gateway. */
 bool route_is_behind(struct route *route, const struct ip_addr *address);
 
-/* New addresses of this host, when the descriptor is readable. False: no more (never blocks). IP_NONE: news were lost, it may be
- * any. */
+/* What the kernel tells when the descriptor is readable. */
+enum route_event_kind {
+	ROUTE_NEW_ADDRESS,          /* this one; IP_NONE: news were lost, it may be any */
+	ROUTE_CHANGED,              /* an address is gone, or a default route came or went */
+};
+struct route_event {
+	enum route_event_kind kind;
+	struct ip_addr address;
+};
 int route_event_fd(const struct route *route);
-bool route_next_address(struct route *route, struct ip_addr *out);
+/* False: no more (never blocks). */
+bool route_next_event(struct route *route, struct route_event *out);
 
 #endif

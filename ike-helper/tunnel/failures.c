@@ -93,6 +93,17 @@ void failure_forget(struct tunnels *t, const struct attempt *a)
 		forget(t, f);
 }
 
+void failures_forget_from(struct tunnels *t, const struct ip_addr *local)
+{
+	struct failure *f, *newer;
+
+	for (f = t->oldest; f; f = newer) {
+		newer = f->newer;
+		if (!local || ip_equal(&f->local, local))
+			forget(t, f);
+	}
+}
+
 void failures_clear(struct tunnels *t)
 {
 	while (t->oldest)

@@ -411,8 +411,7 @@ void peer_drain(struct tunnels *t, struct peer *p, enum rp_reason reason, uint64
 	peer_set_timer(t, p);
 }
 
-/* Its SAs are of no use any more, and the host is told; the policies stay. */
-static void lost(struct tunnels *t, struct peer *p, enum rp_reason reason)
+void peer_lost(struct tunnels *t, struct peer *p, enum rp_reason reason)
 {
 	ike_handle sa = p->sa;
 
@@ -433,7 +432,7 @@ bool peer_lost_sa(struct tunnels *t, struct peer *p)
 
 	if (look(t, p, &traffic) != IKE_E_STATE)
 		return false;
-	lost(t, p, REASON_KERNEL);
+	peer_lost(t, p, REASON_KERNEL);
 	return true;
 }
 
@@ -458,7 +457,7 @@ static void judge_path(struct tunnels *t, struct peer *p, const struct sa_traffi
 	p->judged = true;
 	esp_dropped_remember(t, &p->local, &p->remote);
 	/* The old one goes first. It is of no use, and libreswan 4.10 takes no second pair of SAs for the same addresses. */
-	lost(t, p, REASON_TIMEOUT);
+	peer_lost(t, p, REASON_TIMEOUT);
 }
 
 /* A second of silence is nothing; packets that leave and none that come back are a question to the peer. */
@@ -469,7 +468,7 @@ static void check(struct tunnels *t, struct peer *p)
 	uint32_t idle_s;
 
 	if (err == IKE_E_STATE) {
-		lost(t, p, REASON_KERNEL);      /* hard limit, or an administrator */
+		peer_lost(t, p, REASON_KERNEL);      /* hard limit, or an administrator */
 		return;
 	}
 	if (err != IKE_OK) {

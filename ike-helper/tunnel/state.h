@@ -169,6 +169,8 @@ struct tunnels {
 	uint64_t last_id, now_ms;
 	uint64_t hash_key[4];
 	uint32_t last_reqid;
+	uint64_t roam_ms;                   /* when to look where everybody is reached from now */
+	bool resumed;                       /* ... after so long a sleep that no host has an SA of ours any more */
 	bool stopping;
 };
 
@@ -231,6 +233,8 @@ void peer_rekeyed(struct tunnels *t, struct peer *p, const struct ike_event *e);
 void peer_refresh(struct tunnels *t, struct peer *p);
 /* Ask the kernel; when the SA is gone there, p is HEALING afterwards. */
 bool peer_lost_sa(struct tunnels *t, struct peer *p);
+/* Its SAs are of no use any more, and the host is told; the policies stay. */
+void peer_lost(struct tunnels *t, struct peer *p, enum rp_reason reason);
 void peer_closed(struct tunnels *t, struct peer *p, enum rp_reason reason);
 /* Somebody sends to a HEALING one. */
 void peer_acquired(struct tunnels *t, struct peer *p);
@@ -269,7 +273,14 @@ const struct failure *failure_active(struct tunnels *t, const struct ip_addr *lo
 				     const struct keyset *keys);
 void failure_remember(struct tunnels *t, const struct attempt *a, enum rp_reason reason, const char *detail);
 void failure_forget(struct tunnels *t, const struct attempt *a);
+/* Those from this address of ours, which is in another network perhaps; NULL: all. */
+void failures_forget_from(struct tunnels *t, const struct ip_addr *local);
 void failures_clear(struct tunnels *t);
+
+/* roam.c */
+/* Addresses or routes of ours have changed. */
+void roam_soon(struct tunnels *t);
+void roam_due(struct tunnels *t);
 
 /* pass.c */
 /* What we forward from this source, which is not ours, meets the shield of remote, and would be dropped before NAT gives it an

@@ -4,7 +4,7 @@
 
 #include "tunnel/state.h"
 
-enum { SHUTDOWN_DRAIN_MS = 200, UNPROTECT_AGAIN_MS = 1000 };
+enum { SHUTDOWN_DRAIN_MS = 200, UNPROTECT_AGAIN_MS = 1000, LONG_SLEEP_MS = 60000 };
 
 static uint64_t mix(uint64_t h)
 {
@@ -85,6 +85,7 @@ enum ike_err tunnels_new(const struct tunnel_config *config, const struct tunnel
 	t->pass_tail = &t->oldest_pass;
 	t->pass_out_tail = &t->pass_out_first;
 	t->passes_again_ms = NEVER_MS;
+	t->roam_ms = NEVER_MS;
 	if (table_init(&t->requests) != IKE_OK || table_init(&t->attempts) != IKE_OK ||
 	    table_init(&t->attempts_by_id) != IKE_OK || table_init(&t->peers) != IKE_OK ||
 	    table_init(&t->peers_by_reqid) != IKE_OK || table_init(&t->failures) != IKE_OK) {
@@ -297,6 +298,22 @@ void tunnels_own_address(struct tunnels *t, const struct ip_addr *address, uint6
 {
 	see(t, now_ms);
 	passes_check(t, address);
+	failures_forget_from(t, address);
+	roam_soon(t);
+}
+
+void tunnels_network_changed(struct tunnels *t, uint64_t now_ms)
+{
+	see(t, now_ms);
+	roam_soon(t);
+}
+
+void tunnels_resumed(struct tunnels *t, uint64_t slept_ms, uint64_t now_ms)
+{
+	see(t, now_ms);
+	t->resumed |= slept_ms >= LONG_SLEEP_MS;
+	failures_forget_from(t, NULL);
+	roam_soon(t);
 }
 
 /* Time ------------------------------------------------------------------------------------------------------------ */
@@ -320,13 +337,14 @@ void tunnels_tick(struct tunnels *t, uint64_t now_ms)
 	while ((timer = timers_first(&t->peer_timers)) != NULL && timer->due_ms <= t->now_ms)
 		peer_due(t, peer_of_timer(timer));
 	passes_due(t);
+	roam_due(t);
 	attempts_start_queued(t);
 }
 
 uint64_t tunnels_deadline_ms(const struct tunnels *t)
 {
 	const struct timer *r = timers_first(&t->request_timers), *p = timers_first(&t->peer_timers);
-	uint64_t due_ms = t->passes_again_ms;
+	uint64_t due_ms = t->passes_again_ms < t->roam_ms ? t->passes_again_ms : t->roam_ms;
 
 	if (r && r->due_ms < due_ms)
 		due_ms = r->due_ms;

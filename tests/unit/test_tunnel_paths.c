@@ -1,5 +1,7 @@
-/* Networks that do not let everything pass: ESP that is dropped. */
+/* Networks: those that drop ESP, and a host that moves from one to another. */
 #include "tests/unit/tunnel_double.h"
+
+#include <stdio.h>
 
 #define HOST "192.0.2.1"
 #define HOST2 "192.0.2.2"
@@ -167,6 +169,167 @@ static void option_puts_everything_in_udp(void **state)
 	assert_int_equal(w->n_sas, 1);
 }
 
+/* Roaming ----------------------------------------------------------------------------------------------------------------- */
+
+#define OLD "198.51.100.1"
+#define NEW "198.51.100.9"
+#define WWW "www.example.org"
+
+static void move_to(struct world *w, const char *local)
+{
+	w->local = address_of(local);
+	tunnels_network_changed(w->t, w->now_ms);
+	advance(w, 200);
+}
+
+static int state_from(const struct world *w, const char *local)
+{
+	const struct ip_addr want = address_of(local);
+	struct tunnel_info info;
+	uint64_t cursor = 0;
+
+	while (tunnels_next(w->t, &cursor, &info)) {
+		if (ip_equal(&info.local, &want) && info.state != TUNNEL_ESTABLISHING)
+			return (int)info.state;
+	}
+	return -1;
+}
+
+static void new_address_has_its_tunnel_without_a_question(void **state)
+{
+	struct world *w = *state;
+	struct ip_addr local = address_of(NEW);
+
+	protect(w, WWW, HOST);
+	move_to(w, NEW);
+	assert_true(w->sas[0].ended);
+	assert_int_equal(w->n_sas, 2);
+	assert_true(ip_equal(&w->sas[1].path.local.addr, &local));
+	assert_int_equal(downs_for(w, WWW), 1);
+	core_up(w, 2, 'A');
+	assert_int_equal(state_from(w, NEW), TUNNEL_PROTECTED);
+	ask(w, 2, WWW, "A", HOST);
+	assert_allowed(w, 2);
+	assert_int_equal(w->n_sas, 2);
+	/* The pair of the old address goes, and what closes the host to all others stays. */
+	advance(w, 3000);
+	assert_int_equal(w->n_unprotects, 1);
+	assert_false(w->unprotects[0].shield);
+	assert_int_equal(state_from(w, OLD), -1);
+}
+
+static void without_a_network_the_host_stays_closed(void **state)
+{
+	struct world *w = *state;
+
+	w->ttl_s = 3600;
+	protect(w, WWW, HOST);
+	w->no_route = true;
+	move_to(w, "0.0.0.0");
+	assert_true(w->sas[0].ended);
+	assert_int_equal(state_from(w, OLD), TUNNEL_HEALING);
+	advance(w, 600000);
+	assert_int_equal(w->n_unprotects, 0);
+	assert_int_equal(w->n_sas, 1);
+	w->no_route = false;
+	move_to(w, NEW);
+	assert_int_equal(w->n_sas, 2);
+	core_up(w, 2, 'A');
+	assert_int_equal(state_from(w, NEW), TUNNEL_PROTECTED);
+}
+
+static void address_that_comes_back_is_healed_at_once(void **state)
+{
+	struct world *w = *state;
+
+	w->ttl_s = 3600;
+	protect(w, WWW, HOST);
+	w->no_route = true;
+	move_to(w, "0.0.0.0");
+	advance(w, 100000);
+	w->no_route = false;
+	move_to(w, OLD);
+	assert_int_equal(w->n_sas, 2);
+	core_up(w, 2, 'A');
+	assert_int_equal(state_from(w, OLD), TUNNEL_PROTECTED);
+	assert_int_equal(w->n_unprotects, 0);
+}
+
+static void better_address_does_not_end_the_old_tunnel(void **state)
+{
+	struct world *w = *state;
+
+	protect(w, WWW, HOST);
+	w->other = w->local;
+	move_to(w, NEW);
+	assert_false(w->sas[0].ended);
+	assert_int_equal(w->liveness_checks, 1);
+	assert_int_equal(w->n_sas, 2);
+	assert_int_equal(state_from(w, OLD), TUNNEL_PROTECTED);
+}
+
+static void news_that_change_nothing_cost_a_question(void **state)
+{
+	struct world *w = *state;
+
+	protect(w, WWW, HOST);
+	for (unsigned i = 0; i < 10; i++)
+		tunnels_network_changed(w->t, w->now_ms);
+	advance(w, 1000);
+	assert_int_equal(w->n_sas, 1);
+	assert_int_equal(w->liveness_checks, 1);
+}
+
+static void long_sleep_ends_all_tunnels(void **state)
+{
+	struct world *w = *state;
+
+	protect(w, WWW, HOST);
+	w->now_ms += 5000;
+	tunnels_resumed(w->t, 5000, w->now_ms);
+	advance(w, 200);
+	assert_false(w->sas[0].ended);
+	assert_int_equal(w->liveness_checks, 1);
+	w->now_ms += 100000;
+	tunnels_resumed(w->t, 100000, w->now_ms);
+	advance(w, 200);
+	assert_true(w->sas[0].ended);
+	assert_int_equal(w->n_sas, 2);
+	assert_int_equal(w->n_unprotects, 0);
+}
+
+static void failures_are_of_the_old_network(void **state)
+{
+	struct world *w = *state;
+	struct ip_addr local = address_of(OLD);
+
+	ask(w, 1, WWW, "A", HOST);
+	core_fails(w, 1, REASON_TIMEOUT, "no answer");
+	ask(w, 2, WWW, "A", HOST);
+	assert_refused(w, 2, REASON_TIMEOUT);
+	tunnels_own_address(w->t, &local, w->now_ms);
+	ask(w, 3, WWW, "A", HOST);
+	assert_int_equal(w->n_sas, 2);
+	assert_waiting(w, 3);
+}
+
+static void crowd_moves_in_turn(void **state)
+{
+	struct world *w = *state;
+	char name[32], host[32];
+
+	for (unsigned i = 1; i <= 100; i++) {
+		snprintf(name, sizeof name, "n%u.example.org", i);
+		snprintf(host, sizeof host, "192.0.2.%u", i);
+		ask(w, i, name, "A", host);
+		core_up(w, i, 'A');
+	}
+	move_to(w, NEW);
+	assert_in_range(w->n_sas, 164, 166);
+	advance(w, 200);
+	assert_int_equal(w->n_sas, 200);
+}
+
 #define WITH_WORLD(f) cmocka_unit_test_setup_teardown(f, unused_setup, world_teardown)
 
 int main(void)
@@ -182,6 +345,14 @@ int main(void)
 		WITH_WORLD(network_that_drops_udp_is_not_held_to_it),
 		WITH_WORLD(long_round_trip_is_waited_for),
 		WITH_WORLD(option_puts_everything_in_udp),
+		WITH_WORLD(new_address_has_its_tunnel_without_a_question),
+		WITH_WORLD(without_a_network_the_host_stays_closed),
+		WITH_WORLD(address_that_comes_back_is_healed_at_once),
+		WITH_WORLD(better_address_does_not_end_the_old_tunnel),
+		WITH_WORLD(news_that_change_nothing_cost_a_question),
+		WITH_WORLD(long_sleep_ends_all_tunnels),
+		WITH_WORLD(failures_are_of_the_old_network),
+		WITH_WORLD(crowd_moves_in_turn),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
