@@ -17,7 +17,7 @@
 
 /* Outputs -------------------------------------------------------------------------------------- */
 
-static void do_sign(struct bridge *b, const struct ike_output *out)
+static void do_sign(struct bridge *b, const struct ike_output *out, uint64_t now_ms)
 {
 	uint8_t value[SIGNER_VALUE_MAX];
 	struct wr w = wr_over(value, sizeof value);
@@ -26,16 +26,16 @@ static void do_sign(struct bridge *b, const struct ike_output *out)
 	if (err != IKE_OK)
 		log_error(b->log, "cannot sign with our own key: %s", ike_err_text(err));
 	ike_signed(b->ike, out->id, err, AUTH_SIGNATURE,
-		   err == IKE_OK ? wr_span(&w) : span_of(NULL, 0), loop_now_ms());
+		   err == IKE_OK ? wr_span(&w) : span_of(NULL, 0), now_ms);
 }
 
-static void do_authorize(struct bridge *b, const struct ike_output *out)
+static void do_authorize(struct bridge *b, const struct ike_output *out, uint64_t now_ms)
 {
 	uint32_t reqid = 0;
 	enum rp_reason refuse =
-		tunnels_authorize(b->tunnels, &out->u.authorize.path, &reqid, loop_now_ms());
+		tunnels_authorize(b->tunnels, &out->u.authorize.path, &reqid, now_ms);
 
-	ike_authorized(b->ike, out->id, refuse, NULL, reqid, loop_now_ms());
+	ike_authorized(b->ike, out->id, refuse, NULL, reqid, now_ms);
 }
 
 /* An address that the host has assigned is there before the policies that protect it, and goes before them: so there is no
@@ -66,7 +66,7 @@ static enum ike_err do_kernel(struct bridge *b, struct kernel_request *request)
 	return err;
 }
 
-static void do_ike_output(struct bridge *b, struct ike_output *out)
+static void do_ike_output(struct bridge *b, struct ike_output *out, uint64_t now_ms)
 {
 	switch (out->kind) {
 	case OUT_SEND:
@@ -75,22 +75,22 @@ static void do_ike_output(struct bridge *b, struct ike_output *out)
 	case OUT_KERNEL: {
 		enum ike_err err = do_kernel(b, &out->u.kernel);
 
-		ike_done(b->ike, out->id, err, loop_now_ms());
+		ike_done(b->ike, out->id, err, now_ms);
 		break;
 	}
 	case OUT_SIGN:
-		do_sign(b, out);
+		do_sign(b, out, now_ms);
 		break;
 	case OUT_AUTHORIZE:
-		do_authorize(b, out);
+		do_authorize(b, out, now_ms);
 		break;
 	case OUT_EVENT:
-		tunnels_ike_event(b->tunnels, &out->u.event, loop_now_ms());
+		tunnels_ike_event(b->tunnels, &out->u.event, now_ms);
 		break;
 	}
 }
 
-static void do_tunnel_output(struct bridge *b, struct tunnel_output *out)
+static void do_tunnel_output(struct bridge *b, struct tunnel_output *out, uint64_t now_ms)
 {
 	switch (out->kind) {
 	case TUNNEL_VERDICT:
@@ -102,7 +102,7 @@ static void do_tunnel_output(struct bridge *b, struct tunnel_output *out)
 	case TUNNEL_KERNEL: {
 		enum ike_err err = do_kernel(b, &out->kernel);
 
-		tunnels_kernel_done(b->tunnels, out->id, err, loop_now_ms());
+		tunnels_kernel_done(b->tunnels, out->id, err, now_ms);
 		break;
 	}
 	}
@@ -110,7 +110,7 @@ static void do_tunnel_output(struct bridge *b, struct tunnel_output *out)
 
 /* The allocator keeps what tunnels used. A moment after a crowd has gone the system gets it back;
  * not at once, since crowds go one by one. */
-static void give_memory_back(struct bridge *b)
+static void give_memory_back(struct bridge *b, uint64_t now_ms)
 {
 	enum { CROWD = 64, WAIT_MS = 2000 };
 	unsigned now = tunnels_count(b->tunnels) + ike_load(b->ike).sas;
@@ -120,8 +120,8 @@ static void give_memory_back(struct bridge *b)
 	if (b->heap_peak - now < CROWD)
 		return;
 	if (b->trim_at_ms == UINT64_MAX) {
-		b->trim_at_ms = loop_now_ms() + WAIT_MS;
-	} else if (loop_now_ms() >= b->trim_at_ms) {
+		b->trim_at_ms = now_ms + WAIT_MS;
+	} else if (now_ms >= b->trim_at_ms) {
 		b->heap_peak = now;
 		b->trim_at_ms = UINT64_MAX;
 		(void)malloc_trim(0);
@@ -133,7 +133,8 @@ static uint64_t earlier(uint64_t a_ms, uint64_t b_ms)
 	return a_ms < b_ms ? a_ms : b_ms;
 }
 
-void bridge_pump(struct bridge *b)
+/* One reading of the clock for all that follows from one input. */
+static void pump(struct bridge *b, uint64_t now_ms)
 {
 	struct ike_output ike;
 	struct tunnel_output tunnel;
@@ -143,20 +144,25 @@ void bridge_pump(struct bridge *b)
 		busy = false;
 		while (ike_next_output(b->ike, &ike)) {
 			busy = true;
-			do_ike_output(b, &ike);
+			do_ike_output(b, &ike, now_ms);
 		}
 		while (tunnels_next_output(b->tunnels, &tunnel)) {
 			busy = true;
-			do_tunnel_output(b, &tunnel);
+			do_tunnel_output(b, &tunnel, now_ms);
 		}
 	}
-	give_memory_back(b);
+	give_memory_back(b, now_ms);
 	if (b->stop_by_ms != UINT64_MAX &&
-	    (tunnels_count(b->tunnels) == 0 || loop_now_ms() >= b->stop_by_ms))
+	    (tunnels_count(b->tunnels) == 0 || now_ms >= b->stop_by_ms))
 		loop_end(b->loop);
 	loop_wake_at(b->loop,
 		     earlier(earlier(ike_deadline_ms(b->ike), tunnels_deadline_ms(b->tunnels)),
 			     earlier(b->trim_at_ms, b->stop_by_ms)));
+}
+
+void bridge_pump(struct bridge *b)
+{
+	pump(b, loop_now_ms());
 }
 
 void bridge_stop(struct bridge *b)
@@ -177,17 +183,17 @@ void bridge_stop(struct bridge *b)
 void bridge_due(struct bridge *b)
 {
 	enum { NAP_MS = 1000 };
-	uint64_t slept_ms = loop_slept_ms();
+	const uint64_t now_ms = loop_now_ms(), slept_ms = loop_slept_ms();
 
 	/* The timer fires at once when the machine wakes up. */
 	if (slept_ms >= b->slept_ms + NAP_MS) {
 		log_info(b->log, "woke up after %llu s", (unsigned long long)(slept_ms - b->slept_ms) / 1000);
-		tunnels_resumed(b->tunnels, slept_ms - b->slept_ms, loop_now_ms());
+		tunnels_resumed(b->tunnels, slept_ms - b->slept_ms, now_ms);
 	}
 	b->slept_ms = slept_ms;
-	ike_tick(b->ike, loop_now_ms());
-	tunnels_tick(b->tunnels, loop_now_ms());
-	bridge_pump(b);
+	ike_tick(b->ike, now_ms);
+	tunnels_tick(b->tunnels, now_ms);
+	pump(b, now_ms);
 }
 
 static void on_done(void *arg)
@@ -198,9 +204,10 @@ static void on_done(void *arg)
 static void on_datagram(void *arg, const struct ip_path *path, struct span datagram)
 {
 	struct bridge *b = arg;
+	const uint64_t now_ms = loop_now_ms();
 
-	ike_input(b->ike, path, datagram, loop_now_ms());
-	bridge_pump(b);
+	ike_input(b->ike, path, datagram, now_ms);
+	pump(b, now_ms);
 }
 
 static void on_undelivered(void *arg, struct span datagram)

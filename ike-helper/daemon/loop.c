@@ -74,6 +74,7 @@ static void on_reload(evutil_socket_t signal, short what, void *arg)
 enum ike_err loop_new(const struct loop_user *user, struct loop **out)
 {
 	struct loop *loop = calloc(1, sizeof *loop);
+	struct event_config *config;
 
 	*out = NULL;
 	if (!loop)
@@ -81,7 +82,12 @@ enum ike_err loop_new(const struct loop_user *user, struct loop **out)
 	loop->user = *user;
 	loop->wake_at_ms = UINT64_MAX;
 	loop->timer_fd = timerfd_create(CLOCK_BOOTTIME, TFD_NONBLOCK | TFD_CLOEXEC);
-	loop->base = event_base_new();
+	config = event_config_new();
+	/* The time is asked for where it is wanted, and not each time that we wake. */
+	if (config && event_config_set_flag(config, EVENT_BASE_FLAG_NO_CACHE_TIME) == 0)
+		loop->base = event_base_new_with_config(config);
+	if (config)
+		event_config_free(config);
 	if (loop->timer_fd < 0 || !loop->base)
 		goto fail;
 	loop->timer = event_new(loop->base, loop->timer_fd, EV_READ | EV_PERSIST, on_timer, loop);
@@ -129,15 +135,15 @@ void loop_wake_at(struct loop *loop, uint64_t at_ms)
 {
 	struct itimerspec when = { 0 };
 
-	if (at_ms == loop->wake_at_ms)
+	/* Waiting mostly ends with an answer, long before its time. One wake-up too many after a crowd of them is cheaper than to
+	 * put the timer off with each. */
+	if (at_ms >= loop->wake_at_ms)
 		return;
 	loop->wake_at_ms = at_ms;
-	if (at_ms != UINT64_MAX) {
-		when.it_value.tv_sec = (time_t)(at_ms / 1000);
-		when.it_value.tv_nsec = (long)(at_ms % 1000) * 1000000;
-		if (at_ms == 0)
-			when.it_value.tv_nsec = 1;      /* zero would disarm it */
-	}
+	when.it_value.tv_sec = (time_t)(at_ms / 1000);
+	when.it_value.tv_nsec = (long)(at_ms % 1000) * 1000000;
+	if (at_ms == 0)
+		when.it_value.tv_nsec = 1;      /* zero would disarm it */
 	(void)timerfd_settime(loop->timer_fd, TFD_TIMER_ABSTIME, &when, NULL);
 }
 

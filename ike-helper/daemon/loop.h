@@ -29,7 +29,7 @@ uint64_t loop_now_ms(void);
 /* How long the machine has slept since it was started. */
 uint64_t loop_slept_ms(void);
 
-/* Call due() once at this time; replaces the time set before. UINT64_MAX: never. */
+/* Call due() once, at this time at the latest: an earlier time that was set before stands. UINT64_MAX: nothing new. */
 void loop_wake_at(struct loop *loop, uint64_t at_ms);
 
 /* The kernel's events: call this when fd is readable; at most LOOP_WATCHES_MAX such fds. (main.c

@@ -14,6 +14,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/secret.h"
 #include "daemon/bridge.h"
 #include "daemon/conf.h"
 #include "daemon/controld.h"
@@ -40,10 +41,16 @@ struct options {
 	bool file_given, foreground, check, fake_kernel;
 };
 
+struct random {
+	size_t left;                    /* the first bytes are not used yet */
+	uint8_t b[512];
+};
+
 struct daemon {
 	struct options options;
 	struct conf conf;
 	struct log log;
+	struct random random;
 	struct rng rng;
 	struct tunnel_env env;
 	struct bridge bridge;
@@ -193,10 +200,23 @@ static uint64_t on_time_asked(void *arg)
 	return loop_now_ms();
 }
 
+/* The core wants a few bytes at a time, a handful of times for a tunnel; the kernel is asked for more at once. What has been
+ * given out is wiped here. No child of this process takes any. */
 static void fill_random(void *arg, void *to, size_t n)
 {
-	(void)arg;
-	randombytes_buf(to, n);
+	struct random *r = arg;
+
+	if (n > sizeof r->b) {
+		randombytes_buf(to, n);
+		return;
+	}
+	if (n > r->left) {
+		randombytes_buf(r->b, sizeof r->b);
+		r->left = sizeof r->b;
+	}
+	r->left -= n;
+	memcpy(to, r->b + r->left, n);
+	secret_wipe(r->b + r->left, n);
 }
 
 /* What is added to the key exchange; said in the log, and to `oe version`. */
@@ -242,6 +262,7 @@ static enum ike_err start_core(struct daemon *d)
 	};
 
 	d->rng.fill = fill_random;
+	d->rng.arg = &d->random;
 	bridge_tunnel_env(&d->bridge, &d->env);
 	if (ike_new(&ike, &d->rng, &d->log, &d->bridge.ike) != IKE_OK ||
 	    tunnels_new(&tunnels, &d->env, d->bridge.ike, &d->rng, &d->log, &d->bridge.tunnels) !=

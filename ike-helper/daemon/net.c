@@ -187,6 +187,19 @@ static ssize_t receive(struct port *port, int flags, struct sockaddr_storage *re
 	return n;
 }
 
+static void read_errors(struct port *port)
+{
+	struct sockaddr_storage remote;
+	union control control;
+	struct msghdr m;
+	unsigned i;
+	ssize_t n;
+
+	for (i = 0; i < BATCH_MAX && (n = receive(port, MSG_ERRQUEUE, &remote, &control, &m)) >= 0;
+	     i++)
+		note_icmp(port, &m, &remote, (size_t)n);
+}
+
 static void on_readable(evutil_socket_t fd, short what, void *arg)
 {
 	struct port *port = arg;
@@ -195,22 +208,24 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 	union control control;
 	struct msghdr m;
 	unsigned i;
+	bool empty;
 	ssize_t n;
 
 	(void)fd;
 	(void)what;
-	for (i = 0; i < BATCH_MAX && (n = receive(port, MSG_ERRQUEUE, &remote, &control, &m)) >= 0;
-	     i++)
-		note_icmp(port, &m, &remote, (size_t)n);
 	for (i = 0; i < BATCH_MAX; i++) {
 		struct ip_path path;
 		struct span datagram;
 
 		n = receive(port, 0, &remote, &control, &m);
-		if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		empty = n < 0 && (errno == EAGAIN || errno == EINTR);
+		/* The ICMP error of a datagram of ours; or sending was told of it, and the queue alone has woken us. */
+		if (n < 0 && (!empty || i == 0))
+			read_errors(port);
+		if (empty)
 			break;
 		if (n < 0)
-			continue;       /* the ICMP error of a datagram of ours */
+			continue;
 		net->stats.received++;
 		if (!from_sockaddr(&remote, &path.remote) || !local_address(&m, &path.local.addr))
 			continue;

@@ -115,6 +115,19 @@ def a_wrong_key_is_refused_and_leaves_nothing(world):
     wait_for('one tunnel at the host', 12, lambda: len(server.tunnels()) == 1)
 
 
+def an_icmp_error_is_the_reason(world):
+    """Nobody listens at the host, and its kernel says so: to us when we read, or when we send again."""
+    daemon = world.client().start()
+    _, key = world.key()
+    with Resolver(daemon.resolver) as resolver:
+        for address in (SERVER, SERVER6, many(1)):
+            verdict = resolver.request('www.example', [address], [key], deadline=1400)
+            check_equal((verdict.kind, verdict.reason), (r.REFUSE, r.UNREACHABLE), f'{verdict}')
+        began = daemon.processor_s()
+        time.sleep(1)
+        check(daemon.processor_s() - began < 0.3, 'errors are read, and wake nobody for ever')
+
+
 def a_dead_host_is_refused_in_time(world):
     daemon, _ = world.pair()
     _, key = world.key()
@@ -277,7 +290,7 @@ def a_stop_with_tunnels_tells_everybody(world):
 CASES = [
     a_name_is_protected_shown_and_released, every_kind_of_key_and_ipv6, cookies_and_small_fragments, post_quantum_where_both_can,
     other_ports_and_a_chosen_address, a_wrong_key_is_refused_and_leaves_nothing, a_dead_host_is_refused_in_time,
-    a_host_that_comes_late_is_ready_for_the_second_try, some_addresses_are_never_tried,
+    an_icmp_error_is_the_reason, a_host_that_comes_late_is_ready_for_the_second_try, some_addresses_are_never_tried,
     another_key_for_a_protected_address_is_refused, one_name_asked_by_many_is_one_exchange, many_at_once_and_their_memory,
     a_host_that_was_killed_comes_back, a_client_that_was_killed_comes_back, a_stop_with_tunnels_tells_everybody,
 ]

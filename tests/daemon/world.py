@@ -158,6 +158,11 @@ class Daemon:
         check_equal(got.returncode, 0, f'oe stats: {got.stderr}')
         return json.loads(got.stdout)[name]
 
+    def processor_s(self):
+        """Processor time until now."""
+        with open(f'/proc/{self.process.pid}/schedstat') as f:
+            return int(f.read().split()[0]) / 1e9
+
     def memory_kb(self, field='VmRSS'):
         with open(f'/proc/{self.process.pid}/status', encoding='ascii') as status:
             return int(re.search(field + r':\s+(\d+) kB', status.read()).group(1))
