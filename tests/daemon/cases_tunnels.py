@@ -22,11 +22,12 @@ def a_name_is_protected_shown_and_released(world):
 
         table = daemon.oe('status').stdout.splitlines()
         check_equal(len(table), 2, f'lines of oe status: {table}')
-        check(re.fullmatch(r'www\.example +192\.0\.2\.2 +protected +RSA-3072/\d+ +[0-9a-f]{8}/[0-9a-f]{8} +\S+ +\ds +0 +0 +\ds',
-                           table[1]), table[1])
+        check(re.fullmatch(r'www\.example +192\.0\.2\.2 +192\.0\.2\.1 +protected +RSA-3072/\d+ +[0-9a-f]{8}/[0-9a-f]{8} +\S+ '
+                           r'+transport +\ds +0 +0 +\ds', table[1]), table[1])
         [tunnel] = daemon.tunnels()
         [mirror] = server.tunnels()
         check_equal((tunnel['spi_in'], tunnel['spi_out']), (mirror['spi_out'], mirror['spi_in']), 'SPIs of both ends')
+        check_equal((tunnel['mode'], tunnel['inner'], mirror['mode']), ('transport', None, 'transport'), 'modes')
         check_equal((mirror['name'], mirror['address'], mirror['initiator']), (None, CLIENT, False), 'the host\'s side')
         check_equal(len(daemon.tunnels('www.example')), 1, 'by name')
         check_equal(len(daemon.tunnels('WWW.example.')), 1, 'by name in capitals')
