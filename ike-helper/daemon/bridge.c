@@ -259,7 +259,13 @@ static enum ike_err env_source(void *arg, const struct ip_addr *remote, struct i
 {
 	struct bridge *b = arg;
 
-	return inner_local(b->inner, remote, local) ? IKE_OK : route_source(b->route, remote, local);
+	/* The table names the assigned address, which is no source for IKE. */
+	if (inner_local(b->inner, remote, local)) {
+		if (route_is_own(b->route, local))
+			return IKE_OK;
+		inner_unroute(b->inner, remote);
+	}
+	return route_source(b->route, remote, local);
 }
 
 static bool env_is_own(void *arg, const struct ip_addr *address)
@@ -303,6 +309,8 @@ void bridge_kernel_events(struct bridge *b)
 	while (kernel_next_event(b->kernel, &event))
 		switch (event.kind) {
 		case KERNEL_EV_ACQUIRE:
+			/* Perhaps it has lost its route, by something that route.h does not tell. */
+			inner_refresh(b->inner, &event.remote);
 			tunnels_acquire(b->tunnels, &event.local, &event.remote, loop_now_ms());
 			break;
 		case KERNEL_EV_HARD_EXPIRE:
@@ -329,6 +337,7 @@ void bridge_route_events(struct bridge *b)
 					    loop_now_ms());
 			break;
 		case ROUTE_CHANGED:
+			inner_refresh(b->inner, NULL);
 			tunnels_network_changed(b->tunnels, loop_now_ms());
 			break;
 		}

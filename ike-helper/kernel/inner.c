@@ -22,6 +22,7 @@ enum {
 /* One host, and what it assigned. */
 struct hold {
 	struct ip_addr address, local, remote;
+	bool routed;                /* it has the route to remote; one at most does */
 };
 
 struct inner {
@@ -248,23 +249,47 @@ static enum ike_err route_from(struct inner *n, const struct hold *h)
 	return refuse(n, h, "another route to the host is preferred");
 }
 
+/* One host may have assigned several, one after the other: the route is the latest one's. */
+static struct hold *routed_to(const struct inner *n, const struct ip_addr *remote)
+{
+	for (unsigned i = 0; i < n->n; i++)
+		if (n->holds[i].routed && ip_equal(&n->holds[i].remote, remote))
+			return &n->holds[i];
+	return NULL;
+}
+
+static void drop_route(struct inner *n, struct hold *h)
+{
+	(void)change_route(n, h, NULL);
+	h->routed = false;
+}
+
+/* Also if h has it already: by the way that there is now. */
+static enum ike_err take_route(struct inner *n, struct hold *h)
+{
+	struct hold *before = routed_to(n, &h->remote);
+	enum ike_err err;
+
+	if (before)
+		drop_route(n, before);
+	err = route_from(n, h);
+	h->routed = err == IKE_OK;
+	if (err != IKE_OK && before && before != h)
+		before->routed = route_from(n, before) == IKE_OK;
+	return err;
+}
+
 /* What the kernel holds for h; its address is there already if others have it. */
-static enum ike_err install(struct inner *n, const struct hold *h)
+static enum ike_err install(struct inner *n, struct hold *h)
 {
 	bool shared = find_hold(n, &h->address, NULL) != NULL;
-	struct hold *before = find_hold(n, NULL, &h->remote);
 	enum ike_err err = shared ? IKE_OK : check_free(n, h);
 
 	if (err == IKE_OK && !shared)
 		err = change_address(n, RTM_NEWADDR, &h->address);
 	if (err != IKE_OK)
 		return err;
-	/* The host assigned another one earlier: packets go by the new one from now on. */
-	if (before)
-		(void)change_route(n, before, NULL);
-	err = route_from(n, h);
-	if (err != IKE_OK && before)
-		(void)!route_from(n, before);
+	err = take_route(n, h);
 	if (err != IKE_OK && !shared)
 		(void)change_address(n, RTM_DELADDR, &h->address);
 	return err;
@@ -280,7 +305,7 @@ enum ike_err inner_add(struct inner *n, const struct ip_addr *address, const str
 	*fresh = !have;
 	if (have) {
 		have->local = *local;
-		return IKE_OK;
+		return n->sock ? take_route(n, have) : IKE_OK;
 	}
 	if (!make_room(n))
 		return IKE_E_NOMEM;
@@ -302,9 +327,10 @@ void inner_remove(struct inner *n, const struct ip_addr *address, const struct i
 	*have = n->holds[--n->n];
 	if (!n->sock)
 		return;
-	(void)change_route(n, &gone, NULL);
-	if (!find_hold(n, address, NULL))
-		(void)change_address(n, RTM_DELADDR, address);
+	if (gone.routed)
+		(void)change_route(n, &gone, NULL);
+	if (!find_hold(n, &gone.address, NULL))
+		(void)change_address(n, RTM_DELADDR, &gone.address);
 }
 
 bool inner_local(const struct inner *n, const struct ip_addr *remote, struct ip_addr *local)
@@ -314,6 +340,35 @@ bool inner_local(const struct inner *n, const struct ip_addr *remote, struct ip_
 	if (h)
 		*local = h->local;
 	return h != NULL;
+}
+
+void inner_unroute(struct inner *n, const struct ip_addr *remote)
+{
+	struct hold *h = n->sock ? routed_to(n, remote) : NULL;
+
+	if (h)
+		drop_route(n, h);
+}
+
+/* Its route may have been taken along with an interface. While there is no way to the host, there is no route either. */
+static void copy_again(struct inner *n, struct hold *h)
+{
+	struct way to;
+
+	if (h->routed)
+		drop_route(n, h);
+	if (find_way(n, &h->remote, 0, &to))
+		(void)!take_route(n, h);
+}
+
+void inner_refresh(struct inner *n, const struct ip_addr *remote)
+{
+	for (unsigned i = 0; n->sock && i < n->n; i++) {
+		struct hold *h = &n->holds[i], *has = routed_to(n, &h->remote);
+
+		if ((!has || has == h) && (!remote || ip_equal(&h->remote, remote)))
+			copy_again(n, h);
+	}
 }
 
 /* What an earlier run left ------------------------------------------------------------------------------------------- */

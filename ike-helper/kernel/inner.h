@@ -33,6 +33,12 @@ IKE_CHECKED enum ike_err inner_add(struct inner *n, const struct ip_addr *addres
 /* The route, and the address if no other host has assigned it. Absent ones are fine. */
 void inner_remove(struct inner *n, const struct ip_addr *address, const struct ip_addr *remote);
 
+/* Our own end of the tunnel to remote is no address of this host any more: let the routing table tell the new one. */
+void inner_unroute(struct inner *n, const struct ip_addr *remote);
+
+/* The routes are copies of the way that there was: copy them again. remote: NULL for all. */
+void inner_refresh(struct inner *n, const struct ip_addr *remote);
+
 /* Where the tunnel to remote ends here; false: there is none with an assigned address. The routing table would name that one. */
 bool inner_local(const struct inner *n, const struct ip_addr *remote, struct ip_addr *local);
 

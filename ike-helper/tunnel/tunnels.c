@@ -276,9 +276,12 @@ void tunnels_acquire(struct tunnels *t, const struct ip_addr *local, const struc
 	}
 	if (!bound || bound->state == TUNNEL_DRAINING || (scope != IP_SCOPE_GLOBAL && scope != IP_SCOPE_PRIVATE))
 		return;
-	/* A host that assigns an address would assign another one, and these packets would not be from that either. */
-	if (peer_has_assigned(bound))
+	/* A host that assigns an address would assign another one, and these packets would not be from that either. While the
+	 * route is gone with its interface, they may be those that want to be. */
+	if (peer_has_assigned(bound)) {
+		on_wanted(t, bound);
 		return;
+	}
 	if (t->env->is_own_address(t->env->arg, local))
 		peer_wanted_from(t, bound, local);
 	else if (t->env->is_behind(t->env->arg, local))

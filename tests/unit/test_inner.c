@@ -183,6 +183,58 @@ static void host_may_assign_another_address_later(void **state)
 	assert_string_equal(snapshot(after), before);
 }
 
+/* A laptop moves: another gateway; the interface goes and comes again. */
+static void route_follows_the_way_to_the_host(void **state)
+{
+	char said[TEXT_MAX], before[TEXT_MAX], after[TEXT_MAX];
+	struct inner *n = open_inner();
+	bool fresh;
+
+	(void)state;
+	assert_int_equal(add(n, "100.64.0.1", SERVER2, &fresh), IKE_OK);
+	assert_int_equal(add(n, "fd00:64::1", "2001:db8:9::1", &fresh), IKE_OK);
+	assert_non_null(strstr(run(said, "ip route get " SERVER2), "via 192.0.2.254"));
+	inner_refresh(n, NULL);
+	(void)run(said, "ip route replace default via 192.0.2.253 && ip route replace default via 2001:db8:1::fd");
+	inner_refresh(n, NULL);
+	assert_non_null(strstr(run(said, "ip route get " SERVER2), "via 192.0.2.253"));
+	assert_non_null(strstr(run(said, "ip route get 2001:db8:9::1"), "via 2001:db8:1::fd"));
+	assert_source(SERVER2, "100.64.0.1");
+	assert_source("2001:db8:9::1", "fd00:64::1");
+	(void)run(said, "ip link set eth0 down");
+	inner_refresh(n, NULL);
+	(void)run(said, "ip link set eth0 up && ip route add default via 192.0.2.252");
+	inner_refresh(n, NULL);
+	assert_non_null(strstr(run(said, "ip route get " SERVER2), "via 192.0.2.252"));
+	assert_source(SERVER2, "100.64.0.1");
+	/* A tunnel that is made anew looks itself. */
+	(void)run(said, "ip route del " SERVER2 " && ip route replace default via 192.0.2.251");
+	assert_int_equal(add(n, "100.64.0.1", SERVER2, &fresh), IKE_OK);
+	assert_non_null(strstr(run(said, "ip route get " SERVER2), "via 192.0.2.251"));
+	assert_source(SERVER2, "100.64.0.1");
+	snapshot(before);
+	inner_refresh(n, NULL);
+	assert_string_equal(snapshot(after), before);
+	inner_close(n, true);
+	assert_null(strstr(snapshot(after), "100.64.0.1"));
+	assert_null(strstr(after, "fd00:64::1"));
+}
+
+static void unrouted_host_tells_our_own_address(void **state)
+{
+	struct inner *n = open_inner();
+	struct ip_addr remote = addr(SERVER2);
+	bool fresh;
+
+	(void)state;
+	assert_int_equal(add(n, "100.64.0.1", SERVER2, &fresh), IKE_OK);
+	inner_unroute(n, &remote);
+	assert_source(SERVER2, "192.0.2.1");
+	assert_int_equal(add(n, "100.64.0.1", SERVER2, &fresh), IKE_OK);
+	assert_source(SERVER2, "100.64.0.1");
+	inner_close(n, true);
+}
+
 static void address_that_somebody_has_is_refused(void **state)
 {
 	static const char *const taken[] = { "192.0.2.1", "192.0.2.77", "100.100.3.3", "100.99.0.1" };
@@ -265,6 +317,8 @@ int main(void)
 		cmocka_unit_test_setup(ipv6_address_is_the_source_for_its_host_alone, begin),
 		cmocka_unit_test_setup(two_hosts_may_assign_the_same_address, begin),
 		cmocka_unit_test_setup(host_may_assign_another_address_later, begin),
+		cmocka_unit_test_setup(route_follows_the_way_to_the_host, begin),
+		cmocka_unit_test_setup(unrouted_host_tells_our_own_address, begin),
 		cmocka_unit_test_setup(address_that_somebody_has_is_refused, begin),
 		cmocka_unit_test_setup(stronger_route_is_a_conflict_and_stays, begin),
 		cmocka_unit_test_setup(next_start_removes_what_a_killed_run_left_and_nothing_else, begin),

@@ -57,9 +57,8 @@ static void packet_from_another_address_than_the_assigned_one_stays_dropped(void
 	assert_int_equal(state_from(w, OUR), TUNNEL_PROTECTED);
 }
 
-static void packet_from_the_assigned_address_heals(void **state)
+static void heals_by_a_packet_from(struct world *w, const char *local)
 {
-	struct world *w = *state;
 	const struct ip_addr our = address_of(OUR);
 
 	w->ttl_s = 1;
@@ -68,12 +67,22 @@ static void packet_from_the_assigned_address_heals(void **state)
 	advance(w, 70000);
 	core_closed(w, 1, REASON_TIMEOUT);
 	assert_int_equal(w->n_sas, 1);
-	acquire(w, "100.64.0.1", HOST);
+	acquire(w, local, HOST);
 	advance(w, 1000);
 	assert_int_equal(w->n_sas, 2);
 	assert_true(ip_equal(&w->sas[1].path.local.addr, &our));
 	core_up(w, 2, 'A');
 	assert_int_equal(state_from(w, OUR), TUNNEL_PROTECTED);
+}
+
+static void packet_from_the_assigned_address_heals(void **state)
+{
+	heals_by_a_packet_from(*state, "100.64.0.1");
+}
+
+static void packet_that_has_lost_its_route_heals(void **state)
+{
+	heals_by_a_packet_from(*state, OUR);
 }
 
 static void packet_from_another_address_makes_a_pair_of_the_same_binding(void **state)
@@ -464,6 +473,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		WITH_WORLD(packet_from_another_address_than_the_assigned_one_stays_dropped),
 		WITH_WORLD(packet_from_the_assigned_address_heals),
+		WITH_WORLD(packet_that_has_lost_its_route_heals),
 		WITH_WORLD(packet_from_another_address_makes_a_pair_of_the_same_binding),
 		WITH_WORLD(the_pair_is_there_for_whoever_asks_from_it),
 		WITH_WORLD(attempt_of_a_name_is_not_doubled_by_the_packet),
