@@ -1,0 +1,169 @@
+/* What the kernel's tables say about an address, in a network namespace of its own. Skipped where there are none, or no ip(8). */
+#define _GNU_SOURCE                 /* unshare */
+#include "tests/unit/unit.h"
+
+#include <poll.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "daemon/conf.h"
+#include "daemon/route.h"
+
+enum { SKIP = 77 };
+
+static struct conf conf;            /* no `listen`: every address will do */
+static struct route *route;
+
+static struct ip_addr addr(const char *text)
+{
+	struct ip_addr a;
+
+	assert_int_equal(ip_from_text(text, &a), IKE_OK);
+	return a;
+}
+
+static bool is_own(const char *text)
+{
+	const struct ip_addr a = addr(text);
+
+	return route_is_own(route, &a);
+}
+
+static bool is_behind(const char *text)
+{
+	const struct ip_addr a = addr(text);
+
+	return route_is_behind(route, &a);
+}
+
+static bool shell(const char *command)
+{
+	return system(command) == 0;
+}
+
+/* One link, with a way to everybody through it. */
+static int begin(void **state)
+{
+	(void)state;
+	if (unshare(CLONE_NEWNET) != 0 ||
+	    !shell("ip link set lo up && ip link add near type veth peer name far && ip link set near up && ip link set far up && "
+		   "ip addr add 192.0.2.1/24 dev near && ip addr add 2001:db8::1/64 dev near nodad && "
+		   "ip route add default via 192.0.2.254 && ip route add default via 2001:db8::fe"))
+		return -1;
+	return route_open(&conf, &route) == IKE_OK ? 0 : -1;
+}
+
+static int end(void **state)
+{
+	(void)state;
+	route_close(route);
+	return 0;
+}
+
+static void source_and_owner_of_an_address(void **state)
+{
+	const struct ip_addr remote = addr("198.51.100.7"), want = addr("192.0.2.1");
+	struct ip_addr local;
+
+	(void)state;
+	assert_int_equal(route_source(route, &remote, &local), IKE_OK);
+	assert_true(ip_equal(&local, &want));
+	assert_true(is_own("192.0.2.1"));
+	assert_true(is_own("2001:db8::1"));
+	assert_true(is_own("127.0.0.1"));
+	assert_false(is_own("192.0.2.2"));
+	assert_true(is_behind("192.0.2.2"));
+	assert_true(is_behind("2001:db8::2"));
+	assert_false(is_behind("192.0.2.1"));
+	assert_false(is_behind("2001:db8::1"));
+}
+
+static void what_there_is_no_way_to_is_not_behind(void **state)
+{
+	(void)state;
+	assert_true(shell("ip route del default && ip -6 route del default && ip route add blackhole 203.0.113.0/24"));
+	assert_false(is_behind("198.51.100.7"));
+	assert_false(is_behind("203.0.113.7"));
+	assert_false(is_behind("2001:db8:1::7"));
+	assert_false(is_own("198.51.100.7"));
+}
+
+/* As those of a VRF, which the main tables take for somebody's behind the default gateway. */
+static void address_of_an_interface_is_not_behind_whatever_the_tables_say(void **state)
+{
+	(void)state;
+	assert_true(shell("ip addr add 10.9.9.9/32 dev near && ip route del local 10.9.9.9 dev near table local"));
+	assert_false(is_own("10.9.9.9"));
+	assert_false(is_behind("10.9.9.9"));
+	assert_true(is_behind("10.9.9.8"));
+}
+
+static struct route_event next(void)
+{
+	struct route_event e = { .kind = ROUTE_CHANGED };
+
+	assert_true(route_next_event(route, &e));
+	return e;
+}
+
+static void new_address(const char *text)
+{
+	const struct ip_addr want = addr(text);
+	struct route_event e = next();
+
+	assert_int_equal(e.kind, ROUTE_NEW_ADDRESS);
+	assert_true(ip_equal(&e.address, &want));
+}
+
+static void news_of_addresses_are_told(void **state)
+{
+	struct pollfd p = { .fd = route_event_fd(route), .events = POLLIN };
+	struct route_event e;
+
+	(void)state;
+	assert_false(route_next_event(route, &e));
+	assert_true(shell("ip addr add 192.0.2.77/24 dev near && ip addr add 2001:db8::77/64 dev near nodad && "
+			  "ip addr add 10.8.8.1 peer 10.8.8.2 dev near && ip addr del 192.0.2.77/24 dev near"));
+	assert_int_equal(poll(&p, 1, 1000), 1);
+	new_address("192.0.2.77");
+	new_address("2001:db8::77");
+	new_address("10.8.8.1");
+	assert_int_equal(next().kind, ROUTE_CHANGED);
+	assert_false(route_next_event(route, &e));
+}
+
+static void lost_news_are_told_too(void **state)
+{
+	struct route_event e;
+	bool lost = false;
+
+	(void)state;
+	assert_true(shell("for i in $(seq 0 3999); do echo addr add 10.7.$((i / 250)).$((i % 250 + 1))/32 dev near; done | "
+			  "ip -batch -"));
+	while (route_next_event(route, &e))
+		lost |= e.kind == ROUTE_NEW_ADDRESS && e.address.family == IP_NONE;
+	assert_true(lost);
+}
+
+#define ROUTE(test) cmocka_unit_test_setup_teardown(test, begin, end)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		ROUTE(source_and_owner_of_an_address),
+		ROUTE(what_there_is_no_way_to_is_not_behind),
+		ROUTE(address_of_an_interface_is_not_behind_whatever_the_tables_say),
+		ROUTE(news_of_addresses_are_told),
+		ROUTE(lost_news_are_told_too),
+	};
+
+	/* An ordinary user is root in a user namespace of his own. */
+	if (unshare(geteuid() == 0 ? CLONE_NEWNET : CLONE_NEWUSER | CLONE_NEWNET) != 0 ||
+	    !shell("ip link add near type veth peer name far >/dev/null 2>&1")) {
+		fprintf(stderr, "skipped: no network namespaces for this user, or no ip(8)\n");
+		return SKIP;
+	}
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
