@@ -74,7 +74,7 @@ sys.exit(data != b"hello")' $second "$host" >connected$version.txt || fail "no c
 
 	# What the host sends in clear to an address that has no tunnel is dropped.
 	ip -n server xfrm policy >policies$version.txt
-	! in_host server ping -q -c 2 -i 0.2 -W 1 $third || fail "cleartext from the host is taken at $third"
+	! in_host server ping -q -c 2 -i 0.2 -W 1 -I "$host" $third || fail "cleartext from the host is taken at $third"
 	check_capture cleartext wire.pcap $third "$host" --since "$asked" >in_clear$version.txt && fail "the host sent nothing in clear"
 	grep -qF "$third" in_clear$version.txt || fail "the host sent nothing to $third"
 	! awk -v from=$third '$0 ~ from " > "' in_clear$version.txt | grep . || fail "$third answered in clear"
