@@ -1,19 +1,26 @@
 """What the kernel was told: the journal that oe-iked's kernel layer writes at debug level, one line a request."""
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-LINE = re.compile(r'kernel: (protect|delete SAs|unprotect) (\S+) - ([^\s,]+)(?: and shield)?, reqid (\w+), spi (\w+)/(\w+): (.*)')
+LINE = re.compile(r'kernel: (protect|add SAs|delete SAs|unprotect) (\S+) - ([^\s,]+)(?: and shield)?, reqid (\w+), '
+                  r'spi (\w+)/(\w+): (.*)')
 
 
 @dataclass
 class Pair:
-    """The SAs and policies between two addresses. state: 'up', 'blocked' (policies without SAs), 'gone'."""
+    """Policies between two addresses, with the SAs that were installed with them and those that came after."""
     local: str
     remote: str
     reqid: str
     spi_in: str
     spi_out: str
-    state: str = 'up'
+    sas: set = field(default_factory=set)       # ('in' or 'out', SPI)
+    gone: bool = False
+
+    @property
+    def state(self):
+        """'up', 'blocked' (policies, and not an SA for each direction) or 'gone'."""
+        return 'gone' if self.gone else 'up' if {way for way, _ in self.sas} == {'in', 'out'} else 'blocked'
 
 
 class Journal:
@@ -28,16 +35,19 @@ class Journal:
     def read(self, what, local, remote, reqid, spi_in, spi_out, result):
         if result != 'done':
             self.failures.append((what, local, remote, result))
-        elif what == 'protect':
+            return
+        sas = {sa for sa in (('in', spi_in), ('out', spi_out)) if sa[1] != '00000000'}
+        if what == 'protect':
             self.ever.append(Pair(local, remote, reqid, spi_in, spi_out))
-        for pair in self.ever:
-            if pair.reqid != reqid or pair.state == 'gone' or result != 'done':
-                continue
-            if what == 'unprotect':
-                pair.state = 'gone'
-            elif what == 'delete SAs' and pair.spi_in == spi_in:
-                pair.state = 'blocked'
+        pairs = [p for p in self.ever if p.reqid == reqid and not p.gone]
+        if what in ('protect', 'add SAs'):
+            pairs[-1].sas |= sas
+        for pair in pairs:
+            if what == 'delete SAs':
+                pair.sas -= sas
+            elif what == 'unprotect':
+                pair.gone = True
 
     def pairs(self, remote=None):
         """What is there now."""
-        return [p for p in self.ever if p.state != 'gone' and remote in (None, p.remote)]
+        return [p for p in self.ever if not p.gone and remote in (None, p.remote)]
