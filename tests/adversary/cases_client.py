@@ -1,14 +1,14 @@
 """Clients that lie to our host, in a table as the hosts' is, and those that begin as honest clients do."""
 import os
 import socket
-import struct
 import time
 
 import host as h
 import ike as i
 from cases_host import (BAD_POINTS_P256, BAD_POINTS_X25519, GCM, SHA256, CURVE, EXTENDED, OTHER, STRANGE, S, T, auth_body,
-                        auth_header, auth_only, auth_plus, auth_twice, auth_without, child_sa, client_ts, fragments, init_body,
-                        init_header, init_only, init_plus, init_sa, init_transforms, init_twice, init_without, one_bit, own_ts, piece)
+                        auth_header, auth_plus, auth_twice, auth_without, child_sa, client_ts, fragments, init_body,
+                        init_header, init_only, init_plus, init_transforms, init_twice, init_without, one_bit, own_ts,
+                        piece)
 from client import AUTH_GOOD, INIT_GOOD, Stranger, handshakes
 from ike import P, notify
 from judge import Journal
@@ -40,10 +40,14 @@ def auth_null_over(octets):
     return {'auth': lambda payloads, peer: i.put(payloads, i.AUTH_PL, peer.auth_null(octets(peer, i.find(payloads, i.IDI))))}
 
 
+def in_tunnel_mode(make):
+    return {'auth': lambda payloads, peer: client_ts(make)['auth'](i.without(payloads, i.NOTIFY), peer)}
+
+
 CLEAR_ERRORS = {'instead': lambda peer: [i.pack(peer.header(exchange, 1), [notify(kind)])
                                          for exchange in (i.AUTH, i.INFORMATIONAL, i.CREATE_CHILD) for kind in i.ERRORS]}
 SYNTAX, NONE, CRITICAL, BAD_TS, FAILED = 'N(7)', 'N(14)', 'N(1)', 'N(38)', 'N(24)'
-GOOD, UP = INIT_GOOD, AUTH_GOOD
+GOOD, UP, TUNNEL = INIT_GOOD, AUTH_GOOD, 'IDr AUTH SA TSi TSr'
 PROVED = 'IDr AUTH '    # who we are is proved all the same; the CHILD SA is refused
 
 row('nothing wrong', GOOD, UP)
@@ -77,9 +81,9 @@ for what, point in BAD_POINTS_X25519.items():
 for what, point in BAD_POINTS_P256.items():
     row(f'init: P-256 point {what}', SYNTAX, group=i.P256, **init_body(i.KE, i.ke(i.P256, point)))
 MODP_2048_P = (1 << 2048) - (1 << 1984) - 1 + (1 << 64) * (i.pi_bits(1918) + 124476)       # RFC 3526 3
-for what, value in (('zero', bytes(256)), ('p minus one', (MODP_2048_P - 1).to_bytes(256, 'big')), ('p', MODP_2048_P.to_bytes(256, 'big')), ('one', bytes(255) + b'\1'), ('above p', b'\xff' * 256)):
-    row(f'init: MODP-2048 value {what}', SYNTAX, init=lambda payloads, peer, value=value: i.put(
-        i.put(payloads, i.KE, i.ke(i.MODP_2048, value)), i.SA, i.proposal([GCM, SHA256, T(i.GROUP, i.MODP_2048)])))
+for what, number in (('zero', 0), ('one', 1), ('p minus one', MODP_2048_P - 1), ('p', MODP_2048_P), ('above p', (1 << 2048) - 1)):
+    row(f'init: MODP-2048 value {what}', SYNTAX, init=lambda payloads, peer, number=number: i.put(
+        i.put(payloads, i.KE, i.ke(i.MODP_2048, number.to_bytes(256, 'big'))), i.SA, i.proposal([GCM, SHA256, T(i.GROUP, i.MODP_2048)])))
 for n in (0, 15, 257):
     row(f'init: nonce of {n} bytes', SYNTAX, **init_body(i.NONCE, b'n' * n))
 row('init: KE of a group not in the SA', 'N(17)', **init_body(i.KE, i.ke(i.P256, b'\1' * 64)))
@@ -113,12 +117,14 @@ for kind, what in ((i.IDI, 'IDi'), (i.AUTH_PL, 'AUTH'), (i.SA, 'SA'), (i.TSI, 'T
     row(f'auth: two {what}', GOOD, SYNTAX, **auth_twice(kind))
 row('auth: an unknown critical payload', GOOD, CRITICAL, **auth_plus(STRANGE))
 row('auth: nested SK', GOOD, SYNTAX, **auth_plus(P(i.SK, b'x' * 40)))
-row('auth: SK is not the last', GOOD, 'silence', seal=lambda payloads, peer, header: peer.seal(header, payloads) + i.chain([notify(7)])[1])
+row('auth: SK is not the last', GOOD, 'silence',
+    seal=lambda payloads, peer, header: peer.seal(header, payloads) + i.chain([notify(7)])[1])
 row('auth: wants EAP', GOOD, SYNTAX, **auth_without(i.AUTH_PL))
 row('auth: AUTH of zeros', GOOD, FAILED, **auth_body(i.AUTH_PL, h.auth_body(i.AUTH_NULL, bytes(32))))
 row('auth: an empty AUTH', GOOD, SYNTAX, **auth_body(i.AUTH_PL, b''))
 row('auth: a shared secret', GOOD, FAILED, **auth_body(i.AUTH_PL, h.auth_body(i.AUTH_PSK, b'p' * 32)))
-row('auth: a signature', GOOD, FAILED, **auth_body(i.AUTH_PL, h.auth_body(i.AUTH_SIGNATURE, b'\7' + i.ED25519_ALGORITHM + bytes(64))))
+row('auth: a signature', GOOD, FAILED,
+    **auth_body(i.AUTH_PL, h.auth_body(i.AUTH_SIGNATURE, b'\7' + i.ED25519_ALGORITHM + bytes(64))))
 row('auth: AUTH over our own nonce', GOOD, FAILED,
     **auth_null_over(lambda peer, ident: peer.init_own + peer.nonce + i.prf(peer.key_p, ident)))
 row('auth: AUTH over the other message', GOOD, FAILED,
@@ -126,7 +132,8 @@ row('auth: AUTH over the other message', GOOD, FAILED,
 row('auth: AUTH without the MACed ID', GOOD, FAILED, **auth_null_over(lambda peer, ident: peer.init_own + peer.nonce_other))
 
 row('fragments: one is missing', GOOD, 'silence', **fragments(lambda sent, *_: sent[:-1]))
-row('fragments: number 0', GOOD, 'silence', **fragments(lambda sent, peer, header, _: [piece(peer, header, 0, 2), piece(peer, header, 2, 2)]))
+row('fragments: number 0', GOOD, 'silence',
+    **fragments(lambda sent, peer, header, _: [piece(peer, header, 0, 2), piece(peer, header, 2, 2)]))
 row('fragments: number above total', GOOD, 'silence', **fragments(lambda sent, peer, header, _: [piece(peer, header, 3, 2)]))
 row('fragments: total 65535', GOOD, 'silence', **fragments(lambda sent, peer, header, _: [piece(peer, header, 1, 65535)]))
 row('fragments: a larger total starts anew', GOOD, UP,
@@ -136,7 +143,11 @@ row('child: NULL encryption', GOOD, PROVED + NONE, **child_sa(T(i.ENCR, 11), T(i
 row('child: AH', GOOD, PROVED + NONE, **child_sa(T(i.INTEG, 12), EXTENDED, protocol=i.PROTO_AH))
 row('child: SPI zero', GOOD, PROVED + NONE, **child_sa(GCM, EXTENDED, spi=bytes(4)))
 row('child: SPI of 7 bytes', GOOD, PROVED + NONE, **child_sa(GCM, EXTENDED, spi=b'1234567'))
-row('child: tunnel mode', GOOD, PROVED + NONE, auth=lambda payloads, peer: i.without(payloads, i.NOTIFY))
+row('child: tunnel mode', GOOD, TUNNEL, **in_tunnel_mode(lambda a: [S(a)]))
+row('child: tunnel mode for another client', GOOD, PROVED + BAD_TS, **in_tunnel_mode(lambda a: [S(OTHER)]))
+row('child: tunnel mode for another client, behind a NAT that is a lie', GOOD, PROVED + BAD_TS, init=nat_lie,
+    **in_tunnel_mode(lambda a: [S(OTHER)]))
+row('child: tunnel mode for all clients', GOOD, TUNNEL, **in_tunnel_mode(lambda a: [S(bytes(4), b'\xff' * 4)]))
 row('ts: another client', GOOD, PROVED + BAD_TS, **client_ts(lambda a: [S(OTHER)]))
 row('ts: another client, behind a NAT that is a lie', GOOD, UP, init=nat_lie, **client_ts(lambda a: [S(OTHER)]))
 row('ts: all clients', GOOD, UP, **client_ts(lambda a: [S(bytes(4), b'\xff' * 4)]))
@@ -173,8 +184,8 @@ def lies_get_their_answer_and_install_nothing(world):
     journal = Journal(host.log())
     for number, (name, _, auth, _) in enumerate(TABLE):
         pairs = [(p.local, p.remote, p.state) for p in journal.ever if p.remote == many(number)]
-        ups += auth == UP
-        if pairs != ([(CLIENT, many(number), 'up')] if auth == UP else []):
+        ups += auth in (UP, TUNNEL)
+        if pairs != ([(CLIENT, many(number), 'up')] if auth in (UP, TUNNEL) else []):
             wrong.append(f'{name}: the kernel had {pairs}')
     check(not wrong, f'{len(wrong)} of {len(TABLE)}:\n' + '\n'.join(wrong))
     check_equal((len(journal.ever), host.stat('ike.sas_established')), (ups, ups), 'installed, established')
@@ -193,8 +204,10 @@ def a_stranger_with_a_tunnel_cannot_touch_anothers(world):
     mine, hers = [pair for address in (many(2), many(1)) for pair in Journal(host.log()).pairs(address)]
     her_spi = bytes.fromhex(hers.spi_in)
     check_equal(otto.ask(i.INFORMATIONAL, 2, [i.delete(i.PROTO_ESP, her_spi)]), '', 'Delete of the host\'s SPI of another')
-    check_equal(otto.ask(i.INFORMATIONAL, 3, [i.delete(i.PROTO_ESP, bytes.fromhex(mine.spi_in))]), '', 'Delete of the host\'s own SPI')
-    check_equal(otto.ask(i.INFORMATIONAL, 4, [notify(i.INITIAL_CONTACT), notify(i.INVALID_SPI, her_spi)]), '', 'INITIAL_CONTACT')
+    check_equal(otto.ask(i.INFORMATIONAL, 3, [i.delete(i.PROTO_ESP, bytes.fromhex(mine.spi_in))]), '',
+                'Delete of the host\'s own SPI')
+    check_equal(otto.ask(i.INFORMATIONAL, 4, [notify(i.INITIAL_CONTACT), notify(i.INVALID_SPI, her_spi)]), '',
+                'INITIAL_CONTACT')
     again = Stranger(many(2), auth=lambda payloads, peer: payloads + [notify(i.INITIAL_CONTACT)]).come_up()
     check_equal(anna.ask(i.INFORMATIONAL, 2, []), '', 'the other is alive')
     her_pairs = [(p.spi_in, p.state) for p in Journal(host.log()).ever if p.remote == many(1)]
@@ -219,7 +232,7 @@ def messages_again_old_early_and_of_others_change_nothing(world):
         'an old message ID': peer.seal(peer.header(i.INFORMATIONAL, 1), []),
         'a message ID far ahead': peer.seal(peer.header(i.INFORMATIONAL, 77), []),
         'the first message ID': peer.seal(peer.header(i.AUTH, 0), []),
-        'a response to a request never made': peer.seal(peer.header(i.INFORMATIONAL, 0, response=True), [i.delete(i.PROTO_IKE)]),
+        'a response to no request': peer.seal(peer.header(i.INFORMATIONAL, 0, response=True), [i.delete(i.PROTO_IKE)]),
         'the answer back': answer,
         'another\'s keys': otto.peer.seal(peer.header(i.INFORMATIONAL, 3), [i.delete(i.PROTO_IKE)]),
         'an error in clear': i.pack(peer.header(i.INFORMATIONAL, 3), [notify(i.AUTH_FAILED)]),

@@ -1,7 +1,6 @@
 """Hosts that lie to our client. All of them at once: each has its own address, and its own line in the table."""
 import os
 import struct
-import time
 
 import host as h
 import ike as i
@@ -20,8 +19,8 @@ BAD_POINTS_X25519 = {
 }
 P256_P = (1 << 256) - (1 << 224) + (1 << 192) + (1 << 96) - 1
 BAD_POINTS_P256 = {
-    'zero': bytes(64), 'not on the curve': b'\1' * 64, 'above p': (P256_P + 1).to_bytes(32, 'big') + b'\1' * 32, 'cut': b'\1' * 63,
-    'compressed': b'\2' + b'\1' * 32,
+    'zero': bytes(64), 'not on the curve': b'\1' * 64, 'above p': (P256_P + 1).to_bytes(32, 'big') + b'\1' * 32,
+    'cut': b'\1' * 63,    'compressed': b'\2' + b'\1' * 32,
 }
 
 
@@ -196,7 +195,8 @@ row('init: no key exchange', PROPOSAL, UNUSABLE, **init_transforms(GCM, SHA256))
 row('init: no PRF', PROPOSAL, UNUSABLE, **init_transforms(GCM, CURVE))
 row('init: two ciphers', PROPOSAL, UNUSABLE, **init_transforms(GCM, T(i.ENCR, i.AES_GCM, 128), SHA256, CURVE))
 row('init: a transform twice', PROPOSAL, UNUSABLE, **init_transforms(GCM, GCM, SHA256, CURVE))
-row('init: a key length not offered', PROPOSAL, UNUSABLE, **init_transforms(T(i.ENCR, i.AES_CBC, 128), SHA256, T(i.INTEG, 12), CURVE))
+row('init: a key length not offered', PROPOSAL, UNUSABLE,
+    **init_transforms(T(i.ENCR, i.AES_CBC, 128), SHA256, T(i.INTEG, 12), CURVE))
 row('init: CBC without integrity', PROPOSAL, UNUSABLE, **init_transforms(T(i.ENCR, i.AES_CBC, 256), SHA256, CURVE))
 row('init: GCM with integrity', PROPOSAL, UNUSABLE, **init_transforms(GCM, SHA256, T(i.INTEG, 12), CURVE))
 row('init: protocol ESP', PROPOSAL, UNUSABLE, **init_transforms(GCM, SHA256, CURVE, protocol=i.PROTO_ESP))
@@ -234,7 +234,8 @@ row('init: message ID 1', LATE, **init_bytes(20, b'\0\0\0\1'))
 row('init: a length of 2^32 - 1', LATE, **init_bytes(24, b'\xff' * 4))
 row('init: a length of 28', LATE, **init_bytes(24, b'\0\0\0\x1c'))
 row('init: our own message back', LATE, init_raw=lambda _, request: request)
-row('init: our own message back as a response', PROTOCOL, UNUSABLE, init_raw=lambda _, request: request[:19] + b'\x20' + request[20:])
+row('init: our own message back as a response', PROTOCOL, UNUSABLE,
+    init_raw=lambda _, request: request[:19] + b'\x20' + request[20:])
 row('init: truncated at every length, then whole', OK,
     init_raw=lambda message, _: [message[:n] for n in range(len(message))] + [message])
 row('init: every error, then the answer', OK, init_raw=init_errors_first)
@@ -294,13 +295,15 @@ row('auth: signature with the MACed ID of another', BAD_AUTH,
 row('auth: signature by SHA-1', BAD_AUTH, key=('rsa', 0), sign=lambda signer, octets: signer.sign_sha1(octets))
 row('auth: the RSA method, by SHA-1', BAD_AUTH, key=('rsa', 0), sign=lambda signer, octets: signer.sign_rsa_method(octets))
 row('auth: RSA and SHA-256', OK, key=('rsa', 0))
-row('auth: AUTH_NULL', BAD_AUTH, auth=lambda payloads, peer: i.put(payloads, i.AUTH_PL, peer.auth_null(peer.octets(i.find(payloads, i.IDR)))))
+row('auth: AUTH_NULL', BAD_AUTH,
+    auth=lambda payloads, peer: i.put(payloads, i.AUTH_PL, peer.auth_null(peer.octets(i.find(payloads, i.IDR)))))
 row('auth: a shared secret', BAD_AUTH, **auth_value(i.AUTH_PSK, b'p' * 32))
 row('auth: an unknown method', BAD_AUTH, **auth_value(201, b'?' * 64))
 
 # Fragments.
 row('fragments: one is missing', LATE, **fragments(lambda sent, *_: sent[:-1]))
-row('fragments: number 0', LATE, **fragments(lambda sent, peer, header, _: [piece(peer, header, 0, 2), piece(peer, header, 2, 2)]))
+row('fragments: number 0', LATE,
+    **fragments(lambda sent, peer, header, _: [piece(peer, header, 0, 2), piece(peer, header, 2, 2)]))
 row('fragments: number above total', LATE, **fragments(lambda sent, peer, header, _: [piece(peer, header, 3, 2)]))
 row('fragments: total 65535', LATE, **fragments(lambda sent, peer, header, _: [piece(peer, header, 1, 65535)]))
 row('fragments: 300 of 300 with 20 bytes each', LATE,
@@ -325,10 +328,11 @@ row('child: no kind of sequence numbers', PROTOCOL, 'did not offer', **child_sa(
 row('child: AH', PROTOCOL, 'did not offer', **child_sa(T(i.INTEG, 12), EXTENDED, protocol=i.PROTO_AH))
 row('child: IKE', PROTOCOL, 'did not offer', **child_sa(GCM, EXTENDED, protocol=i.PROTO_IKE))
 row('child: a key exchange', PROTOCOL, 'did not offer', **child_sa(GCM, EXTENDED, CURVE))
-row('child: two proposals', PROTOCOL, 'did not offer', **child_sa(GCM, EXTENDED, more=i.proposal([GCM, EXTENDED], i.PROTO_ESP, h.SPI)))
+row('child: two proposals', PROTOCOL, 'did not offer',
+    **child_sa(GCM, EXTENDED, more=i.proposal([GCM, EXTENDED], i.PROTO_ESP, h.SPI)))
 for spi, what in ((bytes(4), 'zero'), (b'\0\0\0\xff', '255'), (b'1234567', 'of 7 bytes'), (b'', 'absent')):
     row(f'child: SPI {what}', PROTOCOL, 'did not offer', **child_sa(GCM, EXTENDED, spi=spi))
-row('child: tunnel mode', REFUSED, 'tunnel mode', auth=lambda payloads, peer: i.without(payloads, i.NOTIFY))
+row('child: tunnel mode', OK, auth=lambda payloads, peer: i.without(payloads, i.NOTIFY))
 row('child: a compressed proposal', PROTOCOL, **auth_body(i.SA, b'\0' * 8))
 
 S = i.selector
@@ -346,6 +350,10 @@ row('ts: none', BAD_TS, **own_ts(lambda a: []))
 row('ts: 200 times the host', BAD_TS, **own_ts(lambda a: [S(a)] * 200))
 row('ts: another client', BAD_TS, **client_ts(lambda a: [S(OTHER)]))
 row('ts: the subnet of the client', BAD_TS, **client_ts(lambda a: [S(a[:3] + b'\0', a[:3] + b'\xff')]))
+for what, make in (('the subnet of the host', lambda a: [S(a[:3] + b'\0', a[:3] + b'\xff')]),
+                   ('all addresses', lambda a: [S(bytes(4), b'\xff' * 4)]), ('another address', lambda a: [S(OTHER)])):
+    row(f'tunnel mode, ts: {what}', BAD_TS,
+        auth=lambda payloads, peer, make=make: own_ts(make)['auth'](i.without(payloads, i.NOTIFY), peer))
 row('ts: both ends exchanged', BAD_TS,
     auth=lambda payloads, peer: i.put(i.put(payloads, i.TSI, i.find(payloads, i.TSR)), i.TSR, i.find(payloads, i.TSI)))
 
@@ -415,7 +423,7 @@ def a_host_with_a_tunnel_cannot_touch_anothers(world):
         lies = {
             'Delete of another\'s SPI': peer.seal(header, [i.delete(i.PROTO_ESP, bytes.fromhex(hers.spi_in))]),
             'INITIAL_CONTACT': peer.seal(peer.header(i.INFORMATIONAL, 1), [notify(i.INITIAL_CONTACT)]),
-            'a response to a request never made': peer.seal(peer.header(i.INFORMATIONAL, 2, response=True), [i.delete(i.PROTO_IKE)]),
+            'a response to no request': peer.seal(peer.header(i.INFORMATIONAL, 2, response=True), [i.delete(i.PROTO_IKE)]),
             'the IKE_AUTH answer again': next(a[0] for d, a in liar.answers.items() if i.Header.read(d).exchange == i.AUTH),
             'another\'s SPIs': peer.seal(other.header(i.INFORMATIONAL, 0), [i.delete(i.PROTO_IKE)]),
             'an error in clear': i.pack(header, [notify(i.AUTH_FAILED)]),
@@ -457,4 +465,6 @@ def keys_and_signatures_too_large_cost_nothing(world):
     check_equal((client.stat('ike.initiated'), Journal(client.log()).ever), (3, []), 'attempts, pairs')
 
 
-CASES = [lies_are_refused_and_install_nothing, a_host_with_a_tunnel_cannot_touch_anothers, keys_and_signatures_too_large_cost_nothing]
+CASES = [
+    lies_are_refused_and_install_nothing, a_host_with_a_tunnel_cannot_touch_anothers, keys_and_signatures_too_large_cost_nothing,
+]

@@ -1,7 +1,6 @@
 """Clients with a tunnel that lie when they rekey it (CREATE_CHILD_SA, RFC 7296 1.3.3)."""
 import os
 import socket
-import struct
 
 import ike as i
 from cases_client import victim
@@ -26,7 +25,8 @@ def rekey_payloads(one, old=None):
 
 
 def sa(*transforms, protocol=i.PROTO_ESP, spi=None):
-    return lambda payloads, one: i.put(payloads, i.SA, i.proposal(list(transforms), protocol, one.fresh if spi is None else spi))
+    return lambda payloads, one: i.put(payloads, i.SA,
+                                       i.proposal(list(transforms), protocol, one.fresh if spi is None else spi))
 
 
 def body(kind, value):
@@ -40,7 +40,8 @@ TABLE = [
     ('REKEY_SA of another\'s SPI', NOT_FOUND, lambda payloads, one: rekey_payloads(one, one.other.spi), False),
     ('REKEY_SA of SPI zero', NOT_FOUND, lambda payloads, one: rekey_payloads(one, bytes(4)), False),
     ('REKEY_SA of 7 bytes', NOT_FOUND, lambda payloads, one: rekey_payloads(one, b'1234567'), False),
-    ('of the IKE SA', NO_MORE, lambda payloads, one: [P(i.SA, i.proposal(i.ike_transforms(i.X25519), spi=os.urandom(8))), *payloads[3:5]], False),
+    ('of the IKE SA', NO_MORE,
+     lambda payloads, one: [P(i.SA, i.proposal(i.ike_transforms(i.X25519), spi=os.urandom(8))), *payloads[3:5]], False),
     ('NULL encryption', NONE, sa(T(i.ENCR, 11), T(i.INTEG, 12), EXTENDED, CURVE), False),
     ('AH', NONE, sa(T(i.INTEG, 12), EXTENDED, CURVE, protocol=i.PROTO_AH), False),
     ('SPI zero', NONE, sa(GCM, EXTENDED, CURVE, spi=bytes(4)), False),
@@ -88,7 +89,8 @@ def an_honest_rekey_replaces_its_own_pair(world):
     check_equal(one.ask(i.CREATE_CHILD, 3, rekey_payloads(one)), 'N(43)', 'the same pair once more')
     check_equal(one.ask(i.INFORMATIONAL, 4, [i.delete(i.PROTO_ESP, one.spi)]), 'D', 'Delete of the old one')
     pair, = Journal(host.log()).pairs(many(1))
-    check_equal((pair.state, [spi for way, spi in pair.sas if way == 'out']), ('up', [first.hex()]), 'the pair, and what it sends with')
+    sends_with = [spi for way, spi in pair.sas if way == 'out']
+    check_equal((pair.state, sends_with), ('up', [first.hex()]), 'the pair, and what it sends with')
     one.close()
 
 

@@ -45,7 +45,8 @@ class Ladder:
         out = {}
         with Resolver(self.client.resolver, timeout=30) as resolver:
             for first in range(0, len(addresses), at_once):
-                asked = [(a, resolver.ask(f'w{a}.example', [a], [self.key], deadline=deadline)) for a in addresses[first:first + at_once]]
+                asked = [(a, resolver.ask(f'w{a}.example', [a], [self.key], deadline=deadline))
+                         for a in addresses[first:first + at_once]]
                 out.update((address, resolver.verdict(ident)) for address, ident in asked)
         return out
 
@@ -61,7 +62,8 @@ class Ladder:
             else:
                 check_equal(pairs, [], f'{address} is refused, and the kernel had')
         check_equal((client.failures, server.failures), ([], []), 'requests that a kernel refused')
-        wait_for('no half-open SA at the client', 12, lambda: self.client.stat('ike.sas') == self.client.stat('ike.sas_established'))
+        wait_for('no half-open SA at the client', 12,
+                 lambda: self.client.stat('ike.sas') == self.client.stat('ike.sas_established'))
 
 
 def all_allowed(verdicts):
@@ -134,7 +136,8 @@ def everything_again_later_and_to_others(world):
         wait_for('all of it arrived', 5, lambda: ladder.client.stat('ike.received') + ladder.server.stat('ike.received') >=
                  sum(stats) + 2 * len(record))
         ladder.kernels_agree(verdicts)
-        check_equal((len(Journal(ladder.server.log()).ever), ladder.server.stat('ike.sas_established')), (20, 20), 'the host\'s pairs')
+        pairs = Journal(ladder.server.log()).ever
+        check_equal((len(pairs), ladder.server.stat('ike.sas_established')), (20, 20), 'pairs and SAs of the host')
         check_equal(ladder.client.stat('ike.sas_established'), 20, 'the client\'s SAs')
     return f'{2 * len(record)} messages'
 
@@ -191,8 +194,12 @@ def groups_forged_on_the_path_cost_nothing(world):
         ladder.kernels_agree(verdicts)
 
 
+def forge_cookie(message):
+    return forger(i.notify(i.COOKIE, os.urandom(16)))(message)
+
+
 def cookies_forged_on_the_path_cost_a_round_trip_or_two(world):
-    with Ladder(world, lambda message: forger(i.notify(i.COOKIE, os.urandom(16)))(message)) as ladder:
+    with Ladder(world, forge_cookie) as ladder:
         verdicts = ladder.ask([many(n) for n in range(10)], deadline=1500)
         all_allowed(verdicts)
         ladder.kernels_agree(verdicts)
@@ -200,7 +207,7 @@ def cookies_forged_on_the_path_cost_a_round_trip_or_two(world):
 
 
 def cookies_forged_beside_real_ones_cost_as_little(world):
-    with Ladder(world, lambda message: forger(i.notify(i.COOKIE, os.urandom(16)))(message), lines=['always-cookie: yes']) as ladder:
+    with Ladder(world, forge_cookie, lines=['always-cookie: yes']) as ladder:
         verdicts = ladder.ask([many(n) for n in range(10)], deadline=1500)
         all_allowed(verdicts)
         ladder.kernels_agree(verdicts)
@@ -217,7 +224,8 @@ def an_answer_forged_on_the_path_is_refused_in_the_end(world):
 
     with Ladder(world, rule, client=['attempt: 1500']) as ladder:
         verdicts = ladder.ask([many(n) for n in range(3)], deadline=3000)
-        check_equal({(v.kind, v.reason, v.text) for v in verdicts.values()}, {(r.REFUSE, r.TIMEOUT, 'no answer to IKE_AUTH')}, 'verdicts')
+        got = {(v.kind, v.reason, v.text) for v in verdicts.values()}
+        check_equal(got, {(r.REFUSE, r.TIMEOUT, 'no answer to IKE_AUTH')}, 'verdicts')
         ladder.kernels_agree(verdicts)
 
 

@@ -19,9 +19,9 @@ import threading
 import time
 import traceback
 
-from ike import (AUTH, AUTH_PL, ID_FQDN, IDR, INVALID_KE, KE, PROTO_ESP, RESPONSE, SA, SA_INIT, TRANSPORT, TSI, TSR, X25519, Header, P,
-                 Peer, esp_transforms, find, identity, notify, pack, proposal, selector, selectors, unpack)
-from wire import IP_PKTINFO, STRANGERS, udp_socket
+from ike import (AUTH, AUTH_PL, ID_FQDN, IDR, INVALID_KE, KE, PROTO_ESP, RESPONSE, SA, SA_INIT, TRANSPORT, TSI, TSR, X25519, Header,
+                 P, Peer, esp_transforms, find, identity, notify, pack, proposal, selector, selectors, unpack)
+from wire import STRANGERS, send_from, udp_socket
 
 SPI = bytes.fromhex('0badcafe')
 NAME = b'host.example'
@@ -116,8 +116,7 @@ class Hosts:
         return host
 
     def send(self, address, to, datagram, port=500):
-        self.socket.sendmsg([datagram], [(socket.IPPROTO_IP, IP_PKTINFO, struct.pack('=I4s4s', 0, socket.inet_aton(address),
-                                                                                       b'\0' * 4))], 0, (to, port))
+        send_from(self.socket, address, (to, port), datagram)
 
     def run(self):
         while not self.stopped:

@@ -50,6 +50,12 @@ def udp_socket(namespace, address='', port=500):
     return in_namespace(namespace, make) if namespace else make()
 
 
+def send_from(udp, source, to, datagram):
+    """From any address of this host."""
+    info = struct.pack('=I4s4s', 0, socket.inet_aton(source), b'\0' * 4)
+    udp.sendmsg([datagram], [(socket.IPPROTO_IP, IP_PKTINFO, info)], 0, to)
+
+
 def checksum(data):
     data += b'\0' * (len(data) % 2)
     total = sum(struct.unpack(f'!{len(data) // 2}H', data))
