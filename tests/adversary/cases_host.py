@@ -1,5 +1,6 @@
 """Hosts that lie to our client. All of them at once: each has its own address, and its own line in the table."""
 import os
+import socket
 import struct
 
 import host as h
@@ -133,6 +134,18 @@ def piece(peer, header, number, total, inner=b'\0' * 20, first=i.IDR):
 
 def one_bit(message, at):
     return message[:at] + bytes([message[at] ^ 1]) + message[at + 1:]
+
+def assigns(address):
+    """Says FAILED_CP_REQUIRED, and the next time gives the client this address for its own."""
+    asked = []
+
+    def change(payloads, peer):
+        asked.append(peer)
+        if len(asked) == 1:
+            return [notify(i.FAILED_CP_REQUIRED)]
+        reply = P(i.CP, struct.pack('>BBHHH', 2, 0, 0, 1, len(address)) + address)
+        return [*i.put(i.without(payloads, i.NOTIFY), i.TSI, i.selectors(S(address))), reply]
+    return {'auth': change}
 
 
 def endless_cookies(message, request):
@@ -354,6 +367,9 @@ for what, make in (('the subnet of the host', lambda a: [S(a[:3] + b'\0', a[:3] 
                    ('all addresses', lambda a: [S(bytes(4), b'\xff' * 4)]), ('another address', lambda a: [S(OTHER)])):
     row(f'tunnel mode, ts: {what}', BAD_TS,
         auth=lambda payloads, peer, make=make: own_ts(make)['auth'](i.without(payloads, i.NOTIFY), peer))
+for address in ('127.0.0.1', CLIENT, '192.0.2.254', '224.0.0.1', '255.255.255.255', '0.0.0.0', '10.0.0.1', '198.18.200.1'):
+    row(f'assigns {address}', REFUSED, f'assigned {address}, which is not in 100.64.0.0/10', **assigns(socket.inet_aton(address)))
+row('assigns 100.64.0.9', OK, **assigns(socket.inet_aton('100.64.0.9')))
 row('ts: both ends exchanged', BAD_TS,
     auth=lambda payloads, peer: i.put(i.put(payloads, i.TSI, i.find(payloads, i.TSR)), i.TSR, i.find(payloads, i.TSI)))
 
