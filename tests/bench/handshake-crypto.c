@@ -7,6 +7,7 @@
 
 #include "base/ike_numbers.h"
 #include "crypto/dh.h"
+#include "crypto/kem.h"
 #include "crypto/keymat.h"
 #include "crypto/seal.h"
 #include "tests/bench/bare.h"
@@ -58,6 +59,41 @@ static void modp3072_ours(struct subject *s)
 {
 	(void)s;
 	exchange_ours(GROUP_MODP_3072);
+}
+
+/* The additional key exchange, when libcrypto has ML-KEM-768 ---------------------------------------------- */
+
+static uint8_t kem_public[KEM_PUBLIC_LEN], kem_ciphertext[KEM_CIPHERTEXT_LEN];
+
+static void kem_client(struct subject *s)
+{
+	const struct kem *kem = kem_mlkem768();
+	uint8_t public_value[KEM_PUBLIC_LEN];
+	struct secret shared = { 0 };
+	struct kem_key *key;
+
+	(void)s;
+	need(kem->key_new(&bare_rng, public_value, &key) == IKE_OK, "ML-KEM key pair");
+	need(kem->decapsulate(key, span_of(kem_ciphertext, sizeof kem_ciphertext), &shared) == IKE_OK, "decapsulation");
+	kem->key_free(key);
+}
+
+static void kem_host(struct subject *s)
+{
+	struct secret shared = { 0 };
+
+	(void)s;
+	need(kem_mlkem768()->encapsulate(&bare_rng, span_of(kem_public, sizeof kem_public), kem_ciphertext, &shared) == IKE_OK,
+	     "encapsulation");
+}
+
+static void kem_set_up(void)
+{
+	struct kem_key *key;
+
+	need(kem_mlkem768()->key_new(&bare_rng, kem_public, &key) == IKE_OK, "ML-KEM key pair");
+	kem_mlkem768()->key_free(key);
+	kem_host(NULL);
 }
 
 /* Signatures -------------------------------------------------------------------------------------------- */
@@ -134,6 +170,11 @@ int main(void)
 	row("ecp384 ours", ecp384_ours, NULL);
 	row("modp2048 ours", modp2048_ours, NULL);
 	row("modp3072 ours", modp3072_ours, NULL);
+	if (kem_mlkem768()) {
+		kem_set_up();
+		row("mlkem768 client", kem_client, NULL);
+		row("mlkem768 host", kem_host, NULL);
+	}
 	for (unsigned i = 0; i < BARE_KEYS; i++) {
 		struct subject *s = &subjects[i];
 		double bare, ours;

@@ -6,6 +6,8 @@
  *	handshake --both         client and server are processes with a socket between them: handshakes a second
  *	handshake --count N KEY  no figures: N handshakes with this kind of key, for a profiler (callgrind --toggle-collect=client_*)
  *
+ * --hybrid before these: with ML-KEM-768 as additional key exchange, at both ends.
+ *
  * Exit status 0 unless something does not work; the ratios are for people to judge. */
 #include <errno.h>
 #include <stdio.h>
@@ -36,6 +38,8 @@ struct host {
 	unsigned started, up;
 };
 
+static const struct kem *kem;      /* of both; NULL: none */
+
 static void write_log(void *arg, enum log_level level, const char *text)
 {
 	(void)arg;
@@ -60,6 +64,7 @@ static void host_start(struct host *h, const struct subject *key)
 {
 	const struct ike_config config = {
 		.respond = key != NULL, .sas_max = 1 << 20, .half_open_max = 1 << 20, .cookie_threshold = 1 << 20,
+		.kem = kem,
 	};
 
 	h->key = key;
@@ -71,7 +76,7 @@ static void host_signs(struct host *h, const struct ike_output *o)
 {
 	uint8_t auth[BARE_AUTH_MAX];
 	struct wr w = wr_over(auth, sizeof auth);
-	enum ike_err err = privkey_sign(h->key->priv, o->u.sign.hashes, o->u.sign.parts, 3, &w);
+	enum ike_err err = privkey_sign(h->key->priv, o->u.sign.hashes, o->u.sign.parts, IKE_SIGNED_PARTS, &w);
 
 	ike_signed(h->ike, o->id, err, AUTH_SIGNATURE, wr_span(&w), NOW_MS);
 }
@@ -297,11 +302,19 @@ static void show(struct subject *s, bool both)
 int main(int argc, char **argv)
 {
 	struct subject subjects[BARE_KEYS];
-	bool both = argc == 2 && strcmp(argv[1], "--both") == 0;
-	bool count = argc == 4 && strcmp(argv[1], "--count") == 0;
+	bool hybrid = argc > 1 && strcmp(argv[1], "--hybrid") == 0;
+	bool both, count;
 
+	argc -= hybrid;
+	argv += hybrid;
+	both = argc == 2 && strcmp(argv[1], "--both") == 0;
+	count = argc == 4 && strcmp(argv[1], "--count") == 0;
+	if (hybrid && !(kem = kem_mlkem768())) {
+		fprintf(stderr, "handshake: this libcrypto has no ML-KEM-768\n");
+		return 1;
+	}
 	if (argc > 1 && !both && !count) {
-		fprintf(stderr, "usage: handshake [--both | --count N KEY]\n");
+		fprintf(stderr, "usage: handshake [--hybrid] [--both | --count N KEY]\n");
 		return 2;
 	}
 	bare_set_up(subjects);

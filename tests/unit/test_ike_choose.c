@@ -316,6 +316,8 @@ static const struct esp_case esp_cases[] = {
 	{ "a group in IKE_AUTH", { ESP(1, GCM256, X25519, NO_ESN), ESP(2, GCM256, NO_ESN) }, 2,
 	  IKE_OK, 2, { ENCR_AES_GCM_16, 256, INTEG_NONE, false } },
 	{ "no word about ESN", { ESP(1, GCM256) }, 1, IKE_E_NO_PROPOSAL, 0, { 0 } },
+	{ "an additional key exchange passed over", { ESP(1, GCM256, X25519, MLKEM768, NO_ESN), ESP(2, GCM256, NO_ESN) }, 2,
+	  IKE_OK, 2, { ENCR_AES_GCM_16, 256, INTEG_NONE, false } },
 	{ "a PRF", { ESP(1, GCM256, PRF256, NO_ESN) }, 1, IKE_E_NO_PROPOSAL, 0, { 0 } },
 	{ "null encryption", { ESP(1, T(TT_ENCR, 11, 0), SHA256, NO_ESN) }, 1, IKE_E_NO_PROPOSAL, 0, { 0 } },
 	{ "CBC without INTEG", { ESP(1, CBC256, NO_ESN) }, 1, IKE_E_NO_PROPOSAL, 0, { 0 } },

@@ -72,6 +72,24 @@ static void one_round_trip_more_when_both_can(void **state)
 	at_rest(&w);
 }
 
+/* With what libcrypto has, where it has it. */
+static void mathematics_instead_of_the_double(void **state)
+{
+	const struct ike_config real = { .kem = kem_mlkem768() };
+	struct sim_world w;
+	ike_handle sa;
+
+	(void)state;
+	if (!real.kem)
+		skip();
+	sim_init(&w, 13, IP_V4, &real, &real, KEY_ED25519, false);
+	sa = keys_agreed(&w);
+	fragments_arrive(&w, CLIENT, REQUEST);
+	fragments_arrive(&w, SERVER, RESPONSE);
+	comes_up(&w, sa, GROUP_MLKEM_768);
+	at_rest(&w);
+}
+
 static void plain_exchange_when_one_cannot(void **state)
 {
 	(void)state;
@@ -539,6 +557,38 @@ static void client_proves_what_it_sent_and_got(void **state)
 	}
 }
 
+/* Otherwise IKE_AUTH could come from there too, and the policies would be for an address that the peer only pretends to
+ * have. */
+static void intermediate_from_another_address_is_ignored(void **state)
+{
+	uint8_t value[KEM_PUBLIC_LEN] = { 1 };
+	struct sim_world w;
+	struct sim_peer p;
+	struct ip_addr own;
+	struct msg_wr m;
+
+	(void)state;
+	sim_init(&w, 35, IP_V4, NULL, &in_one_piece, KEY_ED25519, false);
+	script_client_init(&w, &p, GROUP_MLKEM_768);
+	own = w.host[CLIENT].addr;
+	w.host[CLIENT].addr.b[3] ^= 1;
+	m = ke_payload(GROUP_MLKEM_768, span_of(value, sizeof value));
+	script_sends(&w, &p, EXCH_IKE_INTERMEDIATE, 1, REQUEST, &m);
+	nothing_is_sent(&w);
+	/* I --> R  from where IKE_SA_INIT came from */
+	w.host[CLIENT].addr = own;
+	script_exchanges_keys(&w, &p);
+	/* I --> R  and IKE_AUTH from elsewhere is ignored as ever */
+	w.host[CLIENT].addr.b[3] ^= 1;
+	m = auth_request(&w, &p);
+	script_sends(&w, &p, EXCH_IKE_AUTH, 2, REQUEST, &m);
+	nothing_is_sent(&w);
+	assert_int_equal(w.host[SERVER].asked_to_authorize, 0);
+	w.host[CLIENT].addr = own;
+	peer_clear(&p);
+	at_rest(&w);
+}
+
 static void second_intermediate_is_refused(void **state)
 {
 	uint8_t value[KEM_PUBLIC_LEN] = { 1 };
@@ -748,6 +798,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(one_round_trip_more_when_both_can),
+		cmocka_unit_test(mathematics_instead_of_the_double),
 		cmocka_unit_test(plain_exchange_when_one_cannot),
 		cmocka_unit_test(lost_fragments_come_again),
 		cmocka_unit_test(order_and_copies_do_not_matter),
@@ -764,6 +815,7 @@ int main(void)
 		cmocka_unit_test(intermediate_that_was_not_agreed_on_is_refused),
 		cmocka_unit_test(auth_without_intermediate_is_refused),
 		cmocka_unit_test(client_proves_what_it_sent_and_got),
+		cmocka_unit_test(intermediate_from_another_address_is_ignored),
 		cmocka_unit_test(second_intermediate_is_refused),
 		cmocka_unit_test(ciphertext_must_be_one),
 		cmocka_unit_test(refusal_ends_the_attempt),
