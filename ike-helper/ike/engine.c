@@ -318,7 +318,7 @@ static void leave_tables(struct ike_sa *sa)
 {
 	struct ike *ike = sa->ike;
 
-	if (!sa->initiator && sa->inner_remote.family != IP_NONE)
+	if (sa->inner_remote.family != IP_NONE)
 		pool_give(engine_pool(ike, (enum ip_family)sa->inner_remote.family), &sa->inner_remote);
 	table_remove(&ike->by_spi, &sa->by_spi);
 	table_remove(&ike->by_handle, &sa->by_handle);
