@@ -5,7 +5,8 @@
  * than) what anybody else uses: `ip xfrm policy add` without a priority is 0, strongSwan and libreswan count below 2^22.
  * So an exemption of ours beats a protection of ours and nothing else: the policies of an administrator or of another IKE
  * daemon decide as if we were not there. What follows from that for an address that such a policy covers is in
- * kernel_xfrm.c. Among ours: what protects a pair beats what lets forwarded packets pass, and both beat the shield.
+ * kernel_xfrm.c. Among ours: what protects a pair beats what lets forwarded packets pass, and both beat the shield. What is from
+ * an address that the host assigned, and that nobody else knows, beats exemptions too: in clear no answer would come back.
  *
  * Exemptions have no template and therefore no reqid to know them by. Their fingerprint is: priority exactly
  * PRIORITY_EXEMPT, action allow, no template, and a selector out of this table.
@@ -17,7 +18,7 @@
 #include "kernel/plan.h"
 
 enum {
-	PRIORITY_EXEMPT = 0x6f000000, PRIORITY_PROTECT = 0x6f000100, PRIORITY_PASS = 0x6f000180, PRIORITY_SHIELD = 0x6f000200
+	PRIORITY_ASSIGNED = 0x6effff00, PRIORITY_EXEMPT = 0x6f000000, PRIORITY_PROTECT = 0x6f000100, PRIORITY_PASS = 0x6f000180, PRIORITY_SHIELD = 0x6f000200
 };
 enum { EXEMPT_MAX = 64 };
 

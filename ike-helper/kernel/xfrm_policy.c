@@ -31,9 +31,11 @@ static bool is_host(const struct xfrm_selector *sel, uint8_t bits)
 	return bits == (sel->family == AF_INET6 ? 128 : 32);
 }
 
-/* By its selector: what a policy of ours that requires ESP is for. */
-static uint32_t protect_priority(const struct xfrm_selector *sel, enum kernel_dir dir)
+/* By its selector: what a policy of ours that requires ESP is for. tunnel: NULL for transport mode. */
+static uint32_t protect_priority(const struct kernel_request *tunnel, const struct xfrm_selector *sel, enum kernel_dir dir)
 {
+	if (tunnel && !ip_equal(&tunnel->inner_local, &tunnel->local))
+		return PRIORITY_ASSIGNED;
 	return is_host(sel, dir == DIR_OUT ? sel->prefixlen_s : sel->prefixlen_d) ? PRIORITY_PROTECT : PRIORITY_SHIELD;
 }
 
@@ -115,7 +117,7 @@ static void put_protect(struct xnl_batch *b, int type, const struct xfrm_selecto
 	struct xfrm_user_tmpl tmpl = esp_template(tunnel, sel->family, dir, reqid);
 	struct xfrm_userpolicy_info info;
 
-	policy_info(&info, sel, dir, protect_priority(sel, dir));
+	policy_info(&info, sel, dir, protect_priority(tunnel, sel, dir));
 	info.lft.hard_add_expires_seconds = life_s;
 	xnl_add(b, type, &info, sizeof info);
 	xnl_attr(b, XFRMA_TMPL, &tmpl, sizeof tmpl);
@@ -259,7 +261,9 @@ static void classify(const struct xfrm_userpolicy_info *info, const struct xfrm_
 	if (out->kind == XP_PROTECT) {
 		out->reqid = tmpl->reqid;
 		out->tunnel = tmpl->mode == XFRM_MODE_TUNNEL;
-		out->exact = tmpls == 1 && info->priority == protect_priority(&info->sel, out->dir) &&
+		out->exact = tmpls == 1 &&
+			     (info->priority == protect_priority(NULL, &info->sel, out->dir) ||
+			      (out->tunnel && info->priority == PRIORITY_ASSIGNED)) &&
 			     info->action == XFRM_POLICY_ALLOW && tmpl->id.proto == IPPROTO_ESP && !tmpl->optional &&
 			     (out->tunnel || tmpl->mode == XFRM_MODE_TRANSPORT);
 		out->outer_src = tmpl->saddr;
@@ -315,9 +319,10 @@ bool xfrm_policy_read(struct nlmsghdr *hdr, struct xfrm_policy *out)
 
 bool xfrm_policy_serves(const struct xfrm_policy *p, const struct kernel_request *r, enum policy_kind kind)
 {
+	const struct kernel_request *tunnel = tunnel_of(r, kind, p->reqid);
 	struct xfrm_user_tmpl wanted = esp_template(r, xfrm_family(&r->local), p->dir, p->reqid);
 
-	if (!p->exact || p->tunnel != (tunnel_of(r, kind, p->reqid) != NULL))
+	if (!p->exact || p->tunnel != (tunnel != NULL) || p->priority != protect_priority(tunnel, &p->sel, p->dir))
 		return false;
 	return !p->tunnel || (memcmp(&p->outer_src, &wanted.saddr, sizeof wanted.saddr) == 0 &&
 			      memcmp(&p->outer_dst, &wanted.id.daddr, sizeof wanted.id.daddr) == 0);

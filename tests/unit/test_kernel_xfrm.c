@@ -296,6 +296,7 @@ static void a_tunnel_policy_is_for_the_addresses_inside_and_known_by_its_ends(vo
 	for (unsigned i = 0; i < 2; i++) {
 		assert_true(f.p[i].tunnel);
 		assert_true(f.p[i].exact);
+		assert_true(f.p[i].priority < PRIORITY_EXEMPT);         /* in clear no answer would find it */
 		assert_true(xfrm_policy_covers(&f.p[i].sel, f.p[i].dir, &inner, &r.remote));
 		assert_false(xfrm_policy_covers(&f.p[i].sel, f.p[i].dir, &r.local, &r.remote));
 		assert_true(xfrm_policy_serves(&f.p[i], &r, POLICY_PAIR));
@@ -309,9 +310,22 @@ static void a_tunnel_policy_is_for_the_addresses_inside_and_known_by_its_ends(vo
 	for (unsigned i = 0; i < 2; i++) {
 		assert_int_equal(f.p[i].reqid, KERNEL_REQID_ORPHAN);
 		assert_false(f.p[i].tunnel);
+		assert_true(f.p[i].exact);
+		assert_true(f.p[i].priority > PRIORITY_EXEMPT);
 	}
 	kernel_close(k);
 	assert_int_equal(count().policies, 0);
+
+	/* Between the hosts themselves exemptions hold as in transport mode. */
+	r.inner_local = r.local;
+	put_policy(&r, DIR_OUT, REQID);
+	f = find_all();
+	assert_int_equal(f.n, 1);
+	assert_int_equal(f.p[0].priority, PRIORITY_PROTECT);
+	assert_true(xfrm_policy_serves(&f.p[0], &r, POLICY_PAIR));
+	kernel_close(open_kernel());
+	assert_int_equal(count().policies, 0);
+	r.inner_local = inner;
 
 	k = open_kernel();
 	put_policy(&r, DIR_OUT, REQID);

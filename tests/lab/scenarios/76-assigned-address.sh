@@ -35,6 +35,9 @@ routed_by "$server_v4" $inner || fail "$inner is not the source: $(ip -n client 
 routed_by "$server2_v4" "$client_v4" || fail "$inner is a source for others"
 show lab_oe status
 lab_oe status | grep -Fw "tunnel/$inner" >/dev/null || fail "oe status does not tell the address"
+# What is exempt elsewhere goes into the tunnel too: in clear no answer would find the way back.
+in_host client dig +tries=1 +time=1 "@$server_v4" name.example >/dev/null || :
+expect_no_cleartext client server since-answer
 # A socket that is bound to our own address does not go into the tunnel, and not into the clear either.
 ! in_host client ping -q -c 1 -W 1 -I "$client_v4" "$server_v4" >/dev/null || fail "our own address has reached the host"
 expect_no_cleartext client server since-answer
