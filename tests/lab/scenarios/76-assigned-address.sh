@@ -66,6 +66,7 @@ kill -9 "${lab_pid[oe-iked]}"
 wait "${lab_pid[oe-iked]}" || :
 ! left_nothing || fail "a killed daemon has cleaned up"
 start_iked oe-iked client oe.conf resolver.sock
+lab_wait 10 "the next start" lab_says oe-iked ready
 left_nothing || fail "left: $(cat left.txt)"
 ! ping_from client "$server_v4" || fail "the host was reached without SAs"
 expect_no_cleartext client server since-answer
