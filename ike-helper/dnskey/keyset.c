@@ -35,7 +35,8 @@ static bool before(const struct candidate *a, const struct candidate *b)
 }
 
 /* NULL when the record serves this address, and *key is its key; else why not. */
-static const char *judge(const struct ipseckey *record, const struct ip_addr *address, struct pubkey **key, enum ike_err *err)
+static const char *judge(const struct ipseckey *record, const struct ip_addr *address, struct pubkey **key,
+			 enum ike_err *err)
 {
 	const char *why = NULL;
 

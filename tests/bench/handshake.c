@@ -3,7 +3,8 @@
  *	handshake                a client and a server in memory; counted are the calls into the client's core only,
  *	                         from ike_initiate() to EV_ESTABLISHED, with a kernel that says yes; then what reading the
  *	                         host's key from its IPSECKEY record costs, once before
- *	handshake --both         client and server are processes with a socket between them: handshakes a second
+ *	handshake --both         client and server are processes with a socket between them: handshakes a second, and the
+ *	                         processor time of each, the system's included, which bounds them where others are at work
  *	handshake --count N KEY  no figures: N handshakes with this kind of key, for a profiler (callgrind --toggle-collect=client_*)
  *
  * --hybrid before these: with ML-KEM-768 as additional key exchange, at both ends.
@@ -13,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -241,10 +243,16 @@ static double wall_s(void)
 	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
-/* Handshakes a second, FLIGHT of them going on beside each other. */
-static double rate_of_both(const struct subject *key)
+static double rusage_us(const struct rusage *r)
+{
+	return (double)(r->ru_utime.tv_sec + r->ru_stime.tv_sec) * 1e6 + (double)(r->ru_utime.tv_usec + r->ru_stime.tv_usec);
+}
+
+/* FLIGHT handshakes go on beside each other. */
+static void show_both(const struct subject *key)
 {
 	struct host client = { .send = send_to_socket }, server = { .send = send_to_socket };
+	struct rusage before, after, servers;
 	double start, took;
 	int ends[2], status;
 	pid_t pid;
@@ -264,16 +272,19 @@ static double rate_of_both(const struct subject *key)
 	close(ends[1]);
 	client.socket = ends[0];
 	host_start(&client, NULL);
+	getrusage(RUSAGE_SELF, &before);
 	start = wall_s();
 	while ((took = wall_s() - start) < SECONDS) {
 		while (client.started < client.up + FLIGHT)
 			client_initiate(&client, key->set);
 		need(take_from_socket(&client, client_input), "the server");
 	}
+	getrusage(RUSAGE_SELF, &after);
 	close(ends[0]);
-	need(waitpid(pid, &status, 0) == pid && status == 0, "the server's process");
+	need(wait4(pid, &status, 0, &servers) == pid && status == 0, "the server's process");
 	ike_free(client.ike);
-	return client.up / took;
+	printf("%-10s %6.0f handshakes a second; client %4.0f us, server %4.0f us for each\n", key->name, client.up / took,
+	       (rusage_us(&after) - rusage_us(&before)) / client.up, rusage_us(&servers) / client.up);
 }
 
 static void read_key(struct subject *s)
@@ -290,7 +301,7 @@ static void show(struct subject *s, bool both)
 	double bare, ours;
 
 	if (both) {
-		printf("%-10s %7.0f handshakes a second\n", s->name, rate_of_both(s));
+		show_both(s);
 		return;
 	}
 	bare = bare_handshake_us(s);
