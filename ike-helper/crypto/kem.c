@@ -1,5 +1,6 @@
 #include "crypto/kem.h"
 
+#include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <stdlib.h>
@@ -7,6 +8,7 @@
 /* Asked for by name, when the program runs: the interface is that of libcrypto 3.0, so that a program built with an old
  * one has ML-KEM as soon as the library is a newer one. */
 static const char algorithm[] = "ML-KEM-768";
+enum { FIRST_WITH_MLKEM = 0x30500000 };
 
 struct kem_key {
 	EVP_PKEY *pkey;
@@ -95,8 +97,12 @@ static const struct kem mlkem768 = { key_new, key_free, encapsulate, decapsulate
 
 const struct kem *kem_mlkem768(void)
 {
-	EVP_KEM *there = EVP_KEM_fetch(NULL, algorithm, NULL);
+	EVP_KEM *there;
 
+	/* To ask an older library makes it load all that it has: 2 MB for an idle process that will not get what it asks for. */
+	if (OpenSSL_version_num() < FIRST_WITH_MLKEM)
+		return NULL;
+	there = EVP_KEM_fetch(NULL, algorithm, NULL);
 	if (!there) {
 		ERR_clear_error();
 		return NULL;
