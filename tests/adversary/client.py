@@ -151,8 +151,11 @@ def all_together(strangers, send, take, enough=0.5):
     while time.monotonic() < quiet_at:
         for ready in select.select(list(by_socket), [], [], 0.05)[0]:
             one = by_socket[ready]
-            one.answers.append(one.socket.recv(65536))
-            quiet_at = time.monotonic() + enough
+            got = one.socket.recv(65536)
+            # Not what is for another SA, of one that had this address before, nor a question of the host.
+            if got[:8] == one.peer.spi_i and got[19] & i.RESPONSE:
+                one.answers.append(got)
+                quiet_at = time.monotonic() + enough
     for one in strangers:
         heard = dict.fromkeys(take(one, datagram) for datagram in one.answers)
         one.heard = ' | '.join(heard) or 'silence'
