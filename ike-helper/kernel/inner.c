@@ -99,7 +99,8 @@ static enum ike_err change_address(struct inner *n, int type, const struct ip_ad
 	err = err ? (nlmsg_free(m), err) : talk(n, m);
 	if (type == RTM_DELADDR && (err == -NLE_NOADDR || err == -NLE_OBJ_NOTFOUND))
 		return IKE_OK;
-	return report(n, err, type == RTM_NEWADDR ? "cannot add the assigned address" : "cannot remove the assigned address", a);
+	return report(n, err, type == RTM_NEWADDR ? "cannot add the assigned address" : "cannot remove the assigned address",
+		      a);
 }
 
 /* The way to an address, as the kernel would go. */
@@ -116,7 +117,8 @@ static void read_way(const struct nlmsghdr *hdr, struct way *out)
 	struct nlattr *attrs[RTA_MAX + 1];
 
 	*out = (struct way){ .found = false };
-	if (hdr->nlmsg_type != RTM_NEWROUTE || nlmsg_parse((struct nlmsghdr *)(uintptr_t)hdr, sizeof *r, attrs, RTA_MAX, NULL) < 0)
+	if (hdr->nlmsg_type != RTM_NEWROUTE ||
+	    nlmsg_parse((struct nlmsghdr *)(uintptr_t)hdr, sizeof *r, attrs, RTA_MAX, NULL) < 0)
 		return;
 	out->type = r->rtm_type;
 	out->dst_bits = r->rtm_dst_len;
@@ -191,7 +193,8 @@ static enum ike_err change_route(struct inner *n, const struct hold *h, const st
 static struct hold *find_hold(const struct inner *n, const struct ip_addr *address, const struct ip_addr *remote)
 {
 	for (unsigned i = 0; i < n->n; i++)
-		if ((!address || ip_equal(&n->holds[i].address, address)) && (!remote || ip_equal(&n->holds[i].remote, remote)))
+		if ((!address || ip_equal(&n->holds[i].address, address)) &&
+		    (!remote || ip_equal(&n->holds[i].remote, remote)))
 			return &n->holds[i];
 	return NULL;
 }
@@ -215,8 +218,8 @@ static enum ike_err refuse(struct inner *n, const struct hold *h, const char *wh
 {
 	char address[IP_TEXT_MAX], remote[IP_TEXT_MAX];
 
-	log_error(n->log, "%s, which %s assigned, is not taken: %s", ip_text(&h->address, address), ip_text(&h->remote, remote),
-		  why);
+	log_error(n->log, "%s, which %s assigned, is not taken: %s", ip_text(&h->address, address),
+		  ip_text(&h->remote, remote), why);
 	return IKE_E_CONFLICT;
 }
 
@@ -407,7 +410,8 @@ static void route_left(struct litter *l, struct nlmsghdr *hdr)
 	struct hold h = { .local.family = IP_NONE };
 
 	if (nlmsg_parse(hdr, sizeof *r, attrs, RTA_MAX, NULL) < 0 || r->rtm_protocol != OUR_PROTOCOL ||
-	    !attrs[RTA_PRIORITY] || nla_get_u32(attrs[RTA_PRIORITY]) != OUR_METRIC || !read_address(attrs[RTA_DST], &h.remote) ||
+	    !attrs[RTA_PRIORITY] || nla_get_u32(attrs[RTA_PRIORITY]) != OUR_METRIC ||
+	    !read_address(attrs[RTA_DST], &h.remote) ||
 	    !read_address(attrs[RTA_PREFSRC], &h.address) || r->rtm_dst_len != bits_of(&h.remote))
 		return;
 	remember(l, &h);
@@ -471,9 +475,12 @@ static enum ike_err remove_left(struct inner *n)
 	for (unsigned i = 0; i < l.found && err == IKE_OK; i++)
 		if (l.holds[i].remote.family != IP_NONE)
 			(void)change_route(n, &l.holds[i], NULL);
-	for (unsigned i = 0; i < l.found && err == IKE_OK; i++)
-		if (l.holds[i].remote.family == IP_NONE || (l.holds[i].address.family == IP_V6 && is_source(&l, &l.holds[i].address)))
-			(void)change_address(n, RTM_DELADDR, &l.holds[i].address);
+	for (unsigned i = 0; i < l.found && err == IKE_OK; i++) {
+		const struct ip_addr *address = &l.holds[i].address;
+
+		if (l.holds[i].remote.family == IP_NONE || (address->family == IP_V6 && is_source(&l, address)))
+			(void)change_address(n, RTM_DELADDR, address);
+	}
 	if (l.found > 0)
 		log_info(n->log, "removed %u assigned addresses and routes that an earlier run left", l.found);
 	free(l.holds);

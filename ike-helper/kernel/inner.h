@@ -1,7 +1,7 @@
 /* inner.h - addresses that hosts assign to us, and that live only inside of their tunnels.
  *
- * Such an address is put on the loopback interface, where no neighbour can reach it by its own link and where nothing else
- * takes it as a source, and each host that assigned it gets a route that makes it the source of what is sent there:
+ * Such an address is put on the loopback interface, where it belongs to no link and nothing else takes it as a source, and
+ * each host that assigned it gets a route that makes it the source of what is sent there:
  *
  *	100.64.0.1/32 dev lo scope host  label lo:oe                    IPv6: /128, deprecated, proto 0x6f
  *	192.0.2.10 via 198.51.100.254 dev eth0 src 100.64.0.1 proto 0x6f metric 111
@@ -25,9 +25,9 @@ IKE_CHECKED enum ike_err inner_open(bool in_memory, const struct log *log, struc
 /* remove: everything of ours. NULL is fine. */
 void inner_close(struct inner *n, bool remove);
 
-/* remote has assigned address to us; local is where its tunnel ends here. *fresh: this is news, to be taken back if the tunnel
- * fails. IKE_E_CONFLICT: the address is one of this host's, or this host has a route to it, or somebody else's route to
- * remote is preferred. IKE_E_KERNEL. On failure nothing is left. */
+/* remote has assigned address to us; local is where its tunnel ends here. *fresh: this is news, to be taken back if the
+ * tunnel fails. IKE_E_CONFLICT: the address is one of this host's, or this host has a route to it, or somebody else's route
+ * to remote is preferred. IKE_E_KERNEL. On failure nothing new is left. */
 IKE_CHECKED enum ike_err inner_add(struct inner *n, const struct ip_addr *address, const struct ip_addr *local,
 				   const struct ip_addr *remote, bool *fresh);
 /* The route, and the address if no other host has assigned it. Absent ones are fine. */
@@ -39,7 +39,8 @@ void inner_unroute(struct inner *n, const struct ip_addr *remote);
 /* The routes are copies of the way that there was: copy them again. remote: NULL for all. */
 void inner_refresh(struct inner *n, const struct ip_addr *remote);
 
-/* Where the tunnel to remote ends here; false: there is none with an assigned address. The routing table would name that one. */
+/* Where the tunnel to remote ends here; false: there is none with an assigned address. The routing table would name that
+ * address. */
 bool inner_local(const struct inner *n, const struct ip_addr *remote, struct ip_addr *local);
 
 #endif
