@@ -316,6 +316,9 @@ void bridge_kernel_events(struct bridge *b)
 		case KERNEL_EV_HARD_EXPIRE:
 			tunnels_sa_expired(b->tunnels, event.reqid, loop_now_ms());
 			break;
+		case KERNEL_EV_MAPPING:
+			ike_peer_seen(b->ike, event.spi, &event.from, loop_now_ms());
+			break;
 		case KERNEL_EV_SOFT_EXPIRE:
 			log_debug(b->log, "the kernel says that SA %08x of reqid %08x grows old",
 				  event.spi, event.reqid);

@@ -120,6 +120,11 @@ static bool local_address(struct msghdr *m, struct ip_addr *to)
 
 /* In ------------------------------------------------------------------------------------------- */
 
+static bool is_keepalive(struct span datagram)
+{
+	return datagram.n == 1 && datagram.p[0] == 0xff;
+}
+
 /* Take the marker off. False: this is not IKE. Without a marker on the NAT-T port it is ESP that
  * the kernel did not want (RFC 3948 2.1); a message from a peer's NAT-T port may carry one on ours
  * too. */
@@ -129,7 +134,7 @@ static bool unwrap(struct net *net, const struct ip_path *path, struct span *dat
 	bool natt = path->local.port == net->natt_port;
 	bool marked = datagram->n >= MARKER_LEN && memcmp(datagram->p, marker, MARKER_LEN) == 0;
 
-	if (natt && datagram->n == 1 && datagram->p[0] == 0xff) {
+	if (natt && is_keepalive(*datagram)) {
 		net->stats.keepalives++;
 		return false;
 	}
@@ -289,7 +294,7 @@ void net_send(struct net *net, const struct ip_path *path, struct span datagram)
 {
 	static const uint8_t marker[MARKER_LEN];
 	struct port *port = port_for(net, &path->local);
-	bool marked = path->local.port == net->natt_port || path->remote.port == net->natt_port;
+	bool marked = (path->local.port == net->natt_port || path->remote.port == net->natt_port) && !is_keepalive(datagram);
 	struct iovec iov[2] = {
 		{ .iov_base = (void *)(uintptr_t)marker, .iov_len = marked ? MARKER_LEN : 0 },
 		{ .iov_base = (void *)(uintptr_t)datagram.p, .iov_len = datagram.n },

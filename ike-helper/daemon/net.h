@@ -48,7 +48,7 @@ IKE_CHECKED enum ike_err net_start(struct net *net, struct event_base *base,
 				   const struct net_user *user);
 void net_close(struct net *net);        /* NULL is fine */
 
-/* Send an IKE message, with the marker where it belongs. What cannot be sent is counted and logged
+/* Send an IKE message, with the marker where it belongs, or a keepalive, which has none. What cannot be sent is counted and logged
  * at debug: IKE retransmits. */
 void net_send(struct net *net, const struct ip_path *path, struct span datagram);
 

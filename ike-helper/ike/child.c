@@ -235,6 +235,7 @@ void child_is_up(struct ike_sa *sa)
 	sa->was_up = true;
 	sa->peer_behind_nat = sa->hs->nat.remote_behind_nat;
 	sa->us_behind_nat = sa->hs->nat.local_behind_nat;
+	sa->wants_keepalive = sa->encapsulated && (sa->us_behind_nat || sa->hs->encapsulate);
 	sa->ike->stats.established++;
 	out_put(&sa->ike->out, &sa->up, SLOT_UP);
 }
@@ -258,7 +259,7 @@ static void addresses(const struct child *c, struct kernel_request *out)
 
 	out->reqid = sa->reqid;
 	out->local = sa->path.local.addr;
-	out->remote = sa->path.remote.addr;
+	out->remote = sa->moved_from.family != IP_NONE ? sa->moved_from : sa->path.remote.addr;
 	out->inner_local = sa->inner_local;
 	out->inner_remote = sa->inner_remote;
 }

@@ -376,6 +376,13 @@ struct ike_sa *engine_by_init(const struct ike *ike, const uint8_t spi_i[IKE_SPI
 	return NULL;
 }
 
+struct ike_sa *engine_by_esp(const struct ike *ike, uint32_t spi_in)
+{
+	struct table_link *link = table_first(&ike->by_esp, spi_in);
+
+	return link ? ((struct child *)(void *)((char *)link - offsetof(struct child, by_esp)))->sa : NULL;
+}
+
 struct ike_sa *engine_by_handle(const struct ike *ike, ike_handle handle)
 {
 	struct table_link *link = table_first(&ike->by_handle, handle);
@@ -704,6 +711,24 @@ enum ike_err ike_rekey_child(struct ike *ike, ike_handle handle, uint64_t now_ms
 		sa->rekey_tries = 0;
 	}
 	settle(sa, now_ms);
+	return IKE_OK;
+}
+
+enum ike_err ike_keepalive(struct ike *ike, ike_handle handle, uint64_t now_ms)
+{
+	struct ike_sa *sa;
+	struct packet *p;
+
+	engine_enter(ike, now_ms);
+	sa = engine_by_handle(ike, handle);
+	if (!sa || sa->state != ST_UP || !sa->wants_keepalive)
+		return IKE_E_STATE;
+	p = packet_new(&sa->path, 1);
+	if (!p)
+		return IKE_E_NOMEM;
+	p->bytes[0] = 0xff;
+	packet_send(&ike->out, p, &sa->path);
+	packet_unref(p);
 	return IKE_OK;
 }
 

@@ -71,6 +71,8 @@ struct ike_sa *engine_by_init(const struct ike *ike, const uint8_t spi_i[IKE_SPI
 			      const struct ip_path *path, struct span request);
 /* Of the addresses that we assign; empty if there are none. */
 struct pool *engine_pool(struct ike *ike, enum ip_family family);
+/* The one with a CHILD SA of this SPI of ours; NULL. */
+struct ike_sa *engine_by_esp(const struct ike *ike, uint32_t spi_in);
 struct ike_sa *engine_by_handle(const struct ike *ike, ike_handle handle);
 struct ike_sa *engine_by_spi(const struct ike *ike, const uint8_t own_spi[IKE_SPI_LEN]);
 /* It tells the peer our name from now on. */

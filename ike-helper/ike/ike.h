@@ -136,6 +136,14 @@ IKE_CHECKED enum ike_err ike_check_liveness(struct ike *ike, ike_handle sa, uint
  * IKE_E_STATE: no such SA, or not established. */
 IKE_CHECKED enum ike_err ike_rekey_child(struct ike *ike, ike_handle sa, uint64_t now_ms);
 
+/* Keep the way through the NAT open that is between us and the peer (RFC 3948 4): to be called when nothing was sent for a while.
+ * IKE_E_STATE: no such SA, or there is none at our end; nothing is sent. IKE_E_NOMEM. */
+IKE_CHECKED enum ike_err ike_keepalive(struct ike *ike, ike_handle sa, uint64_t now_ms);
+
+/* An authentic ESP packet on this SA of ours came from there (the kernel says). When that is not where the peer was, its NAT has
+ * changed; the SA ends in EV_CLOSED with REASON_PEER_REFUSED, and the peer, who is told where it is now, may come again. */
+void ike_peer_seen(struct ike *ike, uint32_t spi_in, const struct ip_endpoint *from, uint64_t now_ms);
+
 /* Completions, by the id of the output; each OUT_KERNEL PROTECT and ADD_SAS, OUT_SIGN and OUT_AUTHORIZE must
  * get its own. Unknown ids (the SA ended meanwhile; a KERNEL_DELETE_SAS) are ignored. */
 void ike_done(struct ike *ike, uint64_t id, enum ike_err result, uint64_t now_ms);
@@ -164,6 +172,7 @@ struct ike_tunnel {
 	struct ike_suite ike_suite;
 	struct esp_suite esp_suite;
 	bool encapsulated;          /* ESP in UDP */
+	bool wants_keepalive;       /* a NAT at our end, or what made ESP go in UDP, forgets us when we are silent */
 	unsigned key_index;         /* which key of the set proved it */
 	uint8_t auth_method;        /* by which the peer authenticated */
 	uint8_t peer_id_type;       /* the ID that it returned: logged, not believed */
@@ -206,7 +215,7 @@ struct ike_output {
 		struct {
 			struct ip_path path;
 			struct span datagram;       /* IKE header first; the caller adds the non-ESP marker when either port is the
-			                             * NAT-T one */
+			                             * NAT-T one. Or one byte, 0xff: a keepalive, as it is */
 		} send;
 		struct kernel_request kernel;       /* holds keys: the caller wipes it after use */
 		struct {

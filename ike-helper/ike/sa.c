@@ -215,6 +215,7 @@ void sa_tunnel(const struct ike_sa *sa, struct ike_tunnel *out)
 		.ike_suite = sa->suite,
 		.esp_suite = sa->esp_suite,
 		.encapsulated = sa->encapsulated,
+		.wants_keepalive = sa->wants_keepalive,
 		.key_index = sa->key_index,
 		.auth_method = sa->auth_method,
 		.peer_id_type = sa->peer_id_type,

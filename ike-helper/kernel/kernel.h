@@ -46,11 +46,12 @@ enum ike_err kernel_traffic(struct kernel *k, uint32_t reqid, uint32_t spi_in, u
 			    const struct ip_addr *remote, struct sa_traffic *out);
 
 /* Events of the kernel about our reqids: call kernel_next_event when the descriptor is readable; -1 for the fake. */
-enum kernel_event_kind { KERNEL_EV_ACQUIRE, KERNEL_EV_SOFT_EXPIRE, KERNEL_EV_HARD_EXPIRE };
+enum kernel_event_kind { KERNEL_EV_ACQUIRE, KERNEL_EV_SOFT_EXPIRE, KERNEL_EV_HARD_EXPIRE, KERNEL_EV_MAPPING };
 struct kernel_event {
 	enum kernel_event_kind kind;
 	uint32_t reqid;
-	uint32_t spi;               /* of an expired SA */
+	uint32_t spi;               /* of an expired SA; MAPPING: of the SA in */
+	struct ip_endpoint from;        /* MAPPING: an authentic packet in UDP came from here, and not from where the SA says */
 	struct ip_addr local, remote;   /* of the packet that made an acquire; local need not be ours: it may be forwarded */
 };
 int kernel_event_fd(const struct kernel *k);

@@ -10,12 +10,12 @@
 
 #include "kernel/xfrm_policy.h"
 
-static enum ike_err listen_to(int group, int other, struct nl_sock **out, const char **why)
+static enum ike_err listen_to(int group, int other, int third, struct nl_sock **out, const char **why)
 {
 	struct nl_sock *sock = nl_socket_alloc();
 
 	*out = NULL;
-	if (!sock || nl_connect(sock, NETLINK_XFRM) < 0 || nl_socket_add_memberships(sock, group, other, 0) < 0) {
+	if (!sock || nl_connect(sock, NETLINK_XFRM) < 0 || nl_socket_add_memberships(sock, group, other, third, 0) < 0) {
 		*why = "cannot listen to the kernel's IPsec events: CAP_NET_ADMIN is missing";
 		nl_socket_free(sock);
 		return IKE_E_IO;
@@ -26,7 +26,7 @@ static enum ike_err listen_to(int group, int other, struct nl_sock **out, const 
 
 enum ike_err xfrm_events_open(struct nl_sock **out, const char **why)
 {
-	return listen_to(XFRMNLGRP_ACQUIRE, XFRMNLGRP_EXPIRE, out, why);
+	return listen_to(XFRMNLGRP_ACQUIRE, XFRMNLGRP_EXPIRE, XFRMNLGRP_MAPPING, out, why);
 }
 
 void xfrm_events_close(struct nl_sock *sock)
@@ -68,6 +68,18 @@ static bool read_expire(struct nlmsghdr *hdr, struct kernel_event *out)
 	return out->spi != 0;
 }
 
+static bool read_mapping(struct nlmsghdr *hdr, struct kernel_event *out)
+{
+	struct xfrm_user_mapping m;
+
+	if (nlmsg_datalen(hdr) < (int)sizeof m)
+		return false;
+	memcpy(&m, nlmsg_data(hdr), sizeof m);
+	*out = (struct kernel_event){ .kind = KERNEL_EV_MAPPING, .reqid = m.reqid, .spi = ntohl(m.id.spi),
+				      .from = { .addr = xfrm_ip(&m.new_saddr, m.id.family), .port = ntohs(m.new_sport) } };
+	return true;
+}
+
 static bool read_event(struct nlmsghdr *hdr, struct kernel_event *out)
 {
 	bool read = false;
@@ -76,6 +88,8 @@ static bool read_event(struct nlmsghdr *hdr, struct kernel_event *out)
 		read = read_acquire(hdr, out);
 	else if (hdr->nlmsg_type == XFRM_MSG_EXPIRE)
 		read = read_expire(hdr, out);
+	else if (hdr->nlmsg_type == XFRM_MSG_MAPPING)
+		read = read_mapping(hdr, out);
 	return read && (out->reqid & ~(uint32_t)KERNEL_REQID_MASK) == KERNEL_REQID_BASE;
 }
 
@@ -102,7 +116,7 @@ bool xfrm_events_next(struct nl_sock *sock, struct kernel_event *out)
 
 enum ike_err xfrm_watch_open(struct nl_sock **out, const char **why)
 {
-	return listen_to(XFRMNLGRP_POLICY, XFRMNLGRP_EXPIRE, out, why);
+	return listen_to(XFRMNLGRP_POLICY, XFRMNLGRP_EXPIRE, 0, out, why);
 }
 
 static bool is_foreign_news(struct nlmsghdr *hdr)

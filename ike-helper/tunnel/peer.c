@@ -182,7 +182,10 @@ void peer_set_timer(struct tunnels *t, struct peer *p)
 	case TUNNEL_ESTABLISHING:           /* a state of attempts, for people; no peer is in it */
 		break;
 	case TUNNEL_PROTECTED:
-		due_ms = earlier(t->now_ms + jittered(t, look_ms * (1 + t->peers.n / 256)), p->renew_ms);
+		look_ms *= 1 + t->peers.n / 256;
+		if (p->wants_keepalive)
+			look_ms = earlier(look_ms, KEEPALIVE_MS / 2);
+		due_ms = earlier(t->now_ms + jittered(t, look_ms), p->renew_ms);
 		break;
 	case TUNNEL_HEALING:
 		due_ms = p->heal_ms;
@@ -292,6 +295,8 @@ struct peer *peer_established(struct tunnels *t, const struct ike_event *e, cons
 	p->inner_local = u->inner_local;
 	p->established_ms = t->now_ms;
 	p->packets_out = 0;
+	p->wants_keepalive = u->wants_keepalive;
+	p->sent_ms = p->looked_ms = t->now_ms;
 	p->answered = p->judged = false;
 	p->round_trip_ms = u->round_trip_ms;
 	p->unanswered_ms = 0;
@@ -460,6 +465,18 @@ static void judge_path(struct tunnels *t, struct peer *p, const struct sa_traffi
 	peer_lost(t, p, REASON_TIMEOUT);
 }
 
+/* What was sent between two looks may have been sent just after the first. */
+static void keep_alive(struct tunnels *t, struct peer *p, const struct sa_traffic *traffic)
+{
+	if (traffic->packets_out != p->packets_out)
+		p->sent_ms = p->looked_ms;
+	p->looked_ms = t->now_ms;
+	if (!p->wants_keepalive || t->now_ms + KEEPALIVE_MS / 2 <= p->sent_ms + KEEPALIVE_MS)
+		return;
+	if (ike_keepalive(t->ike, p->sa, t->now_ms) == IKE_OK)
+		p->sent_ms = t->now_ms;
+}
+
 /* A second of silence is nothing; packets that leave and none that come back are a question to the peer. */
 static void check(struct tunnels *t, struct peer *p)
 {
@@ -480,6 +497,7 @@ static void check(struct tunnels *t, struct peer *p)
 		return;
 	if (p->sa && traffic.packets_out > p->packets_out && traffic.idle_in_s >= SILENT_S)
 		(void)!ike_check_liveness(t->ike, p->sa, t->now_ms);
+	keep_alive(t, p, &traffic);
 	p->packets_out = traffic.packets_out;
 	idle_s = traffic.idle_in_s < traffic.idle_out_s ? traffic.idle_in_s : traffic.idle_out_s;
 	if (t->now_ms >= later(p->answer_expires_ms, t->config.idle_s) && idle_s >= t->config.idle_s) {

@@ -32,6 +32,7 @@ enum {
 	ANSWER_MS = 400,                    /* or two round trips: by then something has come back to the first packet out */
 	WATCH_MS = 5000,                    /* so long after an answer or the first packet a tunnel is watched for that */
 	ESP_DROPPED_MAX = 16,
+	KEEPALIVE_MS = 20000,               /* RFC 3948 4 */
 	SILENT_S = 10,                      /* packets out and none in for this long: ask whether the peer lives */
 	HEAL_FIRST_MS = 1000, HEAL_LAST_MS = 60000,
 	HEAL_CALM_MS = 60000,               /* a tunnel that lived this long was healthy: its pauses start again */
@@ -106,6 +107,9 @@ struct peer {
 	bool encapsulated;
 	struct ip_addr inner_local;         /* as in struct kernel_request; inner_remote is remote */
 	struct ip_addr retired;             /* what the host assigned before; IP_NONE: nothing to be retired */
+	bool wants_keepalive;               /* as in struct ike_tunnel */
+	uint64_t sent_ms;                   /* since then nothing was sent, as far as is known */
+	uint64_t looked_ms;
 	bool answered;                      /* a packet has come in on the present SAs */
 	bool judged;                        /* or none has, and what follows from it was done */
 	uint16_t round_trip_ms;

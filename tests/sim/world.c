@@ -7,7 +7,7 @@
 #include "base/secret.h"
 #include "wire/msg.h"
 
-enum { WIRE_MS = 5, NAT_PORT_OFFSET = 20000 };
+enum { WIRE_MS = 5 };
 
 /* Small things --------------------------------------------------------------------------------- */
 
@@ -91,13 +91,13 @@ static bool translate(const struct sim_world *w, enum sim_side from, const struc
 		return ip_equal(&seen->local.addr, &w->host[!from].addr);
 	if (from == CLIENT) {
 		seen->remote.addr = w->nat_addr;
-		seen->remote.port = (uint16_t)(sent->local.port + NAT_PORT_OFFSET);
+		seen->remote.port = (uint16_t)(sent->local.port + w->nat_port);
 		return ip_equal(&seen->local.addr, &w->host[SERVER].addr);
 	}
 	if (!ip_equal(&sent->remote.addr, &w->nat_addr))
 		return false;
 	seen->local.addr = w->host[CLIENT].addr;
-	seen->local.port = (uint16_t)(sent->remote.port - NAT_PORT_OFFSET);
+	seen->local.port = (uint16_t)(sent->remote.port - w->nat_port);
 	return true;
 }
 
@@ -677,6 +677,7 @@ void sim_init(struct sim_world *w, uint64_t seed, enum ip_family family,
 			       .arg = w,
 			       .max = verbose ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO };
 	w->nat_addr = addr("198.51.100.77");
+	w->nat_port = 20000;
 	w->host[CLIENT].addr = addr(family == IP_V6 ? "2001:db8::c" : "192.0.2.10");
 	w->host[SERVER].addr = addr(family == IP_V6 ? "2001:db8::5" : "203.0.113.5");
 	if (server_key != KEY_MAX)

@@ -82,6 +82,7 @@ struct sim_world {
 	bool verbose;
 	bool nat;                   /* the client is behind a translator, which changes address and port */
 	struct ip_addr nat_addr;
+	uint16_t nat_port;          /* ... the latter by adding this */
 	struct sim_host host[SIDES];
 	struct sim_datagram *wire;      /* in flight, by due_ms */
 	unsigned sent;

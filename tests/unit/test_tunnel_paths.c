@@ -169,6 +169,37 @@ static void option_puts_everything_in_udp(void **state)
 	assert_int_equal(w->n_sas, 1);
 }
 
+/* NAT --------------------------------------------------------------------------------------------------------------------- */
+
+static void silence_behind_a_nat_is_broken_every_20_s(void **state)
+{
+	struct world *w = *state;
+
+	w->ttl_s = 3600;
+	w->wants_keepalive = true;
+	protect(w, "www.example.org", HOST);
+	advance(w, 200000);
+	assert_in_range(w->keepalives, 10, 11);
+	/* Packets do it as well. */
+	w->keepalives = 0;
+	for (unsigned i = 0; i < 200; i++) {
+		w->traffic.packets_out++;
+		w->traffic.packets_in++;
+		advance(w, 1000);
+	}
+	assert_in_range(w->keepalives, 0, 1);
+}
+
+static void without_a_nat_silence_is_kept(void **state)
+{
+	struct world *w = *state;
+
+	w->ttl_s = 3600;
+	protect(w, "www.example.org", HOST);
+	advance(w, 200000);
+	assert_int_equal(w->keepalives, 0);
+}
+
 /* Roaming ----------------------------------------------------------------------------------------------------------------- */
 
 #define OLD "198.51.100.1"
@@ -345,6 +376,8 @@ int main(void)
 		WITH_WORLD(network_that_drops_udp_is_not_held_to_it),
 		WITH_WORLD(long_round_trip_is_waited_for),
 		WITH_WORLD(option_puts_everything_in_udp),
+		WITH_WORLD(silence_behind_a_nat_is_broken_every_20_s),
+		WITH_WORLD(without_a_nat_silence_is_kept),
 		WITH_WORLD(new_address_has_its_tunnel_without_a_question),
 		WITH_WORLD(without_a_network_the_host_stays_closed),
 		WITH_WORLD(address_that_comes_back_is_healed_at_once),

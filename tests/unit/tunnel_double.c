@@ -43,6 +43,7 @@ static struct ike_event event_of(struct world *w, ike_handle handle, enum ike_ev
 	e.tunnel.reqid = sa->reqid;
 	e.tunnel.encapsulated = sa->encapsulated;
 	e.tunnel.round_trip_ms = w->round_trip_ms;
+	e.tunnel.wants_keepalive = w->wants_keepalive;
 	return e;
 }
 
@@ -111,6 +112,15 @@ void core_cannot_rekey(struct world *w, ike_handle handle)
 
 	tunnels_ike_event(w->t, &e, w->now_ms);
 	take_outputs(w);
+}
+
+enum ike_err ike_keepalive(struct ike *ike, ike_handle handle, uint64_t now_ms)
+{
+	struct world *w = world_of(ike);
+
+	(void)now_ms;
+	w->keepalives++;
+	return sa_of(w, handle)->up ? IKE_OK : IKE_E_STATE;
 }
 
 enum rp_reason ike_outlook(const struct ike *ike, ike_handle handle, char detail[IKE_DETAIL_MAX])

@@ -38,7 +38,7 @@ struct world {
 	uint32_t ttl_s, deadline_ms;
 
 	struct double_sa sas[SAS_MAX];
-	unsigned n_sas, liveness_checks, rekeys, sas_max;
+	unsigned n_sas, liveness_checks, keepalives, rekeys, sas_max;
 	bool cannot_rekey;          /* the core refuses to */
 	enum rp_reason outlook;     /* of every attempt */
 	struct ike_event pending[SAS_MAX];  /* events of the core that the layer has not heard yet */
@@ -47,6 +47,7 @@ struct world {
 	struct sa_traffic traffic;          /* of every SA */
 	enum ike_err traffic_err, kernel_err;
 	bool no_route;
+	bool wants_keepalive;               /* every tunnel that comes up is behind a NAT */
 	bool nobody_behind;
 	uint16_t round_trip_ms;             /* of every tunnel that comes up */
 	struct ip_addr local;               /* from which we would send */
