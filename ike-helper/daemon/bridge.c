@@ -33,7 +33,8 @@ static void do_authorize(struct bridge *b, const struct ike_output *out, uint64_
 {
 	uint32_t reqid = 0;
 	enum rp_reason refuse =
-		tunnels_authorize(b->tunnels, &out->u.authorize.path, &reqid, now_ms);
+		tunnels_authorize(b->tunnels, &out->u.authorize.path, &out->u.authorize.behind, &reqid,
+				  now_ms);
 
 	ike_authorized(b->ike, out->id, refuse, NULL, reqid, now_ms);
 }

@@ -853,6 +853,7 @@ static void ask_output(struct ike_sa *sa, enum out_slot_kind kind, struct ike_ou
 		out->kind = OUT_AUTHORIZE;
 		out->u.authorize.path = sa->path;
 		out->u.authorize.asked_name = hs->name;
+		out->u.authorize.behind = sa->behind;
 		if (sa->claim)
 			out->u.authorize.claimed = sa->claim->name;
 	} else if (kind == SLOT_SIGN) {

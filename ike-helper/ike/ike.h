@@ -152,7 +152,7 @@ void ike_done(struct ike *ike, uint64_t id, enum ike_err result, uint64_t now_ms
 void ike_signed(struct ike *ike, uint64_t id, enum ike_err result, uint8_t method,
 		struct span auth_value, uint64_t now_ms);
 /* REASON_NONE lets the peer in, with this reqid; any other reason refuses it (and is not told to
- * the peer). keys: those that DNS publishes for the name that the peer claims (validated): it comes in only if it has signed
+ * the peer, but for REASON_TS_UNACCEPTABLE: it is the addresses, and nothing else). keys: those that DNS publishes for the name that the peer claims (validated): it comes in only if it has signed
  * with one of them. NULL for an anonymous peer. The core takes its own reference. */
 void ike_authorized(struct ike *ike, uint64_t id, enum rp_reason refuse, struct keyset *keys,
 		    uint32_t reqid, uint64_t now_ms);
@@ -172,6 +172,7 @@ struct ike_tunnel {
 	struct ike_suite ike_suite;
 	struct esp_suite esp_suite;
 	bool encapsulated;          /* ESP in UDP */
+	struct ip_addr behind;      /* as in OUT_AUTHORIZE */
 	bool wants_keepalive;       /* a NAT at our end, or what made ESP go in UDP, forgets us when we are silent */
 	unsigned key_index;         /* which key of the set proved it */
 	uint8_t auth_method;        /* by which the peer authenticated */
@@ -225,6 +226,7 @@ struct ike_output {
 		struct {
 			struct ip_path path;
 			struct dnsname asked_name;  /* IDr of the request when it was an FQDN; n = 0 otherwise */
+			struct ip_addr behind;      /* the peer's own address, when a NAT hides it; IP_NONE: none does */
 			struct dnsname claimed;     /* who the peer says it is, with a signature that is still to be
 			                             * checked; n = 0: anonymous */
 		} authorize;

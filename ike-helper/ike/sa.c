@@ -216,6 +216,7 @@ void sa_tunnel(const struct ike_sa *sa, struct ike_tunnel *out)
 		.esp_suite = sa->esp_suite,
 		.encapsulated = sa->encapsulated,
 		.wants_keepalive = sa->wants_keepalive,
+		.behind = sa->behind,
 		.key_index = sa->key_index,
 		.auth_method = sa->auth_method,
 		.peer_id_type = sa->peer_id_type,

@@ -155,6 +155,7 @@ struct ike_sa {
 	bool close_asked;               /* ike_close() while the kernel was busy with our request */
 	bool rekey_child_asked;         /* ike_rekey_child(), and it was not the time for it yet */
 	bool peer_behind_nat, us_behind_nat;
+	struct ip_addr behind;          /* as in struct ike_tunnel */
 	bool wants_keepalive;           /* as in struct ike_tunnel */
 	struct ip_addr moved_from;      /* where the kernel's SAs go, when the peer is somewhere else now; IP_NONE: it is not */
 	enum rp_reason close_reason;    /* with which */

@@ -219,6 +219,8 @@ static enum ike_err take_request(struct ike_sa *sa, const struct stimulus *s,
 	sa->encapsulated = hs->encapsulate || hs->nat.local_behind_nat || hs->nat.remote_behind_nat;
 	read_asked_name(hs, s->chain);
 	take_child(sa, s);
+	if (!hs->child_refused && hs->nat.remote_behind_nat && !ip_equal(&hs->ts.i.first, &sa->path.remote.addr))
+		sa->behind = hs->ts.i.first;
 	return IKE_OK;
 }
 
@@ -288,7 +290,10 @@ HANDLER(auth_authorized)
 {
 	enum ike_err err = IKE_OK;
 
-	if (s->reason != REASON_NONE) {
+	/* RFC 7296 1.2: told as what it is, with our identity proved. */
+	if (s->reason == REASON_TS_UNACCEPTABLE) {
+		sa->hs->child_refused = N_TS_UNACCEPTABLE;
+	} else if (s->reason != REASON_NONE) {
 		sa_dismiss(sa, s->reason);
 		return refuse(sa, sa->hs->auth_request_id, IKE_E_REFUSED, N_AUTHENTICATION_FAILED,
 			      s->now_ms);

@@ -295,6 +295,7 @@ struct peer *peer_established(struct tunnels *t, const struct ike_event *e, cons
 	p->inner_local = u->inner_local;
 	p->established_ms = t->now_ms;
 	p->packets_out = 0;
+	p->behind = u->behind;
 	p->wants_keepalive = u->wants_keepalive;
 	p->sent_ms = p->looked_ms = t->now_ms;
 	p->answered = p->judged = false;

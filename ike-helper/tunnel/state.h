@@ -107,6 +107,7 @@ struct peer {
 	bool encapsulated;
 	struct ip_addr inner_local;         /* as in struct kernel_request; inner_remote is remote */
 	struct ip_addr retired;             /* what the host assigned before; IP_NONE: nothing to be retired */
+	struct ip_addr behind;              /* an anonymous client's own address, when a NAT hides it */
 	bool wants_keepalive;               /* as in struct ike_tunnel */
 	uint64_t sent_ms;                   /* since then nothing was sent, as far as is known */
 	uint64_t looked_ms;

@@ -31,6 +31,8 @@
  *    stay through all of that.
  *  - An anonymous client never gets a share in an address that is bound to a key: the kernel sends with the newest SA, which
  *    would be one that nobody proved. Of two hosts that both ask, the second is refused while the first one's tunnel stands.
+ *  - Of several clients behind one NAT address the first one is served while it lives: what we send to that address goes by the newest
+ *    SA, and nothing in a packet says to whom of them. The others are refused; whether the first one lives is asked then.
  *  - A binding is to the remote address, an SA between two: while an address is bound, what goes to it from another address of
  *    ours, or comes from it to there, is dropped until that pair has a tunnel too, with the same key. The first packet out makes
  *    it begin. Packets that we forward for others are let through; those of an anonymous client are not our business there.
@@ -100,7 +102,9 @@ void tunnels_client_gone(struct tunnels *t, uint64_t client);
 
 /* OUT_EVENT and OUT_AUTHORIZE of the core. */
 void tunnels_ike_event(struct tunnels *t, const struct ike_event *event, uint64_t now_ms);
-enum rp_reason tunnels_authorize(struct tunnels *t, const struct ip_path *path, uint32_t *reqid, uint64_t now_ms);
+/* behind: as in struct ike_tunnel. */
+enum rp_reason tunnels_authorize(struct tunnels *t, const struct ip_path *path, const struct ip_addr *behind, uint32_t *reqid,
+				 uint64_t now_ms);
 /* Result of a TUNNEL_KERNEL output. */
 void tunnels_kernel_done(struct tunnels *t, uint64_t id, enum ike_err result, uint64_t now_ms);
 /* The kernel wants to send to a protected address and has no SA (XFRM acquire). local: the packet's source, perhaps not ours. */

@@ -202,7 +202,8 @@ void tunnels_ike_event(struct tunnels *t, const struct ike_event *event, uint64_
 	attempts_start_queued(t);
 }
 
-enum rp_reason tunnels_authorize(struct tunnels *t, const struct ip_path *path, uint32_t *reqid, uint64_t now_ms)
+enum rp_reason tunnels_authorize(struct tunnels *t, const struct ip_path *path, const struct ip_addr *behind, uint32_t *reqid,
+				 uint64_t now_ms)
 {
 	struct peer *p = peer_by_pair(t, &path->local.addr, &path->remote.addr);
 	const struct attempt *ours = attempt_of_pair(t, &path->local.addr, &path->remote.addr);
@@ -228,6 +229,10 @@ enum rp_reason tunnels_authorize(struct tunnels *t, const struct ip_path *path, 
 	/* Somebody on the path could be this client: what we have authenticated is not replaced by what nobody has. */
 	if (p ? p->keys != NULL : peer_bound(t, &path->remote.addr) != NULL)
 		return REASON_KEY_CONFLICT;
+	if (p && p->state == TUNNEL_PROTECTED && p->sa && !ip_equal(&p->behind, behind)) {
+		(void)!ike_check_liveness(t->ike, p->sa, t->now_ms);
+		return REASON_TS_UNACCEPTABLE;
+	}
 	if (p && p->state == TUNNEL_DRAINING && !peer_revive(t, p) && !peer_readmit(t, p))
 		return REASON_BACKOFF;
 	if (!p && t->peers.n + t->attempts.n >= t->config.tunnels_max - t->config.tunnels_max / 16)

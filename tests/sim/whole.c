@@ -454,7 +454,7 @@ static void ike_output(struct whole *w, struct host *h, struct ike_output *o)
 		ike_signed(h->ike, o->id, err, AUTH_SIGNATURE, wr_span(&value_wr), w->now_ms);
 		break;
 	case OUT_AUTHORIZE:
-		refuse = tunnels_authorize(h->tunnels, &o->u.authorize.path, &reqid, w->now_ms);
+		refuse = tunnels_authorize(h->tunnels, &o->u.authorize.path, &o->u.authorize.behind, &reqid, w->now_ms);
 		ike_authorized(h->ike, o->id, refuse, NULL, reqid, w->now_ms);
 		break;
 	case OUT_EVENT:

@@ -818,6 +818,27 @@ static void kernel_tells_where_esp_comes_from(void **state)
 	at_rest(&w);
 }
 
+/* I <-- R  IKE_AUTH { IDr, AUTH, N(TS_UNACCEPTABLE) }: the address is somebody else's already. */
+static void second_client_of_an_address_is_told(void **state)
+{
+	struct sim_world w;
+	ike_handle sa;
+
+	(void)state;
+	sim_init(&w, 61, IP_V4, NULL, NULL, KEY_ED25519, false);
+	w.nat = true;
+	w.host[SERVER].refuses = REASON_TS_UNACCEPTABLE;
+	sa = sim_initiate(&w, published(&w), "host.example", LIFE_MS);
+	arrives(&w, CLIENT, EXCH_IKE_SA_INIT, REQUEST);
+	arrives(&w, SERVER, EXCH_IKE_SA_INIT, RESPONSE);
+	arrives(&w, CLIENT, EXCH_IKE_AUTH, REQUEST);
+	arrives(&w, SERVER, EXCH_IKE_AUTH, RESPONSE);
+	/* I asks for an address inside of IPsec, then, and R has none to give. */
+	sim_run_until(&w, w.now_ms + 100);
+	assert_failed(&w, CLIENT, sa, REASON_TS_UNACCEPTABLE, "peer said");
+	at_rest(&w);
+}
+
 static void keepalive_is_one_byte_from_behind_the_nat(void **state)
 {
 	struct sim_datagram *d;
@@ -872,6 +893,7 @@ int main(void)
 		cmocka_unit_test(peer_whose_nat_has_changed_is_told_to_come_again),
 		cmocka_unit_test(old_message_from_elsewhere_moves_nobody),
 		cmocka_unit_test(kernel_tells_where_esp_comes_from),
+		cmocka_unit_test(second_client_of_an_address_is_told),
 		cmocka_unit_test(keepalive_is_one_byte_from_behind_the_nat),
 	};
 

@@ -200,6 +200,29 @@ static void without_a_nat_silence_is_kept(void **state)
 	assert_int_equal(w->keepalives, 0);
 }
 
+static void second_client_behind_a_nat_does_not_hurt_the_first(void **state)
+{
+	struct world *w = *state;
+	uint32_t reqid;
+
+	w->config.accept_anonymous = true;
+	world_restart(w);
+	w->behind = address_of("10.0.0.1");
+	assert_int_equal(authorize(w, HOST, &reqid), REASON_NONE);
+	client_up(w, HOST, reqid);
+	w->behind = address_of("10.0.0.2");
+	assert_int_equal(authorize(w, HOST, &reqid), REASON_TS_UNACCEPTABLE);
+	assert_int_equal(w->liveness_checks, 1);
+	assert_false(w->sas[0].ended);
+	/* The first one may come again, after a restart say. */
+	w->behind = address_of("10.0.0.1");
+	assert_int_equal(authorize(w, HOST, &reqid), REASON_NONE);
+	/* It was dead: now it is the second one's turn. */
+	core_closed(w, 1, REASON_TIMEOUT);
+	w->behind = address_of("10.0.0.2");
+	assert_int_equal(authorize(w, HOST, &reqid), REASON_NONE);
+}
+
 /* Roaming ----------------------------------------------------------------------------------------------------------------- */
 
 #define OLD "198.51.100.1"
@@ -378,6 +401,7 @@ int main(void)
 		WITH_WORLD(option_puts_everything_in_udp),
 		WITH_WORLD(silence_behind_a_nat_is_broken_every_20_s),
 		WITH_WORLD(without_a_nat_silence_is_kept),
+		WITH_WORLD(second_client_behind_a_nat_does_not_hurt_the_first),
 		WITH_WORLD(new_address_has_its_tunnel_without_a_question),
 		WITH_WORLD(without_a_network_the_host_stays_closed),
 		WITH_WORLD(address_that_comes_back_is_healed_at_once),

@@ -43,6 +43,7 @@ static struct ike_event event_of(struct world *w, ike_handle handle, enum ike_ev
 	e.tunnel.reqid = sa->reqid;
 	e.tunnel.encapsulated = sa->encapsulated;
 	e.tunnel.round_trip_ms = w->round_trip_ms;
+	e.tunnel.behind = w->behind;
 	e.tunnel.wants_keepalive = w->wants_keepalive;
 	return e;
 }
@@ -184,7 +185,7 @@ void core_closed(struct world *w, ike_handle handle, enum rp_reason reason)
 enum rp_reason authorize(struct world *w, const char *address, uint32_t *reqid)
 {
 	const struct ip_path path = { { w->local, 500 }, { address_of(address), 500 } };
-	enum rp_reason reason = tunnels_authorize(w->t, &path, reqid, w->now_ms);
+	enum rp_reason reason = tunnels_authorize(w->t, &path, &w->behind, reqid, w->now_ms);
 
 	take_outputs(w);
 	return reason;

@@ -47,6 +47,7 @@ struct world {
 	struct sa_traffic traffic;          /* of every SA */
 	enum ike_err traffic_err, kernel_err;
 	bool no_route;
+	struct ip_addr behind;              /* own address of the client that comes in; IP_NONE: it is not behind a NAT */
 	bool wants_keepalive;               /* every tunnel that comes up is behind a NAT */
 	bool nobody_behind;
 	uint16_t round_trip_ms;             /* of every tunnel that comes up */
