@@ -340,6 +340,9 @@ void bridge_route_events(struct bridge *b)
 					    event.address.family == IP_NONE ? NULL : &event.address,
 					    loop_now_ms());
 			break;
+		case ROUTE_ADDRESS_GONE:
+			tunnels_address_gone(b->tunnels, &event.address, loop_now_ms());
+			break;
 		case ROUTE_CHANGED:
 			inner_refresh(b->inner, NULL);
 			tunnels_network_changed(b->tunnels, loop_now_ms());

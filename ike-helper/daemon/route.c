@@ -204,7 +204,8 @@ static bool read_event(const struct nlmsghdr *header, struct route_event *out)
 		out->kind = ROUTE_NEW_ADDRESS;
 		return read_address(header, &out->address);
 	case RTM_DELADDR:
-		return true;
+		out->kind = ROUTE_ADDRESS_GONE;
+		return read_address(header, &out->address);
 	case RTM_NEWROUTE:
 	case RTM_DELROUTE:
 		return is_default_route(header);

@@ -33,7 +33,8 @@ bool route_is_behind(struct route *route, const struct ip_addr *address);
 /* What the kernel tells when the descriptor is readable. */
 enum route_event_kind {
 	ROUTE_NEW_ADDRESS,          /* this one; IP_NONE: news were lost, it may be any */
-	ROUTE_CHANGED,              /* an address is gone, or a default route came or went */
+	ROUTE_ADDRESS_GONE,
+	ROUTE_CHANGED,              /* a default route came or went */
 };
 struct route_event {
 	enum route_event_kind kind;

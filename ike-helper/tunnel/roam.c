@@ -11,6 +11,17 @@ void roam_soon(struct tunnels *t)
 		t->roam_ms = t->now_ms + SETTLE_MS;
 }
 
+bool roam_concerns(const struct tunnels *t, const struct ip_addr *local)
+{
+	for (size_t i = 0; i < t->peers.buckets; i++) {
+		for (const struct peer *p = peer_of_link(t->peers.bucket[i]); p; p = peer_of_link(p->link.next)) {
+			if (ip_equal(&p->local, local))
+				return true;
+		}
+	}
+	return false;
+}
+
 /* The pair of this address of ours and p's host, which may have to be made; NULL: it cannot be, or a name has just asked for it. */
 static struct peer *pair_from(struct tunnels *t, const struct peer *p, const struct ip_addr *local)
 {
@@ -35,7 +46,7 @@ static void heal_in_turn(struct tunnels *t, struct peer *p, unsigned *begun)
 }
 
 /* What was told about p's host holds for the pair that takes its place: connections to it go on, or try to. */
-static void follow(struct tunnels *t, struct peer *p, bool resumed, unsigned *begun)
+static void follow(struct tunnels *t, struct peer *p, bool ask, bool resumed, unsigned *begun)
 {
 	bool gone = !t->env->is_own_address(t->env->arg, &p->local);
 	struct ip_addr from;
@@ -43,7 +54,7 @@ static void follow(struct tunnels *t, struct peer *p, bool resumed, unsigned *be
 
 	if (p->sa && (gone || resumed))
 		peer_lost(t, p, REASON_TIMEOUT);
-	else if (p->sa && *begun < AT_ONCE)
+	else if (p->sa && ask)
 		(void)!ike_check_liveness(t->ike, p->sa, t->now_ms);
 	if (!p->keys || p->state == TUNNEL_DRAINING)
 		return;
@@ -78,7 +89,7 @@ static struct peer **all_peers(const struct tunnels *t, size_t *n)
 
 void roam_due(struct tunnels *t)
 {
-	bool resumed = t->resumed;
+	bool resumed = t->resumed, ask = t->way_changed || resumed;
 	struct peer **all;
 	unsigned begun = 0;
 	size_t n;
@@ -86,15 +97,16 @@ void roam_due(struct tunnels *t)
 	if (t->now_ms < t->roam_ms || t->stopping)
 		return;
 	t->roam_ms = NEVER_MS;
-	t->resumed = false;
+	t->resumed = t->way_changed = false;
 	all = all_peers(t, &n);
 	if (!all) {                         /* no memory: a little later perhaps */
 		t->resumed = resumed;
+		t->way_changed = ask;
 		roam_soon(t);
 		return;
 	}
 	for (size_t i = 0; i < n; i++)
-		follow(t, all[i], resumed, &begun);
+		follow(t, all[i], ask && i < AT_ONCE, resumed, &begun);
 	free(all);
 	if (begun > 0)
 		log_info(t->log, "the network has changed: %u tunnels to establish", begun);

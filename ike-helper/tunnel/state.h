@@ -175,6 +175,7 @@ struct tunnels {
 	uint64_t hash_key[4];
 	uint32_t last_reqid;
 	uint64_t roam_ms;                   /* when to look where everybody is reached from now */
+	bool way_changed;                   /* ... and to ask all whether they live */
 	bool resumed;                       /* ... after so long a sleep that no host has an SA of ours any more */
 	bool stopping;
 };
@@ -285,6 +286,8 @@ void failures_clear(struct tunnels *t);
 /* roam.c */
 /* Addresses or routes of ours have changed. */
 void roam_soon(struct tunnels *t);
+/* Is there a tunnel from this address? Most that come and go are no concern of ours. */
+bool roam_concerns(const struct tunnels *t, const struct ip_addr *local);
 void roam_due(struct tunnels *t);
 
 /* pass.c */

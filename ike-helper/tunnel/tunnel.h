@@ -37,7 +37,7 @@
  *    ours, or comes from it to there, is dropped until that pair has a tunnel too, with the same key. The first packet out makes
  *    it begin. Packets that we forward for others are let through; those of an anonymous client are not our business there.
  *  - When addresses or routes change, the tunnels of an address that is gone end, and every bound host gets a pair with the address that
- *    it would be sent to from now, 0.2 s later, 64 at once and 200 a second then. Others are asked whether they live. After a sleep of
+ *    it would be sent to from now, 0.2 s later, 64 at once and 200 a second then. When packets leave by another way, others are asked whether they live. After a sleep of
  *    more than a minute all are established anew.
  *  - Our own address is allowed at once: packets to it never leave this host.
  *  - An attempt outlives the verdict: at the request's deadline the verdict is REFUSE, the attempt itself goes on for attempt_ms.
@@ -116,7 +116,9 @@ void tunnels_sa_expired(struct tunnels *t, uint32_t reqid, uint64_t now_ms);
 /* This host has this new address; NULL: perhaps some, which is not known. At once: until then, packets of ours from an address
  * that somebody behind us had may be let through as his. */
 void tunnels_own_address(struct tunnels *t, const struct ip_addr *address, uint64_t now_ms);
-/* An address of ours is gone, or packets leave by another way now. */
+/* This address of ours is gone. */
+void tunnels_address_gone(struct tunnels *t, const struct ip_addr *address, uint64_t now_ms);
+/* Packets leave by another way now. */
 void tunnels_network_changed(struct tunnels *t, uint64_t now_ms);
 /* This host has slept for so long. */
 void tunnels_resumed(struct tunnels *t, uint64_t slept_ms, uint64_t now_ms);

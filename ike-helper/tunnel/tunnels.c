@@ -310,9 +310,17 @@ void tunnels_own_address(struct tunnels *t, const struct ip_addr *address, uint6
 	roam_soon(t);
 }
 
+void tunnels_address_gone(struct tunnels *t, const struct ip_addr *address, uint64_t now_ms)
+{
+	see(t, now_ms);
+	if (roam_concerns(t, address))
+		roam_soon(t);
+}
+
 void tunnels_network_changed(struct tunnels *t, uint64_t now_ms)
 {
 	see(t, now_ms);
+	t->way_changed = true;
 	roam_soon(t);
 }
 
@@ -320,6 +328,7 @@ void tunnels_resumed(struct tunnels *t, uint64_t slept_ms, uint64_t now_ms)
 {
 	see(t, now_ms);
 	t->resumed |= slept_ms >= LONG_SLEEP_MS;
+	t->way_changed = true;
 	failures_forget_from(t, NULL);
 	roam_soon(t);
 }

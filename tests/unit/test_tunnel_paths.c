@@ -334,6 +334,27 @@ static void news_that_change_nothing_cost_a_question(void **state)
 	assert_int_equal(w->liveness_checks, 1);
 }
 
+static void addresses_of_no_tunnel_cost_nothing(void **state)
+{
+	struct world *w = *state;
+	struct ip_addr other = address_of(NEW), ours = address_of(OLD);
+
+	protect(w, WWW, HOST);
+	w->other = other;
+	tunnels_own_address(w->t, &other, w->now_ms);
+	advance(w, 1000);
+	tunnels_address_gone(w->t, &other, w->now_ms);
+	advance(w, 1000);
+	assert_int_equal(w->n_sas, 1);
+	assert_int_equal(w->liveness_checks, 0);
+	w->local = other;
+	w->other = other;
+	tunnels_address_gone(w->t, &ours, w->now_ms);
+	advance(w, 200);
+	assert_true(w->sas[0].ended);
+	assert_int_equal(w->n_sas, 2);
+}
+
 static void long_sleep_ends_all_tunnels(void **state)
 {
 	struct world *w = *state;
@@ -407,6 +428,7 @@ int main(void)
 		WITH_WORLD(address_that_comes_back_is_healed_at_once),
 		WITH_WORLD(better_address_does_not_end_the_old_tunnel),
 		WITH_WORLD(news_that_change_nothing_cost_a_question),
+		WITH_WORLD(addresses_of_no_tunnel_cost_nothing),
 		WITH_WORLD(long_sleep_ends_all_tunnels),
 		WITH_WORLD(failures_are_of_the_old_network),
 		WITH_WORLD(crowd_moves_in_turn),

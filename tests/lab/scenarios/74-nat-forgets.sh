@@ -6,7 +6,11 @@
 
 lab_topology -r client dns server
 lab_nat
-in_host router sysctl -qw net.netfilter.nf_conntrack_udp_timeout=25 net.netfilter.nf_conntrack_udp_timeout_stream=25
+# remembers SECONDS: so long the NAT keeps a UDP mapping without packets
+remembers() {
+	in_host router sysctl -qw "net.netfilter.nf_conntrack_udp_timeout=$1" "net.netfilter.nf_conntrack_udp_timeout_stream=$1"
+}
+remembers 25
 lab_capture wire
 lab_key good rsa
 lab_zone keyed.example signed <<ZONE
@@ -29,16 +33,17 @@ ping_from server "$router_v4" || fail "the server does not reach the client: the
 
 # forget RULE...: the NAT forgets all it knows, and translates like this from now on
 forget() {
-	in_host router sysctl -qw net.netfilter.nf_conntrack_udp_timeout=1 net.netfilter.nf_conntrack_udp_timeout_stream=1
+	remembers 1
 	ping_from client "$server_v4"
 	in_host router iptables-legacy -t nat -F POSTROUTING
 	in_host router iptables-legacy -t nat -A POSTROUTING -o eth0 -p udp -j "$@"
 	nap 3
+	remembers 25
 }
 # back_within SECONDS WHAT
 back_within() {
 	local begin=$EPOCHREALTIME after
-	in_host client ping -q -i 0.2 -c 1000 -w "$(($1 * 3))" -W 1 "$server_v4" -c 1 || fail "$2: not reached any more"
+	in_host client ping -q -i 0.2 -c 1 -w "$(($1 * 3))" -W 1 "$server_v4" || fail "$2: not reached any more"
 	after=$(awk "BEGIN { print $EPOCHREALTIME - $begin }")
 	tell "$2: reached again after $after s"
 	awk "BEGIN { exit !($after <= $1) }" || fail "$2: reached again after $after s, not $1"
