@@ -144,3 +144,14 @@ bool dnsname_equal(const struct dnsname *a, const struct dnsname *b)
 {
 	return span_equal(dnsname_span(a), dnsname_span(b));
 }
+
+bool dnsname_is_under(const struct dnsname *name, const struct dnsname *zone)
+{
+	size_t at = 0;
+
+	if (name->n == 0 || zone->n == 0)
+		return false;
+	while ((size_t)name->n - at > zone->n)
+		at += 1u + name->b[at];
+	return name->n - at == zone->n && memcmp(name->b + at, zone->b, zone->n) == 0;
+}

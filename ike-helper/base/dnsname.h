@@ -31,6 +31,9 @@ const char *dnsname_text(const struct dnsname *name, char to[DNSNAME_TEXT_MAX]);
 
 bool dnsname_equal(const struct dnsname *a, const struct dnsname *b);
 
+/* Is it zone, or a name below it? Every name is below the root; no name is below none. */
+bool dnsname_is_under(const struct dnsname *name, const struct dnsname *zone);
+
 static inline struct span dnsname_span(const struct dnsname *name)
 {
 	return span_of(name->b, name->n);

@@ -33,7 +33,7 @@ static void do_authorize(struct bridge *b, const struct ike_output *out, uint64_
 {
 	uint32_t reqid = 0;
 	enum rp_reason refuse =
-		tunnels_authorize(b->tunnels, &out->u.authorize.path, &out->u.authorize.behind, &reqid,
+		tunnels_authorize(b->tunnels, &out->u.authorize.path, &out->u.authorize.behind, NULL, &reqid,
 				  now_ms);
 
 	ike_authorized(b->ike, out->id, refuse, NULL, reqid, now_ms);

@@ -877,6 +877,7 @@ static void event_output(struct ike_sa *sa, enum ike_event_kind kind, struct ike
 	if (kind == EV_ESTABLISHED && sa->claim) {
 		out->u.event.tunnel.peer_name = &sa->claim->name;
 		out->u.event.tunnel.peer_keys = sa->claim->keys;
+		out->u.event.initial_contact = sa->claim->initial_contact;
 	}
 	if (kind != EV_FAILED && kind != EV_CLOSED)
 		return;

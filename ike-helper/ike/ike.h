@@ -201,6 +201,7 @@ struct ike_event {
 	enum ike_event_kind kind;
 	struct ike_tunnel tunnel;   /* EV_FAILED: sa, tag, path and reqid are set, the rest as far as it got */
 	enum rp_reason reason;      /* EV_FAILED: never REASON_NONE; EV_CLOSED */
+	bool initial_contact;       /* EV_ESTABLISHED, a peer with a name: it knows of no other SA with us (RFC 7296 2.4) */
 	char detail[IKE_DETAIL_MAX];    /* for people, what the reason does not say: "peer said
 	                                 * NO_PROPOSAL_CHOSEN (unauthenticated)"; may be empty */
 };

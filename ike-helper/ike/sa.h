@@ -117,6 +117,7 @@ struct claim {
 	struct dnsname name;
 	struct keyset *keys;            /* what DNS publishes for the name; NULL until ike_authorized() */
 	struct secret maced_id;
+	bool initial_contact;           /* it says that it has no other SA with us */
 	uint8_t method;
 	size_t n;
 	uint8_t value[];                /* of its AUTH payload */

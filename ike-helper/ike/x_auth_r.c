@@ -171,6 +171,7 @@ static void read_asked_name(struct handshake *hs, const struct msg_chain *chain)
 /* Keep who the peer says it is, and its proof. */
 static enum ike_err take_claim(struct ike_sa *sa, const struct stimulus *s)
 {
+	struct pl_notify contact;
 	struct pl_auth auth;
 	struct pl_id id;
 	enum ike_err err;
@@ -193,6 +194,7 @@ static enum ike_err take_claim(struct ike_sa *sa, const struct stimulus *s)
 		sa_blame(sa, REASON_AUTH_FAILED, "the peer authenticates by %s", ike_auth_method_name(auth.method));
 		return IKE_E_AUTH;
 	}
+	sa->claim->initial_contact = pl_notify_find(s->chain, N_INITIAL_CONTACT, &contact);
 	sa->claim->method = auth.method;
 	sa->claim->n = auth.value.n;
 	memcpy(sa->claim->value, auth.value.p, auth.value.n);

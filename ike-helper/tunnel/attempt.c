@@ -78,6 +78,16 @@ void attempt_leave(struct tunnels *t, struct wait *w)
 		attempt_free(t, a);
 }
 
+/* Is this host to know who we are? */
+static bool identifies_to(const struct tunnels *t, const struct dnsname *owner)
+{
+	for (unsigned i = 0; i < t->config.n_identify_to; i++) {
+		if (dnsname_is_under(owner, &t->config.identify_to[i]))
+			return true;
+	}
+	return false;
+}
+
 static enum rp_reason start(struct tunnels *t, struct attempt *a)
 {
 	struct ike_initiate how = {
@@ -86,6 +96,7 @@ static enum rp_reason start(struct tunnels *t, struct attempt *a)
 			.remote = { .addr = a->remote, .port = t->config.peer_port },
 		},
 		.name = a->owner,
+		.identify = identifies_to(t, &a->owner),
 		.keys = a->accepted,
 		.reqid = a->reqid,
 		.give_up_ms = t->now_ms + t->config.attempt_ms,

@@ -45,7 +45,7 @@ struct peer *peer_bound(const struct tunnels *t, const struct ip_addr *remote)
 	struct peer *p = of_link(table_first(&t->peers, hash_address(t, remote))), *drains = NULL;
 
 	for (; p; p = of_link(table_next(&p->link))) {
-		if (!p->keys || !ip_equal(&p->remote, remote))
+		if (!p->keys || !peer_is_answered(p) || !ip_equal(&p->remote, remote))
 			continue;
 		if (p->state != TUNNEL_DRAINING)
 			return p;
@@ -62,7 +62,7 @@ bool peer_is_last(const struct tunnels *t, const struct peer *p)
 		/* Of two that end at once, the second one whom the kernel hears of is the last. */
 		bool ends = other->unprotecting && !other->unprotect;
 
-		if (other != p && other->keys && !ends && ip_equal(&other->remote, &p->remote))
+		if (other != p && other->keys && peer_is_answered(other) && !ends && ip_equal(&other->remote, &p->remote))
 			return false;
 	}
 	return true;
@@ -109,6 +109,11 @@ void peer_first_name(const struct peer *p, struct dnsname *out)
 
 	if (!name_at(p, &at, out))
 		out->n = 0;
+}
+
+bool peer_is_answered(const struct peer *p)
+{
+	return p->n_names > 0;
 }
 
 static void add_name(struct peer *p, const struct dnsname *name)
@@ -186,6 +191,8 @@ void peer_set_timer(struct tunnels *t, struct peer *p)
 		if (p->wants_keepalive)
 			look_ms = earlier(look_ms, KEEPALIVE_MS / 2);
 		due_ms = earlier(t->now_ms + jittered(t, look_ms), p->renew_ms);
+		if (p->spare.sa)
+			due_ms = earlier(due_ms, p->spare_ms);
 		break;
 	case TUNNEL_HEALING:
 		due_ms = p->heal_ms;
@@ -229,11 +236,16 @@ static bool same_key(const struct ipseckey *a, const struct ipseckey *b)
 
 bool peer_accepts(const struct peer *p, const struct attempt *a, unsigned key_index)
 {
+	return !p->keys || !peer_has_other_name(p, &a->owner) || peer_is_bound_to(p, a->accepted, key_index);
+}
+
+bool peer_is_bound_to(const struct peer *p, const struct keyset *keys, unsigned key_index)
+{
 	struct ipseckey proved, bound;
 
-	if (!p->keys || !peer_has_other_name(p, &a->owner))
-		return true;
-	keyset_at(a->accepted, key_index, &proved);
+	if (!p->keys || !keys)
+		return false;
+	keyset_at(keys, key_index, &proved);
 	keyset_at(p->keys, p->key_index, &bound);
 	return same_key(&proved, &bound);
 }
@@ -276,13 +288,19 @@ struct peer *peer_established(struct tunnels *t, const struct ike_event *e, cons
 		p = peer_new(t, &u->path.local.addr, &u->path.remote.addr, u->reqid);
 	if (!p)
 		return NULL;
+	p->state = TUNNEL_PROTECTED;
+	if (crossed_and_old_stays(t, p, u, a ? a->accepted : u->peer_keys)) {
+		peer_set_timer(t, p);
+		return p;
+	}
 	/* Make before break: the old pair goes when the new one is in place. An anonymous client's SA does not stay beside
 	 * one whose key was proved. */
 	old = p->sa;
 	p->sa = u->sa;
 	if (old && old != u->sa)
 		(void)!ike_close(t->ike, old, REASON_NONE, t->now_ms);
-	p->state = TUNNEL_PROTECTED;
+	p->ours = u->initiator;
+	memcpy(p->spi_i, u->spi_i, sizeof p->spi_i);
 	p->spi_in = u->spi_in;
 	p->spi_out = u->spi_out;
 	p->esp_suite = u->esp_suite;
@@ -305,6 +323,8 @@ struct peer *peer_established(struct tunnels *t, const struct ike_event *e, cons
 	p->renew_ms = a ? t->now_ms + jittered(t, t->config.soft_life_s * 1000ull) : NEVER_MS;
 	if (a)
 		bind_keys(p, a, u->key_index);
+	else if (u->peer_keys)
+		client_bind(p, u);
 	peer_set_timer(t, p);
 	return p;
 }
@@ -316,14 +336,14 @@ void peer_refresh(struct tunnels *t, struct peer *p)
 		p->renew_ms = t->now_ms + jittered(t, HEAL_LAST_MS);
 	if (p->sa && ike_rekey_child(t->ike, p->sa, t->now_ms) == IKE_OK)
 		return;
-	if (p->keys)
+	if (peer_is_answered(p))
 		(void)attempt_renew(t, p);
 }
 
 void peer_rekeyed(struct tunnels *t, struct peer *p, const struct ike_event *e)
 {
 	if (e->kind == EV_REKEY_FAILED) {
-		if (p->keys && p->state == TUNNEL_PROTECTED)
+		if (peer_is_answered(p) && p->state == TUNNEL_PROTECTED)
 			(void)attempt_renew(t, p);
 		return;
 	}
@@ -382,7 +402,7 @@ static void begin_healing(struct tunnels *t, struct peer *p, enum rp_reason reas
 	peer_set_timer(t, p);
 }
 
-/* An anonymous client that fell silent may come back to connections that still live: nothing leaves in clear for them. */
+/* A client that fell silent may come back to connections that still live: nothing leaves in clear for them. */
 static void hold(struct tunnels *t, struct peer *p)
 {
 	p->state = TUNNEL_HEALING;
@@ -396,7 +416,11 @@ void peer_closed(struct tunnels *t, struct peer *p, enum rp_reason reason)
 	p->sa = 0;
 	if (p->state == TUNNEL_DRAINING)
 		return;
-	if (p->keys)
+	if (crossed_spare_used(p)) {
+		peer_set_timer(t, p);
+		return;
+	}
+	if (p->keys && peer_is_answered(p))
 		begin_healing(t, p, reason);
 	else if (reason == REASON_AUTH_FAILED)
 		/* It found our key wrong, and must reach us in clear at once, for the names that have no key. */
@@ -405,6 +429,14 @@ void peer_closed(struct tunnels *t, struct peer *p, enum rp_reason reason)
 		peer_drain(t, p, reason, t->config.drain_ms);   /* it said goodbye, and its address may soon be somebody else's */
 	else
 		hold(t, p);
+}
+
+void peer_sa_ended(struct tunnels *t, struct peer *p, ike_handle sa, enum rp_reason reason)
+{
+	if (sa == p->spare.sa)
+		p->spare.sa = 0;
+	else if (sa == p->sa)
+		peer_closed(t, p, reason);
 }
 
 void peer_drain(struct tunnels *t, struct peer *p, enum rp_reason reason, uint64_t wait_ms)
@@ -450,7 +482,7 @@ static void judge_path(struct tunnels *t, struct peer *p, const struct sa_traffi
 	char text[IP_TEXT_MAX];
 
 	p->answered = p->answered || traffic->packets_in > 0;
-	if (p->answered || p->judged || p->encapsulated || !p->keys || traffic->packets_out == 0)
+	if (p->answered || p->judged || p->encapsulated || !p->keys || !peer_is_answered(p) || traffic->packets_out == 0)
 		return;
 	if (p->unanswered_ms == 0) {
 		p->unanswered_ms = t->now_ms;
@@ -520,7 +552,7 @@ bool peer_revive(struct tunnels *t, struct peer *p)
 
 bool peer_readmit(struct tunnels *t, struct peer *p)
 {
-	if (p->state != TUNNEL_DRAINING || p->keys || p->sa || p->unprotecting || p->down_reason == REASON_DOWN_BY_OPERATOR)
+	if (p->state != TUNNEL_DRAINING || peer_is_answered(p) || p->sa || p->unprotecting || p->down_reason == REASON_DOWN_BY_OPERATOR)
 		return false;
 	hold(t, p);
 	return true;
@@ -538,7 +570,7 @@ static void heal(struct tunnels *t, struct peer *p)
 		return;
 	}
 	p->heal_ms = until_ms;
-	if (p->keys && (p->acquired || expects_packets(t, p))) {
+	if (p->keys && peer_is_answered(p) && (p->acquired || expects_packets(t, p))) {
 		p->acquired = false;
 		(void)attempt_renew(t, p);
 		p->heal_ms = t->now_ms + jittered(t, heal_pause(p));
@@ -587,6 +619,7 @@ static void release(struct tunnels *t, struct peer *p)
 	if (p->sa)
 		(void)!ike_close(t->ike, p->sa, p->down_reason, t->now_ms);
 	p->sa = 0;
+	crossed_spare_close(t, p, p->down_reason);
 	if (!p->unprotecting) {
 		p->unprotecting = p->unprotect = true;
 		peer_queue_out(t, p);
@@ -600,6 +633,8 @@ void peer_due(struct tunnels *t, struct peer *p)
 	case TUNNEL_ESTABLISHING:
 		break;
 	case TUNNEL_PROTECTED:
+		if (p->spare.sa && t->now_ms >= p->spare_ms)
+			crossed_spare_close(t, p, REASON_NONE);
 		if (t->now_ms >= p->renew_ms)
 			peer_refresh(t, p);
 		check(t, p);
@@ -629,6 +664,7 @@ void peer_free(struct tunnels *t, struct peer *p)
 	table_remove(&t->peers, &p->link);
 	table_remove(&t->peers_by_reqid, &p->by_reqid);
 	keyset_unref(p->keys);
+	free(p->client);
 	free(p->names);
 	free(p);
 }
@@ -638,13 +674,13 @@ static uint64_t last_wanted_ms(const struct peer *p)
 	return p->answer_expires_ms > p->established_ms ? p->answer_expires_ms : p->established_ms;
 }
 
-static struct peer *longest_unwanted(struct tunnels *t, bool anonymous_only)
+static struct peer *longest_unwanted(struct tunnels *t, bool clients_only)
 {
 	struct peer *best = NULL;
 
 	for (size_t i = 0; i < t->peers.buckets; i++) {
 		for (struct peer *p = of_link(t->peers.bucket[i]); p; p = of_link(p->link.next)) {
-			if (p->state == TUNNEL_DRAINING || t->now_ms < p->answer_expires_ms || (anonymous_only && p->keys))
+			if (p->state == TUNNEL_DRAINING || t->now_ms < p->answer_expires_ms || (clients_only && peer_is_answered(p)))
 				continue;
 			if (p->busy_ms && t->now_ms < p->busy_ms + EVICT_IDLE_S * 1000)
 				continue;
@@ -655,11 +691,11 @@ static struct peer *longest_unwanted(struct tunnels *t, bool anonymous_only)
 	return best;
 }
 
-void peers_evict_one(struct tunnels *t, bool anonymous_only)
+void peers_evict_one(struct tunnels *t, bool clients_only)
 {
 	/* A few busy ones may be found out on the way; a table full of busy ones is full. */
 	for (unsigned tries = 0; tries < EVICT_TRIES; tries++) {
-		struct peer *p = longest_unwanted(t, anonymous_only);
+		struct peer *p = longest_unwanted(t, clients_only);
 		struct sa_traffic traffic;
 
 		if (!p)

@@ -139,7 +139,8 @@ static enum rp_reason admit(struct tunnels *t, const struct ip_addr *a)
 /* p protects the address: may this name use it? */
 static bool shares(struct tunnels *t, struct peer *p, const struct keyset *keys)
 {
-	if (!peer_key_in(p, keys))
+	/* What only a client has brought has no shield: our own establishment makes it. */
+	if (!peer_key_in(p, keys) || !peer_is_answered(p))
 		return false;
 	return p->state == TUNNEL_PROTECTED || peer_revive(t, p);
 }

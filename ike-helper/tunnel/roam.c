@@ -56,7 +56,7 @@ static void follow(struct tunnels *t, struct peer *p, bool ask, bool resumed, un
 		peer_lost(t, p, REASON_TIMEOUT);
 	else if (p->sa && ask)
 		(void)!ike_check_liveness(t->ike, p->sa, t->now_ms);
-	if (!p->keys || p->state == TUNNEL_DRAINING)
+	if (!p->keys || !peer_is_answered(p) || p->state == TUNNEL_DRAINING)
 		return;
 	if (!gone && p->state == TUNNEL_HEALING)
 		heal_in_turn(t, p, begun);

@@ -36,6 +36,8 @@ enum {
 	SILENT_S = 10,                      /* packets out and none in for this long: ask whether the peer lives */
 	HEAL_FIRST_MS = 1000, HEAL_LAST_MS = 60000,
 	HEAL_CALM_MS = 60000,               /* a tunnel that lived this long was healthy: its pauses start again */
+	CROSSED_MS = 10000,                 /* two SAs from both ends that are up within this time were begun at once */
+	SPARE_MS = 30000,                   /* life of the one that is not kept, if the end that began it does not end it */
 	EVICT_TRIES = 4,
 	EVICT_IDLE_S = 10,                  /* one with a packet within this time is not pushed out */
 	PASSES_MAX = 1024,
@@ -88,6 +90,17 @@ struct attempt {
 	uint32_t ttl_s;                     /* longest of the waiting names */
 };
 
+/* What is known of one SA pair. */
+struct sa_pair {
+	ike_handle sa;                      /* 0 = none */
+	bool ours;                          /* we began it */
+	uint8_t spi_i[8];                   /* of the IKE SA */
+	uint32_t spi_in, spi_out;
+	struct esp_suite esp_suite;
+	bool post_quantum, encapsulated;
+	struct ip_addr inner_local;
+};
+
 struct peer {
 	struct table_link link;             /* by address */
 	struct table_link by_reqid;
@@ -100,7 +113,12 @@ struct peer {
 	uint32_t reqid;
 	struct keyset *keys;                /* NULL: an anonymous client of ours */
 	unsigned key_index;                 /* which one was proved */
+	struct dnsname *client;             /* what the client has proved to be; NULL: nobody, or it never came */
+	struct sa_pair spare;               /* of two that crossed, the one that is to go; see client.c */
+	uint64_t spare_ms;                  /* when it goes */
 	ike_handle sa;                      /* 0 = none */
+	bool ours;                          /* we began it */
+	uint8_t spi_i[8];                   /* of the IKE SA */
 	uint32_t spi_in, spi_out;
 	struct esp_suite esp_suite;
 	bool post_quantum;
@@ -223,7 +241,7 @@ struct peer *peer_by_pair(const struct tunnels *t, const struct ip_addr *local, 
 bool peer_has_assigned(const struct peer *p);
 /* The one that packets between these two belong to. */
 struct peer *peer_by_packet(const struct tunnels *t, const struct ip_addr *local, const struct ip_addr *remote);
-/* A pair whose remote address is bound to a key: of several, one for each address of ours that sends to it, any; one that
+/* A pair whose remote address is bound to a key, and was answered: of several, one for each address of ours that sends to it, any; one that
  * drains only if all do. */
 struct peer *peer_bound(const struct tunnels *t, const struct ip_addr *remote);
 /* No other pair needs the shield of p's remote address. */
@@ -231,7 +249,7 @@ bool peer_is_last(const struct tunnels *t, const struct peer *p);
 /* Somebody sends from this address of ours to the host that bound is bound to: a pair of the same binding, which must be healed. */
 void peer_wanted_from(struct tunnels *t, const struct peer *bound, const struct ip_addr *local);
 struct peer *peer_by_reqid(const struct tunnels *t, uint32_t reqid);
-/* a: NULL for an anonymous client. */
+/* a: NULL for a client. */
 struct peer *peer_established(struct tunnels *t, const struct ike_event *e, const struct attempt *a);
 /* EV_REKEYED or EV_REKEY_FAILED of its SA. */
 void peer_rekeyed(struct tunnels *t, struct peer *p, const struct ike_event *e);
@@ -251,9 +269,15 @@ bool peer_has_name(const struct peer *p, const struct dnsname *name);
 bool peer_has_other_name(const struct peer *p, const struct dnsname *name);
 /* Is the host of this attempt, with the key that it proved, the one that p is bound to, or may p be bound anew? */
 bool peer_accepts(const struct peer *p, const struct attempt *a, unsigned key_index);
+/* Is p bound to this key? */
+bool peer_is_bound_to(const struct peer *p, const struct keyset *keys, unsigned key_index);
+/* Has an answer been given out for it? */
+bool peer_is_answered(const struct peer *p);
+/* sa has ended. */
+void peer_sa_ended(struct tunnels *t, struct peer *p, ike_handle sa, enum rp_reason reason);
 /* A DRAINING one whose SA still works is PROTECTED again. False: too late for that. */
 bool peer_revive(struct tunnels *t, struct peer *p);
-/* An anonymous client said goodbye and is back before its policies are gone: they stay for its new SA. False: it was not that. */
+/* A client said goodbye and is back before its policies are gone: they stay for its new SA. False: it was not that. */
 bool peer_readmit(struct tunnels *t, struct peer *p);
 void peer_answer(struct tunnels *t, struct peer *p, const struct dnsname *name, uint32_t ttl_s);
 void peer_drain(struct tunnels *t, struct peer *p, enum rp_reason reason, uint64_t wait_ms);
@@ -264,8 +288,9 @@ void peer_first_name(const struct peer *p, struct dnsname *out);
 bool peer_next_down(struct peer *p, struct dnsname *out);
 void peer_queue_out(struct tunnels *t, struct peer *p);
 struct peer *peer_of_timer(struct timer *timer);
-/* Begin to release the one that has been idle for longest and whose answers have expired. */
-void peers_evict_one(struct tunnels *t, bool anonymous_only);
+/* Begin to release the one that has been idle for longest and whose answers have expired. clients_only: of those for which none
+ * was given out. */
+void peers_evict_one(struct tunnels *t, bool clients_only);
 void peer_set_timer(struct tunnels *t, struct peer *p);
 struct peer *peer_of_link(struct table_link *link);
 
@@ -273,6 +298,20 @@ struct peer *peer_of_link(struct table_link *link);
 bool esp_is_dropped(const struct tunnels *t, const struct ip_addr *local, const struct ip_addr *remote);
 void esp_dropped_remember(struct tunnels *t, const struct ip_addr *local, const struct ip_addr *remote);
 void esp_dropped_forget(struct tunnels *t, const struct ip_addr *local, const struct ip_addr *remote);
+
+/* client.c: clients that have proved who they are, and SAs that were begun from both ends at once */
+/* May this client, whose SA is up, have a share in its address? p: its pair, or NULL. */
+bool client_is_accepted(const struct tunnels *t, const struct peer *p, const struct ike_tunnel *u);
+/* It has proved a key of its name. */
+void client_bind(struct peer *p, const struct ike_tunnel *u);
+/* The client that p belongs to knows of no other SA: what it has at other addresses of its is gone (RFC 7296 2.4). */
+void client_initial_contact(struct tunnels *t, const struct peer *p);
+/* keys: of which the peer has proved key_index. Both ends have asked for the other at once, so that u and what p has are two
+ * SAs in opposite directions; the one that both ends keep is what p has. */
+bool crossed_and_old_stays(struct tunnels *t, struct peer *p, const struct ike_tunnel *u, const struct keyset *keys);
+/* What p had has ended: is there a spare? Then that is what it has now. */
+bool crossed_spare_used(struct peer *p);
+void crossed_spare_close(struct tunnels *t, struct peer *p, enum rp_reason reason);
 
 /* failures.c */
 const struct failure *failure_active(struct tunnels *t, const struct ip_addr *local, const struct ip_addr *remote,

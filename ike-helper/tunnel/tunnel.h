@@ -30,12 +30,17 @@
  *  - A tunnel that cannot be rekeyed is established anew beside the old one, which goes when the new one is up. Its policies
  *    stay through all of that.
  *  - An anonymous client never gets a share in an address that is bound to a key: the kernel sends with the newest SA, which
- *    would be one that nobody proved. Of two hosts that both ask, the second is refused while the first one's tunnel stands.
+ *    would be one that nobody proved. Of two hosts that both ask and of which one does not say who it is, the second is refused
+ *    while the first one's tunnel stands.
+ *  - A client that has proved the key of its name binds its address to it. As long as no answer has been given out for the
+ *    address nobody relies on that, and whoever proves another key may have it; nor is there a shield, so that a lookup of its
+ *    name makes a tunnel of its own.
+ *  - Of two SAs that were begun from both ends at once, both ends keep the same one.
  *  - Of several clients behind one NAT address the first one is served while it lives: what we send to that address goes by the newest
  *    SA, and nothing in a packet says to whom of them. The others are refused; whether the first one lives is asked then.
  *  - A binding is to the remote address, an SA between two: while an address is bound, what goes to it from another address of
  *    ours, or comes from it to there, is dropped until that pair has a tunnel too, with the same key. The first packet out makes
- *    it begin. Packets that we forward for others are let through; those of an anonymous client are not our business there.
+ *    it begin. Packets that we forward for others are let through; those of a client are not our business there.
  *  - When addresses or routes change, the tunnels of an address that is gone end, and every bound host gets a pair with the address that
  *    it would be sent to from now, 0.2 s later, 64 at once and 200 a second then. When packets leave by another way, others are asked whether they live. After a sleep of
  *    more than a minute all are established anew.
@@ -58,6 +63,10 @@ struct tunnels;
 struct tunnel_config {
 	bool allow_private;         /* RFC 1918, ULA, 100.64/10 may be protected */
 	bool accept_anonymous;      /* responder: let AUTH_NULL clients in */
+	bool accept_identified;     /* ... and those that prove the key that DNS has for the name they give */
+	/* Initiator: hosts whose name is one of these, or below one, are told who we are; borrowed. */
+	const struct dnsname *identify_to;
+	unsigned n_identify_to;
 	unsigned tunnels_max;       /* in all; 0: 4096 */
 	unsigned establishing_max;  /* attempts of ours at once; 0: 512. Beyond it: queued while the deadline allows, then REASON_LIMIT */
 	unsigned per_peer_max;      /* addresses of one request that go to one owner name; 0: RP_ADDRESSES_MAX */
@@ -102,9 +111,12 @@ void tunnels_client_gone(struct tunnels *t, uint64_t client);
 
 /* OUT_EVENT and OUT_AUTHORIZE of the core. */
 void tunnels_ike_event(struct tunnels *t, const struct ike_event *event, uint64_t now_ms);
-/* behind: as in struct ike_tunnel. */
-enum rp_reason tunnels_authorize(struct tunnels *t, const struct ip_path *path, const struct ip_addr *behind, uint32_t *reqid,
-				 uint64_t now_ms);
+/* behind: as in struct ike_tunnel. keys: of the name that the client claims; NULL: it is anonymous. */
+enum rp_reason tunnels_authorize(struct tunnels *t, const struct ip_path *path, const struct ip_addr *behind,
+				 const struct keyset *keys, uint32_t *reqid, uint64_t now_ms);
+/* A client claims a name: is it worth the question to DNS? The same answer as tunnels_authorize(), as far as it does not
+ * depend on the keys. */
+enum rp_reason tunnels_consider(struct tunnels *t, const struct ip_path *path, uint64_t now_ms);
 /* Result of a TUNNEL_KERNEL output. */
 void tunnels_kernel_done(struct tunnels *t, uint64_t id, enum ike_err result, uint64_t now_ms);
 /* The kernel wants to send to a protected address and has no SA (XFRM acquire). local: the packet's source, perhaps not ours. */
@@ -156,7 +168,7 @@ const char *tunnel_state_text(enum tunnel_state state);     /* "protected" */
 struct tunnel_info {
 	enum tunnel_state state;
 	bool initiator;
-	struct dnsname name;        /* first owner name; n = 0 for an anonymous client of ours */
+	struct dnsname name;        /* first owner name, or what a client of ours has proved to be; n = 0: an anonymous one */
 	unsigned names;             /* how many owner names share it */
 	struct ip_addr local, remote;
 	char key_text[24];          /* "RSA-3072"; "" for an anonymous client */

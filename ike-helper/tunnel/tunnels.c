@@ -155,7 +155,8 @@ static void on_established(struct tunnels *t, const struct ike_event *e)
 		(void)!ike_close(t->ike, e->tunnel.sa, p->down_reason, t->now_ms);
 		return;
 	}
-	if (p && (p->reqid != e->tunnel.reqid || (a ? !peer_accepts(p, a, e->tunnel.key_index) : p->keys != NULL))) {
+	if ((p && (p->reqid != e->tunnel.reqid || (a && !peer_accepts(p, a, e->tunnel.key_index)))) ||
+	    (!a && !client_is_accepted(t, p, &e->tunnel))) {
 		(void)!ike_close(t->ike, e->tunnel.sa, REASON_KEY_CONFLICT, t->now_ms);
 		if (a)
 			attempt_failed(t, a, REASON_KEY_CONFLICT, "another name's key was proved first");
@@ -168,8 +169,12 @@ static void on_established(struct tunnels *t, const struct ike_event *e)
 		(void)!ike_close(t->ike, e->tunnel.sa, REASON_INTERNAL, t->now_ms);
 		return;
 	}
-	if (a)
+	if (a) {
 		attempt_succeeded(t, a, p);
+		return;
+	}
+	if (e->initial_contact)
+		client_initial_contact(t, p);
 }
 
 void tunnels_ike_event(struct tunnels *t, const struct ike_event *event, uint64_t now_ms)
@@ -190,29 +195,24 @@ void tunnels_ike_event(struct tunnels *t, const struct ike_event *event, uint64_
 	case EV_REKEYED:
 	case EV_REKEY_FAILED:
 		p = peer_by_reqid(t, event->tunnel.reqid);
-		if (p && p->sa == event->tunnel.sa)
+		if (p)
 			peer_rekeyed(t, p, event);
 		break;
 	case EV_CLOSED:
 		p = peer_by_reqid(t, event->tunnel.reqid);
-		if (p && p->sa == event->tunnel.sa)
-			peer_closed(t, p, event->reason);
+		if (p)
+			peer_sa_ended(t, p, event->tunnel.sa, event->reason);
 		break;
 	}
 	attempts_start_queued(t);
 }
 
-enum rp_reason tunnels_authorize(struct tunnels *t, const struct ip_path *path, const struct ip_addr *behind, uint32_t *reqid,
-				 uint64_t now_ms)
+/* Is this kind of client let in, from this address, and is there room? */
+static enum rp_reason admit_client(struct tunnels *t, const struct ip_path *path, const struct peer *p, bool accepted)
 {
-	struct peer *p = peer_by_pair(t, &path->local.addr, &path->remote.addr);
-	const struct attempt *ours = attempt_of_pair(t, &path->local.addr, &path->remote.addr);
-
-	see(t, now_ms);
-	*reqid = 0;
 	if (t->stopping)
 		return REASON_SHUTDOWN;
-	if (!t->config.accept_anonymous)
+	if (!accepted)
 		return REASON_PEER_REFUSED;
 	switch (ip_scope(&path->remote.addr)) {
 	case IP_SCOPE_GLOBAL:
@@ -226,8 +226,33 @@ enum rp_reason tunnels_authorize(struct tunnels *t, const struct ip_path *path, 
 	}
 	if (t->env->is_own_address(t->env->arg, &path->remote.addr))
 		return REASON_ADDRESS_NOT_ALLOWED;
-	/* Somebody on the path could be this client: what we have authenticated is not replaced by what nobody has. */
-	if (p ? p->keys != NULL : peer_bound(t, &path->remote.addr) != NULL)
+	if (!p && t->peers.n + t->attempts.n >= t->config.tunnels_max - t->config.tunnels_max / 16)
+		peers_evict_one(t, true);
+	return p || t->peers.n + t->attempts.n < t->config.tunnels_max ? REASON_NONE : REASON_LIMIT;
+}
+
+enum rp_reason tunnels_consider(struct tunnels *t, const struct ip_path *path, uint64_t now_ms)
+{
+	see(t, now_ms);
+	return admit_client(t, path, peer_by_pair(t, &path->local.addr, &path->remote.addr), t->config.accept_identified);
+}
+
+enum rp_reason tunnels_authorize(struct tunnels *t, const struct ip_path *path, const struct ip_addr *behind,
+				 const struct keyset *keys, uint32_t *reqid, uint64_t now_ms)
+{
+	struct peer *p = peer_by_pair(t, &path->local.addr, &path->remote.addr);
+	const struct attempt *ours = attempt_of_pair(t, &path->local.addr, &path->remote.addr);
+	const struct peer *bound;
+	enum rp_reason refuse;
+
+	see(t, now_ms);
+	*reqid = 0;
+	refuse = admit_client(t, path, p, keys ? t->config.accept_identified : t->config.accept_anonymous);
+	if (refuse != REASON_NONE)
+		return refuse;
+	bound = p && p->keys ? p : peer_bound(t, &path->remote.addr);
+	/* Somebody on the path could be an anonymous client: what we have authenticated is not replaced by what nobody has. */
+	if (bound && (keys ? peer_is_answered(bound) && !peer_key_in(bound, keys) : !p || p->keys))
 		return REASON_KEY_CONFLICT;
 	if (p && p->state == TUNNEL_PROTECTED && p->sa && !ip_equal(&p->behind, behind)) {
 		(void)!ike_check_liveness(t->ike, p->sa, t->now_ms);
@@ -235,10 +260,6 @@ enum rp_reason tunnels_authorize(struct tunnels *t, const struct ip_path *path, 
 	}
 	if (p && p->state == TUNNEL_DRAINING && !peer_revive(t, p) && !peer_readmit(t, p))
 		return REASON_BACKOFF;
-	if (!p && t->peers.n + t->attempts.n >= t->config.tunnels_max - t->config.tunnels_max / 16)
-		peers_evict_one(t, true);
-	if (!p && t->peers.n + t->attempts.n >= t->config.tunnels_max)
-		return REASON_LIMIT;
 	/* When both ends start at once, the first SA that is up must not be in the way of the other. */
 	*reqid = p ? p->reqid : ours ? ours->reqid : reqid_new(t);
 	return REASON_NONE;
@@ -264,7 +285,7 @@ void tunnels_kernel_done(struct tunnels *t, uint64_t id, enum ike_err result, ui
 /* The kernel may have asked just before the SA that it has now was there. */
 static void on_wanted(struct tunnels *t, struct peer *p)
 {
-	if (!p->keys || p->state == TUNNEL_DRAINING || (p->state == TUNNEL_PROTECTED && !peer_lost_sa(t, p)))
+	if (!p->keys || !peer_is_answered(p) || p->state == TUNNEL_DRAINING || (p->state == TUNNEL_PROTECTED && !peer_lost_sa(t, p)))
 		return;
 	peer_acquired(t, p);
 }
@@ -586,8 +607,10 @@ static void describe_key(const struct keyset *keys, unsigned index, struct tunne
 static void describe_peer(const struct tunnels *t, const struct peer *p, struct tunnel_info *out)
 {
 	out->state = p->state;
-	out->initiator = p->keys != NULL;
+	out->initiator = p->ours;
 	peer_first_name(p, &out->name);
+	if (out->name.n == 0 && p->client)
+		out->name = *p->client;
 	out->names = p->n_names;
 	out->local = p->local;
 	out->remote = p->remote;

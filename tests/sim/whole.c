@@ -1,4 +1,5 @@
-/* whole: random schedules of the tunnel layer over real IKE cores: one host that resolves names, three that are named.
+/* whole: random schedules of the tunnel layer over real IKE cores: one host that resolves names, three that are named. The
+ * first one has a name too, for which the others ask now and then, and say who they are.
  *
  *	whole --seeds 200                  seeds 1 to 200
  *	whole --from 17 --seeds 1 -v       one of them again, with its story
@@ -9,7 +10,7 @@
  *  - an address is allowed only while the kernel holds a policy and an SA for it;
  *  - from then on until that answer has expired no packet from either address would pass in clear, but for the
  *    operator's word;
- *  - a host that cannot prove its key never gets a policy;
+ *  - a host that cannot prove its key never gets a policy, whoever asks for whom;
  *  - in the end nothing is left.
  */
 #include <stdio.h>
@@ -82,6 +83,9 @@ struct whole {
 	struct datagram *wire;
 	struct request request[REQUESTS_MAX];
 	unsigned n_requests, allowed, refused;
+	bool named;                     /* the client says who it is */
+	bool back_waits[HOSTS];         /* that host has asked for the client ... */
+	struct ip_addr back_to[HOSTS];  /* ... at this address */
 	uint64_t answer_expires_ms[HOSTS];      /* the last one of this address that was handed out */
 	char broken[200];
 };
@@ -433,12 +437,56 @@ static void take_verdict(struct whole *w, const struct tunnel_output *o)
 		w->answer_expires_ms[r->host] = expires;
 }
 
+static enum sim_key published_by(const struct whole *w, unsigned host)
+{
+	return host == CLIENT || w->host[host].impostor ? KEY_P256 : host % 2 ? KEY_ED25519 : KEY_ED25519_OTHER;
+}
+
+static void take_verdict_back(struct whole *w, struct host *h, const struct tunnel_output *o)
+{
+	const struct ip_addr *client = &w->back_to[h->number];
+
+	if (!w->back_waits[h->number])
+		broken(w, "a second verdict");
+	w->back_waits[h->number] = false;
+	if (o->verdict.kind == RP_ALLOW && (pair_to(h, &h->addr, client) < 0 || find_policy(h, &h->addr, client) < 0 ||
+					   find_policy(h, &every_local, client) < 0))
+		broken(w, "the client is allowed without protection");
+	if (o->verdict.kind == RP_ALLOW)
+		w->allowed++;
+	else
+		w->refused++;
+}
+
+/* Who says that it is "hostN.example" or below has to prove what that host publishes. */
+static void authorize(struct whole *w, struct host *h, const struct ike_output *o)
+{
+	const struct dnsname *claimed = &o->u.authorize.claimed;
+	struct keyset *keys = NULL;
+	enum rp_reason refuse = REASON_KEY_LOOKUP_FAILED;
+	struct dnsname name;
+	uint32_t reqid = 0;
+	char text[32];
+
+	for (unsigned i = 0; i < HOSTS; i++) {
+		enum sim_key published = published_by(w, i);
+
+		snprintf(text, sizeof text, "host%u.example", i);
+		if (dnsname_from_text(text, &name) != IKE_OK)
+			abort();
+		if (dnsname_equal(&name, claimed))
+			keys = sim_keyset(&published, 1, &o->u.authorize.path.remote.addr);
+	}
+	if (claimed->n == 0 || keys)
+		refuse = tunnels_authorize(h->tunnels, &o->u.authorize.path, &o->u.authorize.behind, keys, &reqid, w->now_ms);
+	ike_authorized(h->ike, o->id, refuse, keys, reqid, w->now_ms);
+	keyset_unref(keys);
+}
+
 static void ike_output(struct whole *w, struct host *h, struct ike_output *o)
 {
 	uint8_t value[1024];
 	struct wr value_wr = wr_over(value, sizeof value);
-	uint32_t reqid = 0;
-	enum rp_reason refuse;
 	enum ike_err err;
 
 	switch (o->kind) {
@@ -454,8 +502,7 @@ static void ike_output(struct whole *w, struct host *h, struct ike_output *o)
 		ike_signed(h->ike, o->id, err, AUTH_SIGNATURE, wr_span(&value_wr), w->now_ms);
 		break;
 	case OUT_AUTHORIZE:
-		refuse = tunnels_authorize(h->tunnels, &o->u.authorize.path, &o->u.authorize.behind, &reqid, w->now_ms);
-		ike_authorized(h->ike, o->id, refuse, NULL, reqid, w->now_ms);
+		authorize(w, h, o);
 		break;
 	case OUT_EVENT:
 		tunnels_ike_event(h->tunnels, &o->u.event, w->now_ms);
@@ -477,7 +524,9 @@ static void pump(struct whole *w, struct host *h)
 		}
 		while (tunnels_next_output(h->tunnels, &tunnel)) {
 			busy = true;
-			if (tunnel.kind == TUNNEL_VERDICT)
+			if (tunnel.kind == TUNNEL_VERDICT && h->number != CLIENT)
+				take_verdict_back(w, h, &tunnel);
+			else if (tunnel.kind == TUNNEL_VERDICT)
 				take_verdict(w, &tunnel);
 			else if (tunnel.kind == TUNNEL_KERNEL)
 				tunnels_kernel_done(h->tunnels, tunnel.id,
@@ -535,13 +584,23 @@ static void run_until(struct whole *w, uint64_t until_ms)
 
 static void boot(struct whole *w, struct host *h)
 {
+	static const struct dnsname everybody = { 1, { 0 } };
+	/* The client says who it is in half of the schedules. */
 	struct tunnel_config config = { .accept_anonymous = h->number != CLIENT,
+					.accept_identified = true,
+					.identify_to = &everybody,
+					.n_identify_to = h->number != CLIENT || w->named,
 					.idle_s = 20,
 					.soft_life_s = 90 };
 	/* One of them has no ML-KEM. */
-	struct ike_config ike = { .respond = h->number != CLIENT, .kem = h->number != 1 ? &kem_double : NULL };
+	struct ike_config ike = { .respond = true, .kem = h->number != 1 ? &kem_double : NULL };
 	struct env_arg *arg = &env_args[h->number];
+	char name[32];
 
+	w->back_waits[h->number] = false;
+	snprintf(name, sizeof name, "host%u.example", h->number);
+	if (dnsname_from_text(name, &ike.identity) != IKE_OK)
+		abort();
 	*arg = (struct env_arg){ .w = w, .h = h };
 	arg->env = (struct tunnel_env){
 		.arg = arg,
@@ -559,21 +618,11 @@ static void boot(struct whole *w, struct host *h)
 		abort();
 }
 
-/* A name of this host is asked for. The impostor's names publish a key that it does not hold. */
-static void ask(struct whole *w, unsigned host)
+static struct span rdata_of(enum sim_key published)
 {
 	static uint8_t rdata[KEY_MAX][IPSECKEY_RDATA_MAX];
 	static struct wr written[KEY_MAX];
-	enum sim_key published = w->host[host].impostor ? KEY_P256
-				 : host % 2             ? KEY_ED25519
-							: KEY_ED25519_OTHER;
-	struct rp_establish q = {
-		.n_addresses = 1, .n_keys = 1, .ttl_s = 5 + chance(w, 40), .deadline_ms = 1500
-	};
-	char name[32];
 
-	if (w->n_requests == REQUESTS_MAX)
-		return;
 	if (!written[published].base) {
 		struct privkey *key = sim_privkey(published);
 
@@ -582,11 +631,42 @@ static void ask(struct whole *w, unsigned host)
 			abort();
 		privkey_free(key);
 	}
+	return wr_span(&written[published]);
+}
+
+/* This host asks for the client, often in the same moment in which the client asks for it. */
+static void ask_back(struct whole *w, unsigned host)
+{
+	struct rp_establish q = { .n_addresses = 1, .n_keys = 1, .ttl_s = 10, .deadline_ms = 1500 };
+
+	if (w->back_waits[host])
+		return;
+	q.addresses[0] = w->host[CLIENT].addr;
+	q.keys[0] = rdata_of(published_by(w, CLIENT));
+	if (dnsname_from_text("host0.example", &q.owner) != IKE_OK)
+		abort();
+	w->back_waits[host] = true;
+	w->back_to[host] = q.addresses[0];
+	if (tunnels_request(w->host[host].tunnels, 2, 1, &q, w->now_ms) != IKE_OK)
+		broken(w, "a request was not taken");
+	pump(w, &w->host[host]);
+}
+
+/* A name of this host is asked for. The impostor's names publish a key that it does not hold. */
+static void ask(struct whole *w, unsigned host)
+{
+	struct rp_establish q = {
+		.n_addresses = 1, .n_keys = 1, .ttl_s = 5 + chance(w, 40), .deadline_ms = 1500
+	};
+	char name[32];
+
+	if (w->n_requests == REQUESTS_MAX)
+		return;
 	snprintf(name, sizeof name, "%c.host%u.example", 'a' + (int)chance(w, 3), host);
 	if (dnsname_from_text(name, &q.owner) != IKE_OK)
 		abort();
 	q.addresses[0] = w->host[host].addr;
-	q.keys[0] = wr_span(&written[published]);
+	q.keys[0] = rdata_of(published_by(w, host));
 	w->request[w->n_requests] = (struct request){ .waits = true,
 						      .host = host,
 						      .from = w->host[CLIENT].addr,
@@ -658,6 +738,11 @@ static void happen(struct whole *w)
 		break;
 	case 4: case 5: case 6: case 7: case 8:
 		ask(w, host);
+		if (chance(w, 3) == 0)
+			ask_back(w, host);
+		break;
+	case 9:
+		ask_back(w, host);
 		break;
 	default:
 		use(w, host);
@@ -700,7 +785,7 @@ static void stop(struct whole *w)
 
 static bool run(uint64_t seed, bool verbose, unsigned *allowed, unsigned *refused)
 {
-	static const enum sim_key keys[HOSTS] = { KEY_ED25519, KEY_ED25519, KEY_ED25519_OTHER,
+	static const enum sim_key keys[HOSTS] = { KEY_P256, KEY_ED25519, KEY_ED25519_OTHER,
 						  KEY_ED25519 };
 	static struct whole w;
 	struct datagram *d;
@@ -709,6 +794,7 @@ static bool run(uint64_t seed, bool verbose, unsigned *allowed, unsigned *refuse
 	w.random = seed;
 	w.now_ms = 1000;
 	w.verbose = verbose;
+	w.named = seed & 1;
 	w.rng = (struct rng){ .fill = fill, .arg = &w };
 	w.log = (struct log){ .write = say, .arg = &w, .max = LOG_LEVEL_INFO };
 	for (unsigned i = 0; i < HOSTS; i++) {

@@ -161,6 +161,31 @@ static void malformed_text_is_refused(void **state)
 	}
 }
 
+static void names_below_a_zone(void **state)
+{
+	static const struct {
+		const char *name, *zone;
+		bool under;
+	} cases[] = {
+		{ "example.org", "example.org", true }, { "www.example.org", "example.org", true },
+		{ "WWW.Example.ORG", "example.org", true }, { "a.b.c.example.org", "c.example.org", true },
+		{ "notexample.org", "example.org", false }, { "org", "example.org", false },
+		{ "example.org.evil", "example.org", false }, { "www.example.org", ".", true }, { ".", ".", true },
+		/* As long as the zone, and the bytes of the zone behind a byte that is no length. */
+		{ "x\\007example.org", "example.org", false },
+	};
+	struct dnsname name, zone, none = { 0 };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		assert_int_equal(dnsname_from_text(cases[i].name, &name), IKE_OK);
+		assert_int_equal(dnsname_from_text(cases[i].zone, &zone), IKE_OK);
+		assert_int_equal(dnsname_is_under(&name, &zone), cases[i].under);
+		assert_false(dnsname_is_under(&none, &zone));
+		assert_false(dnsname_is_under(&name, &none));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -170,6 +195,7 @@ int main(void)
 		cmocka_unit_test(bad_name_makes_the_reader_bad),
 		cmocka_unit_test(longest_name_and_one_more),
 		cmocka_unit_test(root_is_a_name),
+		cmocka_unit_test(names_below_a_zone),
 		cmocka_unit_test(text_is_safe_for_terminals_and_reads_back),
 		cmocka_unit_test(malformed_text_is_refused),
 	};

@@ -45,6 +45,7 @@ static struct ike_event event_of(struct world *w, ike_handle handle, enum ike_ev
 	e.tunnel.round_trip_ms = w->round_trip_ms;
 	e.tunnel.behind = w->behind;
 	e.tunnel.wants_keepalive = w->wants_keepalive;
+	e.tunnel.spi_i[0] = sa->spi;
 	return e;
 }
 
@@ -59,7 +60,8 @@ enum ike_err ike_initiate(struct ike *ike, const struct ike_initiate *how, uint6
 	if (w->sas_max && w->n_sas >= w->sas_max)
 		return IKE_E_LIMIT;
 	*sa = (struct double_sa){ .path = how->path, .name = how->name, .keys = keyset_ref(how->keys), .reqid = how->reqid,
-				  .tag = how->tag, .give_up_ms = how->give_up_ms, .initiator = true, .encapsulated = how->encapsulate };
+				  .tag = how->tag, .give_up_ms = how->give_up_ms, .initiator = true, .encapsulated = how->encapsulate,
+				  .identified = how->identify };
 	*out = ++w->n_sas;
 	return IKE_OK;
 }
@@ -185,10 +187,79 @@ void core_closed(struct world *w, ike_handle handle, enum rp_reason reason)
 enum rp_reason authorize(struct world *w, const char *address, uint32_t *reqid)
 {
 	const struct ip_path path = { { w->local, 500 }, { address_of(address), 500 } };
-	enum rp_reason reason = tunnels_authorize(w->t, &path, &w->behind, reqid, w->now_ms);
+	enum rp_reason reason = tunnels_authorize(w->t, &path, &w->behind, NULL, reqid, w->now_ms);
 
 	take_outputs(w);
 	return reason;
+}
+
+/* IPSECKEY 10 0 4 . and an Ed25519 key that begins with the letter: of such byte strings about every second is a point. */
+static void make_key(uint8_t rdata[3 + 32], char letter)
+{
+	struct ipseckey record;
+	struct pubkey *key;
+	enum ike_err err;
+
+	memset(rdata, 0, 3 + 32);
+	rdata[0] = 10;
+	rdata[2] = IPSECKEY_EDDSA;
+	rdata[3] = rdata[4] = (uint8_t)letter;
+	do {
+		rdata[5]++;
+		assert_int_equal(ipseckey_read(span_of(rdata, 3 + 32), &record), IKE_OK);
+		err = pubkey_read(&record, &key, NULL);
+		pubkey_free(key);
+	} while (err != IKE_OK);
+}
+
+/* In the order of their letters: all have the same precedence. */
+static struct keyset *keyset_of(const char *letters, const char *address)
+{
+	const struct ip_addr a = address_of(address);
+	uint8_t rdata[RP_KEYS_MAX][3 + 32];
+	struct span spans[RP_KEYS_MAX];
+	struct keyset *set;
+	const char *why;
+	unsigned n = 0;
+
+	for (; letters[n]; n++) {
+		make_key(rdata[n], letters[n]);
+		spans[n] = span_of(rdata[n], sizeof rdata[n]);
+	}
+	assert_int_equal(keyset_new(spans, n, &a, &set, &why), IKE_OK);
+	return set;
+}
+
+enum rp_reason authorize_named(struct world *w, const char *address, const char *keys, uint32_t *reqid)
+{
+	const struct ip_path path = { { w->local, 500 }, { address_of(address), 500 } };
+	struct keyset *set = keyset_of(keys, address);
+	enum rp_reason reason = tunnels_authorize(w->t, &path, &w->behind, set, reqid, w->now_ms);
+
+	keyset_unref(set);
+	take_outputs(w);
+	return reason;
+}
+
+ike_handle named_client_up(struct world *w, const char *address, uint32_t reqid, const char *name, const char *keys, uint8_t spi,
+			   bool initial_contact)
+{
+	struct double_sa *sa = &w->sas[w->n_sas++];
+	const struct dnsname client = name_of(name);
+	struct ike_event e;
+
+	assert_true(w->n_sas < SAS_MAX);
+	*sa = (struct double_sa){ .path = { { w->local, 500 }, { address_of(address), 500 } }, .reqid = reqid, .up = true,
+				  .spi = spi, .keys = keyset_of(keys, address) };
+	e = event_of(w, w->n_sas, EV_ESTABLISHED);
+	e.initial_contact = initial_contact;
+	e.tunnel.peer_name = &client;
+	e.tunnel.peer_keys = sa->keys;
+	e.tunnel.spi_in = 0x1000 + w->n_sas;
+	e.tunnel.spi_out = 0x2000 + w->n_sas;
+	tunnels_ike_event(w->t, &e, w->now_ms);
+	take_outputs(w);
+	return e.tunnel.sa;
 }
 
 ike_handle client_up(struct world *w, const char *address, uint32_t reqid)
@@ -335,25 +406,6 @@ void advance(struct world *w, uint64_t ms)
 }
 
 /* Asking and looking --------------------------------------------------------------------------------------------------- */
-
-/* IPSECKEY 10 0 4 . and an Ed25519 key that begins with the letter: of such byte strings about every second is a point. */
-static void make_key(uint8_t rdata[3 + 32], char letter)
-{
-	struct ipseckey record;
-	struct pubkey *key;
-	enum ike_err err;
-
-	memset(rdata, 0, 3 + 32);
-	rdata[0] = 10;
-	rdata[2] = IPSECKEY_EDDSA;
-	rdata[3] = rdata[4] = (uint8_t)letter;
-	do {
-		rdata[5]++;
-		assert_int_equal(ipseckey_read(span_of(rdata, 3 + 32), &record), IKE_OK);
-		err = pubkey_read(&record, &key, NULL);
-		pubkey_free(key);
-	} while (err != IKE_OK);
-}
 
 enum ike_err ask_as(struct world *w, uint64_t client, uint32_t id, const char *owner, const char *keys, const char *addresses)
 {

@@ -16,7 +16,8 @@ struct double_sa {
 	struct keyset *keys;
 	uint32_t reqid;
 	uint64_t tag, give_up_ms;
-	bool up, ended, initiator, encapsulated;
+	bool up, ended, initiator, encapsulated, identified;
+	uint8_t spi;                /* first byte of the initiator's SPI */
 	char proved;                /* the key, once it is up */
 	enum rp_reason close_reason;
 };
@@ -90,6 +91,10 @@ void core_cannot_rekey(struct world *w, ike_handle sa);
 /* An anonymous client comes in, after tunnels_authorize() gave it this reqid; its handle. */
 ike_handle client_up(struct world *w, const char *address, uint32_t reqid);
 enum rp_reason authorize(struct world *w, const char *address, uint32_t *reqid);
+/* The same for a client that gives a name, with the keys that DNS has for it, of which it has proved the first one. */
+enum rp_reason authorize_named(struct world *w, const char *address, const char *keys, uint32_t *reqid);
+ike_handle named_client_up(struct world *w, const char *address, uint32_t reqid, const char *name, const char *keys, uint8_t spi,
+			   bool initial_contact);
 
 /* The kernel has a packet from local to remote, and no SA for it. */
 void acquire(struct world *w, const char *local, const char *remote);
