@@ -5,6 +5,7 @@
 #include <malloc.h>
 
 #include "base/secret.h"
+#include "daemon/keylookup.h"
 #include "daemon/loop.h"
 #include "daemon/net.h"
 #include "daemon/resolverd.h"
@@ -29,14 +30,44 @@ static void do_sign(struct bridge *b, const struct ike_output *out, uint64_t now
 		   err == IKE_OK ? wr_span(&w) : span_of(NULL, 0), now_ms);
 }
 
-static void do_authorize(struct bridge *b, const struct ike_output *out, uint64_t now_ms)
+static void decide(struct bridge *b, uint64_t id, const struct ip_path *path, const struct ip_addr *behind,
+		   struct keyset *keys, uint64_t now_ms)
 {
 	uint32_t reqid = 0;
-	enum rp_reason refuse =
-		tunnels_authorize(b->tunnels, &out->u.authorize.path, &out->u.authorize.behind, NULL, &reqid,
-				  now_ms);
+	enum rp_reason refuse = tunnels_authorize(b->tunnels, path, behind, keys, &reqid, now_ms);
 
-	ike_authorized(b->ike, out->id, refuse, NULL, reqid, now_ms);
+	ike_authorized(b->ike, id, refuse, "", keys, reqid, now_ms);
+}
+
+/* One that says who it is: DNS is asked first, unless it may not come in anyway. */
+static void do_authorize(struct bridge *b, const struct ike_output *out, uint64_t now_ms)
+{
+	const struct ip_path path = out->u.authorize.path;
+	const struct ip_addr behind = out->u.authorize.behind;
+	const struct dnsname claimed = out->u.authorize.claimed;
+	enum rp_reason refuse = REASON_PEER_REFUSED;
+
+	if (claimed.n == 0) {
+		decide(b, out->id, &path, &behind, NULL, now_ms);
+		return;
+	}
+	if (b->keylookup)
+		refuse = tunnels_consider(b->tunnels, &path, now_ms);
+	if (refuse == REASON_NONE)
+		keylookup_start(b->keylookup, out->id, &path, &behind, &claimed);
+	else
+		ike_authorized(b->ike, out->id, refuse, "", NULL, 0, now_ms);
+}
+
+static void on_found(void *arg, uint64_t id, const struct ip_path *path, const struct ip_addr *behind, enum rp_reason reason,
+		     const char *detail, struct keyset *keys)
+{
+	struct bridge *b = arg;
+
+	if (reason == REASON_NONE)
+		decide(b, id, path, behind, keys, loop_now_ms());
+	else
+		ike_authorized(b->ike, id, reason, detail, NULL, 0, loop_now_ms());
 }
 
 /* An address that the host has assigned is there before the policies that protect it, and goes before them: so there is no
@@ -254,6 +285,11 @@ void bridge_resolverd_user(struct bridge *b, struct resolverd_user *out)
 		.gone = on_gone,
 		.done = on_done,
 	};
+}
+
+void bridge_keylookup_user(struct bridge *b, struct keylookup_user *out)
+{
+	*out = (struct keylookup_user){ .arg = b, .found = on_found, .done = on_done };
 }
 
 static enum ike_err env_source(void *arg, const struct ip_addr *remote, struct ip_addr *local)

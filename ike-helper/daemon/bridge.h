@@ -13,6 +13,8 @@
 struct ike;
 struct inner;
 struct kernel;
+struct keylookup;
+struct keylookup_user;
 struct loop;
 struct net;
 struct net_user;
@@ -33,6 +35,7 @@ struct bridge {
 	struct kernel *kernel;
 	struct inner *inner;
 	struct signer *signer;          /* NULL: no key of our own */
+	struct keylookup *keylookup;    /* NULL: clients that say who they are do not come in */
 	struct ike *ike;
 	struct tunnels *tunnels;
 	struct resolverd *resolverd;
@@ -55,6 +58,7 @@ void bridge_due(struct bridge *b);
 /* What the parts call. */
 void bridge_net_user(struct bridge *b, struct net_user *out);
 void bridge_resolverd_user(struct bridge *b, struct resolverd_user *out);
+void bridge_keylookup_user(struct bridge *b, struct keylookup_user *out);
 void bridge_tunnel_env(struct bridge *b, struct tunnel_env *out);
 
 /* The kernel's own events; call when kernel_event_fd() is readable. */

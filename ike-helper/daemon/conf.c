@@ -108,6 +108,39 @@ static void set_name(struct dnsname *field, const char *value, char *wrong)
 		*field = name;
 }
 
+static void add_name(struct conf *conf, const char *value, char *wrong)
+{
+	struct dnsname name;
+
+	if (value[0] == '\0' || dnsname_from_text(value, &name) != IKE_OK)
+		snprintf(wrong, WRONG_MAX, "is not a domain name");
+	else if (conf->identify_to.n == CONF_NAMES_MAX)
+		snprintf(wrong, WRONG_MAX, "is one too many (allowed: %d)", CONF_NAMES_MAX);
+	else
+		conf->identify_to.at[conf->identify_to.n++] = name;
+}
+
+/* row->min is the port when none is given. */
+static void set_server(struct ip_endpoint *field, const struct option_row *row, const char *value, char *wrong)
+{
+	const char *at = strchr(value, '@');
+	char address[IP_TEXT_MAX] = "", *end = NULL;
+	struct ip_endpoint server = { .port = (uint16_t)row->min };
+	unsigned long port = row->min;
+	size_t n = at ? (size_t)(at - value) : strlen(value);
+
+	if (n < sizeof address)
+		memcpy(address, value, n);
+	if (at)
+		port = strtoul(at + 1, &end, 10);
+	server.port = (uint16_t)port;
+	if (n >= sizeof address || ip_from_text(address, &server.addr) != IKE_OK || (at && (at[1] < '0' || at[1] > '9')) ||
+	    (end && *end != '\0') || port == 0 || port > UINT16_MAX)
+		snprintf(wrong, WRONG_MAX, "is not the address of a server (allowed: ADDRESS or ADDRESS@PORT)");
+	else
+		*field = server;
+}
+
 static void add_address(struct conf *conf, const char *value, char *wrong)
 {
 	struct ip_addr address;
@@ -144,8 +177,14 @@ static void set_option(struct conf *conf, const struct option_row *row, const ch
 	case OPTION_NAME:
 		set_name(field, value, wrong);
 		break;
+	case OPTION_NAMES:
+		add_name(conf, value, wrong);
+		break;
 	case OPTION_ADDRESS:
 		add_address(conf, value, wrong);
+		break;
+	case OPTION_SERVER:
+		set_server(field, row, value, wrong);
 		break;
 	case OPTION_LEVEL:
 		set_level(field, value, wrong);
@@ -167,6 +206,10 @@ bool conf_same(const struct option_row *row, const struct conf *a, const struct 
 		return *(const bool *)one == *(const bool *)other;
 	case OPTION_NAME:
 		return dnsname_equal(one, other);
+	case OPTION_NAMES:
+		return memcmp(&a->identify_to, &b->identify_to, sizeof a->identify_to) == 0;
+	case OPTION_SERVER:
+		return ip_endpoint_equal(one, other);
 	case OPTION_ADDRESS:
 		return memcmp(&a->listen, &b->listen, sizeof a->listen) == 0;
 	case OPTION_LEVEL:
@@ -319,6 +362,13 @@ static enum ike_err check_together(const struct conf *conf, const char *file, ch
 	else if (conf->accept_anonymous && conf->server_key[0] == '\0')
 		wrong = "accept-anonymous: \"yes\" needs server-key: "
 			"without a key nobody is answered";
+	else if (conf->accept_identified && conf->server_key[0] == '\0')
+		wrong = "accept-identified: \"yes\" needs server-key: "
+			"without a key nobody is answered";
+	else if (conf->identify_to.n > 0 && (conf->server_key[0] == '\0' || conf->server_identity.n == 0))
+		wrong = "identify-to needs server-key and server-identity: the name to say, and the key to sign for it";
+	else if (ip_scope(&conf->resolver.addr) != IP_SCOPE_LOOPBACK && !conf->trust_resolver)
+		wrong = "resolver: it is not on this host, so what it says is believed only with trust-resolver: yes";
 	else if (strcmp(conf->resolver_socket, conf->control_socket) == 0)
 		wrong = "resolver-socket and control-socket must differ";
 	else if (conf->fragment_size != 0 && conf->fragment_size < 576)

@@ -16,6 +16,7 @@ enum {
 	CONF_PATH_MAX = 1024,
 	CONF_WORD_MAX = 64,
 	CONF_LISTEN_MAX = 32,
+	CONF_NAMES_MAX = 32,
 	CONF_LINE_MAX = 2048,       /* bytes of one line of the file */
 	CONF_ERROR_MAX = 1024,
 };
@@ -29,7 +30,13 @@ struct conf {
 	bool allow_private;
 	char server_key[CONF_PATH_MAX];         /* "": this host answers nobody */
 	struct dnsname server_identity;
-	bool accept_anonymous;
+	bool accept_anonymous, accept_identified;
+	struct {
+		struct dnsname at[CONF_NAMES_MAX];
+		unsigned n;
+	} identify_to;
+	struct ip_endpoint resolver;
+	bool trust_resolver;
 	bool always_cookie;
 	bool post_quantum;
 	struct {
@@ -49,8 +56,10 @@ enum option_kind {
 	OPTION_WORD,                /* letters, digits, '-', '_', '.' */
 	OPTION_NUMBER,
 	OPTION_BOOL,                /* yes, no */
-	OPTION_NAME,                /* domain name */
+	OPTION_NAME,                /* domain name, not the root */
+	OPTION_NAMES,               /* domain name, repeatable */
 	OPTION_ADDRESS,             /* IP address, repeatable */
+	OPTION_SERVER,              /* ADDRESS or ADDRESS@PORT of a DNS server */
 	OPTION_LEVEL,               /* error, info, debug */
 };
 

@@ -19,6 +19,7 @@
 #include "daemon/conf.h"
 #include "daemon/controld.h"
 #include "daemon/group.h"
+#include "daemon/keylookup.h"
 #include "daemon/logger.h"
 #include "daemon/loop.h"
 #include "daemon/net.h"
@@ -251,6 +252,9 @@ static enum ike_err start_core(struct daemon *d)
 	const struct tunnel_config tunnels = {
 		.allow_private = conf->allow_private,
 		.accept_anonymous = conf->accept_anonymous,
+		.accept_identified = conf->accept_identified,
+		.identify_to = conf->identify_to.at,
+		.n_identify_to = conf->identify_to.n,
 		.tunnels_max = conf->tunnels_max,
 		.establishing_max = conf->establishing_max,
 		.attempt_ms = conf->attempt_ms,
@@ -276,11 +280,18 @@ static enum ike_err start_loop(struct daemon *d)
 	const struct loop_user user = {
 		.arg = d, .due = on_due, .stop = on_stop, .reload = on_reload
 	};
+	struct keylookup_user lookup;
 	struct net_user net;
 	int fd = kernel_event_fd(d->bridge.kernel);
 
 	if (loop_new(&user, &d->bridge.loop) != IKE_OK)
 		return stopped("cannot make the event loop: %s", strerror(errno));
+	if (d->conf.accept_identified) {
+		bridge_keylookup_user(&d->bridge, &lookup);
+		if (keylookup_new(loop_base(d->bridge.loop), &d->conf.resolver, &d->rng, &lookup, &d->bridge.keylookup) !=
+		    IKE_OK)
+			return stopped("cannot prepare lookups through the resolver");
+	}
 	bridge_net_user(&d->bridge, &net);
 	if (net_start(d->bridge.net, loop_base(d->bridge.loop), &net) != IKE_OK ||
 	    (fd >= 0 && loop_watch(d->bridge.loop, fd, on_kernel) != IKE_OK) ||
@@ -372,6 +383,7 @@ static void finish(struct daemon *d, bool in_order)
 	controld_free(d->controld);
 	if (d->control_listener >= 0)
 		close(d->control_listener);
+	keylookup_free(b->keylookup);
 	tunnels_free(b->tunnels);
 	ike_free(b->ike);
 	inner_close(b->inner, in_order);

@@ -35,10 +35,25 @@
 	  "set, oe-iked also answers hosts that want a tunnel to this one. Nobody but the\n" \
 	  "owner may read the file.") \
 	X("server-identity", server_identity, OPTION_NAME, "", 0, 0, \
-	  "The domain name that this host calls itself when it answers (IDr). Its address when\n" \
-	  "this is not set.") \
+	  "The domain name that this host calls itself when it answers (IDr), and to hosts of\n" \
+	  "identify-to. Its address when this is not set.") \
 	X("accept-anonymous", accept_anonymous, OPTION_BOOL, "no", 0, 0, \
 	  "Accept hosts that do not say who they are (AUTH_NULL, RFC 7619). Needs server-key.") \
+	X("accept-identified", accept_identified, OPTION_BOOL, "no", 0, 0, \
+	  "Accept hosts that say who they are and sign with a key that DNS publishes for that\n" \
+	  "name, validated by DNSSEC (see resolver). Needs server-key.") \
+	X("identify-to", identify_to, OPTION_NAMES, "", 0, CONF_NAMES_MAX, \
+	  "A domain; hosts of this name, and below it, are told who this host is when it asks\n" \
+	  "for a tunnel: it says server-identity and signs with server-key. May be given\n" \
+	  "several times; \".\" means every host. When it is not set this host asks anonymously.\n" \
+	  "The name is said before the other host has proved anything: nobody who only listens\n" \
+	  "can read it, but somebody who answers in the place of the host can.") \
+	X("resolver", resolver, OPTION_SERVER, "127.0.0.1@53", 53, 0, \
+	  "The validating resolver that is asked for the keys of hosts that say who they are:\n" \
+	  "the Unbound of this host.") \
+	X("trust-resolver", trust_resolver, OPTION_BOOL, "no", 0, 0, \
+	  "Believe the resolver also if it is not on this host (the AD bit of its answers).\n" \
+	  "Whoever can change packets on the way from it can then pass for any host.") \
 	X("always-cookie", always_cookie, OPTION_BOOL, "no", 0, 0, \
 	  "Have every host that wants a tunnel prove first that it receives at its address\n" \
 	  "(RFC 7296 2.6), not only when there are many.") \

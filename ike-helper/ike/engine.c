@@ -795,12 +795,13 @@ void ike_signed(struct ike *ike, uint64_t id, enum ike_err result, uint8_t metho
 	complete(ike, id, &s);
 }
 
-void ike_authorized(struct ike *ike, uint64_t id, enum rp_reason refuse, struct keyset *keys,
-		    uint32_t reqid, uint64_t now_ms)
+void ike_authorized(struct ike *ike, uint64_t id, enum rp_reason refuse, const char *detail,
+		    struct keyset *keys, uint32_t reqid, uint64_t now_ms)
 {
 	struct stimulus s = { .on = ON_AUTHORIZED,
 			      .now_ms = engine_enter(ike, now_ms),
 			      .reason = refuse,
+			      .detail = detail,
 			      .keys = keys,
 			      .reqid = reqid };
 

@@ -152,10 +152,11 @@ void ike_done(struct ike *ike, uint64_t id, enum ike_err result, uint64_t now_ms
 void ike_signed(struct ike *ike, uint64_t id, enum ike_err result, uint8_t method,
 		struct span auth_value, uint64_t now_ms);
 /* REASON_NONE lets the peer in, with this reqid; any other reason refuses it (and is not told to
- * the peer, but for REASON_TS_UNACCEPTABLE: it is the addresses, and nothing else). keys: those that DNS publishes for the name that the peer claims (validated): it comes in only if it has signed
+ * the peer, but for REASON_TS_UNACCEPTABLE: it is the addresses, and nothing else), and logged, with a detail for people that
+ * may be empty. keys: those that DNS publishes for the name that the peer claims (validated): it comes in only if it has signed
  * with one of them. NULL for an anonymous peer. The core takes its own reference. */
-void ike_authorized(struct ike *ike, uint64_t id, enum rp_reason refuse, struct keyset *keys,
-		    uint32_t reqid, uint64_t now_ms);
+void ike_authorized(struct ike *ike, uint64_t id, enum rp_reason refuse, const char *detail,
+		    struct keyset *keys, uint32_t reqid, uint64_t now_ms);
 
 /* Out ------------------------------------------------------------------------------------------ */
 

@@ -32,6 +32,7 @@ struct stimulus {
 	enum ike_err result;
 	enum rp_reason reason;
 	uint32_t reqid;
+	const char *detail;             /* ON_AUTHORIZED: of the reason */
 	struct keyset *keys;            /* ON_AUTHORIZED: of the name that the peer claims; borrowed */
 	uint8_t auth_method;
 	struct span auth_value;

@@ -296,7 +296,7 @@ HANDLER(auth_authorized)
 	if (s->reason == REASON_TS_UNACCEPTABLE) {
 		sa->hs->child_refused = N_TS_UNACCEPTABLE;
 	} else if (s->reason != REASON_NONE) {
-		sa_dismiss(sa, s->reason);
+		sa_blame(sa, s->reason, "%s", s->detail);
 		return refuse(sa, sa->hs->auth_request_id, IKE_E_REFUSED, N_AUTHENTICATION_FAILED,
 			      s->now_ms);
 	}

@@ -401,7 +401,8 @@ static unsigned down(struct tunnels *t, const struct dnsname *name, const struct
 
 		for (; p; p = next) {
 			next = peer_of_link(p->link.next);
-			if ((name && !peer_has_name(p, name)) || (address && !ip_equal(&p->remote, address)))
+			if ((name && !peer_has_name(p, name) && !(p->client && dnsname_equal(p->client, name))) ||
+			    (address && !ip_equal(&p->remote, address)))
 				continue;
 			peer_drain(t, p, reason, wait_ms);
 			n++;

@@ -104,7 +104,7 @@ static void host_serve(struct host *h)
 			host_signs(h, &o);
 			break;
 		case OUT_AUTHORIZE:
-			ike_authorized(h->ike, o.id, REASON_NONE, NULL, KERNEL_REQID_BASE + 1 + h->up, NOW_MS);
+			ike_authorized(h->ike, o.id, REASON_NONE, "", NULL, KERNEL_REQID_BASE + 1 + h->up, NOW_MS);
 			break;
 		case OUT_EVENT:
 			need(o.u.event.kind == EV_ESTABLISHED, "a handshake");

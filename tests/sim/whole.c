@@ -479,7 +479,7 @@ static void authorize(struct whole *w, struct host *h, const struct ike_output *
 	}
 	if (claimed->n == 0 || keys)
 		refuse = tunnels_authorize(h->tunnels, &o->u.authorize.path, &o->u.authorize.behind, keys, &reqid, w->now_ms);
-	ike_authorized(h->ike, o->id, refuse, keys, reqid, w->now_ms);
+	ike_authorized(h->ike, o->id, refuse, "", keys, reqid, w->now_ms);
 	keyset_unref(keys);
 }
 

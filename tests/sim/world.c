@@ -582,7 +582,7 @@ static void complete(struct sim_world *w, enum sim_side side, struct sim_pending
 	else if (p->kind == OUT_SIGN)
 		ike_signed(ike, p->id, p->result, method, span_of(p->auth, p->auth_n), w->now_ms);
 	else
-		ike_authorized(ike, p->id, p->reason, p->keys, p->reqid, w->now_ms);
+		ike_authorized(ike, p->id, p->reason, "", p->keys, p->reqid, w->now_ms);
 	take_outputs(w, side);
 }
 

@@ -87,6 +87,11 @@ static void every_option_is_read(void **state)
 				   "server-key: /etc/key.pem\n"
 				   "server-identity: Www.Example.ORG\n"
 				   "accept-anonymous: yes\n"
+				   "accept-identified: yes\n"
+				   "identify-to: Friends.example\n"
+				   "identify-to: .\n"
+				   "resolver: ::1@5353\n"
+				   "trust-resolver: yes\n"
 				   "always-cookie: yes\n"
 				   "post-quantum: no\n"
 				   "listen: 192.0.2.1\n"
@@ -111,6 +116,13 @@ static void every_option_is_read(void **state)
 	assert_string_equal(conf.server_key, "/etc/key.pem");
 	assert_string_equal(dnsname_text(&conf.server_identity, text), "www.example.org");
 	assert_true(conf.accept_anonymous);
+	assert_true(conf.accept_identified);
+	assert_int_equal(conf.identify_to.n, 2);
+	assert_string_equal(dnsname_text(&conf.identify_to.at[0], text), "friends.example");
+	assert_string_equal(dnsname_text(&conf.identify_to.at[1], text), ".");
+	assert_int_equal(conf.resolver.addr.family, IP_V6);
+	assert_int_equal(conf.resolver.port, 5353);
+	assert_true(conf.trust_resolver);
 	assert_true(conf.always_cookie);
 	assert_false(conf.post_quantum);
 	assert_int_equal(conf.listen.n, 2);
@@ -167,6 +179,13 @@ static void complaints_say_where_what_and_what_is_allowed(void **state)
 			 "FILE:1: server-key: \"key.pem\" is not an absolute path");
 	assert_complaint("server-identity: a..b",
 			 "FILE:1: server-identity: \"a..b\" is not a domain name");
+	assert_complaint("identify-to: a..b", "FILE:1: identify-to: \"a..b\" is not a domain name");
+	assert_complaint("resolver: localhost", "FILE:1: resolver: \"localhost\" is not the address of a server "
+			 "(allowed: ADDRESS or ADDRESS@PORT)");
+	assert_complaint("resolver: 127.0.0.1@", "FILE:1: resolver: \"127.0.0.1@\" is not the address of a server "
+			 "(allowed: ADDRESS or ADDRESS@PORT)");
+	assert_complaint("resolver: 127.0.0.1@65536", "FILE:1: resolver: \"127.0.0.1@65536\" is not the address of a server "
+			 "(allowed: ADDRESS or ADDRESS@PORT)");
 	assert_complaint("server-identity: .",
 			 "FILE:1: server-identity: \".\" is not a domain name");
 	assert_complaint("listen: example.org",
@@ -241,6 +260,17 @@ static void options_that_contradict_are_refused(void **state)
 	assert_complaint("ike-port: 4500", "FILE: ike-port and natt-port must differ");
 	assert_complaint("accept-anonymous: yes",
 			 "FILE: accept-anonymous: \"yes\" needs server-key: without a key nobody is answered");
+	assert_complaint("accept-identified: yes",
+			 "FILE: accept-identified: \"yes\" needs server-key: without a key nobody is answered");
+	assert_complaint("identify-to: .\nserver-key: /x",
+			 "FILE: identify-to needs server-key and server-identity: the name to say, and the key to sign for it");
+	assert_complaint("identify-to: .\nserver-identity: x",
+			 "FILE: identify-to needs server-key and server-identity: the name to say, and the key to sign for it");
+	assert_complaint("resolver: 192.0.2.53", "FILE: resolver: it is not on this host, so what it says is believed only "
+			 "with trust-resolver: yes");
+	assert_int_equal(read_text("resolver: 192.0.2.53\ntrust-resolver: yes"), IKE_OK);
+	assert_int_equal(read_text("resolver: 127.8.8.8"), IKE_OK);
+	assert_int_equal(conf.resolver.port, 53);
 	assert_complaint("resolver-socket: /a\ncontrol-socket: /a",
 			 "FILE: resolver-socket and control-socket must differ");
 	assert_complaint("fragment-size: 575",
@@ -256,6 +286,10 @@ static void too_many_addresses_are_refused(void **state)
 	for (i = 1; i <= CONF_LISTEN_MAX + 1; i++)
 		sprintf(text + strlen(text), "listen: 192.0.2.%u\n", i);
 	assert_complaint(text, "FILE:33: listen: \"192.0.2.33\" is one too many (allowed: 32)");
+	text[0] = '\0';
+	for (i = 1; i <= CONF_NAMES_MAX + 1; i++)
+		sprintf(text + strlen(text), "identify-to: a%u.example\n", i);
+	assert_complaint(text, "FILE:33: identify-to: \"a33.example\" is one too many (allowed: 32)");
 }
 
 static void a_change_is_seen(void **state)
@@ -263,8 +297,10 @@ static void a_change_is_seen(void **state)
 	static const char *const changes[] = {
 		"resolver-socket: /x", "resolver-group: x", "control-socket: /x", "control-group: x", "deadline: 101",
 		"allow-private: yes", "server-key: /x", "server-identity: x", "accept-anonymous: yes\nserver-key: /x",
-		"always-cookie: yes", "post-quantum: no", "listen: 192.0.2.1", "ike-port: 501", "natt-port: 501",
-		"peer-port: 501", "always-encapsulate: yes", "log-level: debug", "tunnels-max: 5", "establishing-max: 5", "attempt: 501", "idle: 5", "soft-life: 31",
+		"accept-identified: yes\nserver-key: /x", "identify-to: a\nserver-key: /x\nserver-identity: x",
+		"resolver: 127.0.0.1@54", "trust-resolver: yes", "always-cookie: yes", "post-quantum: no", "listen: 192.0.2.1",
+		"ike-port: 501", "natt-port: 501", "peer-port: 501", "always-encapsulate: yes", "log-level: debug", "tunnels-max: 5",
+		"establishing-max: 5", "attempt: 501", "idle: 5", "soft-life: 31",
 		"fragment-size: 600",
 	};
 	struct conf defaults;
@@ -323,8 +359,10 @@ static const char *shown_value(const struct option_row *row)
 		return "NUMBER";
 	case OPTION_BOOL:
 		return "yes | no";
-	case OPTION_NAME:
+	case OPTION_NAME: case OPTION_NAMES:
 		return "NAME";
+	case OPTION_SERVER:
+		return "ADDRESS[@PORT]";
 	case OPTION_ADDRESS:
 		return "ADDRESS";
 	case OPTION_LEVEL:

@@ -282,7 +282,7 @@ static void claim_without_keys_is_no_proof(void **state)
 	sim_run_until(&w, w.now_ms + 500);
 	id = w.host[SERVER].pending[0].id;
 	assert_int_equal(w.host[SERVER].pending[0].kind, OUT_AUTHORIZE);
-	ike_authorized(w.host[SERVER].ike, id, REASON_NONE, NULL, KERNEL_REQID_BASE | 1, w.now_ms);
+	ike_authorized(w.host[SERVER].ike, id, REASON_NONE, "", NULL, KERNEL_REQID_BASE | 1, w.now_ms);
 	assert_true(ike_next_output(w.host[SERVER].ike, &o));
 	assert_int_equal(o.kind, OUT_SEND);
 	assert_false(ike_next_output(w.host[SERVER].ike, &o));

@@ -1,0 +1,256 @@
+#include "config.h"
+
+#include "daemon/keylookup.h"
+
+#include <ares.h>
+#include <event2/event.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/time.h>
+
+#include "dnskey/dns_answer.h"
+
+enum {
+	QUESTIONS_MAX = 64,         /* at once */
+	PER_CLIENT_MAX = 4,         /* of them for one address */
+	SOCKETS_MAX = 16,
+	/* 0.5 s, then c-ares waits longer each time: less than 4 s in all, and the client repeats its request meanwhile. */
+	TIMEOUT_MS = 500, TRIES = 3,
+};
+
+struct question {
+	struct keylookup *owner;
+	bool used;
+	uint64_t id;
+	struct ip_path path;
+	struct ip_addr behind;
+	struct dnsname name;
+};
+
+struct watch {
+	ares_socket_t fd;
+	struct event *event;        /* NULL: free */
+};
+
+struct keylookup {
+	struct event_base *base;
+	const struct rng *rng;
+	struct keylookup_user user;
+	char resolver[IP_ENDPOINT_TEXT_MAX];
+	ares_channel channel;
+	bool library, closing;
+	struct event *timer;
+	struct watch watch[SOCKETS_MAX];
+	struct question question[QUESTIONS_MAX];
+};
+
+/* The loop ----------------------------------------------------------------------------------------------------------- */
+
+static void set_timer(struct keylookup *k)
+{
+	struct timeval wait, *next = ares_timeout(k->channel, NULL, &wait);
+
+	(void)evtimer_del(k->timer);
+	if (next)
+		(void)evtimer_add(k->timer, next);
+}
+
+static void on_time(evutil_socket_t fd, short what, void *arg)
+{
+	struct keylookup *k = arg;
+
+	(void)fd;
+	(void)what;
+	ares_process_fd(k->channel, ARES_SOCKET_BAD, ARES_SOCKET_BAD);
+	set_timer(k);
+	k->user.done(k->user.arg);
+}
+
+static void on_socket(evutil_socket_t fd, short what, void *arg)
+{
+	struct keylookup *k = arg;
+
+	ares_process_fd(k->channel, what & EV_READ ? fd : ARES_SOCKET_BAD, what & EV_WRITE ? fd : ARES_SOCKET_BAD);
+	set_timer(k);
+	k->user.done(k->user.arg);
+}
+
+/* c-ares wants to hear of this socket, or no more. */
+static void on_interest(void *arg, ares_socket_t fd, int readable, int writable)
+{
+	struct keylookup *k = arg;
+	struct watch *w = NULL;
+	short what = (short)(EV_PERSIST | (readable ? EV_READ : 0) | (writable ? EV_WRITE : 0));
+
+	for (unsigned i = 0; i < SOCKETS_MAX; i++) {
+		if (k->watch[i].event && k->watch[i].fd == fd) {
+			event_free(k->watch[i].event);
+			k->watch[i].event = NULL;
+		}
+		if (!k->watch[i].event)
+			w = &k->watch[i];
+	}
+	/* Without a place for it the question ends by its time. */
+	if (!w || (!readable && !writable))
+		return;
+	w->fd = fd;
+	w->event = event_new(k->base, fd, what, on_socket, k);
+	if (w->event)
+		(void)event_add(w->event, NULL);
+}
+
+/* Answers ------------------------------------------------------------------------------------------------------------- */
+
+static enum rp_reason judge(const struct question *q, int status, struct span message, struct keyset **keys, char *detail)
+{
+	const char *resolver = q->owner->resolver, *why = NULL;
+	struct dns_answer answer;
+	enum ike_err err;
+
+	if (status != ARES_SUCCESS) {
+		snprintf(detail, KEYLOOKUP_DETAIL_MAX, "the resolver %s: %s", resolver, ares_strerror(status));
+		return REASON_KEY_LOOKUP_FAILED;
+	}
+	if (dns_answer_read(message, &q->name, DNS_TYPE_IPSECKEY, &answer) != IKE_OK) {
+		snprintf(detail, KEYLOOKUP_DETAIL_MAX, "the resolver %s: malformed answer", resolver);
+		return REASON_KEY_LOOKUP_FAILED;
+	}
+	if (answer.rcode != DNS_RCODE_NOERROR && answer.rcode != DNS_RCODE_NXDOMAIN) {
+		snprintf(detail, KEYLOOKUP_DETAIL_MAX, "the resolver %s: %s (%u)", resolver,
+			 answer.rcode == DNS_RCODE_SERVFAIL ? "bogus or not reachable, SERVFAIL" : "error", answer.rcode);
+		return REASON_KEY_LOOKUP_FAILED;
+	}
+	if (answer.rcode == DNS_RCODE_NXDOMAIN || answer.n == 0) {
+		snprintf(detail, KEYLOOKUP_DETAIL_MAX, "the name has none");
+		return REASON_NO_USABLE_KEY;
+	}
+	if (!answer.authentic) {
+		snprintf(detail, KEYLOOKUP_DETAIL_MAX, "the records are there, but not validated");
+		return REASON_KEY_LOOKUP_FAILED;
+	}
+	if (answer.more)
+		return REASON_TOO_MANY_RECORDS;
+	err = keyset_new(answer.rdata, answer.n, &q->path.remote.addr, keys, &why);
+	if (err != IKE_OK)
+		snprintf(detail, KEYLOOKUP_DETAIL_MAX, "%s", why ? why : ike_err_text(err));
+	return err == IKE_OK ? REASON_NONE : REASON_NO_USABLE_KEY;
+}
+
+static void on_answer(void *arg, int status, int timeouts, unsigned char *bytes, int n)
+{
+	struct question *q = arg;
+	struct keylookup *k = q->owner;
+	struct keyset *keys = NULL;
+	char detail[KEYLOOKUP_DETAIL_MAX] = "";
+	enum rp_reason reason;
+
+	(void)timeouts;
+	q->used = false;
+	if (k->closing)
+		return;
+	reason = judge(q, status, span_of(bytes, n > 0 ? (size_t)n : 0), &keys, detail);
+	k->user.found(k->user.arg, q->id, &q->path, &q->behind, reason, detail, keys);
+	keyset_unref(keys);
+}
+
+/* Questions ------------------------------------------------------------------------------------------------------------ */
+
+static struct question *room(struct keylookup *k, const struct ip_addr *client)
+{
+	struct question *q = NULL;
+	unsigned same = 0;
+
+	for (unsigned i = 0; i < QUESTIONS_MAX; i++) {
+		if (!k->question[i].used)
+			q = &k->question[i];
+		else if (ip_equal(&k->question[i].path.remote.addr, client))
+			same++;
+	}
+	return same < PER_CLIENT_MAX ? q : NULL;
+}
+
+void keylookup_start(struct keylookup *k, uint64_t id, const struct ip_path *path, const struct ip_addr *behind,
+		     const struct dnsname *name)
+{
+	struct question *q = room(k, &path->remote.addr);
+	uint8_t bytes[DNS_QUESTION_MAX];
+	struct wr w = wr_over(bytes, sizeof bytes);
+	uint16_t dns_id;
+
+	if (!q) {
+		k->user.found(k->user.arg, id, path, behind, REASON_LIMIT, "too many lookups at once", NULL);
+		return;
+	}
+	*q = (struct question){ .owner = k, .used = true, .id = id, .path = *path, .behind = *behind, .name = *name };
+	rng_fill(k->rng, &dns_id, sizeof dns_id);
+	dns_question_write(&w, dns_id, name, DNS_TYPE_IPSECKEY);
+	ares_send(k->channel, bytes, (int)wr_span(&w).n, on_answer, q);
+	set_timer(k);
+}
+
+/* Beginning and end ------------------------------------------------------------------------------------------------------ */
+
+static bool open_channel(struct keylookup *k, const struct ip_endpoint *resolver)
+{
+	struct ares_options options = {
+		/* NOCHECKRESP: an error is an answer, to be told. STAYOPEN: the next question takes the same socket. */
+		.flags = ARES_FLAG_NOSEARCH | ARES_FLAG_NOALIASES | ARES_FLAG_EDNS | ARES_FLAG_NOCHECKRESP | ARES_FLAG_STAYOPEN,
+		.timeout = TIMEOUT_MS,
+		.tries = TRIES,
+		.ednspsz = DNS_UDP_MAX,
+		.lookups = (char[]){ "b" },
+		.sock_state_cb = on_interest,
+		.sock_state_cb_data = k,
+	};
+	char address[IP_TEXT_MAX], server[IP_TEXT_MAX + 16];
+
+	if (ares_init_options(&k->channel, &options, ARES_OPT_FLAGS | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_EDNSPSZ |
+			      ARES_OPT_LOOKUPS | ARES_OPT_DOMAINS | ARES_OPT_SOCK_STATE_CB) != ARES_SUCCESS) {
+		k->channel = NULL;
+		return false;
+	}
+	ip_text(&resolver->addr, address);
+	snprintf(server, sizeof server, resolver->addr.family == IP_V6 ? "[%s]:%u" : "%s:%u", address, resolver->port);
+	snprintf(k->resolver, sizeof k->resolver, "%s@%u", address, resolver->port);
+	return ares_set_servers_ports_csv(k->channel, server) == ARES_SUCCESS;
+}
+
+enum ike_err keylookup_new(struct event_base *base, const struct ip_endpoint *resolver, const struct rng *rng,
+			   const struct keylookup_user *user, struct keylookup **out)
+{
+	struct keylookup *k = calloc(1, sizeof *k);
+
+	*out = NULL;
+	if (!k)
+		return IKE_E_NOMEM;
+	k->base = base;
+	k->rng = rng;
+	k->user = *user;
+	k->timer = evtimer_new(base, on_time, k);
+	k->library = ares_library_init(ARES_LIB_INIT_ALL) == ARES_SUCCESS;
+	if (!k->timer || !k->library || !open_channel(k, resolver)) {
+		keylookup_free(k);
+		return IKE_E_IO;
+	}
+	*out = k;
+	return IKE_OK;
+}
+
+void keylookup_free(struct keylookup *k)
+{
+	if (!k)
+		return;
+	k->closing = true;
+	if (k->channel)
+		ares_destroy(k->channel);
+	for (unsigned i = 0; i < SOCKETS_MAX; i++) {
+		if (k->watch[i].event)
+			event_free(k->watch[i].event);
+	}
+	if (k->timer)
+		event_free(k->timer);
+	if (k->library)
+		ares_library_cleanup();
+	free(k);
+}
