@@ -1,11 +1,16 @@
-/* key.h - the two halves of oe key. */
+/* key.h - the parts of oe key. */
 #ifndef OE_CLI_KEY_H
 #define OE_CLI_KEY_H
 
 #include "cli/oe.h"
+#include "dnskey/ipseckey.h"
 
-/* argv[0] is "dns" or "generate". */
+/* argv[0] is "dns", "generate" or "show". */
 enum oe_exit key_dns(int argc, char **argv);
 enum oe_exit key_generate(int argc, char **argv);
+enum oe_exit key_show(int argc, char **argv);
+
+/* The record of the private key in file ("-": standard input); *out has views into rdata. What is wrong has been said. */
+enum oe_exit key_file_record(const char *file, uint8_t rdata[IPSECKEY_RDATA_MAX], struct ipseckey *out);
 
 #endif

@@ -250,6 +250,9 @@ def oe_says_who_may_use_it(world):
     check('no permission for' in got.stderr and 'control-group' in got.stderr, got.stderr)
 
 
+SHOWN = {'rsa': ('RSA-3072', 3072), 'p256': ('ECDSA-P256', 256), 'p384': ('ECDSA-P384', 384), 'ed25519': ('Ed25519', 255)}
+
+
 def keys_are_made_once_and_private(world):
     for kind, algorithm in (('rsa', '2'), ('p256', '3'), ('p384', '3'), ('ed25519', '4')):
         path = world.path(f'new-{kind}')
@@ -269,6 +272,13 @@ def keys_are_made_once_and_private(world):
             piped = subprocess.run([world.program('oe'), 'key', 'dns', '-', 'host.example'], check=True,
                                    capture_output=True, text=True, stdin=key).stdout
         check_equal(piped, dns, 'from the standard input')
+        data = dns.split(' IN IPSECKEY ')[1].strip()
+        update = subprocess.run([world.program('oe'), 'key', 'dns', '--nsupdate', path, 'host.example'], check=True,
+                                capture_output=True, text=True).stdout
+        check_equal(update, f'update add host.example. 3600 IN IPSECKEY {data}\nsend\n', 'for nsupdate')
+        shown = subprocess.run([world.program('oe'), 'key', 'show', path], check=True, capture_output=True, text=True).stdout
+        check(shown.startswith(f'type: {SHOWN[kind][0]}\nbits: {SHOWN[kind][1]}\ntag: ') and
+              shown.endswith(f'\nIPSECKEY: {data}\n'), shown)
     for arguments in (['--type', 'dsa', 'x'], ['--bits', '1024', 'x'], ['--bits', '99999', 'x'],
                       ['--type', 'p256', '--bits', '2048', 'x'], [], ['a', 'b']):
         got = subprocess.run([world.program('oe'), 'key', 'generate', *arguments], check=False, capture_output=True)
