@@ -1,10 +1,13 @@
 #!/bin/bash
-# lab: variants=libreswan,own timeout=90
+# lab: variants=libreswan,own timeout=150
 # oe-iked is killed with a tunnel up and started again: an address that was handed out is encrypted or dropped at every moment, and
-# the next question makes a tunnel again. Stopped in order it leaves nothing, and nothing of others is touched.
+# the next question makes a tunnel again. That holds for both addresses of the client that have a tunnel, and for a third that has
+# none. Stopped in order it leaves nothing, and nothing of others is touched.
 . "$LAB/lib.sh"
 
+second=192.0.2.77 third=192.0.2.78
 lab_topology client dns server
+lab_address client $second $third
 lab_capture wire
 lab_key good rsa
 lab_zone keyed.example signed <<ZONE
@@ -18,6 +21,15 @@ lab_start_client
 lab_dig host.keyed.example
 expect_answer "$server_v4"
 expect_protected server
+reached_from() { in_host client ping -q -c 1 -W 1 -I "$1" "$server_v4"; }
+lab_wait 10 "the host from the second address" reached_from $second
+# other_addresses_silent: nothing of the second and third address was in clear since the answer
+other_addresses_silent() {
+	local address
+	for address in $second $third; do
+		check_capture cleartext wire.pcap $address "$server_v4" --since "$lab_answer_time" || fail "cleartext from $address"
+	done
+}
 
 in_host client ping -q -i 0.02 -W 1 -w 30 "$server_v4" >ping.txt &
 pinger=$!
@@ -28,7 +40,11 @@ for _ in 1 2 3; do
 	nap 0.3
 done
 ! ping_from client "$server_v4" || fail "the host was reached without SAs"
+for address in $second $third; do
+	! reached_from $address || fail "the host was reached from $address without SAs"
+done
 expect_no_cleartext client server since-answer
+other_addresses_silent
 
 before=$EPOCHREALTIME
 lab_dig host.keyed.example
@@ -36,12 +52,16 @@ lab_answer_time=$before
 if [ "$LAB_VARIANT" = own ]; then
 	expect_answer "$server_v4"
 	expect_protected server
+	# The kernel asks for another address again when it has forgotten that it did, after 30 s.
+	lab_wait 45 "the host from the second address" reached_from $second
+	lab_wait 45 "the host from the third address" reached_from $third
 else
 	# pluto 4.10 does not apply INITIAL_CONTACT to ID_NULL, and keeps the old SA until its own liveness check finds it dead.
 	expect_servfail_ede "peer said TS_UNACCEPTABLE"
 	expect_no_cleartext client server since-answer
 fi
-kill "$pinger"
+other_addresses_silent
+kill "$pinger" || :	# it may have ended by itself
 
 kill "${lab_pid[oe-iked]}"
 wait "${lab_pid[oe-iked]}"
