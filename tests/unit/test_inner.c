@@ -48,7 +48,9 @@ static const char *run(char to[TEXT_MAX], const char *format, ...)
 static bool make_network(void)
 {
 	return unshare(CLONE_NEWNET) == 0 &&
-	       system("{ ip link set lo up && ip link add eth0 type veth peer name eth1 && ip addr add 192.0.2.1/24 dev eth0 && "
+	       system("{ ip link set lo up && ip link add eth0 type veth peer name eth1 && "
+		      /* Link-local addresses come when they like. */
+		      "ip link set eth0 addrgenmode none && ip link set eth1 addrgenmode none && ip addr add 192.0.2.1/24 dev eth0 && "
 		      "ip addr add 2001:db8:1::1/64 dev eth0 nodad && ip link set eth0 up && ip link set eth1 up && "
 		      "ip route add default via 192.0.2.254 && ip route add default via 2001:db8:1::fe && "
 		      "ip route add 100.100.0.0/16 via 192.0.2.253; } >/dev/null 2>&1") == 0;
