@@ -34,11 +34,11 @@ ping_from server "$router_v4" || fail "the server does not reach the client: the
 # forget RULE...: the NAT forgets all it knows, and translates like this from now on
 forget() {
 	remembers 1
-	ping_from client "$server_v4"
+	lab_wait 10 "the host" ping_from client "$server_v4"
 	in_host router iptables-legacy -t nat -F POSTROUTING
 	in_host router iptables-legacy -t nat -A POSTROUTING -o eth0 -p udp -j "$@"
-	nap 3
-	remembers 25
+	nap 7	# IKE's own port too
+	remembers 5
 }
 # back_within SECONDS WHAT
 back_within() {
