@@ -80,22 +80,40 @@ enum ike_err ike_keys_derive(const struct ike_suite *suite, const struct dh_shar
 	return err;
 }
 
-enum ike_err ike_keys_derive_more(const struct ike_suite *suite, const struct secret *sk_d, const struct secret *shared,
-				  struct span ni, struct span nr, struct span spi_i, struct span spi_r,
-				  struct ike_keys *out)
+/* From one IKE SA, or one key exchange of it, to the next. */
+static enum ike_err derive_next(uint16_t prf, const struct secret *sk_d, const struct ike_suite *suite, struct span shared,
+				const struct span seed[4], struct ike_keys *out)
 {
-	struct span seed[4] = { ni, nr, spi_i, spi_r }, parts[3] = { secret_span(shared), ni, nr };
+	struct span parts[3] = { shared, seed[0], seed[1] };
 	struct secret skeyseed = { 0 };
 	enum ike_err err;
 
 	ike_keys_clear(out);
 	if (!can_derive(suite))
 		return IKE_E_UNSUPPORTED;
-	err = prf_sum(suite->prf, secret_span(sk_d), parts, 3, &skeyseed);
+	err = prf_sum(prf, secret_span(sk_d), parts, 3, &skeyseed);
 	if (!err)
 		err = expand(suite, &skeyseed, seed, out);
 	secret_clear(&skeyseed);
 	return err;
+}
+
+enum ike_err ike_keys_derive_more(const struct ike_suite *suite, const struct secret *sk_d, const struct secret *shared,
+				  struct span ni, struct span nr, struct span spi_i, struct span spi_r,
+				  struct ike_keys *out)
+{
+	struct span seed[4] = { ni, nr, spi_i, spi_r };
+
+	return derive_next(suite->prf, sk_d, suite, secret_span(shared), seed, out);
+}
+
+enum ike_err ike_keys_rekey(uint16_t old_prf, const struct secret *sk_d, const struct ike_suite *suite,
+			    const struct dh_shared *shared, struct span ni, struct span nr, struct span spi_i,
+			    struct span spi_r, struct ike_keys *out)
+{
+	struct span seed[4] = { ni, nr, spi_i, spi_r };
+
+	return derive_next(old_prf, sk_d, suite, shared_span(shared), seed, out);
 }
 
 enum ike_err esp_keys_derive(const struct ike_suite *ike, const struct esp_suite *esp, const struct secret *sk_d,

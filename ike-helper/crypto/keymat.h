@@ -21,6 +21,11 @@ IKE_CHECKED enum ike_err ike_keys_derive(const struct ike_suite *suite, const st
 IKE_CHECKED enum ike_err ike_keys_derive_more(const struct ike_suite *suite, const struct secret *sk_d,
 					      const struct secret *shared, struct span ni, struct span nr,
 					      struct span spi_i, struct span spi_r, struct ike_keys *out);
+/* The keys of an IKE SA that follows one with this PRF and SK_d (RFC 7296 2.18): SKEYSEED = prf(SK_d, g^ir | Ni | Nr) by the old PRF,
+ * then prf+ by the new one. sk_d is not part of out. On failure out is empty. */
+IKE_CHECKED enum ike_err ike_keys_rekey(uint16_t old_prf, const struct secret *sk_d, const struct ike_suite *suite,
+					const struct dh_shared *shared, struct span ni, struct span nr,
+					struct span spi_i, struct span spi_r, struct ike_keys *out);
 void ike_keys_clear(struct ike_keys *keys);
 
 /* One direction of an ESP SA: cipher key with its salt, and integrity key. */

@@ -47,7 +47,7 @@ struct conf {
 	bool always_encapsulate;
 	enum log_level log_level;
 	uint32_t tunnels_max, establishing_max;
-	uint32_t attempt_ms, idle_s, soft_life_s;
+	uint32_t attempt_ms, idle_s, soft_life_s, ike_life_s;
 	uint32_t fragment_size;
 };
 

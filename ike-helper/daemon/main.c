@@ -260,6 +260,7 @@ static enum ike_err start_core(struct daemon *d)
 		.attempt_ms = conf->attempt_ms,
 		.idle_s = conf->idle_s,
 		.soft_life_s = conf->soft_life_s,
+		.ike_life_s = conf->ike_life_s,
 		.ike_port = (uint16_t)conf->ike_port,
 		.peer_port = (uint16_t)conf->peer_port,
 		.always_encapsulate = conf->always_encapsulate,

@@ -13,7 +13,6 @@
 
 enum {
 	SWITCH_MS = 5000,           /* after our answer the peer has its half in, even if its Delete of the old pair is late */
-	REPLACED_MS = 60000,        /* how long the peer may take to delete what it has replaced; then we do */
 	FADE_MS = 3000,             /* how long the half in of a deleted pair is kept for packets on their way */
 	CHILDREN_MAX = 6,           /* more than that means that a peer makes them faster than it deletes them */
 };

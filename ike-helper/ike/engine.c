@@ -211,14 +211,11 @@ bool engine_is_first_contact(const struct ike_sa *sa)
 	return true;
 }
 
-enum ike_err engine_add(struct ike *ike, bool initiator, const struct ip_path *path,
-			struct ike_sa **out)
+static enum ike_err add(struct ike *ike, bool initiator, const struct ip_path *path, struct ike_sa **out)
 {
 	struct ike_sa *sa;
 
 	*out = NULL;
-	if (ike->load.sas >= ike->config.sas_max)
-		return IKE_E_LIMIT;
 	if (timers_reserve(&ike->timers, ike->load.sas + 1) != IKE_OK)
 		return IKE_E_NOMEM;
 	sa = sa_new(ike, initiator);
@@ -237,6 +234,80 @@ enum ike_err engine_add(struct ike *ike, bool initiator, const struct ip_path *p
 	count_in(sa);
 	*out = sa;
 	return IKE_OK;
+}
+
+enum ike_err engine_add(struct ike *ike, bool initiator, const struct ip_path *path,
+			struct ike_sa **out)
+{
+	*out = NULL;
+	return ike->load.sas < ike->config.sas_max ? add(ike, initiator, path, out) : IKE_E_LIMIT;
+}
+
+enum ike_err engine_add_successor(struct ike_sa *sa, bool initiator, struct ike_sa **out)
+{
+	enum ike_err err = add(sa->ike, initiator, &sa->path, out);
+	struct ike_sa *fresh = *out;
+
+	if (err != IKE_OK)
+		return err;
+	fresh->encapsulated = sa->encapsulated;
+	fresh->fragments = sa->fragments;
+	fresh->was_up = true;
+	engine_move(fresh, ST_EMPTY, sa->ike->now_ms);
+	return IKE_OK;
+}
+
+static void swap_handles(struct ike_sa *a, struct ike_sa *b)
+{
+	struct table *by_handle = &a->ike->by_handle;
+	ike_handle handle = a->handle;
+
+	table_remove(by_handle, &a->by_handle);
+	table_remove(by_handle, &b->by_handle);
+	a->handle = b->handle;
+	b->handle = handle;
+	table_insert(by_handle, &a->by_handle, a->handle);
+	table_insert(by_handle, &b->by_handle, b->handle);
+}
+
+void engine_inherit(struct ike_sa *from, struct ike_sa *heir)
+{
+	struct child *c;
+
+	swap_handles(from, heir);
+	heir->tag = from->tag;
+	heir->we_started = from->we_started;
+	heir->wants_keepalive = from->wants_keepalive;
+	heir->said_name = from->said_name;
+	heir->owes_end = from->owes_end;
+	heir->close_asked = from->close_asked;
+	heir->close_reason = from->close_reason;
+	heir->rekey_child_asked = from->rekey_child_asked;
+	heir->peer_behind_nat = from->peer_behind_nat;
+	heir->us_behind_nat = from->us_behind_nat;
+	heir->peer_id_type = from->peer_id_type;
+	heir->auth_method = from->auth_method;
+	heir->asks = from->asks;
+	heir->round_trip_ms = from->round_trip_ms;
+	heir->reqid = from->reqid;
+	heir->spi_in = from->spi_in;
+	heir->spi_out = from->spi_out;
+	heir->esp_suite = from->esp_suite;
+	heir->key_index = from->key_index;
+	heir->claim = from->claim;
+	heir->inner_local = from->inner_local;
+	heir->inner_remote = from->inner_remote;
+	heir->child = from->child;
+	heir->children = from->children;
+	for (c = heir->children; c; c = c->next)
+		c->sa = heir;
+	if (from->news)
+		engine_news(heir, from->news);
+	from->claim = NULL;
+	from->inner_remote.family = IP_NONE;    /* given back by heir */
+	from->child = from->children = NULL;
+	from->news = 0;
+	from->said_name = from->owes_end = from->close_asked = from->rekey_child_asked = from->rekey_ike_asked = false;
 }
 
 /* Half-open ones ------------------------------------------------------------------------------- */
@@ -353,6 +424,12 @@ static void collect(struct ike_sa *sa)
 	sa_free(sa);
 }
 
+void engine_forget(struct ike_sa *sa)
+{
+	engine_move(sa, ST_GONE, sa->ike->now_ms);
+	collect(sa);
+}
+
 struct ike_sa *engine_by_spi(const struct ike *ike, const uint8_t spi[IKE_SPI_LEN])
 {
 	struct table_link *link = table_first(&ike->by_spi, spi_hash(spi));
@@ -417,10 +494,17 @@ static void announce_end(struct ike_sa *sa)
 	char label[SA_LABEL_MAX], why[IKE_DETAIL_MAX + 128];
 	struct child *c, *next;
 
+	if (sa->rekey && sa->rekey->fresh_ike)
+		engine_forget(sa->rekey->fresh_ike);
 	sa_end_rekey(sa);
 	for (c = sa->children; c; c = next) {
 		next = c->next;
 		child_drop(c);
+	}
+	/* The layer above has never heard of it, or knows its successor. */
+	if (sa->was_up && !sa->owes_end) {
+		log_debug(ike->log, "ike %llu: an IKE SA without CHILD SAs has ended", (unsigned long long)sa->handle);
+		return;
 	}
 	if (sa->owes_end)
 		out_put(&ike->out, &sa->end, SLOT_END);
@@ -451,12 +535,16 @@ static void announce_up(struct ike_sa *sa)
 		 tunnel ? ip_text(&sa->inner_local, inner) : "", sa->spi_in, sa->spi_out, sa->round_trip_ms);
 }
 
-static void announce_rekeyed(const struct ike_sa *sa)
+static void announce_rekeyed(const struct ike_sa *sa, unsigned what)
 {
-	char label[SA_LABEL_MAX], esp[64];
+	char label[SA_LABEL_MAX], suite[64];
 
-	log_info(sa->ike->log, "%s: rekeyed, %s, spi %08x/%08x", engine_label(sa, label),
-		 esp_suite_text(&sa->esp_suite, esp, sizeof esp), sa->spi_in, sa->spi_out);
+	engine_label(sa, label);
+	if (what == NEWS_IKE_REKEYED)
+		log_info(sa->ike->log, "%s: IKE SA rekeyed, %s", label, ike_suite_text(&sa->suite, suite, sizeof suite));
+	else
+		log_info(sa->ike->log, "%s: rekeyed, %s, spi %08x/%08x", label,
+			 esp_suite_text(&sa->esp_suite, suite, sizeof suite), sa->spi_in, sa->spi_out);
 }
 
 void engine_move(struct ike_sa *sa, enum sa_state next, uint64_t now_ms)
@@ -510,6 +598,9 @@ static void run_errand(struct ike_sa *sa, uint64_t now_ms)
 	} else if (sa->rekey_child_asked && now_ms >= sa->rekey_at_ms) {
 		sa->rekey_child_asked = false;
 		s.on = ON_REKEY_CHILD;
+	} else if (sa->rekey_ike_asked && now_ms >= sa->rekey_at_ms) {
+		sa->rekey_ike_asked = false;
+		s.on = ON_REKEY_IKE;
 	} else {
 		return;
 	}
@@ -523,15 +614,14 @@ static uint64_t due_ms(const struct ike_sa *sa)
 	if (!(IN(sa->state) & IN_LIFE))
 		return due;
 	due = earlier(due, children_due_ms(sa));
-	return is_idle(sa) && sa->rekey_child_asked ? earlier(due, sa->rekey_at_ms) : due;
+	return is_idle(sa) && (sa->rekey_child_asked || sa->rekey_ike_asked) ? earlier(due, sa->rekey_at_ms) : due;
 }
 
-/* What follows from a step. sa may be freed. */
-static void settle(struct ike_sa *sa, uint64_t now_ms)
+void engine_settle(struct ike_sa *sa, uint64_t now_ms)
 {
 	struct stimulus close = { .on = ON_CLOSE, .now_ms = now_ms, .reason = sa->close_reason };
 
-	if ((IN(sa->state) & IN_LIFE) && sa->close_asked && !sa->asked) {
+	if ((IN(sa->state) & IN_LIFE) && sa->close_asked && !sa->asked && sa->state != ST_IKE_REKEYING) {
 		sa->close_asked = false;
 		step_run(sa, &close);
 	}
@@ -546,7 +636,7 @@ static void settle(struct ike_sa *sa, uint64_t now_ms)
 void engine_step(struct ike_sa *sa, const struct stimulus *s)
 {
 	step_run(sa, s);
-	settle(sa, s->now_ms);
+	engine_settle(sa, s->now_ms);
 }
 
 /* Messages of ours ----------------------------------------------------------------------------- */
@@ -697,21 +787,32 @@ enum ike_err ike_check_liveness(struct ike *ike, ike_handle sa, uint64_t now_ms)
 	return command(ike, sa, &s, IN_LIFE);
 }
 
-enum ike_err ike_rekey_child(struct ike *ike, ike_handle handle, uint64_t now_ms)
+static enum ike_err ask_for_rekey(struct ike *ike, ike_handle handle, bool of_ike, uint64_t now_ms)
 {
 	struct ike_sa *sa = engine_by_handle(ike, handle);
+	bool *asked = sa && of_ike ? &sa->rekey_ike_asked : sa ? &sa->rekey_child_asked : NULL;
 
 	now_ms = engine_enter(ike, now_ms);
 	if (!sa || !(IN(sa->state) & IN_LIFE))
 		return IKE_E_STATE;
 	/* What is under way already is what is wanted. */
-	if (!(sa->rekey || sa->rekey_child_asked)) {
-		sa->rekey_child_asked = true;
+	if (!(*asked || (sa->rekey && (sa->rekey->fresh_ike != NULL) == of_ike))) {
+		*asked = true;
 		sa->rekey_at_ms = now_ms;
 		sa->rekey_tries = 0;
 	}
-	settle(sa, now_ms);
+	engine_settle(sa, now_ms);
 	return IKE_OK;
+}
+
+enum ike_err ike_rekey_child(struct ike *ike, ike_handle sa, uint64_t now_ms)
+{
+	return ask_for_rekey(ike, sa, false, now_ms);
+}
+
+enum ike_err ike_rekey_ike(struct ike *ike, ike_handle sa, uint64_t now_ms)
+{
+	return ask_for_rekey(ike, sa, true, now_ms);
 }
 
 enum ike_err ike_keepalive(struct ike *ike, ike_handle handle, uint64_t now_ms)
@@ -839,7 +940,7 @@ void ike_tick(struct ike *ike, uint64_t now_ms)
 		}
 		if (IN(sa->state) & IN_LIFE)
 			children_due(sa, ike->now_ms);
-		settle(sa, ike->now_ms);
+		engine_settle(sa, ike->now_ms);
 	}
 }
 
@@ -887,13 +988,28 @@ static void event_output(struct ike_sa *sa, enum ike_event_kind kind, struct ike
 	memcpy(out->u.event.detail, sa->detail, sizeof out->u.event.detail);
 }
 
-static void news_output(struct ike_sa *sa, struct ike_output *out)
+/* One event for each; false when there is none (left). What was tried in vain before is no news once it has been done. */
+static bool news_output(struct ike_sa *sa, struct ike_output *out)
 {
-	/* What was tried in vain before is no news once it has been done. */
+	static const unsigned order[] = { NEWS_CHILD_REKEYED, NEWS_IKE_REKEYED, NEWS_CHILD_KEPT, NEWS_IKE_KEPT };
+	unsigned i, what = 0;
+
 	if (sa->news & NEWS_CHILD_REKEYED)
-		announce_rekeyed(sa);
-	event_output(sa, sa->news & NEWS_CHILD_REKEYED ? EV_REKEYED : EV_REKEY_FAILED, out);
-	sa->news = 0;
+		sa->news &= (uint8_t)~NEWS_CHILD_KEPT;
+	if (sa->news & NEWS_IKE_REKEYED)
+		sa->news &= (uint8_t)~NEWS_IKE_KEPT;
+	for (i = 0; i < sizeof order / sizeof *order && !what; i++)
+		what = sa->news & order[i];
+	if (!what || !(IN(sa->state) & IN_LIFE))
+		return false;
+	sa->news &= (uint8_t)~what;
+	if (what & (NEWS_CHILD_REKEYED | NEWS_IKE_REKEYED))
+		announce_rekeyed(sa, what);
+	event_output(sa, what & (NEWS_CHILD_REKEYED | NEWS_IKE_REKEYED) ? EV_REKEYED : EV_REKEY_FAILED, out);
+	out->u.event.ike_sa = what & (NEWS_IKE_REKEYED | NEWS_IKE_KEPT);
+	if (sa->news)
+		engine_news(sa, 0);
+	return true;
 }
 
 /* false: the SA has ended meanwhile, and this is not to be asked any more. */
@@ -909,8 +1025,7 @@ static bool sa_output(struct ike_sa *sa, enum out_slot_kind kind, struct ike_out
 		event_output(sa, EV_ESTABLISHED, out);
 		return true;
 	case SLOT_NEWS:
-		news_output(sa, out);
-		return true;
+		return news_output(sa, out);
 	case SLOT_END:
 		event_output(sa, sa->was_up ? EV_CLOSED : EV_FAILED, out);
 		return true;

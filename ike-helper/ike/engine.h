@@ -14,6 +14,7 @@ enum {
 	HALF_OPEN_OF_PAIR = 8,      /* how many of those between the same two addresses */
 	LEAVING_MS = 5000,          /* how long the peer is told that it is over */
 	LINGER_MS = 10000,          /* how long the last answer is repeated */
+	REPLACED_MS = 60000,        /* how long the peer may take to delete what it has replaced; then we do */
 	LIVENESS_MS = 20000,        /* how long we ask whether the peer still lives */
 	INNER_MAX = 4096,           /* payloads of one message of ours, before sealing */
 	BUCKET_BURST = 20,          /* of what strangers can make us say: at once ... */
@@ -60,6 +61,13 @@ IKE_CHECKED enum ike_err engine_add(struct ike *ike, bool initiator, const struc
 /* Make room for a peer that starts, if there are too many half-open ones: the oldest goes. false: all that could
  * go are being worked on. */
 bool engine_make_room(struct ike *ike, const struct ip_path *path);
+/* The IKE SA that is to follow sa: with what it has learnt of the peer, ST_EMPTY, and unknown to the layer above. It may be one
+ * more than sas_max. */
+IKE_CHECKED enum ike_err engine_add_successor(struct ike_sa *sa, bool initiator, struct ike_sa **out);
+/* CHILD SAs, handle and duties of from go to heir, which is ST_EMPTY. */
+void engine_inherit(struct ike_sa *from, struct ike_sa *heir);
+/* It is gone without a word: the peer does not know of it, or will find out. May free it. */
+void engine_forget(struct ike_sa *sa);
 /* Give it another SPI of ours, for an IKE_SA_INIT from the start. */
 void engine_new_spi(struct ike_sa *sa);
 /* Choose and reserve c->spi_in. */
@@ -86,6 +94,8 @@ void engine_move(struct ike_sa *sa, enum sa_state next, uint64_t now_ms);
 
 /* Make a step and what follows from it: events, timers. sa may be freed by it. */
 void engine_step(struct ike_sa *sa, const struct stimulus *s);
+/* What follows from a change of an SA that is not the one of the step: errands, timers. May free it. */
+void engine_settle(struct ike_sa *sa, uint64_t now_ms);
 /* Each entry point starts with this: time never goes back, and what was lent to the caller is
  * taken back. Returns the time. */
 uint64_t engine_enter(struct ike *ike, uint64_t now_ms);

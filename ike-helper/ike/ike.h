@@ -28,8 +28,11 @@
  *	the peer asks OUT_KERNEL ADD_SAS, half in; ike_done: answer sent; the peer's Delete of the old pair, or a while: ADD_SAS, half
  *	              out, EV_REKEYED
  *
- * So a packet that is sent always finds an SA at the other end. When both ask at once, of the two new pairs the one with the
- * lowest nonce goes (RFC 7296 2.8.1). An answer that takes too long ends the IKE SA, as with liveness.
+ * The IKE SA is rekeyed by the same exchange (RFC 7296 2.18), by ike_rekey_ike() or by the peer: the CHILD SAs and the handle go
+ * over to the new IKE SA, and who asked deletes the old one. EV_REKEYED says so, with the new SPIs.
+ *
+ * So a packet that is sent always finds an SA at the other end. When both ask at once, of the two that were made
+ * the one with the lowest nonce goes (RFC 7296 2.8.1, 2.8.2). An answer that takes too long ends the IKE SA, as with liveness.
  *
  * Whatever goes wrong on the way ends in exactly one EV_FAILED with a reason, and leaves nothing in
  * the kernel. While a KERNEL_PROTECT is out nothing ends: an ike_close() or a deadline in that moment
@@ -59,7 +62,7 @@
 
 struct ike;
 
-/* Names one IKE SA for its whole life; never 0, never used again within the life of the core. */
+/* Names one IKE SA, and those that replace it when it is rekeyed, for their whole life; never 0, never used again within the life of the core. */
 typedef uint64_t ike_handle;
 
 struct ike_config {
@@ -120,7 +123,7 @@ IKE_CHECKED enum ike_err ike_initiate(struct ike *ike, const struct ike_initiate
 				      uint64_t now_ms, ike_handle *out);
 
 /* Delete an IKE SA and its CHILD SA: asks the kernel to delete the SAs and ends in EV_CLOSED (or
- * EV_FAILED with reason when it was not established yet), at once; tells the peer if there is an
+ * EV_FAILED with reason when it was not established yet), at once, but while the IKE SA is being rekeyed when that is over; tells the peer if there is an
  * authenticated one, again and again for a bounded while after the event. reason: REASON_NONE = no
  * longer needed. IKE_E_STATE: no such SA, or it has ended already. */
 IKE_CHECKED enum ike_err ike_close(struct ike *ike, ike_handle sa, enum rp_reason reason,
@@ -135,6 +138,8 @@ IKE_CHECKED enum ike_err ike_check_liveness(struct ike *ike, ike_handle sa, uint
  * not do it, the old pair stays as it is, and the caller may establish anew; or in EV_CLOSED. Asking twice is one question.
  * IKE_E_STATE: no such SA, or not established. */
 IKE_CHECKED enum ike_err ike_rekey_child(struct ike *ike, ike_handle sa, uint64_t now_ms);
+/* The same for the IKE SA, with a new key exchange: the CHILD SA goes over to the new one as it is. */
+IKE_CHECKED enum ike_err ike_rekey_ike(struct ike *ike, ike_handle sa, uint64_t now_ms);
 
 /* Keep the way through the NAT open that is between us and the peer (RFC 3948 4): to be called when nothing was sent for a while.
  * IKE_E_STATE: no such SA, or there is none at our end; nothing is sent. IKE_E_NOMEM. */
@@ -192,8 +197,9 @@ enum ike_event_kind {
 	EV_FAILED,                  /* an attempt ended; nothing is left in the kernel. One of ours,
 	                             * or of a peer after ike_authorized() let it in; peers that fail
 	                             * earlier make no event */
-	EV_REKEYED,                 /* we send with another pair of SAs now: new SPIs and suite, the handle is the same */
-	EV_REKEY_FAILED,            /* of ike_rekey_child(); all is as it was before */
+	EV_REKEYED,                 /* we send with another pair of SAs now: new SPIs and suite; or there is another IKE SA. The
+	                             * handle is the same */
+	EV_REKEY_FAILED,            /* of ike_rekey_child() or ike_rekey_ike(); all is as it was before */
 	EV_CLOSED,                  /* an established SA ended (deleted by the peer, by ike_close, or dead): its SAs are being
 	                             * removed from the kernel (a KERNEL_DELETE_SAS goes before this event), its policies stay */
 };
@@ -201,6 +207,7 @@ enum ike_event_kind {
 struct ike_event {
 	enum ike_event_kind kind;
 	struct ike_tunnel tunnel;   /* EV_FAILED: sa, tag, path and reqid are set, the rest as far as it got */
+	bool ike_sa;                /* EV_REKEYED, EV_REKEY_FAILED: it is about the IKE SA, not about the CHILD SA */
 	enum rp_reason reason;      /* EV_FAILED: never REASON_NONE; EV_CLOSED */
 	bool initial_contact;       /* EV_ESTABLISHED, a peer with a name: it knows of no other SA with us (RFC 7296 2.4) */
 	char detail[IKE_DETAIL_MAX];    /* for people, what the reason does not say: "peer said

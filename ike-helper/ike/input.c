@@ -186,7 +186,7 @@ void ike_peer_seen(struct ike *ike, uint32_t spi_in, const struct ip_endpoint *f
 static void protected_message(struct ike_sa *sa, struct stimulus *s, bool again)
 {
 	struct ike *ike = sa->ike;
-	ike_handle handle = sa->handle;
+	uint8_t spi[IKE_SPI_LEN];
 	struct msg_chain inner;
 	enum ike_err err;
 
@@ -213,9 +213,10 @@ static void protected_message(struct ike_sa *sa, struct stimulus *s, bool again)
 		return;
 	}
 	s->chain = err == IKE_OK ? &inner : NULL;
+	memcpy(spi, sa_spi_own(sa), sizeof spi);
 	engine_step(sa, s);
 	/* Did it survive that? Then its fragments are no longer needed. */
-	sa = engine_by_handle(ike, handle);
+	sa = engine_by_spi(ike, spi);
 	if (sa)
 		frag_clear(&sa->frags[s->on == ON_REPLY]);
 	secret_wipe(ike->plain, s->datagram.n);

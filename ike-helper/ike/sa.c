@@ -10,7 +10,7 @@
 
 /* Which states may follow which. GONE may follow all. */
 static const uint32_t legal_next[ST_MAX] = {
-	[ST_NEW] = IN(ST_INIT_SENT) | IN(ST_INTERMEDIATE_DUE) | IN(ST_INIT_ANSWERED),
+	[ST_NEW] = IN(ST_INIT_SENT) | IN(ST_INTERMEDIATE_DUE) | IN(ST_INIT_ANSWERED) | IN(ST_EMPTY),
 	[ST_INIT_SENT] = IN(ST_INTERMEDIATE_SENT) | IN(ST_I_SIGNING) | IN(ST_AUTH_SENT),
 	[ST_INTERMEDIATE_SENT] = IN(ST_I_SIGNING) | IN(ST_AUTH_SENT) | IN(ST_LEAVING),
 	[ST_I_SIGNING] = IN(ST_AUTH_SENT),
@@ -21,9 +21,11 @@ static const uint32_t legal_next[ST_MAX] = {
 	[ST_AUTHORIZING] = IN(ST_SIGNING) | IN(ST_LINGERING),
 	[ST_SIGNING] = IN(ST_R_INSTALLING) | IN(ST_LINGERING),
 	[ST_R_INSTALLING] = IN(ST_UP) | IN(ST_LINGERING),
-	[ST_UP] = IN(ST_CHILD_REKEYING) | IN(ST_CHILD_DELETING) | IN(ST_LEAVING) | IN(ST_LINGERING),
+	[ST_UP] = IN(ST_CHILD_REKEYING) | IN(ST_CHILD_DELETING) | IN(ST_IKE_REKEYING) | IN(ST_EMPTY) | IN(ST_LEAVING) | IN(ST_LINGERING),
 	[ST_CHILD_REKEYING] = IN(ST_UP) | IN(ST_LEAVING) | IN(ST_LINGERING),
 	[ST_CHILD_DELETING] = IN(ST_UP) | IN(ST_LEAVING) | IN(ST_LINGERING),
+	[ST_IKE_REKEYING] = IN(ST_UP) | IN(ST_EMPTY) | IN(ST_LEAVING) | IN(ST_LINGERING),
+	[ST_EMPTY] = IN(ST_UP) | IN(ST_LEAVING) | IN(ST_LINGERING),
 	[ST_LEAVING] = IN(ST_LINGERING),
 	[ST_LINGERING] = 0,
 	[ST_GONE] = 0,
@@ -44,6 +46,8 @@ static const char *const state_texts[ST_MAX] = {
 	[ST_UP] = "up",
 	[ST_CHILD_REKEYING] = "child-rekeying",
 	[ST_CHILD_DELETING] = "child-deleting",
+	[ST_IKE_REKEYING] = "ike-rekeying",
+	[ST_EMPTY] = "empty",
 	[ST_LEAVING] = "leaving",
 	[ST_LINGERING] = "lingering",
 	[ST_GONE] = "gone",
@@ -123,7 +127,7 @@ struct ike_sa *sa_new(struct ike *ike, bool initiator)
 		return NULL;
 	}
 	sa->ike = ike;
-	sa->initiator = initiator;
+	sa->initiator = sa->we_started = initiator;
 	sa->expire_ms = NEVER_MS;
 	window_init(&sa->window);
 	return sa;
@@ -205,7 +209,7 @@ void sa_tunnel(const struct ike_sa *sa, struct ike_tunnel *out)
 	*out = (struct ike_tunnel){
 		.sa = sa->handle,
 		.tag = sa->tag,
-		.initiator = sa->initiator,
+		.initiator = sa->we_started,
 		.path = sa->path,
 		.inner_local = sa->inner_local,
 		.inner_remote = sa->inner_remote,

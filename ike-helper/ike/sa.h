@@ -40,6 +40,8 @@ enum sa_state {
 	ST_UP,                      /* nothing of ours is out, or a liveness check */
 	ST_CHILD_REKEYING,          /* a new CHILD SA is asked for, or the kernel is asked for its halves */
 	ST_CHILD_DELETING,          /* a Delete of an old CHILD SA is out */
+	ST_IKE_REKEYING,            /* a new IKE SA is asked for */
+	ST_EMPTY,                   /* without CHILD SAs: made by rekeying and not in use yet, or replaced; the peer deletes it */
 	ST_LEAVING,                 /* over; the peer was told and has not acknowledged it yet */
 	ST_LINGERING,               /* over; only repeats its last answer to a peer that has missed it */
 	ST_GONE,                    /* in no table any more; freed when its last output is taken */
@@ -50,7 +52,7 @@ enum sa_state {
 /* The states in which the handshake goes on. */
 #define IN_HANDSHAKE (IN(ST_UP) - 1)
 /* The states in which it is up. */
-#define IN_LIFE (IN(ST_UP) | IN(ST_CHILD_REKEYING) | IN(ST_CHILD_DELETING))
+#define IN_LIFE (IN(ST_UP) | IN(ST_CHILD_REKEYING) | IN(ST_CHILD_DELETING) | IN(ST_IKE_REKEYING))
 
 enum { NONCE_LEN = 32, INIT_ROUNDS_MAX = 5, INT_AUTH_MAX = 2 * SECRET_MAX + 4 };
 
@@ -131,30 +133,33 @@ struct rekey {
 	struct dh *dh;
 	uint16_t group;                 /* of our KE */
 	uint8_t rounds;                 /* requests that the peer had us send anew */
-	struct child *fresh;            /* what we make */
+	struct child *fresh;            /* what we make, or */
+	struct ike_sa *fresh_ike;       /* this; it does not go before it is let go of here */
 	uint32_t old_spi_out;           /* of the one that it is to replace */
-	/* What the peer has made for the same one meanwhile, and the lowest nonce of that exchange (RFC 7296 2.8.1). */
+	/* What the peer has made for the same one meanwhile, and the lowest nonce of that exchange (RFC 7296 2.8.1, 2.8.2). */
 	struct child *rival;
+	ike_handle rival_ike;
 	uint8_t rival_nonce[NONCE_MAX];
 	size_t rival_nonce_len;
 };
 
 /* What the layer above has not been told yet; a set. */
-enum { NEWS_CHILD_REKEYED = 1, NEWS_CHILD_KEPT = 2 };
+enum { NEWS_CHILD_REKEYED = 1, NEWS_CHILD_KEPT = 2, NEWS_IKE_REKEYED = 4, NEWS_IKE_KEPT = 8 };
 
 struct ike_sa {
 	struct ike *ike;
 	ike_handle handle;
 	uint64_t tag;
 	enum sa_state state;
-	bool initiator;
+	bool initiator;                 /* of the exchange that made this IKE SA */
+	bool we_started;                /* of the first one, before all rekeying */
 	bool encapsulated;
 	bool said_name;                 /* we started, and told the peer who we are */
 	bool fragments;                 /* both announced IKEV2_FRAGMENTATION_SUPPORTED */
 	bool owes_end;                  /* an EV_FAILED or EV_CLOSED has to come */
 	bool was_up;                    /* it is to be EV_CLOSED */
 	bool close_asked;               /* ike_close() while the kernel was busy with our request */
-	bool rekey_child_asked;         /* ike_rekey_child(), and it was not the time for it yet */
+	bool rekey_child_asked, rekey_ike_asked;        /* and it was not the time for it yet */
 	bool peer_behind_nat, us_behind_nat;
 	struct ip_addr behind;          /* as in struct ike_tunnel */
 	bool wants_keepalive;           /* as in struct ike_tunnel */

@@ -125,7 +125,25 @@ static const struct step steps[] = {
 { IN_LIFE, ON_CLOSE, 0, 0, 0, kernel_is_asked, info_close_later, ST_MAX,
 	"to be closed when the kernel has answered" },
 
+/* Empty: made by rekeying, or replaced by it. */
+{ IN(ST_EMPTY), ON_REQUEST, EXCH_INFORMATIONAL, P(PL_DELETE), 0, deletes_ike, info_ike_deleted, ST_LINGERING,
+	"deleted by the peer" },
+{ IN(ST_EMPTY), ON_REQUEST, EXCH_INFORMATIONAL, P(PL_DELETE), 0, deletes_only_children, wait_for_it, ST_MAX,
+	"not now: the CHILD SAs have not come yet" },
+{ IN(ST_EMPTY), ON_REQUEST, EXCH_INFORMATIONAL, 0, 0, NULL, info_answer, ST_MAX,
+	"answered" },
+{ IN(ST_EMPTY), ON_REQUEST, EXCH_CREATE_CHILD_SA, 0, 0, NULL, child_refuse_now, ST_MAX,
+	"nothing new: not now" },
+{ IN(ST_EMPTY), ON_REPLY, 0, 0, 0, NULL, info_bye, ST_MAX,
+	"answered, too late to matter" },
+{ IN(ST_EMPTY), ON_EXPIRED, 0, 0, 0, request_is_out, forget, ST_GONE,
+	"the peer is silent: forgotten" },
+{ IN(ST_EMPTY), ON_EXPIRED, 0, 0, 0, NULL, empty_is_deleted, ST_LEAVING,
+	"not deleted by the peer: we do it" },
+
 /* Up: INFORMATIONAL. */
+{ IN(ST_IKE_REKEYING), ON_REQUEST, EXCH_INFORMATIONAL, P(PL_DELETE), 0, rekey_ike_ends_with_heir, rekey_ike_theirs, ST_LINGERING,
+	"deleted by the peer, whose new IKE SA stays" },
 { IN_LIFE, ON_REQUEST, EXCH_INFORMATIONAL, P(PL_NOTIFY), 0, tells_fatal_error, info_fatal_error, ST_LINGERING,
 	"the peer says that it is over" },
 { IN_LIFE, ON_REQUEST, EXCH_INFORMATIONAL, P(PL_DELETE), 0, deletes_ike, info_ike_deleted, ST_LINGERING,
@@ -170,6 +188,8 @@ static const struct step steps[] = {
 	"the old CHILD SA is deleted" },
 
 /* Up: the peer rekeys the CHILD SA. */
+{ IN(ST_IKE_REKEYING), ON_REQUEST, EXCH_CREATE_CHILD_SA, CHILD_PAYLOADS, 0, NULL, child_refuse_now, ST_MAX,
+	"a CHILD SA while the IKE SA changes: not now" },
 { IN_LIFE, ON_REQUEST, EXCH_CREATE_CHILD_SA, CHILD_PAYLOADS, N_REKEY_SA, rekeys_no_child, child_not_found, ST_MAX,
 	"no such CHILD SA" },
 { IN_LIFE, ON_REQUEST, EXCH_CREATE_CHILD_SA, CHILD_PAYLOADS, N_REKEY_SA, rekeys_leaving_child, child_refuse_now, ST_MAX,
@@ -178,6 +198,36 @@ static const struct step steps[] = {
 	"the peer wants a new CHILD SA" },
 { IN_LIFE, ON_KERNEL, 0, 0, 0, peer_made_it, rekey_child_reply, ST_MAX,
 	"the peer has a new CHILD SA" },
+
+/* Up: we rekey the IKE SA. */
+{ IN(ST_UP), ON_REKEY_IKE, 0, 0, 0, NULL, rekey_ike_ask, ST_IKE_REKEYING,
+	"asked for a new IKE SA" },
+{ IN(ST_IKE_REKEYING), ON_REPLY, EXCH_CREATE_CHILD_SA, INIT_PAYLOADS, 0, rekey_ike_is_lost, rekey_ike_lost, ST_EMPTY,
+	"two new IKE SAs: the peer's stays" },
+{ IN(ST_IKE_REKEYING), ON_REPLY, EXCH_CREATE_CHILD_SA, INIT_PAYLOADS, 0, NULL, rekey_ike_answered, ST_LEAVING,
+	"new IKE SA, deleting the old one" },
+{ IN(ST_IKE_REKEYING), ON_REPLY, EXCH_CREATE_CHILD_SA, P(PL_NOTIFY), 0, rekey_ike_has_heir, rekey_ike_theirs, ST_EMPTY,
+	"no new IKE SA of ours: the peer's stays" },
+{ IN(ST_IKE_REKEYING), ON_REPLY, EXCH_CREATE_CHILD_SA, 0, N_INVALID_KE_PAYLOAD, rekey_ike_group_is_ours, rekey_ike_with_group,
+	ST_IKE_REKEYING, "asked for another group: sent again with it" },
+{ IN(ST_IKE_REKEYING), ON_REPLY, EXCH_CREATE_CHILD_SA, 0, N_TEMPORARY_FAILURE, rekey_ike_may_try_again, rekey_ike_later, ST_UP,
+	"not now: once more in a moment" },
+{ IN(ST_IKE_REKEYING), ON_REPLY, EXCH_CREATE_CHILD_SA, P(PL_NOTIFY), 0, NULL, rekey_ike_refused, ST_UP,
+	"no new IKE SA" },
+{ IN(ST_IKE_REKEYING), ON_EXPIRED, 0, 0, 0, rekey_ike_has_heir, rekey_ike_theirs, ST_GONE,
+	"no answer in time: the peer's new IKE SA stays" },
+
+/* Up: the peer rekeys the IKE SA (RFC 7296 2.25.2). */
+{ IN(ST_CHILD_REKEYING) | IN(ST_CHILD_DELETING), ON_REQUEST, EXCH_CREATE_CHILD_SA, INIT_PAYLOADS, 0, offers_ike, child_refuse_now,
+	ST_MAX, "a new IKE SA while a CHILD SA changes: not now" },
+{ IN(ST_IKE_REKEYING), ON_REQUEST, EXCH_CREATE_CHILD_SA, 0, 0, rekey_ike_has_heir, child_refuse_now, ST_MAX,
+	"one more new IKE SA: not now" },
+{ IN_LIFE, ON_REQUEST, EXCH_CREATE_CHILD_SA, INIT_PAYLOADS, 0, ike_offer_is_refused, rekey_ike_refuse, ST_MAX,
+	"no such IKE SA" },
+{ IN(ST_UP), ON_REQUEST, EXCH_CREATE_CHILD_SA, INIT_PAYLOADS, 0, offers_ike, rekey_ike_requested, ST_EMPTY,
+	"the peer has a new IKE SA" },
+{ IN(ST_IKE_REKEYING), ON_REQUEST, EXCH_CREATE_CHILD_SA, INIT_PAYLOADS, 0, offers_ike, rekey_ike_requested_too, ST_MAX,
+	"the peer wants a new IKE SA too" },
 
 /* Any other CREATE_CHILD_SA is refused: there is one CHILD SA. */
 { IN_LIFE, ON_REQUEST, EXCH_CREATE_CHILD_SA, 0, 0, NULL, child_refuse, ST_MAX,
@@ -195,6 +245,8 @@ static const struct step steps[] = {
 	"given up" },
 { IN(ST_I_INSTALLING) | IN(ST_R_INSTALLING), ON_CLOSE, 0, 0, 0, NULL, info_close_later, ST_MAX,
 	"to be closed when the kernel has answered" },
+{ IN(ST_IKE_REKEYING), ON_CLOSE, 0, 0, 0, NULL, info_close_later, ST_MAX,
+	"to be closed when there is one IKE SA again" },
 { IN_LIFE, ON_CLOSE, 0, 0, 0, request_is_out, info_close_later, ST_LEAVING,
 	"closed; the peer is told when it has answered" },
 { IN_LIFE, ON_CLOSE, 0, 0, 0, NULL, info_close, ST_LEAVING,

@@ -16,6 +16,7 @@ enum step_on {
 	ON_CLOSE,                   /* ike_close() */
 	ON_PROBE,                   /* ike_check_liveness() */
 	ON_REKEY_CHILD,             /* ike_rekey_child(), and nothing else of ours goes on */
+	ON_REKEY_IKE,               /* the same for ike_rekey_ike() */
 	ON_RETIRE,                  /* the peer has to be told of an old CHILD SA, and nothing else of ours goes on */
 };
 

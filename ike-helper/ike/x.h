@@ -115,6 +115,27 @@ QUESTION(peer_made_it);
 HANDLER(rekey_child_requested);
 HANDLER(rekey_child_reply);
 
+/* x_rekey_ike.c: CREATE_CHILD_SA for the IKE SA */
+HANDLER(rekey_ike_ask);
+QUESTION(rekey_ike_group_is_ours);
+HANDLER(rekey_ike_with_group);
+QUESTION(rekey_ike_has_heir);
+QUESTION(rekey_ike_is_lost);
+HANDLER(rekey_ike_answered);
+HANDLER(rekey_ike_lost);
+HANDLER(rekey_ike_theirs);
+QUESTION(rekey_ike_ends_with_heir);
+QUESTION(rekey_ike_may_try_again);
+HANDLER(rekey_ike_later);
+HANDLER(rekey_ike_refused);
+QUESTION(offers_ike);
+QUESTION(ike_offer_is_refused);
+HANDLER(rekey_ike_refuse);
+HANDLER(rekey_ike_requested);
+HANDLER(rekey_ike_requested_too);
+QUESTION(deletes_only_children);
+HANDLER(empty_is_deleted);
+
 /* steps.c */
 HANDLER(wait_for_it);
 HANDLER(send_again);

@@ -40,7 +40,7 @@ HANDLER(info_close_later)
 {
 	sa->close_asked = true;
 	sa->close_reason = s->reason;
-	if ((IN(sa->state) & IN_LIFE) && !sa->asked)
+	if ((IN(sa->state) & IN_LIFE) && !sa->asked && !(sa->rekey && sa->rekey->fresh_ike))
 		sa_dismiss(sa, s->reason);
 	return IKE_OK;
 }

@@ -1,28 +1,10 @@
 /* Rekeying of the CHILD SA (RFC 7296 1.3.3, 2.8, 2.17), both roles. */
-#include <stdlib.h>
-#include <string.h>
-
 #include "ike/child.h"
 #include "ike/engine.h"
+#include "ike/rekey.h"
 #include "ike/x.h"
 
-enum { TRIES_MAX = 6, TRY_AGAIN_MS = 500 };
-
 /* We ask --------------------------------------------------------------------------------------- */
-
-static enum ike_err new_dh(struct ike_sa *sa, uint16_t group)
-{
-	struct rekey *rk = sa->rekey;
-	struct dh *dh;
-	enum ike_err err = dh_new(group, sa->ike->rng, &dh);
-
-	if (err != IKE_OK)
-		return err;
-	dh_free(rk->dh);
-	rk->dh = dh;
-	rk->group = group;
-	return IKE_OK;
-}
 
 /* As the first pair. */
 static void write_mode(const struct ike_sa *sa, struct msg_wr *m)
@@ -83,16 +65,15 @@ static void abandon(struct ike_sa *sa)
 
 static enum ike_err begin(struct ike_sa *sa, uint64_t now_ms)
 {
-	struct rekey *rk = sa->rekey;
-	enum ike_err err;
+	enum ike_err err = rekey_begin(sa, sa->suite.group);
 
-	rk->fresh = child_new(sa);
-	if (!rk->fresh)
+	if (err != IKE_OK)
+		return err;
+	sa->rekey->fresh = child_new(sa);
+	if (!sa->rekey->fresh)
 		return IKE_E_NOMEM;
-	rk->fresh->replaces = rk->old_spi_out = sa->child->spi_out;
-	rng_fill(sa->ike->rng, rk->nonce, NONCE_LEN);
-	err = new_dh(sa, sa->suite.group);
-	return err == IKE_OK ? send_request(sa, now_ms) : err;
+	sa->rekey->fresh->replaces = sa->rekey->old_spi_out = sa->child->spi_out;
+	return send_request(sa, now_ms);
 }
 
 HANDLER(rekey_child_ask)
@@ -100,8 +81,7 @@ HANDLER(rekey_child_ask)
 	/* The peer has made one for it, and will delete the old one: no more is wanted. */
 	if (!sa->child || sa->child->phase != CHILD_LIVE || child_heir(sa->child))
 		return IKE_E_STATE;
-	sa->rekey = calloc(1, sizeof *sa->rekey);
-	if (!sa->rekey || begin(sa, s->now_ms) != IKE_OK) {
+	if (begin(sa, s->now_ms) != IKE_OK) {
 		if (sa->rekey)
 			abandon(sa);
 		engine_news(sa, NEWS_CHILD_KEPT);
@@ -117,60 +97,27 @@ static bool is_still_wanted(const struct ike_sa *sa)
 	return sa->child && sa->child->spi_out == sa->rekey->old_spi_out && !child_heir(sa->child);
 }
 
-static uint16_t group_wanted(const struct stimulus *s)
-{
-	struct pl_notify notify;
-	struct rd r;
-	uint16_t group;
-
-	if (!pl_notify_find(s->chain, N_INVALID_KE_PAYLOAD, &notify))
-		return 0;
-	r = rd_over(notify.value);
-	group = rd_u16(&r);
-	return rd_done(&r) ? group : 0;
-}
-
 QUESTION(rekey_group_is_ours)
 {
-	uint16_t group = group_wanted(s);
 	struct offer offer;
 
 	offer_esp_anew(&offer, sa->rekey->fresh->spi_in, sa->rekey->group);
-	return is_still_wanted(sa) && sa->rekey->rounds < INIT_ROUNDS_MAX && group != sa->rekey->group &&
-	       offer_has_group(&offer, group);
+	return is_still_wanted(sa) && rekey_group_wanted(sa, s, &offer) != 0;
 }
 
 HANDLER(rekey_child_with_group)
 {
-	enum ike_err err = new_dh(sa, group_wanted(s));
+	struct offer offer;
+	enum ike_err err;
 
+	offer_esp_anew(&offer, sa->rekey->fresh->spi_in, sa->rekey->group);
+	err = rekey_new_dh(sa, rekey_group_wanted(sa, s, &offer));
 	window_request_over(&sa->window, true);
 	sa->rekey->rounds++;
 	return err == IKE_OK ? send_request(sa, s->now_ms) : err;
 }
 
 /* The answer ----------------------------------------------------------------------------------- */
-
-/* Octet by octet; what is a beginning of the other one is the lower (RFC 7296 2.8). */
-static int compare_nonces(struct span a, struct span b)
-{
-	int d = memcmp(a.p, b.p, a.n < b.n ? a.n : b.n);
-
-	return d ? d : a.n < b.n ? -1 : a.n > b.n;
-}
-
-static struct span lower(struct span a, struct span b)
-{
-	return compare_nonces(a, b) <= 0 ? a : b;
-}
-
-/* RFC 7296 2.8.1: of two new pairs for the same old one the one with the lowest of the four nonces goes. */
-static bool ours_stays(const struct rekey *rk, struct span nr)
-{
-	struct span ours = lower(span_of(rk->nonce, NONCE_LEN), nr);
-
-	return !rk->rival || compare_nonces(ours, span_of(rk->rival_nonce, rk->rival_nonce_len)) > 0;
-}
 
 /* Our KE payload was for nothing when the peer has chosen a proposal without one. */
 static enum ike_err read_shared(const struct ike_sa *sa, const struct stimulus *s, uint16_t group, struct dh_shared *out)
@@ -233,7 +180,7 @@ HANDLER(rekey_child_answered)
 		return info_farewell(sa, 0, s->now_ms) == IKE_OK ? IKE_E_SYNTAX : err;
 	}
 	sa->asked = sa->rekey->fresh;
-	child_add(sa->asked, true, ours_stays(sa->rekey, nr));
+	child_add(sa->asked, true, !sa->rekey->rival || rekey_ours_stays(sa->rekey, nr));
 	return IKE_OK;
 }
 
@@ -268,20 +215,16 @@ HANDLER(rekey_child_installed)
 QUESTION(may_try_again)
 {
 	(void)s;
-	return sa->rekey_tries < TRIES_MAX && is_still_wanted(sa);
+	return sa->rekey_tries < REKEY_TRIES_MAX && is_still_wanted(sa);
 }
 
-/* RFC 7296 2.25: not now, but soon. Not at the moment at which the other end tries again too. */
+/* RFC 7296 2.25: not now, but soon. */
 HANDLER(rekey_child_later)
 {
-	uint32_t r;
-
 	window_request_over(&sa->window, true);
 	abandon(sa);
-	rng_fill(sa->ike->rng, &r, sizeof r);
 	sa->rekey_child_asked = true;
-	sa->rekey_at_ms = s->now_ms + ((uint64_t)TRY_AGAIN_MS << sa->rekey_tries) + r % TRY_AGAIN_MS;
-	sa->rekey_tries++;
+	sa->rekey_at_ms = rekey_again_ms(sa, s->now_ms);
 	return IKE_OK;
 }
 
@@ -385,13 +328,11 @@ static enum ike_err make(struct ike_sa *sa, const struct stimulus *s, struct wis
 static void remember_rival(struct ike_sa *sa, struct child *fresh, const struct wish *w)
 {
 	struct rekey *rk = sa->rekey;
-	struct span lowest = lower(w->ni, span_of(w->nr, NONCE_LEN));
 
 	if (!rk || rk->old_spi_out != fresh->replaces)
 		return;
 	rk->rival = fresh;
-	memcpy(rk->rival_nonce, lowest.p, lowest.n);
-	rk->rival_nonce_len = lowest.n;
+	rekey_remember_rival(rk, w->ni, span_of(w->nr, NONCE_LEN));
 }
 
 static enum ike_err refuse(struct ike_sa *sa, const struct stimulus *s, uint16_t notify, uint16_t group)

@@ -190,7 +190,7 @@ void peer_set_timer(struct tunnels *t, struct peer *p)
 		look_ms *= 1 + t->peers.n / 256;
 		if (p->wants_keepalive)
 			look_ms = earlier(look_ms, KEEPALIVE_MS / 2);
-		due_ms = earlier(t->now_ms + jittered(t, look_ms), p->renew_ms);
+		due_ms = earlier(t->now_ms + jittered(t, look_ms), earlier(p->renew_ms, p->renew_ike_ms));
 		if (p->spare.sa)
 			due_ms = earlier(due_ms, p->spare_ms);
 		break;
@@ -321,6 +321,7 @@ struct peer *peer_established(struct tunnels *t, const struct ike_event *e, cons
 	p->unanswered_ms = 0;
 	p->watch_until_ms = t->now_ms + WATCH_MS;
 	p->renew_ms = a ? t->now_ms + jittered(t, t->config.soft_life_s * 1000ull) : NEVER_MS;
+	p->renew_ike_ms = a ? t->now_ms + jittered(t, t->config.ike_life_s * 1000ull) : NEVER_MS;
 	if (a)
 		bind_keys(p, a, u->key_index);
 	else if (u->peer_keys)
@@ -340,6 +341,13 @@ void peer_refresh(struct tunnels *t, struct peer *p)
 		(void)attempt_renew(t, p);
 }
 
+static void refresh_ike(struct tunnels *t, struct peer *p)
+{
+	p->renew_ike_ms = t->now_ms + jittered(t, HEAL_LAST_MS);
+	if (!p->sa || ike_rekey_ike(t->ike, p->sa, t->now_ms) != IKE_OK)
+		(void)attempt_renew(t, p);
+}
+
 void peer_rekeyed(struct tunnels *t, struct peer *p, const struct ike_event *e)
 {
 	if (e->kind == EV_REKEY_FAILED) {
@@ -353,7 +361,10 @@ void peer_rekeyed(struct tunnels *t, struct peer *p, const struct ike_event *e)
 	p->packets_out = 0;
 	if (p->renew_ms == NEVER_MS)
 		return;
-	p->renew_ms = t->now_ms + jittered(t, t->config.soft_life_s * 1000ull);
+	if (e->ike_sa)
+		p->renew_ike_ms = t->now_ms + jittered(t, t->config.ike_life_s * 1000ull);
+	else
+		p->renew_ms = t->now_ms + jittered(t, t->config.soft_life_s * 1000ull);
 	if (p->state == TUNNEL_PROTECTED)
 		peer_set_timer(t, p);
 }
@@ -637,6 +648,8 @@ void peer_due(struct tunnels *t, struct peer *p)
 			crossed_spare_close(t, p, REASON_NONE);
 		if (t->now_ms >= p->renew_ms)
 			peer_refresh(t, p);
+		if (t->now_ms >= p->renew_ike_ms)
+			refresh_ike(t, p);
 		check(t, p);
 		return;
 	case TUNNEL_HEALING:

@@ -134,7 +134,7 @@ struct peer {
 	uint16_t round_trip_ms;
 	uint64_t unanswered_ms;             /* when packets out and none in were first seen; 0: not */
 	uint64_t watch_until_ms;
-	uint64_t established_ms, answer_expires_ms, renew_ms, heal_ms, drain_ms;
+	uint64_t established_ms, answer_expires_ms, renew_ms, renew_ike_ms, heal_ms, drain_ms;
 	uint64_t wanted_ms;                 /* HEALING: when somebody last had a use for it */
 	bool acquired;                      /* HEALING: the kernel had a packet for it and no SA */
 	uint32_t heal_wait_ms;              /* the next pause; 0: none */

@@ -59,6 +59,7 @@ static struct tunnel_config with_defaults(struct tunnel_config c)
 	c.attempt_ms = or_default(c.attempt_ms, 10000);
 	c.idle_s = or_default(c.idle_s, 300);
 	c.soft_life_s = or_default(c.soft_life_s, 3600);
+	c.ike_life_s = or_default(c.ike_life_s, 14400);
 	c.drain_ms = or_default(c.drain_ms, 2000);
 	c.ike_port = (uint16_t)or_default(c.ike_port, 500);
 	c.peer_port = (uint16_t)or_default(c.peer_port, 500);

@@ -48,6 +48,9 @@ static bool lives(struct sim_world *w, struct keyset *keys)
 	if (ike_rekey_child(w->host[CLIENT].ike, sa, w->now_ms) == IKE_OK)
 		sim_pump(w);
 	sim_run_until(w, w->now_ms + 30000);
+	if (ike_rekey_ike(w->host[CLIENT].ike, sa, w->now_ms) == IKE_OK)
+		sim_pump(w);
+	sim_run_until(w, w->now_ms + 30000);
 	if (w->host[SERVER].n_ends > 0 &&
 	    ike_rekey_child(w->host[SERVER].ike, w->host[SERVER].ends[0].sa, w->now_ms) == IKE_OK)
 		sim_pump(w);

@@ -287,6 +287,24 @@ static void soft_limit_of_the_kernel_rekeys_what_it_is_about(void **state)
 	assert_int_equal(w->rekeys, 1);
 }
 
+static void ike_life_makes_a_new_ike_sa(void **state)
+{
+	struct world *w = *state;
+
+	w->config.soft_life_s = 86400;
+	world_restart(w);
+	w->ttl_s = 40000;
+	protect(w, "www.example.org", HOST);
+	advance(w, 14400 * 1000 - 1);
+	assert_int_equal(w->ike_rekeys, 0);
+	advance(w, 1);
+	assert_int_equal(w->ike_rekeys, 1);
+	assert_int_equal(w->rekeys, 0);
+	w->cannot_rekey = true;
+	advance(w, 61000);
+	assert_int_equal(w->n_sas, 2);          /* made anew */
+}
+
 static void tunnel_is_renewed_where_it_cannot_be_rekeyed(void **state)
 {
 	struct world *w = *state;
@@ -636,6 +654,7 @@ int main(void)
 		WITH_WORLD(soft_life_makes_new_keys_and_begins_anew),
 		WITH_WORLD(silence_about_rekeying_is_asked_again),
 		WITH_WORLD(soft_limit_of_the_kernel_rekeys_what_it_is_about),
+		WITH_WORLD(ike_life_makes_a_new_ike_sa),
 		WITH_WORLD(tunnel_is_renewed_where_it_cannot_be_rekeyed),
 		WITH_WORLD(renewal_that_fails_keeps_the_old_sa),
 		WITH_WORLD(idle_tunnel_is_released_in_order),

@@ -99,6 +99,15 @@ enum ike_err ike_rekey_child(struct ike *ike, ike_handle handle, uint64_t now_ms
 	return sa_of(w, handle)->up && !w->cannot_rekey ? IKE_OK : IKE_E_STATE;
 }
 
+enum ike_err ike_rekey_ike(struct ike *ike, ike_handle handle, uint64_t now_ms)
+{
+	struct world *w = world_of(ike);
+
+	(void)now_ms;
+	w->ike_rekeys++;
+	return sa_of(w, handle)->up && !w->cannot_rekey ? IKE_OK : IKE_E_STATE;
+}
+
 void core_rekeyed(struct world *w, ike_handle handle, uint32_t spi_in, uint32_t spi_out)
 {
 	struct ike_event e = event_of(w, handle, EV_REKEYED);

@@ -39,7 +39,7 @@ struct world {
 	uint32_t ttl_s, deadline_ms;
 
 	struct double_sa sas[SAS_MAX];
-	unsigned n_sas, liveness_checks, keepalives, rekeys, sas_max;
+	unsigned n_sas, liveness_checks, keepalives, rekeys, ike_rekeys, sas_max;
 	bool cannot_rekey;          /* the core refuses to */
 	enum rp_reason outlook;     /* of every attempt */
 	struct ike_event pending[SAS_MAX];  /* events of the core that the layer has not heard yet */
