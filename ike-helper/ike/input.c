@@ -203,6 +203,10 @@ static void protected_message(struct ike_sa *sa, struct stimulus *s, bool again)
 		repeat_answer(sa, s);
 		return;
 	}
+	/* A late copy of a fragment, which came while its message was being worked on, is no part of the next one. */
+	if (sa->frag_ids[s->on == ON_REPLY] != s->hdr->message_id)
+		frag_clear(&sa->frags[s->on == ON_REPLY]);
+	sa->frag_ids[s->on == ON_REPLY] = s->hdr->message_id;
 	err = sealed_open(sa, s->hdr, s->datagram, s->chain, ike->plain, sizeof ike->plain, &inner, &s->text);
 	if (err == IKE_E_STATE)
 		return;

@@ -178,7 +178,8 @@ struct ike_sa {
 	struct ike_keys keys;           /* once up only d, ei, er, ai, ar */
 	uint64_t iv_next;               /* never used before in our direction */
 	struct window window;
-	struct frag_in frags[2];         /* of the request and of the response that is being received */
+	struct frag_in frags[2];         /* of the request and of the response that is being received, */
+	uint32_t frag_ids[2];           /* with these message IDs */
 	uint8_t skf_reserved[2];         /* of their first fragments, see struct sealed_text */
 	struct handshake *hs;           /* NULL once it is over */
 	struct claim *claim;            /* NULL: a host that we asked for, or an anonymous peer */

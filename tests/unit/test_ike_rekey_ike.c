@@ -254,6 +254,29 @@ static void full_table_is_no_obstacle(void **state)
 	assert_rekeyed(&w, 1);
 }
 
+/* The request for a new IKE SA comes in two pieces, and of the one before it a copy of the second piece had come late. */
+static void late_fragment_is_no_part_of_the_next_message(void **state)
+{
+	struct ike_config small = { .fragment_max = 300 };
+	struct sim_datagram *second;
+	struct sim_world w;
+
+	(void)state;
+	sim_init(&w, 12, IP_V4, &small, &small, KEY_ED25519, false);
+	w.host[SERVER].decides_after_ms = 10;
+	(void)sim_initiate(&w, published(&w), "host.example", LIFE_MS);
+	arrives(&w, CLIENT, EXCH_IKE_SA_INIT, REQUEST);
+	arrives(&w, SERVER, EXCH_IKE_SA_INIT, RESPONSE);
+	arrives(&w, CLIENT, EXCH_IKE_AUTH, REQUEST);
+	second = take(&w, CLIENT, EXCH_IKE_AUTH, REQUEST);
+	sim_deliver(&w, sim_copy(second));
+	sim_deliver(&w, second);
+	sim_run_until(&w, w.now_ms + 100);
+	rekey(&w, CLIENT);
+	arrives(&w, CLIENT, EXCH_CREATE_CHILD_SA, REQUEST);
+	assert_rekeyed(&w, 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -269,6 +292,7 @@ int main(void)
 		cmocka_unit_test(refusal_keeps_the_old_one_and_is_told),
 		cmocka_unit_test(empty_ones_are_deleted_by_us),
 		cmocka_unit_test(full_table_is_no_obstacle),
+		cmocka_unit_test(late_fragment_is_no_part_of_the_next_message),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
