@@ -2,9 +2,11 @@
  *
  *	sim --seeds 2000                   seeds 1 to 2000
  *	sim --from 1234 --seeds 1 -v       one of them again, with its message ladder
+ *	sim --day                          three days of a tunnel that is rekeyed every five minutes, on a wire that loses 5 %
  *
  * Whatever the wire and the hosts do, the promises of ike.h must hold (sim_broken() in world.c, and below): one end for each
- * attempt, equal keys at both ends, nothing in the kernel after a failure, and success where nothing is in the way.
+ * attempt, equal keys at both ends, nothing in the kernel after a failure, and success where nothing is in the way. What is up stays
+ * up through rekeying from both ends at once, and at the end each packet finds an SA.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,7 +17,7 @@
 #include "wire/msg.h"
 #include "wire/payloads.h"
 
-enum { ATTEMPTS_MAX = 4, LIFE_MS = 20000, CLEAN_BY_MS = 4000, REST_MS = 200000 };
+enum { ATTEMPTS_MAX = 4, LIFE_MS = 20000, CLEAN_BY_MS = 4000, REST_MS = 200000, ROUNDS_MAX = 4 };
 
 enum hindrance {
 	NOTHING,
@@ -47,6 +49,7 @@ struct schedule {
 	bool hybrid;                    /* both can do the additional key exchange */
 	ike_handle attempt[ATTEMPTS_MAX];
 	unsigned attempts;
+	bool watched[SIDES][SIM_ENDS_MAX];      /* was up when rekeying began */
 };
 
 static bool chance(struct schedule *s, unsigned per_cent)
@@ -257,6 +260,72 @@ static void check_attempts(struct schedule *s)
 			   sim_sas(&s->w, CLIENT), s->attempts);
 }
 
+/* Rekeying -------------------------------------------------------------------------------------- */
+
+static void rekey_some(struct schedule *s)
+{
+	struct sim_world *w = &s->w;
+	unsigned side, i;
+
+	for (side = 0; side < SIDES; side++) {
+		for (i = 0; i < w->host[side].n_ends; i++) {
+			const struct sim_end *end = &w->host[side].ends[i];
+			struct ike *ike = w->host[side].ike;
+
+			if (end->ups == 0 || end->ends > 0)
+				continue;
+			if ((chance(s, 40) && ike_rekey_child(ike, end->sa, w->now_ms) != IKE_OK) ||
+			    (chance(s, 30) && ike_rekey_ike(ike, end->sa, w->now_ms) != IKE_OK) ||
+			    (chance(s, 20) && ike_check_liveness(ike, end->sa, w->now_ms) != IKE_OK))
+				sim_broken(w, "an SA that is up could not be rekeyed");
+		}
+	}
+	sim_pump(w);
+}
+
+/* Everything that was up is, and a packet that leaves now arrives. */
+static void check_rekeyed(struct schedule *s)
+{
+	struct sim_world *w = &s->w;
+	unsigned side, i;
+
+	for (side = 0; side < SIDES; side++) {
+		for (i = 0; i < w->host[side].n_ends; i++) {
+			const struct sim_end *end = &w->host[side].ends[i];
+
+			if (!s->watched[side][i])
+				continue;
+			if (end->ends > 0)
+				sim_broken(w, "rekeying ended an SA (%s: %s)", rp_reason_text(end->last.reason), end->last.detail);
+			else if (!sim_reaches(w, (enum sim_side)side, end->last.tunnel.reqid))
+				sim_broken(w, "after rekeying the two ends do not hear each other");
+		}
+	}
+}
+
+/* On a bad wire again, with clocks that jump; then all comes to rest. */
+static void rekey(struct schedule *s)
+{
+	struct sim_world *w = &s->w;
+	unsigned rounds = sim_random(w, ROUNDS_MAX), side;
+
+	for (side = 0; side < SIDES; side++) {
+		for (unsigned i = 0; i < w->host[side].n_ends; i++)
+			s->watched[side][i] = w->host[side].ends[i].ups > w->host[side].ends[i].ends;
+	}
+	s->clean_at_ms = w->now_ms + (s->clean ? 0 : sim_random(w, CLEAN_BY_MS));
+	for (unsigned i = 0; i < rounds; i++) {
+		rekey_some(s);
+		sim_run_until(w, w->now_ms + sim_random(w, 1500));
+		if (chance(s, 20))
+			w->now_ms += sim_random(w, 2000);
+	}
+	s->clean_at_ms = w->now_ms;
+	sim_run_until(w, w->now_ms + REST_MS);
+	check_rekeyed(s);
+	sim_check_rest(w);
+}
+
 /* Ask some whether they live, and close some from either side, on a bad wire again. */
 static void disturb(struct schedule *s)
 {
@@ -322,6 +391,8 @@ static bool run(uint64_t seed, bool verbose)
 	}
 	sim_run_until(&s.w, s.w.now_ms + LIFE_MS + 1000);
 	check_attempts(&s);
+	rekey(&s);
+	rekey_some(&s);
 	disturb(&s);
 	close_all(&s);
 	good = s.w.broken[0] == '\0';
@@ -331,10 +402,96 @@ static bool run(uint64_t seed, bool verbose)
 	return good;
 }
 
+/* A day ------------------------------------------------------------------------------------------ */
+
+enum { DAY_MS = 24 * 3600 * 1000, REKEY_MS = 300 * 1000, IKE_EVERY = 12, ONE_WAY_MS = 40 };
+
+static void carry_day(struct sim_world *w, struct sim_datagram *d, void *arg)
+{
+	(void)arg;
+	if (sim_random(w, 100) < 5)
+		free(d);
+	else
+		sim_deliver_later(w, d, 1 + sim_random(w, ONE_WAY_MS));
+}
+
+/* For how long has a packet of either end found no SA? */
+struct gap {
+	uint64_t since_ms, longest_ms;
+};
+
+static void measure(struct sim_world *w, struct gap *gap)
+{
+	bool reaches = sim_reaches(w, CLIENT, w->host[CLIENT].ends[0].last.tunnel.reqid) &&
+		       sim_reaches(w, SERVER, w->host[SERVER].ends[0].last.tunnel.reqid);
+
+	if (reaches)
+		gap->since_ms = 0;
+	else if (gap->since_ms == 0)
+		gap->since_ms = w->now_ms;
+	if (gap->since_ms && w->now_ms - gap->since_ms > gap->longest_ms)
+		gap->longest_ms = w->now_ms - gap->since_ms;
+}
+
+static void run_measured(struct sim_world *w, uint64_t until_ms, struct gap *gap)
+{
+	while (w->now_ms < until_ms) {
+		uint64_t next = sim_next_ms(w);
+
+		sim_run_until(w, next < until_ms ? next : until_ms);
+		measure(w, gap);
+	}
+}
+
+/* Sometimes one end rekeys, sometimes both within a round trip. */
+static void rekey_day(struct sim_world *w, unsigned n, struct gap *gap)
+{
+	unsigned first = sim_random(w, SIDES), ends = 1 + (sim_random(w, 4) == 0);
+
+	for (unsigned i = 0; i < ends; i++) {
+		unsigned side = (first + i) % SIDES;
+		ike_handle sa = w->host[side].ends[0].sa;
+
+		if ((n % IKE_EVERY ? ike_rekey_child : ike_rekey_ike)(w->host[side].ike, sa, w->now_ms) != IKE_OK)
+			sim_broken(w, "an SA that is up could not be rekeyed");
+		sim_pump(w);
+		run_measured(w, w->now_ms + sim_random(w, 2 * ONE_WAY_MS), gap);
+	}
+}
+
+static bool run_day(uint64_t seed, bool verbose)
+{
+	static struct sim_world w;
+	const enum sim_key key[] = { KEY_ED25519 };
+	struct gap gap = { 0 };
+	unsigned n = 0;
+	bool good;
+
+	sim_init(&w, seed, IP_V4, NULL, NULL, KEY_ED25519, verbose);
+	w.carry = carry_day;
+	(void)sim_initiate(&w, sim_keyset(key, 1, &w.host[SERVER].addr), "host.example", LIFE_MS);
+	sim_run_until(&w, w.now_ms + LIFE_MS);
+	while (w.now_ms < DAY_MS && w.broken[0] == '\0') {
+		rekey_day(&w, ++n, &gap);
+		run_measured(&w, w.now_ms + REKEY_MS, &gap);
+	}
+	if (gap.longest_ms > 2 * ONE_WAY_MS)
+		sim_broken(&w, "no usable SA for %llu ms", (unsigned long long)gap.longest_ms);
+	if (w.host[CLIENT].ends[0].ends + w.host[SERVER].ends[0].ends > 0)
+		sim_broken(&w, "the tunnel has ended");
+	sim_run_until(&w, w.now_ms + REST_MS);
+	sim_check_rest(&w);
+	good = w.broken[0] == '\0';
+	printf("day %llu: %u times rekeyed, the client says %u, longest gap %llu ms: %s\n", (unsigned long long)seed, n,
+	       w.host[CLIENT].ends[0].rekeyed, (unsigned long long)gap.longest_ms, good ? "good" : w.broken);
+	sim_clear(&w);
+	return good;
+}
+
 int main(int argc, char **argv)
 {
 	uint64_t from = 1, seeds = 2000, seed, failed = 0;
-	bool verbose = false;
+	bool verbose = false, day = false;
 	int i;
 
 	for (i = 1; i < argc; i++) {
@@ -342,18 +499,21 @@ int main(int argc, char **argv)
 			seeds = strtoull(argv[++i], NULL, 10);
 		} else if (strcmp(argv[i], "--from") == 0 && i + 1 < argc) {
 			from = strtoull(argv[++i], NULL, 10);
+		} else if (strcmp(argv[i], "--day") == 0) {
+			day = true;
+			seeds = 3;
 		} else if (strcmp(argv[i], "--verbose") == 0 || strcmp(argv[i], "-v") == 0) {
 			verbose = true;
 		} else {
-			printf("usage: sim [--seeds N] [--from SEED] [--verbose]\n");
+			printf("usage: sim [--day] [--seeds N] [--from SEED] [--verbose]\n");
 			return strcmp(argv[i], "--help") == 0 ? 0 : 2;
 		}
 	}
 	for (seed = from; seed < from + seeds; seed++) {
-		if (run(seed, verbose))
+		if (day ? run_day(seed, verbose) : run(seed, verbose))
 			continue;
 		failed++;
-		if (!verbose && failed == 1)
+		if (!verbose && !day && failed == 1)
 			(void)run(seed, true);
 	}
 	printf("sim: %llu passed, %llu failed%s\n", (unsigned long long)(seeds - failed),
