@@ -31,11 +31,17 @@ bool peer_has_assigned(const struct peer *p)
 	return p->inner_local.family != IP_NONE && !ip_equal(&p->inner_local, &p->local);
 }
 
+/* Our address of the packets that its policies are for. */
+static const struct ip_addr *packets_from(const struct peer *p)
+{
+	return p->inner_local.family != IP_NONE ? &p->inner_local : &p->local;
+}
+
 struct peer *peer_by_packet(const struct tunnels *t, const struct ip_addr *local, const struct ip_addr *remote)
 {
 	struct peer *p = of_link(table_first(&t->peers, hash_address(t, remote)));
 
-	while (p && !(ip_equal(&p->remote, remote) && ip_equal(peer_has_assigned(p) ? &p->inner_local : &p->local, local)))
+	while (p && !(ip_equal(&p->remote, remote) && ip_equal(packets_from(p), local)))
 		p = of_link(table_next(&p->link));
 	return p;
 }
@@ -278,10 +284,25 @@ static void bind_keys(struct peer *p, const struct attempt *a, unsigned key_inde
 	p->key_index = key_index;
 }
 
+static void retire(struct tunnels *t, struct peer *p, const struct ip_addr *address)
+{
+	p->retired = *address;
+	peer_queue_out(t, p);
+}
+
+void peer_too_late(struct tunnels *t, struct peer *p, const struct ike_event *e)
+{
+	const struct ip_addr *inner = e->tunnel.inner_local.family != IP_NONE ? &e->tunnel.inner_local : &p->local;
+
+	if (!ip_equal(inner, packets_from(p)))
+		retire(t, p, inner);
+}
+
 struct peer *peer_established(struct tunnels *t, const struct ike_event *e, const struct attempt *a)
 {
 	const struct ike_tunnel *u = &e->tunnel;
 	struct peer *p = peer_by_pair(t, &u->path.local.addr, &u->path.remote.addr);
+	struct ip_addr before;
 	ike_handle old;
 
 	if (!p)
@@ -306,11 +327,10 @@ struct peer *peer_established(struct tunnels *t, const struct ike_event *e, cons
 	p->esp_suite = u->esp_suite;
 	p->post_quantum = u->ike_suite.addke1 != 0;
 	p->encapsulated = u->encapsulated;
-	if (peer_has_assigned(p) && !ip_equal(&p->inner_local, &u->inner_local)) {
-		p->retired = p->inner_local;
-		peer_queue_out(t, p);
-	}
+	before = *packets_from(p);
 	p->inner_local = u->inner_local;
+	if (p->established_ms != 0 && !ip_equal(&before, packets_from(p)))
+		retire(t, p, &before);
 	p->established_ms = t->now_ms;
 	p->packets_out = 0;
 	p->behind = u->behind;

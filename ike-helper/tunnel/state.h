@@ -124,7 +124,7 @@ struct peer {
 	bool post_quantum;
 	bool encapsulated;
 	struct ip_addr inner_local;         /* as in struct kernel_request; inner_remote is remote */
-	struct ip_addr retired;             /* what the host assigned before; IP_NONE: nothing to be retired */
+	struct ip_addr retired;             /* our address of packets that other policies of this pair were for; IP_NONE: none */
 	struct ip_addr behind;              /* an anonymous client's own address, when a NAT hides it */
 	bool wants_keepalive;               /* as in struct ike_tunnel */
 	uint64_t sent_ms;                   /* since then nothing was sent, as far as is known */
@@ -251,6 +251,8 @@ void peer_wanted_from(struct tunnels *t, const struct peer *bound, const struct 
 struct peer *peer_by_reqid(const struct tunnels *t, uint32_t reqid);
 /* a: NULL for a client. */
 struct peer *peer_established(struct tunnels *t, const struct ike_event *e, const struct attempt *a);
+/* p drains, and one more tunnel for it has come up: what that has put into the kernel beside p's own goes too. */
+void peer_too_late(struct tunnels *t, struct peer *p, const struct ike_event *e);
 /* EV_REKEYED or EV_REKEY_FAILED of its SA. */
 void peer_rekeyed(struct tunnels *t, struct peer *p, const struct ike_event *e);
 /* Its SAs are old: new ones, by rekeying. */

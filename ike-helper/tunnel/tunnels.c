@@ -153,6 +153,7 @@ static void on_established(struct tunnels *t, const struct ike_event *e)
 	if (p && p->state == TUNNEL_DRAINING) { /* its policies are about to go: nothing may be promised */
 		if (a)
 			attempt_failed(t, a, REASON_BACKOFF, "the earlier tunnel is being removed");
+		peer_too_late(t, p, e);
 		(void)!ike_close(t->ike, e->tunnel.sa, p->down_reason, t->now_ms);
 		return;
 	}

@@ -124,6 +124,57 @@ static void address_that_is_no_longer_assigned_retires(void **state)
 	assert_int_equal(w->n_retired, 1);      /* the same again */
 }
 
+/* The same private address in two networks, and a NAT in the second one: the policies of transport mode are for other packets than
+ * those of the assigned address, and would stay when the tunnel goes. */
+static void policies_of_another_mode_retire(void **state)
+{
+	struct world *w = *state;
+	struct ip_addr none = w->inner;
+
+	w->ttl_s = 36000;
+	protect(w, "www.example.org", HOST);
+	advance(w, 70000);
+	core_closed(w, 1, REASON_TIMEOUT);
+	w->inner = address_of("100.64.0.1");
+	core_up(w, 2, 'A');
+	assert_int_equal(w->n_retired, 1);
+	assert_true(ip_equal(&w->retired[0].inner_local, &w->local));
+	advance(w, 70000);
+	core_closed(w, 2, REASON_TIMEOUT);
+	w->inner = none;
+	core_up(w, 3, 'A');
+	assert_int_equal(w->n_retired, 2);
+	assert_true(ip_equal(&w->retired[1].inner_local, &(struct ip_addr){ .family = IP_V4, .b = { 100, 64, 0, 1 } }));
+	/* Between the two hosts packets are the same in both modes. */
+	advance(w, 70000);
+	core_closed(w, 3, REASON_TIMEOUT);
+	w->inner = w->local;
+	core_up(w, 4, 'A');
+	assert_int_equal(w->n_retired, 2);
+}
+
+/* The one that drains gives back what it had, and what a tunnel that came up meanwhile has brought. */
+static void tunnel_that_comes_too_late_leaves_no_assigned_address(void **state)
+{
+	struct world *w = *state;
+	struct dnsname other = name_of("other.example.org");
+	struct ip_addr second = address_of("100.64.0.2");
+
+	w->inner = address_of("100.64.0.1");
+	protect(w, "www.example.org", HOST);
+	ask(w, 2, "other.example.org", "A", HOST);
+	core_closed(w, 1, REASON_TIMEOUT);
+	assert_int_equal(w->n_sas, 2);
+	assert_int_equal(tunnels_down_name(w->t, &other, w->now_ms), 1);
+	w->inner = second;
+	core_up(w, 2, 'A');
+	assert_int_equal(w->n_retired, 1);
+	assert_true(ip_equal(&w->retired[0].inner_local, &second));
+	advance(w, 3000);
+	assert_int_equal(w->n_unprotects, 1);
+	assert_int_equal(tunnels_count(w->t), 0);
+}
+
 static void healing_that_nobody_wants_drains(void **state)
 {
 	struct world *w = *state;
@@ -644,6 +695,8 @@ int main(void)
 		WITH_WORLD(dead_host_is_tried_with_growing_pauses),
 		WITH_WORLD(release_names_the_addresses_inside),
 		WITH_WORLD(address_that_is_no_longer_assigned_retires),
+		WITH_WORLD(policies_of_another_mode_retire),
+		WITH_WORLD(tunnel_that_comes_too_late_leaves_no_assigned_address),
 		WITH_WORLD(healing_that_nobody_wants_drains),
 		WITH_WORLD(acquire_heals_what_nobody_asked_for),
 		WITH_WORLD(packets_do_not_make_us_run_either),
