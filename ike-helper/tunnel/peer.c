@@ -621,11 +621,30 @@ void peer_acquired(struct tunnels *t, struct peer *p)
 	peer_set_timer(t, p);
 }
 
+static void bind_as(struct peer *p, const struct peer *bound)
+{
+	struct dnsname name;
+
+	keyset_unref(p->keys);
+	p->keys = keyset_ref(bound->keys);
+	p->key_index = bound->key_index;
+	for (size_t at = 0; name_at(bound, &at, &name);)
+		add_name(p, &name);
+}
+
+void peer_take_from_client(struct tunnels *t, struct peer *p, const struct peer *bound)
+{
+	bool proved = peer_is_bound_to(p, bound->keys, bound->key_index);
+
+	bind_as(p, bound);
+	if (!proved)
+		peer_lost(t, p, REASON_KEY_CONFLICT);
+}
+
 void peer_wanted_from(struct tunnels *t, const struct peer *bound, const struct ip_addr *local)
 {
 	char from[IP_TEXT_MAX], text[IP_TEXT_MAX];
 	const char *why = "out of memory";
-	struct dnsname name;
 	struct peer *p;
 
 	if (attempt_of_pair(t, local, &bound->remote))
@@ -636,10 +655,7 @@ void peer_wanted_from(struct tunnels *t, const struct peer *bound, const struct 
 		return;
 	}
 	log_info(t->log, "%s: sent to from %s too", ip_text(&p->remote, text), ip_text(&p->local, from));
-	p->keys = keyset_ref(bound->keys);
-	p->key_index = bound->key_index;
-	for (size_t at = 0; name_at(bound, &at, &name);)
-		add_name(p, &name);
+	bind_as(p, bound);
 	/* No answer named our address: it lives as long as packets want it. */
 	p->state = TUNNEL_HEALING;
 	peer_acquired(t, p);

@@ -65,6 +65,8 @@ static void follow(struct tunnels *t, struct peer *p, bool ask, bool resumed, un
 	other = pair_from(t, p, &from);
 	if (!other || other->state == TUNNEL_DRAINING)
 		return;
+	if (!peer_is_answered(other))
+		peer_take_from_client(t, other, p);
 	if (other->answer_expires_ms < p->answer_expires_ms)
 		other->answer_expires_ms = p->answer_expires_ms;
 	if (other->state == TUNNEL_HEALING)

@@ -248,6 +248,9 @@ struct peer *peer_bound(const struct tunnels *t, const struct ip_addr *remote);
 bool peer_is_last(const struct tunnels *t, const struct peer *p);
 /* Somebody sends from this address of ours to the host that bound is bound to: a pair of the same binding, which must be healed. */
 void peer_wanted_from(struct tunnels *t, const struct peer *bound, const struct ip_addr *local);
+/* The pair p was a client's, and is what the host that bound is bound to is reached by from now, with the same binding. What has not
+ * proved that key is not the tunnel for it: p is HEALING then. */
+void peer_take_from_client(struct tunnels *t, struct peer *p, const struct peer *bound);
 struct peer *peer_by_reqid(const struct tunnels *t, uint32_t reqid);
 /* a: NULL for a client. */
 struct peer *peer_established(struct tunnels *t, const struct ike_event *e, const struct attempt *a);

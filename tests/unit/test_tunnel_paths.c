@@ -272,6 +272,33 @@ static void new_address_has_its_tunnel_without_a_question(void **state)
 	assert_int_equal(state_from(w, OLD), -1);
 }
 
+/* Promise 4: what somebody who proved nothing has brought up for the same two addresses, before the host had a name, is no tunnel
+ * for the host, and its shield does not go for it. */
+static void clients_pair_does_not_carry_what_moves_there(void **state)
+{
+	struct world *w = *state;
+	uint32_t reqid;
+
+	w->local = address_of(NEW);
+	assert_int_equal(authorize(w, HOST, &reqid), REASON_NONE);
+	(void)client_up(w, HOST, reqid);
+	w->local = address_of(OLD);
+	w->ttl_s = 3600;
+	ask(w, 1, WWW, "A", HOST);
+	core_up(w, 2, 'A');
+	assert_allowed(w, 1);
+	move_to(w, NEW);
+	assert_true(w->sas[0].ended);
+	assert_int_equal(w->n_sas, 3);
+	assert_int_equal(w->sas[2].reqid, reqid);
+	assert_int_equal(state_from(w, NEW), TUNNEL_HEALING);
+	core_up(w, 3, 'A');
+	assert_int_equal(state_from(w, NEW), TUNNEL_PROTECTED);
+	advance(w, 3000);
+	assert_int_equal(w->n_unprotects, 1);
+	assert_false(w->unprotects[0].shield);
+}
+
 static void without_a_network_the_host_stays_closed(void **state)
 {
 	struct world *w = *state;
@@ -424,6 +451,7 @@ int main(void)
 		WITH_WORLD(without_a_nat_silence_is_kept),
 		WITH_WORLD(second_client_behind_a_nat_does_not_hurt_the_first),
 		WITH_WORLD(new_address_has_its_tunnel_without_a_question),
+		WITH_WORLD(clients_pair_does_not_carry_what_moves_there),
 		WITH_WORLD(without_a_network_the_host_stays_closed),
 		WITH_WORLD(address_that_comes_back_is_healed_at_once),
 		WITH_WORLD(better_address_does_not_end_the_old_tunnel),
