@@ -7,6 +7,7 @@
 #include <linux/if_addr.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
+#include <net/if.h>
 #include <netinet/in.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -17,11 +18,22 @@
 
 #include "daemon/conf.h"
 
+/* An address of ours as the kernel told it last. */
+struct known {
+	struct ip_addr address;
+	uint32_t interface, flags;
+};
+
+enum { KNOWN_MAX = 256 };           /* more are told again each time */
+
 struct route {
 	const struct conf *conf;
 	int fd;                     /* questions */
 	int events;                 /* what the kernel tells unasked */
 	uint32_t seq;
+	uint32_t lo;                /* index of the interface */
+	struct known known[KNOWN_MAX];
+	unsigned n_known;
 };
 
 struct question {
@@ -170,22 +182,62 @@ int route_event_fd(const struct route *route)
 	return route->events;
 }
 
-static bool read_address(const struct nlmsghdr *header, struct ip_addr *out)
+static bool read_address(const struct nlmsghdr *header, struct known *out)
 {
 	const struct ifaddrmsg *address = NLMSG_DATA(header);
 	const struct rtattr *a;
 	size_t left;
 
-	out->family = IP_NONE;
+	memset(out, 0, sizeof *out);
 	if (header->nlmsg_len < NLMSG_LENGTH(sizeof *address))
 		return false;
+	out->interface = address->ifa_index;
+	out->flags = address->ifa_flags;
 	left = header->nlmsg_len - NLMSG_LENGTH(sizeof *address);
 	for (a = IFA_RTA(address); RTA_OK(a, left); a = RTA_NEXT(a, left)) {
 		/* On a link between two, IFA_ADDRESS is the other one's. */
-		if (a->rta_type == IFA_LOCAL || (a->rta_type == IFA_ADDRESS && out->family == IP_NONE))
-			(void)!ip_from_bytes(span_of(RTA_DATA(a), RTA_PAYLOAD(a)), out);
+		if (a->rta_type == IFA_LOCAL || (a->rta_type == IFA_ADDRESS && out->address.family == IP_NONE))
+			(void)!ip_from_bytes(span_of(RTA_DATA(a), RTA_PAYLOAD(a)), &out->address);
+		else if (a->rta_type == IFA_FLAGS && RTA_PAYLOAD(a) == sizeof out->flags)
+			memcpy(&out->flags, RTA_DATA(a), sizeof out->flags);
 	}
-	return out->family != IP_NONE;
+	return out->address.family != IP_NONE;
+}
+
+/* As kernel/inner.c makes them: not a way to be somewhere else, and each tunnel with one would shake all others. */
+static bool is_assigned(const struct route *r, const struct known *k)
+{
+	return k->interface == r->lo && (k->flags & IFA_F_DEPRECATED) && (k->flags & IFA_F_NOPREFIXROUTE);
+}
+
+static struct known *find_known(struct route *r, const struct known *k)
+{
+	for (unsigned i = 0; i < r->n_known; i++)
+		if (r->known[i].interface == k->interface && ip_equal(&r->known[i].address, &k->address))
+			return &r->known[i];
+	return NULL;
+}
+
+/* The kernel tells of an address each time that its life is prolonged: with every advertisement of a router, which anybody on the
+ * link can send. */
+static bool is_news(struct route *r, const struct known *k)
+{
+	struct known *have = find_known(r, k);
+	bool same = have && have->flags == k->flags;
+
+	if (have)
+		*have = *k;
+	else if (r->n_known < KNOWN_MAX)
+		r->known[r->n_known++] = *k;
+	return !same;
+}
+
+static void forget(struct route *r, const struct known *k)
+{
+	struct known *have = find_known(r, k);
+
+	if (have)
+		*have = r->known[--r->n_known];
 }
 
 /* Whole tables of routes pass by on some hosts: only a default route says that this host is somewhere else. */
@@ -196,16 +248,25 @@ static bool is_default_route(const struct nlmsghdr *header)
 	return header->nlmsg_len >= NLMSG_LENGTH(sizeof *route) && route->rtm_dst_len == 0 && route->rtm_type == RTN_UNICAST;
 }
 
-static bool read_event(const struct nlmsghdr *header, struct route_event *out)
+static bool read_event(struct route *route, const struct nlmsghdr *header, struct route_event *out)
 {
+	struct known address;
+
 	out->kind = ROUTE_CHANGED;
 	switch (header->nlmsg_type) {
 	case RTM_NEWADDR:
 		out->kind = ROUTE_NEW_ADDRESS;
-		return read_address(header, &out->address);
+		if (!read_address(header, &address) || is_assigned(route, &address))
+			return false;
+		out->address = address.address;
+		return is_news(route, &address);
 	case RTM_DELADDR:
 		out->kind = ROUTE_ADDRESS_GONE;
-		return read_address(header, &out->address);
+		if (!read_address(header, &address) || is_assigned(route, &address))
+			return false;
+		out->address = address.address;
+		forget(route, &address);
+		return true;
 	case RTM_NEWROUTE:
 	case RTM_DELROUTE:
 		return is_default_route(header);
@@ -232,9 +293,10 @@ bool route_next_event(struct route *route, struct route_event *out)
 		/* The kernel sends one a datagram. */
 		if (n < 0 || (size_t)n > sizeof in || !NLMSG_OK(&in.header, (size_t)n)) {
 			out->kind = ROUTE_NEW_ADDRESS;
+			route->n_known = 0;
 			return true;
 		}
-		if (read_event(&in.header, out))
+		if (read_event(route, &in.header, out))
 			return true;
 	}
 }
@@ -262,6 +324,7 @@ enum ike_err route_open(const struct conf *conf, struct route **out)
 	if (!r)
 		return IKE_E_NOMEM;
 	r->conf = conf;
+	r->lo = if_nametoindex("lo");
 	r->fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
 	r->events = listen_to_changes();
 	if (r->fd < 0 || r->events < 0 || setsockopt(r->fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof wait) != 0) {

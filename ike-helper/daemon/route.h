@@ -30,7 +30,8 @@ bool route_is_own(struct route *route, const struct ip_addr *address);
  * has a route here too, through whichever gateway. */
 bool route_is_behind(struct route *route, const struct ip_addr *address);
 
-/* What the kernel tells when the descriptor is readable. */
+/* What the kernel tells when the descriptor is readable. An address that is renewed as it was is not told, nor is one that a host has
+ * assigned. */
 enum route_event_kind {
 	ROUTE_NEW_ADDRESS,          /* this one; IP_NONE: news were lost, it may be any */
 	ROUTE_ADDRESS_GONE,

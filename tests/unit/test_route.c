@@ -143,6 +143,51 @@ static void news_of_addresses_are_told(void **state)
 	assert_int_equal(changes_of_routes(), 1);
 }
 
+/* Those of this address until there are no more. */
+static unsigned news_of(const char *text)
+{
+	const struct ip_addr want = addr(text);
+	struct route_event e;
+	unsigned n = 0;
+
+	while (route_next_event(route, &e))
+		n += ip_equal(&e.address, &want);
+	return n;
+}
+
+/* As a router's advertisements and a DHCP server do it, every few seconds perhaps. */
+static void address_that_is_renewed_is_no_news(void **state)
+{
+	(void)state;
+	assert_true(shell("ip addr add 2001:db8::77/64 dev near nodad valid_lft 1000 preferred_lft 900 && "
+			  "ip addr add 192.0.2.77/24 dev near valid_lft 1000 preferred_lft 900"));
+	told(ROUTE_NEW_ADDRESS, "2001:db8::77");
+	told(ROUTE_NEW_ADDRESS, "192.0.2.77");
+	assert_true(shell("ip addr change 192.0.2.77/24 dev near valid_lft 1100 preferred_lft 1000"));
+	assert_int_equal(news_of("192.0.2.77"), 0);
+	assert_true(shell("ip addr change 2001:db8::77/64 dev near nodad valid_lft 1100 preferred_lft 1000"));
+	assert_int_equal(news_of("2001:db8::77"), 0);
+	/* Another one is the source from now. */
+	assert_true(shell("ip addr change 2001:db8::77/64 dev near nodad valid_lft 1100 preferred_lft 0"));
+	assert_int_equal(news_of("2001:db8::77"), 1);
+	/* Gone, and back. */
+	assert_true(shell("ip addr del 192.0.2.77/24 dev near && ip addr add 192.0.2.77/24 dev near valid_lft 1000 preferred_lft 900"));
+	assert_int_equal(news_of("192.0.2.77"), 2);
+}
+
+/* kernel/inner.h puts them there and takes them away, with every tunnel of such a host. */
+static void assigned_address_is_no_news(void **state)
+{
+	(void)state;
+	assert_true(shell("ip addr add 100.64.0.1/32 dev lo label lo:oe scope host preferred_lft 0 noprefixroute && "
+			  "ip addr del 100.64.0.1/32 dev lo"));
+	assert_int_equal(news_of("100.64.0.1"), 0);
+	assert_true(shell("ip addr add fd00:64::1/128 dev lo nodad preferred_lft 0 noprefixroute && ip addr del fd00:64::1/128 dev lo"));
+	assert_int_equal(news_of("fd00:64::1"), 0);
+	assert_true(shell("ip addr add 100.64.0.2/32 dev lo"));
+	assert_int_equal(news_of("100.64.0.2"), 1);
+}
+
 static void lost_news_are_told_too(void **state)
 {
 	struct route_event e;
@@ -165,6 +210,8 @@ int main(void)
 		ROUTE(what_there_is_no_way_to_is_not_behind),
 		ROUTE(address_of_an_interface_is_not_behind_whatever_the_tables_say),
 		ROUTE(news_of_addresses_are_told),
+		ROUTE(address_that_is_renewed_is_no_news),
+		ROUTE(assigned_address_is_no_news),
 		ROUTE(lost_news_are_told_too),
 	};
 
