@@ -206,6 +206,8 @@ static void say_protected(struct play *x, struct rd *r, bool fragment)
 		struct msg_wr m = peer_inner();
 
 		write_payloads(x, r, &m);
+		if (!wr_ok(&m.w))               /* more than a message holds */
+			return;
 		peer_seal(&x->p, exchange, id, response, &m, &out);
 		if (exchange == EXCH_IKE_INTERMEDIATE && id == 1)
 			peer_covers(&x->p, response, m.first, wr_span(&m.w));
