@@ -151,7 +151,7 @@ lab_dig() {
 	local name=$1 type=${2:-A} line field
 	lab_answer_time=$EPOCHREALTIME
 	lab_rcode=none lab_ad=no lab_ede='' lab_ms=0 lab_answers=()
-	in_host client dig @127.0.0.1 +time=5 +tries=1 "$name" "$type" "${@:3}" >dig.txt || :
+	in_host client dig @127.0.0.1 "+time=$([ "$LAB_MEMCHECK" = no ] && echo 5 || echo 20)" +tries=1 "$name" "$type" "${@:3}" >dig.txt || :
 	cat dig.txt
 	while read -r line; do
 		case $line in

@@ -124,7 +124,7 @@ lab_oe_conf() { lab_oe_lines+=("$@"); }
 lab_start_client() {
 	lab_dns
 	# valgrind needs seconds for code that it sees for the first time.
-	[ "$LAB_MEMCHECK" = no ] || lab_oe_conf 'deadline: 4500'
+	[ "$LAB_MEMCHECK" = no ] || lab_oe_conf 'deadline: 15000'
 	{
 		printf 'resolver-socket: "%s"\ncontrol-socket: "%s"\nlog-level: debug\n' "$LAB_WORK/resolver.sock" "$LAB_WORK/control.sock"
 		[ ${#lab_oe_lines[@]} = 0 ] || printf '%s\n' "${lab_oe_lines[@]}"
