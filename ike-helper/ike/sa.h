@@ -80,7 +80,6 @@ struct handshake {
 	struct natd nat;
 	bool encapsulate;               /* we want ESP in UDP, NAT or not */
 	struct esp_choice esp;
-	struct esp_keys keys_in, keys_out;
 	struct dnsname name;            /* initiator: to be asked for as IDr; responder: asked for by the peer */
 
 	/* Initiator. */
