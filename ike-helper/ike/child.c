@@ -6,6 +6,15 @@
 
 /* Life ----------------------------------------------------------------------------------------- */
 
+static void forget_keys(struct child *c)
+{
+	if (!c->keys)
+		return;
+	secret_wipe(c->keys, sizeof *c->keys);
+	free(c->keys);
+	c->keys = NULL;
+}
+
 struct child *child_new(struct ike_sa *sa)
 {
 	struct child *c = calloc(1, sizeof *c);
@@ -34,6 +43,7 @@ void child_free(struct child *c)
 	if (c->sa->rekey && c->sa->rekey->rival == c)
 		c->sa->rekey->rival = NULL;
 	table_remove(&c->sa->ike->by_esp, &c->by_esp);
+	forget_keys(c);
 	secret_wipe(c, sizeof *c);
 	free(c);
 }
@@ -98,8 +108,12 @@ enum ike_err child_derive(struct child *c, const struct dh_shared *shared, struc
 {
 	struct ike_sa *sa = c->sa;
 
+	if (!c->keys)
+		c->keys = calloc(1, sizeof *c->keys);
+	if (!c->keys)
+		return IKE_E_NOMEM;
 	return esp_keys_derive(&sa->suite, &c->suite, &sa->keys.d, shared, ni, nr,
-			       i_asked ? &c->keys_out : &c->keys_in, i_asked ? &c->keys_in : &c->keys_out);
+			       i_asked ? &c->keys->out : &c->keys->in, i_asked ? &c->keys->in : &c->keys->out);
 }
 
 /* Looking -------------------------------------------------------------------------------------- */
@@ -278,11 +292,12 @@ static void request_sas(struct child *c, bool in, bool out, struct kernel_reques
 	request->suite = c->suite;
 	if (in) {
 		request->spi_in = c->spi_in;
-		move_keys(&request->keys_in, &c->keys_in);
+		move_keys(&request->keys_in, &c->keys->in);
 	}
 	if (out) {
 		request->spi_out = c->spi_out;
-		move_keys(&request->keys_out, &c->keys_out);
+		move_keys(&request->keys_out, &c->keys->out);
+		forget_keys(c);         /* the half in was asked for before, or just now */
 	}
 	if (sa->encapsulated) {
 		request->encap_local_port = sa->path.local.port;

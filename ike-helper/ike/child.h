@@ -26,6 +26,10 @@ enum child_phase {
 	CHILD_FADING,               /* both ends know; the half in stays until due_ms */
 };
 
+struct child_keys {
+	struct esp_keys in, out;
+};
+
 struct child {
 	struct ike_sa *sa;
 	struct child *next;
@@ -40,7 +44,7 @@ struct child {
 	bool add_in, add_out, del_in, del_out;  /* what the queued request is about */
 	uint64_t due_ms;                /* HALF: to be sent with; LIVE: to be doomed; FADING: to go; NEVER_MS */
 	uint64_t pending_id;            /* a half out that the kernel was asked for while nobody waits; 0 = none */
-	struct esp_keys keys_in, keys_out;      /* until the kernel has them */
+	struct child_keys *keys;        /* until the kernel has them; owned, NULL = none */
 };
 
 /* Make one with a new SPI of ours. NULL without memory. */

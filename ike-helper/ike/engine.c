@@ -515,7 +515,7 @@ static void announce_end(struct ike_sa *sa)
 		ike->stats.failed++;
 	engine_label(sa, label);
 	snprintf(why, sizeof why, "%s%s%s", sa->reason != REASON_NONE ? rp_reason_text(sa->reason) : "",
-		 sa->reason != REASON_NONE && sa->detail[0] != '\0' ? ": " : "", sa->detail);
+		 sa->reason != REASON_NONE && sa_detail(sa)[0] != '\0' ? ": " : "", sa_detail(sa));
 	if (sa->was_up)
 		log_line(ike->log, level, "%s: closed: %s, spi %08x/%08x", label, why, sa->spi_in,
 			 sa->spi_out);
@@ -985,7 +985,7 @@ static void event_output(struct ike_sa *sa, enum ike_event_kind kind, struct ike
 		return;
 	/* No views: with its last event the SA is freed. */
 	out->u.event.reason = sa->reason;
-	memcpy(out->u.event.detail, sa->detail, sizeof out->u.event.detail);
+	snprintf(out->u.event.detail, sizeof out->u.event.detail, "%s", sa_detail(sa));
 }
 
 /* One event for each; false when there is none (left). What was tried in vain before is no news once it has been done. */

@@ -73,17 +73,27 @@ void sa_blame(struct ike_sa *sa, enum rp_reason reason, const char *format, ...)
 	if (sa->reason != REASON_NONE)
 		return;
 	sa->reason = reason;
+	/* Without memory the reason says it alone. */
+	sa->detail = malloc(IKE_DETAIL_MAX);
+	if (!sa->detail)
+		return;
 	va_start(args, format);
-	vsnprintf(sa->detail, sizeof sa->detail, format, args);
+	vsnprintf(sa->detail, IKE_DETAIL_MAX, format, args);
 	va_end(args);
+}
+
+const char *sa_detail(const struct ike_sa *sa)
+{
+	if (sa->detail)
+		return sa->detail;
+	return sa->dismissed ? "no longer needed" : "";
 }
 
 void sa_dismiss(struct ike_sa *sa, enum rp_reason reason)
 {
 	if (sa->reason != REASON_NONE)
 		return;
-	if (reason == REASON_NONE)
-		snprintf(sa->detail, sizeof sa->detail, "no longer needed");
+	sa->dismissed = reason == REASON_NONE;
 	/* What never was up has failed, and a failure without a reason would read as a success. */
 	sa->reason = reason == REASON_NONE && !sa->was_up ? REASON_INTERNAL : reason;
 }
@@ -197,6 +207,7 @@ void sa_free(struct ike_sa *sa)
 		child_free(sa->children);
 	packet_unref(sa->held);
 	window_clear(&sa->window);
+	free(sa->detail);
 	frag_clear(&sa->frags[0]);
 	frag_clear(&sa->frags[1]);
 	ike_keys_clear(&sa->keys);

@@ -157,6 +157,7 @@ struct ike_sa {
 	bool fragments;                 /* both announced IKEV2_FRAGMENTATION_SUPPORTED */
 	bool owes_end;                  /* an EV_FAILED or EV_CLOSED has to come */
 	bool was_up;                    /* it is to be EV_CLOSED */
+	bool dismissed;                 /* somebody here no longer needs it */
 	bool close_asked;               /* ike_close() while the kernel was busy with our request */
 	bool rekey_child_asked, rekey_ike_asked;        /* and it was not the time for it yet */
 	bool peer_behind_nat, us_behind_nat;
@@ -194,7 +195,7 @@ struct ike_sa {
 	uint64_t expire_ms;             /* give up, forget, or end; NEVER_MS */
 	uint64_t pending_id;            /* output that waits for its completion; 0 = none */
 	enum rp_reason reason;          /* why it ended */
-	char detail[IKE_DETAIL_MAX];
+	char *detail;                   /* and in words; NULL = none; owned */
 
 	struct table_link by_spi, by_handle, by_init, by_peer;
 	struct timer timer;             /* the earlier of expire_ms and what the window has to do */
@@ -244,6 +245,9 @@ IKE_CHECKED enum ike_err sa_set_state(struct ike_sa *sa, enum sa_state next);
 /* Remember why it will have failed, in words for people; the first reason given is kept. */
 __attribute__((format(printf, 3, 4)))
 void sa_blame(struct ike_sa *sa, enum rp_reason reason, const char *format, ...);
+
+/* What sa_blame() was told; never NULL. */
+const char *sa_detail(const struct ike_sa *sa);
 
 /* The same without a detail: the reason says it all. REASON_NONE: somebody here no longer needs it. */
 void sa_dismiss(struct ike_sa *sa, enum rp_reason reason);

@@ -475,7 +475,7 @@ HANDLER(send_again)
 
 HANDLER(give_up)
 {
-	char detail[sizeof sa->detail];
+	char detail[IKE_DETAIL_MAX];
 	enum rp_reason reason = sa_outlook(sa, detail);
 
 	(void)s;

@@ -209,9 +209,14 @@ def many_at_once_and_their_memory(world):
         for i in range(200, 1000):
             resolver.ask(f'n{i}.example', [many(i)], [key], deadline=10000)
         check_equal([v for v in (resolver.verdict() for _ in range(800)) if v.kind != r.ALLOW], [], 'refused')
+        crowd_kb = daemon.memory_kb()
+        # The room for 512 handshakes at once is there now, and is used again: what more there is is the tunnels' own.
+        for i in range(1000, 2000):
+            resolver.ask(f'n{i}.example', [many(i)], [key], deadline=10000)
+        check_equal([v for v in (resolver.verdict() for _ in range(1000)) if v.kind != r.ALLOW], [], 'refused')
         full_kb = daemon.memory_kb()
-        each = (full_kb - base_kb) / 1000
-        for i in range(1000):
+        each = (full_kb - crowd_kb) / 1000
+        for i in range(2000):
             check_equal(daemon.oe('down', many(i)).returncode, 0, f'oe down {many(i)}')
             resolver.down()
         wait_for('the release', DRAIN_S + 10, lambda: len(daemon.tunnels()) == 1, every=0.2)
@@ -220,8 +225,9 @@ def many_at_once_and_their_memory(world):
     if not world.is_sanitized():
         check(took < 3, f'200 tunnels took {took:.2f} s')
         check(each <= 4, f'{each:.2f} kB a tunnel')
-        check(end_kb - base_kb < (full_kb - base_kb) / 3, f'{base_kb} kB, {full_kb} kB with 1000 tunnels, {end_kb} kB after')
-    return f'200 in {took:.2f} s; {base_kb} kB, {full_kb} kB with 1000 more ({each:.2f} kB each), {end_kb} kB afterwards'
+        check(end_kb - base_kb < (full_kb - base_kb) / 3, f'{base_kb} kB, {full_kb} kB with 2000 tunnels, {end_kb} kB after')
+    return (f'200 in {took:.2f} s; {base_kb} kB, {crowd_kb} kB with 1000 more, {full_kb} kB with 2000 more ({each:.2f} kB each), '
+            f'{end_kb} kB afterwards')
 
 
 def one_name_asked_by_many_is_one_exchange(world):
