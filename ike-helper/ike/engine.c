@@ -340,8 +340,15 @@ static bool same_addresses(const struct ip_path *a, const struct ip_path *b)
 	return ip_equal(&a->remote.addr, &b->remote.addr) && ip_equal(&a->local.addr, &b->local.addr);
 }
 
+/* It has failed, or had its time: a peer that means it goes on within a round trip. */
+static bool has_had_its_time(const struct ike_sa *sa)
+{
+	return sa->state == ST_LINGERING || sa->ike->now_ms + HALF_OPEN_MS >= sa->expire_ms + HALF_OPEN_FAIR_MS;
+}
+
 /* A peer that never finishes holds a place for HALF_OPEN_MS, and can have many. Between two addresses, where one tunnel
- * is of use, it takes the places of its own; of all, the oldest goes. NULL: none has to, or all are being worked on. */
+ * is of use, it takes the places of its own; of all, the oldest goes, but not one of a crowd that has only just come: it
+ * would not hear of it, while who is put off asks again. NULL: none has to, or none can. */
 static struct ike_sa *half_open_to_drop(const struct ike *ike, const struct ip_path *path)
 {
 	static const uint32_t idle = IN(ST_INTERMEDIATE_DUE) | IN(ST_INIT_ANSWERED) | IN(ST_LINGERING);
@@ -351,7 +358,7 @@ static struct ike_sa *half_open_to_drop(const struct ike *ike, const struct ip_p
 	for (sa = ike->oldest; sa; sa = sa->newer) {
 		if (!(IN(sa->state) & idle))
 			continue;
-		if (!oldest)
+		if (!oldest && has_had_its_time(sa))
 			oldest = sa;
 		if (same_addresses(&sa->path, path) && of_pair++ == 0)
 			oldest_of_pair = sa;

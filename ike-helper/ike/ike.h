@@ -68,7 +68,7 @@ typedef uint64_t ike_handle;
 struct ike_config {
 	bool respond;               /* accept IKE_SA_INIT requests (we have a key of our own) */
 	unsigned sas_max;           /* IKE SAs in all, both roles; default when 0: 4096 */
-	unsigned half_open_max;     /* responder SAs before IKE_AUTH is done; beyond it the oldest goes; 0: 256 */
+	unsigned half_open_max;     /* responder SAs before IKE_AUTH is done; beyond it the oldest goes that had time to go on; 0: 256 */
 	unsigned cookie_threshold;  /* half-open responder SAs from which a COOKIE is demanded (RFC 7296 2.6); 0: 16 */
 	bool always_cookie;         /* demand a COOKIE from everybody */
 	unsigned fragment_max;      /* largest IP datagram that we send, in bytes (RFC 7383 2.5.1); 0: 576 IPv4, 1280 IPv6 */
