@@ -235,6 +235,13 @@ static enum ike_err check_free(struct inner *n, const struct hold *h)
 	return to.dst_bits > 0 ? refuse(n, h, "this host has a route to it") : IKE_OK;
 }
 
+static bool is_source_now(struct inner *n, const struct hold *h)
+{
+	struct way to;
+
+	return find_way(n, &h->remote, 0, &to) && ip_equal(&to.source, &h->address);
+}
+
 /* The same way as before, but from the assigned address. */
 static enum ike_err route_from(struct inner *n, const struct hold *h)
 {
@@ -246,7 +253,7 @@ static enum ike_err route_from(struct inner *n, const struct hold *h)
 	err = change_route(n, h, &to);
 	if (err != IKE_OK)
 		return err;
-	if (find_way(n, &h->remote, 0, &to) && ip_equal(&to.source, &h->address))
+	if (is_source_now(n, h))
 		return IKE_OK;
 	(void)change_route(n, h, NULL);
 	return refuse(n, h, "another route to the host is preferred");
@@ -369,7 +376,7 @@ void inner_refresh(struct inner *n, const struct ip_addr *remote)
 	for (unsigned i = 0; n->sock && i < n->n; i++) {
 		struct hold *h = &n->holds[i], *has = routed_to(n, &h->remote);
 
-		if ((!has || has == h) && (!remote || ip_equal(&h->remote, remote)))
+		if ((!has || has == h) && (!remote || (ip_equal(&h->remote, remote) && !is_source_now(n, h))))
 			copy_again(n, h);
 	}
 }

@@ -36,7 +36,8 @@ void inner_remove(struct inner *n, const struct ip_addr *address, const struct i
 /* Our own end of the tunnel to remote is no address of this host any more: let the routing table tell the new one. */
 void inner_unroute(struct inner *n, const struct ip_addr *remote);
 
-/* The routes are copies of the way that there was: copy them again. remote: NULL for all. */
+/* The routes are copies of the way that there was: copy them again. remote: that one alone, and only if packets to it would go from
+ * another address; NULL for all. */
 void inner_refresh(struct inner *n, const struct ip_addr *remote);
 
 /* Where the tunnel to remote ends here; false: there is none with an assigned address. The routing table would name that

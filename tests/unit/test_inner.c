@@ -4,10 +4,13 @@
 #define _GNU_SOURCE                 /* unshare */
 #include "tests/unit/unit.h"
 
+#include <linux/rtnetlink.h>
 #include <sched.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "kernel/inner.h"
 
@@ -222,6 +225,29 @@ static void route_follows_the_way_to_the_host(void **state)
 	assert_null(strstr(after, "fd00:64::1"));
 }
 
+/* Each packet without an SA asks for this: somebody may send many, and a connection that begins meanwhile needs its route. */
+static void route_that_is_right_is_left_alone(void **state)
+{
+	const struct sockaddr_nl groups = { .nl_family = AF_NETLINK, .nl_groups = RTMGRP_IPV4_ROUTE };
+	struct inner *n = open_inner();
+	struct ip_addr remote = addr(SERVER2);
+	uint8_t news[4096];
+	bool fresh;
+	int fd;
+
+	(void)state;
+	assert_int_equal(add(n, "100.64.0.1", SERVER2, &fresh), IKE_OK);
+	fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+	assert_int_equal(bind(fd, (const struct sockaddr *)&groups, sizeof groups), 0);
+	inner_refresh(n, &remote);
+	assert_int_equal(recv(fd, news, sizeof news, MSG_DONTWAIT), -1);
+	inner_unroute(n, &remote);
+	inner_refresh(n, &remote);
+	assert_source(SERVER2, "100.64.0.1");
+	close(fd);
+	inner_close(n, true);
+}
+
 static void unrouted_host_tells_our_own_address(void **state)
 {
 	struct inner *n = open_inner();
@@ -320,6 +346,7 @@ int main(void)
 		cmocka_unit_test_setup(two_hosts_may_assign_the_same_address, begin),
 		cmocka_unit_test_setup(host_may_assign_another_address_later, begin),
 		cmocka_unit_test_setup(route_follows_the_way_to_the_host, begin),
+		cmocka_unit_test_setup(route_that_is_right_is_left_alone, begin),
 		cmocka_unit_test_setup(unrouted_host_tells_our_own_address, begin),
 		cmocka_unit_test_setup(address_that_somebody_has_is_refused, begin),
 		cmocka_unit_test_setup(stronger_route_is_a_conflict_and_stays, begin),
