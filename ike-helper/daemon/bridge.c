@@ -339,11 +339,15 @@ void bridge_tunnel_env(struct bridge *b, struct tunnel_env *out)
 	};
 }
 
+/* Of the kernel's events, before others have their turn: somebody whose packets we forward can make an acquire with each. */
+enum { EVENTS_MAX = 64 };
+
 void bridge_kernel_events(struct bridge *b)
 {
 	struct kernel_event event;
+	unsigned i;
 
-	while (kernel_next_event(b->kernel, &event))
+	for (i = 0; i < EVENTS_MAX && kernel_next_event(b->kernel, &event); i++)
 		switch (event.kind) {
 		case KERNEL_EV_ACQUIRE:
 			/* Perhaps it has lost its route, by something that route.h does not tell. */
@@ -368,8 +372,10 @@ void bridge_kernel_events(struct bridge *b)
 void bridge_route_events(struct bridge *b)
 {
 	struct route_event event;
+	bool changed = false;
+	unsigned i;
 
-	while (route_next_event(b->route, &event))
+	for (i = 0; i < EVENTS_MAX && route_next_event(b->route, &event); i++)
 		switch (event.kind) {
 		case ROUTE_NEW_ADDRESS:
 			tunnels_own_address(b->tunnels,
@@ -380,9 +386,11 @@ void bridge_route_events(struct bridge *b)
 			tunnels_address_gone(b->tunnels, &event.address, loop_now_ms());
 			break;
 		case ROUTE_CHANGED:
-			inner_refresh(b->inner, NULL);
+			changed = true;
 			tunnels_network_changed(b->tunnels, loop_now_ms());
 			break;
 		}
+	if (changed)
+		inner_refresh(b->inner, NULL);
 	bridge_pump(b);
 }
