@@ -70,6 +70,19 @@ static void on_found(void *arg, uint64_t id, const struct ip_path *path, const s
 		ike_authorized(b->ike, id, reason, detail, NULL, 0, loop_now_ms());
 }
 
+static enum ike_err take_assigned(struct bridge *b, const struct kernel_request *r, bool *fresh)
+{
+	char address[IP_TEXT_MAX], remote[IP_TEXT_MAX];
+
+	/* It would be ours, and what is sent there would not leave this host any more. */
+	if (tunnels_has_host(b->tunnels, &r->inner_local)) {
+		log_error(b->log, "%s, which %s assigned, is not taken: it is the address of a host with a tunnel",
+			  ip_text(&r->inner_local, address), ip_text(&r->inner_remote, remote));
+		return IKE_E_CONFLICT;
+	}
+	return inner_add(b->inner, &r->inner_local, &r->local, &r->inner_remote, fresh);
+}
+
 /* An address that the host has assigned is there before the policies that protect it, and goes before them: so there is no
  * moment at which its packets could leave in clear while the host counts as protected. */
 static enum ike_err apply(struct bridge *b, const struct kernel_request *r)
@@ -81,7 +94,7 @@ static enum ike_err apply(struct bridge *b, const struct kernel_request *r)
 	if (assigned && (r->op == KERNEL_UNPROTECT || r->op == KERNEL_RETIRE))
 		inner_remove(b->inner, &r->inner_local, &r->inner_remote);
 	if (assigned && r->op == KERNEL_PROTECT)
-		err = inner_add(b->inner, &r->inner_local, &r->local, &r->inner_remote, &fresh);
+		err = take_assigned(b, r, &fresh);
 	if (err == IKE_OK)
 		err = kernel_apply(b->kernel, r);
 	if (err != IKE_OK && fresh)

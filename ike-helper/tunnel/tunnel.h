@@ -185,6 +185,8 @@ struct tunnel_info {
 };
 
 unsigned tunnels_count(const struct tunnels *t);
+/* Is this the address of a host, or client, that has a tunnel? */
+bool tunnels_has_host(const struct tunnels *t, const struct ip_addr *remote);
 /* Walk all: start with *cursor = 0; false at the end. Changes of the table between calls may hide or repeat one. */
 bool tunnels_next(struct tunnels *t, uint64_t *cursor, struct tunnel_info *out);
 

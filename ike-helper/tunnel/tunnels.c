@@ -593,6 +593,15 @@ unsigned tunnels_count(const struct tunnels *t)
 	return (unsigned)(t->peers.n + t->attempts.n);
 }
 
+bool tunnels_has_host(const struct tunnels *t, const struct ip_addr *remote)
+{
+	const struct peer *p = peer_of_link(table_first(&t->peers, hash_address(t, remote)));
+
+	while (p && !ip_equal(&p->remote, remote))
+		p = peer_of_link(table_next(&p->link));
+	return p != NULL;
+}
+
 static void describe_key(const struct keyset *keys, unsigned index, struct tunnel_info *out)
 {
 	struct ipseckey record;

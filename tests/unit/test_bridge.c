@@ -1,4 +1,4 @@
-/* What a flood of the kernel's events costs everybody else. The events are this test's own; all else is real, and has no tunnels. */
+/* What carries the outputs and events of the parts. Those of the kernel and of the core are this test's own; tunnel/ is real. */
 #include "tests/unit/unit.h"
 
 #include <string.h>
@@ -13,7 +13,10 @@
 
 enum { FLOOD = 100000, AT_ONCE_MAX = 256 };
 
-static unsigned acquires, moves, refreshes;
+static unsigned acquires, moves, refreshes, assigned, protected;
+static struct ike_output from_core;
+static bool core_has_output;
+static enum ike_err told_core;
 static struct bridge bridge = { .trim_at_ms = UINT64_MAX, .stop_by_ms = UINT64_MAX };
 static struct tunnel_env env;
 
@@ -44,6 +47,50 @@ void __wrap_inner_refresh(struct inner *n, const struct ip_addr *remote)
 	refreshes++;
 }
 
+bool __wrap_ike_next_output(struct ike *ike, struct ike_output *out);
+void __wrap_ike_done(struct ike *ike, uint64_t id, enum ike_err result, uint64_t now_ms);
+enum ike_err __wrap_inner_add(struct inner *n, const struct ip_addr *address, const struct ip_addr *local,
+			      const struct ip_addr *remote, bool *fresh);
+enum ike_err __wrap_kernel_apply(struct kernel *k, const struct kernel_request *request);
+
+bool __wrap_ike_next_output(struct ike *ike, struct ike_output *out)
+{
+	bool has = core_has_output;
+
+	(void)ike;
+	*out = from_core;
+	core_has_output = false;
+	return has;
+}
+
+void __wrap_ike_done(struct ike *ike, uint64_t id, enum ike_err result, uint64_t now_ms)
+{
+	(void)ike, (void)id, (void)now_ms;
+	told_core = result;
+}
+
+enum ike_err __wrap_inner_add(struct inner *n, const struct ip_addr *address, const struct ip_addr *local,
+			      const struct ip_addr *remote, bool *fresh)
+{
+	(void)n, (void)address, (void)local, (void)remote;
+	*fresh = true;
+	assigned++;
+	return IKE_OK;
+}
+
+enum ike_err __wrap_kernel_apply(struct kernel *k, const struct kernel_request *request)
+{
+	(void)k, (void)request;
+	protected++;
+	return IKE_OK;
+}
+
+static bool nothing_is_own(void *arg, const struct ip_addr *a)
+{
+	(void)arg, (void)a;
+	return false;
+}
+
 static void fill(void *arg, void *to, size_t n)
 {
 	(void)arg;
@@ -60,13 +107,14 @@ static int begin(void **state)
 	static const struct log log;
 	static const struct rng rng = { .fill = fill };
 	const struct loop_user user = { .due = nothing, .stop = nothing, .reload = nothing };
-	const struct tunnel_config tunnels = { .tunnels_max = 16 };
+	const struct tunnel_config tunnels = { .tunnels_max = 16, .accept_anonymous = true };
 	const struct ike_config ike = { .sas_max = 32 };
 
 	(void)state;
 	bridge.log = &log;
 	bridge_tunnel_env(&bridge, &env);
-	acquires = moves = refreshes = 0;
+	env.is_own_address = nothing_is_own;
+	acquires = moves = refreshes = assigned = protected = 0;
 	return loop_new(&user, &bridge.loop) == IKE_OK && ike_new(&ike, &rng, &log, &bridge.ike) == IKE_OK &&
 	       tunnels_new(&tunnels, &env, bridge.ike, &rng, &log, &bridge.tunnels) == IKE_OK ? 0 : -1;
 }
@@ -97,9 +145,54 @@ static void flood_of_route_news_does_not_keep_others_waiting(void **state)
 	assert_int_equal(refreshes, 1);
 }
 
+static struct ip_addr addr(const char *text)
+{
+	struct ip_addr a;
+
+	assert_int_equal(ip_from_text(text, &a), IKE_OK);
+	return a;
+}
+
+static void client_has_a_tunnel(const char *address)
+{
+	struct ike_event up = { .kind = EV_ESTABLISHED };
+	const struct ip_addr none = { .family = IP_NONE };
+
+	up.tunnel.sa = 1;
+	up.tunnel.path = (struct ip_path){ { addr("198.51.100.1"), 500 }, { addr(address), 500 } };
+	assert_int_equal(tunnels_authorize(bridge.tunnels, &up.tunnel.path, &none, NULL, &up.tunnel.reqid, 0), REASON_NONE);
+	tunnels_ike_event(bridge.tunnels, &up, 0);
+	assert_int_equal(tunnels_count(bridge.tunnels), 1);
+}
+
+static void host_assigns(const char *address)
+{
+	from_core = (struct ike_output){ .kind = OUT_KERNEL };
+	from_core.u.kernel = (struct kernel_request){
+		.op = KERNEL_PROTECT, .local = addr("198.51.100.1"), .remote = addr("192.0.2.1"),
+		.inner_local = addr(address), .inner_remote = addr("192.0.2.1"),
+	};
+	core_has_output = true;
+	bridge_pump(&bridge);
+}
+
+/* Promise 3: it would be an address of ours from then on, and its tunnel out of reach. */
+static void address_of_another_tunnels_host_is_not_taken_as_assigned(void **state)
+{
+	(void)state;
+	client_has_a_tunnel("100.64.0.9");
+	host_assigns("100.64.0.9");
+	assert_int_equal(told_core, IKE_E_CONFLICT);
+	assert_int_equal(assigned + protected, 0);
+	host_assigns("100.64.0.10");
+	assert_int_equal(told_core, IKE_OK);
+	assert_int_equal(assigned + protected, 2);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(address_of_another_tunnels_host_is_not_taken_as_assigned, begin, end),
 		cmocka_unit_test_setup_teardown(flood_of_acquires_does_not_keep_others_waiting, begin, end),
 		cmocka_unit_test_setup_teardown(flood_of_route_news_does_not_keep_others_waiting, begin, end),
 	};
