@@ -105,7 +105,7 @@ static enum ike_err change_address(struct inner *n, int type, const struct ip_ad
 
 /* The way to an address, as the kernel would go. */
 struct way {
-	bool found;
+	bool found, can_be_copied;
 	uint8_t type, dst_bits;         /* RTN_UNICAST, ...; of the route that was chosen: 0 = a default route */
 	uint32_t interface;
 	struct ip_addr gateway, source;
@@ -124,13 +124,14 @@ static void read_way(const struct nlmsghdr *hdr, struct way *out)
 	out->dst_bits = r->rtm_dst_len;
 	if (attrs[RTA_OIF] && nla_len(attrs[RTA_OIF]) == (int)sizeof out->interface)
 		out->interface = nla_get_u32(attrs[RTA_OIF]);
-	/* A gateway of the other family (RTA_VIA) or several next hops cannot be copied: there is no interface then. */
-	out->found = !attrs[RTA_VIA];
+	out->found = true;
+	/* Not a gateway of the other family. Nor several next hops: there is no interface then. */
+	out->can_be_copied = !attrs[RTA_VIA] && out->interface != 0;
 	if (attrs[RTA_GATEWAY])
-		out->found &= ip_from_bytes(span_of(nla_data(attrs[RTA_GATEWAY]), (size_t)nla_len(attrs[RTA_GATEWAY])),
+		out->can_be_copied &= ip_from_bytes(span_of(nla_data(attrs[RTA_GATEWAY]), (size_t)nla_len(attrs[RTA_GATEWAY])),
 					    &out->gateway) == IKE_OK;
 	if (attrs[RTA_PREFSRC])
-		out->found &= ip_from_bytes(span_of(nla_data(attrs[RTA_PREFSRC]), (size_t)nla_len(attrs[RTA_PREFSRC])),
+		out->can_be_copied &= ip_from_bytes(span_of(nla_data(attrs[RTA_PREFSRC]), (size_t)nla_len(attrs[RTA_PREFSRC])),
 					    &out->source) == IKE_OK;
 }
 
@@ -248,7 +249,7 @@ static enum ike_err route_from(struct inner *n, const struct hold *h)
 	struct way to;
 	enum ike_err err;
 
-	if (!find_way(n, &h->remote, 0, &to) || to.type != RTN_UNICAST || to.interface == 0)
+	if (!find_way(n, &h->remote, 0, &to) || to.type != RTN_UNICAST || !to.can_be_copied)
 		return refuse(n, h, "the way to the host cannot be copied");
 	err = change_route(n, h, &to);
 	if (err != IKE_OK)

@@ -281,6 +281,21 @@ static void address_that_somebody_has_is_refused(void **state)
 	assert_string_equal(snapshot(after), before);
 }
 
+/* Networks that route IPv4 by IPv6 neighbours (RFC 8950) have a gateway of the other family. */
+static void address_routed_by_the_other_family_is_refused(void **state)
+{
+	char before[TEXT_MAX], after[TEXT_MAX];
+	struct inner *n = open_inner();
+	bool fresh;
+
+	(void)state;
+	(void)run(before, "ip route add 100.70.0.0/16 via inet6 2001:db8:1::fd dev eth0");
+	snapshot(before);
+	assert_int_equal(add(n, "100.70.0.1", SERVER, &fresh), IKE_E_CONFLICT);
+	assert_string_equal(snapshot(after), before);
+	inner_close(n, true);
+}
+
 /* The administrator's route to the very host is preferred, so the source would be another. */
 static void stronger_route_is_a_conflict_and_stays(void **state)
 {
@@ -349,6 +364,7 @@ int main(void)
 		cmocka_unit_test_setup(route_that_is_right_is_left_alone, begin),
 		cmocka_unit_test_setup(unrouted_host_tells_our_own_address, begin),
 		cmocka_unit_test_setup(address_that_somebody_has_is_refused, begin),
+		cmocka_unit_test_setup(address_routed_by_the_other_family_is_refused, begin),
 		cmocka_unit_test_setup(stronger_route_is_a_conflict_and_stays, begin),
 		cmocka_unit_test_setup(next_start_removes_what_a_killed_run_left_and_nothing_else, begin),
 		cmocka_unit_test_setup(in_memory_nothing_is_touched, begin),
