@@ -319,7 +319,7 @@ static void next_start_removes_what_a_killed_run_left_and_nothing_else(void **st
 
 	(void)state;
 	/* Look-alikes of somebody else's. */
-	(void)run(before, "ip addr add 100.64.7.7/32 dev lo label lo:vip && ip addr add fd00:77::7/128 dev lo && "
+	(void)run(before, "ip addr add 100.64.7.7/32 dev lo label lo:vip && ip addr add fd00:77::7/128 dev lo nodad && "
 			  "ip route add 198.51.100.77/32 via 192.0.2.253 proto 111 && "
 			  "ip route add 198.51.100.78/32 via 192.0.2.253 metric 111 src 192.0.2.1");
 	snapshot(before);
