@@ -22,6 +22,10 @@ enum {
 	BUCKET_PER_S = 10,          /* ... and in the long run */
 };
 
+/* The owner of a link, timer or slot. */
+#define CHILD_OF(link, member) ((struct child *)(void *)((char *)(link) - offsetof(struct child, member)))
+#define SA_OF(link, member) ((struct ike_sa *)(void *)((char *)(link) - offsetof(struct ike_sa, member)))
+
 /* A token bucket. */
 struct bucket {
 	uint64_t since_ms;
@@ -67,6 +71,15 @@ bool engine_make_room(struct ike *ike, const struct ip_path *path);
 IKE_CHECKED enum ike_err engine_add_successor(struct ike_sa *sa, bool initiator, struct ike_sa **out);
 /* CHILD SAs, handle and duties of from go to heir, which is ST_EMPTY. */
 void engine_inherit(struct ike_sa *from, struct ike_sa *heir);
+/* In and out of the counter of its state. */
+void engine_count_in(struct ike_sa *sa);
+void engine_count_out(struct ike_sa *sa);
+/* It is half open no more. */
+void engine_unqueue_half_open(struct ike_sa *sa);
+/* It is ST_GONE: nobody finds it any more, and no timer wakes it. */
+void engine_leave_tables(struct ike_sa *sa);
+/* Free it if it is gone and has nothing more to say. */
+void engine_collect(struct ike_sa *sa);
 /* It is gone without a word: the peer does not know of it, or will find out. May free it. */
 void engine_forget(struct ike_sa *sa);
 /* Give it another SPI of ours, for an IKE_SA_INIT from the start. */
@@ -103,6 +116,8 @@ uint64_t engine_enter(struct ike *ike, uint64_t now_ms);
 
 /* Queue something that has a completion. */
 void engine_ask(struct ike_sa *sa, enum out_slot_kind kind);
+/* The log line of an SA that was rekeyed; what: one of NEWS_... */
+void engine_announce_rekeyed(const struct ike_sa *sa, unsigned what);
 /* Tell the layer above, with an event, about one of NEWS_... */
 void engine_news(struct ike_sa *sa, unsigned what);
 

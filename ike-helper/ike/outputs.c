@@ -1,0 +1,165 @@
+/* What the layer above is asked for (ike.h, "Out"). */
+#include "ike/engine.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "ike/child.h"
+
+static void ask_output(struct ike_sa *sa, enum out_slot_kind kind, struct ike_output *out)
+{
+	struct handshake *hs = sa->hs;
+
+	out->id = sa->pending_id = sa->handle << 8 | ++sa->asks;
+	if (kind == SLOT_AUTHORIZE) {
+		out->kind = OUT_AUTHORIZE;
+		out->u.authorize.path = sa->path;
+		out->u.authorize.asked_name = hs->name;
+		out->u.authorize.behind = sa->behind;
+		if (sa->claim)
+			out->u.authorize.claimed = sa->claim->name;
+	} else if (kind == SLOT_SIGN) {
+		out->kind = OUT_SIGN;
+		out->u.sign.hashes = hs->peer_hashes;
+		out->u.sign.parts[0] = packet_span(sa->initiator ? hs->message_i : hs->message_r);
+		out->u.sign.parts[1] = sa->initiator ? sa_nonce_r(sa) : sa_nonce_i(sa);
+		out->u.sign.parts[2] = secret_span(&hs->maced_id);
+		out->u.sign.parts[3] = sa_int_auth(sa);
+	} else {
+		out->kind = OUT_KERNEL;
+		child_protect_request(sa->child, &out->u.kernel);
+	}
+}
+
+static void event_output(struct ike_sa *sa, enum ike_event_kind kind, struct ike_output *out)
+{
+	out->kind = OUT_EVENT;
+	out->u.event.kind = kind;
+	sa_tunnel(sa, &out->u.event.tunnel);
+	if (kind == EV_ESTABLISHED && sa->claim) {
+		out->u.event.tunnel.peer_name = &sa->claim->name;
+		out->u.event.tunnel.peer_keys = sa->claim->keys;
+		out->u.event.initial_contact = sa->claim->initial_contact;
+	}
+	if (kind != EV_FAILED && kind != EV_CLOSED)
+		return;
+	/* No views: with its last event the SA is freed. */
+	out->u.event.reason = sa->reason;
+	snprintf(out->u.event.detail, sizeof out->u.event.detail, "%s", sa_detail(sa));
+}
+
+/* One event for each; false when there is none (left). What was tried in vain before is no news once it has been done. */
+static bool news_output(struct ike_sa *sa, struct ike_output *out)
+{
+	static const unsigned order[] = { NEWS_CHILD_REKEYED, NEWS_IKE_REKEYED, NEWS_CHILD_KEPT, NEWS_IKE_KEPT };
+	unsigned i, what = 0;
+
+	if (sa->news & NEWS_CHILD_REKEYED)
+		sa->news &= (uint8_t)~NEWS_CHILD_KEPT;
+	if (sa->news & NEWS_IKE_REKEYED)
+		sa->news &= (uint8_t)~NEWS_IKE_KEPT;
+	for (i = 0; i < sizeof order / sizeof *order && !what; i++)
+		what = sa->news & order[i];
+	if (!what || !(IN(sa->state) & IN_LIFE))
+		return false;
+	sa->news &= (uint8_t)~what;
+	if (what & (NEWS_CHILD_REKEYED | NEWS_IKE_REKEYED))
+		engine_announce_rekeyed(sa, what);
+	event_output(sa, what & (NEWS_CHILD_REKEYED | NEWS_IKE_REKEYED) ? EV_REKEYED : EV_REKEY_FAILED, out);
+	out->u.event.ike_sa = what & (NEWS_IKE_REKEYED | NEWS_IKE_KEPT);
+	if (sa->news)
+		engine_news(sa, 0);
+	return true;
+}
+
+/* false: the SA has ended meanwhile, and this is not to be asked any more. */
+static bool sa_output(struct ike_sa *sa, enum out_slot_kind kind, struct ike_output *out)
+{
+	switch (kind) {
+	case SLOT_AUTHORIZE: case SLOT_SIGN: case SLOT_PROTECT:
+		if (!(IN(sa->state) & IN_HANDSHAKE))
+			return false;
+		ask_output(sa, kind, out);
+		return true;
+	case SLOT_UP:
+		event_output(sa, EV_ESTABLISHED, out);
+		return true;
+	case SLOT_NEWS:
+		return news_output(sa, out);
+	case SLOT_END:
+		event_output(sa, sa->was_up ? EV_CLOSED : EV_FAILED, out);
+		return true;
+	case SLOT_ADD_SAS: case SLOT_DELETE_SAS: case SLOT_SEND:
+		break;
+	}
+	return false;
+}
+
+/* false: it is not to be asked any more. c may be freed. */
+static bool child_output(struct child *c, enum out_slot_kind kind, struct ike_output *out)
+{
+	struct ike_sa *sa = c->sa;
+	bool wanted = kind == SLOT_ADD_SAS ? c->add_in || c->add_out : c->del_in || c->del_out;
+
+	if (wanted) {
+		out->kind = OUT_KERNEL;
+		out->id = sa->handle << 8 | ++sa->asks;
+	}
+	if (wanted && kind == SLOT_DELETE_SAS) {
+		child_delete_request(c, &out->u.kernel);
+	} else if (wanted) {
+		*(sa->asked == c ? &sa->pending_id : &c->pending_id) = out->id;
+		child_add_request(c, &out->u.kernel);
+	}
+	if (child_is_over(c))
+		child_free(c);
+	return wanted;
+}
+
+static struct ike_sa *owner_of(struct out_slot *slot)
+{
+	switch (slot->kind) {
+	case SLOT_AUTHORIZE: case SLOT_SIGN: case SLOT_PROTECT:
+		return SA_OF(slot, ask);
+	case SLOT_UP:
+		return SA_OF(slot, up);
+	case SLOT_NEWS:
+		return SA_OF(slot, tell);
+	case SLOT_END:
+		return SA_OF(slot, end);
+	case SLOT_ADD_SAS:
+		return CHILD_OF(slot, add)->sa;
+	case SLOT_DELETE_SAS:
+		return CHILD_OF(slot, del)->sa;
+	case SLOT_SEND:
+		break;
+	}
+	return NULL;
+}
+
+bool ike_next_output(struct ike *ike, struct ike_output *out)
+{
+	struct out_slot *slot;
+
+	engine_enter(ike, 0);
+	while ((slot = out_take(&ike->out))) {
+		*out = (struct ike_output){ .id = 0 };
+		if (slot->kind == SLOT_SEND) {
+			ike->lent = (struct packet *)slot;
+			out->kind = OUT_SEND;
+			out->u.send.path = ike->lent->path;
+			out->u.send.datagram = packet_span(ike->lent);
+			ike->stats.sent++;
+			return true;
+		}
+		struct ike_sa *sa = owner_of(slot);
+		bool wanted = slot->kind == SLOT_ADD_SAS      ? child_output(CHILD_OF(slot, add), SLOT_ADD_SAS, out)
+			      : slot->kind == SLOT_DELETE_SAS ? child_output(CHILD_OF(slot, del), SLOT_DELETE_SAS, out)
+							      : sa_output(sa, slot->kind, out);
+
+		engine_collect(sa);
+		if (wanted)
+			return true;
+	}
+	return false;
+}
