@@ -413,16 +413,33 @@ static unsigned down(struct tunnels *t, const struct dnsname *name, const struct
 	return n;
 }
 
+static bool is_of(const struct attempt *a, const struct dnsname *name, const struct ip_addr *address)
+{
+	return (!name || dnsname_equal(&a->owner, name)) && (!address || ip_equal(&a->remote, address));
+}
+
+/* Looked for anew each time: to end one answers requests, which may end others. */
+static struct attempt *queued_of(const struct tunnels *t, const struct dnsname *name, const struct ip_addr *address)
+{
+	struct attempt *a = t->queue_first;
+
+	while (a && !is_of(a, name, address))
+		a = a->next_queued;
+	return a;
+}
+
 /* What is on its way up would come up behind the operator's back. */
 static unsigned down_attempts(struct tunnels *t, const struct dnsname *name, const struct ip_addr *address)
 {
+	struct attempt *a;
 	unsigned n = 0;
 
+	for (; (a = queued_of(t, name, address)) != NULL; n++)
+		attempt_failed(t, a, REASON_DOWN_BY_OPERATOR, "");
 	for (size_t i = 0; i < t->attempts.buckets; i++) {
 		for (struct table_link *link = t->attempts.bucket[i]; link; link = link->next) {
-			struct attempt *a = (struct attempt *)((char *)link - offsetof(struct attempt, link));
-
-			if (!a->sa || (name && !dnsname_equal(&a->owner, name)) || (address && !ip_equal(&a->remote, address)))
+			a = (struct attempt *)((char *)link - offsetof(struct attempt, link));
+			if (!is_of(a, name, address))
 				continue;
 			(void)!ike_close(t->ike, a->sa, REASON_DOWN_BY_OPERATOR, t->now_ms);
 			n += !peer_by_pair(t, &a->local, &a->remote);

@@ -591,6 +591,23 @@ static void turn_that_does_not_come_in_time(void **state)
 	assert_int_equal(tunnels_count(w->t), 0);
 }
 
+static void what_waits_for_its_turn_is_taken_down_too(void **state)
+{
+	struct world *w = *state;
+	const struct dnsname name = name_of("mail.example.org");
+
+	w->config.establishing_max = 1;
+	world_restart(w);
+	ask(w, 1, "www.example.org", "A", HOST);
+	ask(w, 2, "mail.example.org", "A", HOST2);
+	assert_int_equal(tunnels_down_name(w->t, &name, w->now_ms), 1);
+	take_outputs(w);
+	assert_refused(w, 2, REASON_DOWN_BY_OPERATOR);
+	assert_waiting(w, 1);
+	core_up(w, 1, 'A');
+	assert_int_equal(w->n_sas, 1);
+}
+
 static void fill_table(struct world *w, unsigned n)
 {
 	char address[32], name[64];
@@ -697,6 +714,7 @@ int main(void)
 		WITH_WORLD(address_that_is_no_longer_assigned_retires),
 		WITH_WORLD(policies_of_another_mode_retire),
 		WITH_WORLD(tunnel_that_comes_too_late_leaves_no_assigned_address),
+		WITH_WORLD(what_waits_for_its_turn_is_taken_down_too),
 		WITH_WORLD(healing_that_nobody_wants_drains),
 		WITH_WORLD(acquire_heals_what_nobody_asked_for),
 		WITH_WORLD(packets_do_not_make_us_run_either),
