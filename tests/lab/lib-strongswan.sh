@@ -61,6 +61,8 @@ lab_strongswan() {
 	} >"$dir/swanctl.conf"
 	lab_daemon "charon.$host" "$host" env STRONGSWAN_CONF="$dir/strongswan.conf" "$LAB_STRONGSWAN/sbin/charon-systemd"
 	lab_wait 30 "strongSwan on $host" [ -S "$dir/charon.vici" ]
+	# Neither it nor its log says in passing which one it is.
+	lab_swanctl "$host" --version >"$dir/version"
 	lab_swanctl "$host" --load-all --noprompt >"$dir/load.log" 2>&1 || fail "swanctl --load-all: $(tail -n 1 "$dir/load.log")"
 }
 

@@ -1,5 +1,6 @@
 #!/bin/bash
 # lab: variants=libreswan,own
+# interop: libreswan host IPv6
 # The same over IPv6 between neighbours: a policy that also caught neighbour discovery would stop everything.
 . "$LAB/lib.sh"
 

@@ -1,5 +1,6 @@
 #!/bin/bash
 # lab: variants=libreswan,own,own-p384
+# interop: libreswan host ECDSA key
 # ECDSA keys: P-256, and P-384 where the host can (libreswan 4.10 has the same code for both).
 . "$LAB/lib.sh"
 

@@ -1,5 +1,6 @@
 #!/bin/bash
 # lab: variants=libreswan,own
+# interop: libreswan host wrong key
 # The host does not hold the key that the DNS publishes: no answer, a reason, and nothing left behind.
 . "$LAB/lib.sh"
 

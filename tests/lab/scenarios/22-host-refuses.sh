@@ -1,5 +1,6 @@
 #!/bin/bash
 # lab: variants=closed,libreswan,own
+# interop: libreswan host client refused
 # A host without an IKE daemon, and hosts whose daemon does not let anonymous clients in.
 . "$LAB/lib.sh"
 

@@ -1,5 +1,6 @@
 #!/bin/bash
 # lab: variants=libreswan,own
+# interop: libreswan host deleted by us
 # What the operator sees and can do: `oe status`, `oe down`, and the name afterwards.
 . "$LAB/lib.sh"
 

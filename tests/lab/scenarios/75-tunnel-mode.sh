@@ -1,5 +1,6 @@
 #!/bin/bash
 # lab: variants=libreswan
+# interop: libreswan host tunnel mode
 # A host that does not do transport mode gives a tunnel between the two hosts.
 . "$LAB/lib.sh"
 

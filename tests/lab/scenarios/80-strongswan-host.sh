@@ -1,5 +1,13 @@
 #!/bin/bash
 # lab: variants=rsa,ecdsa,ecdsa384,ed25519,ipv6,peer-rekey timeout=120
+# interop: strongswan host no anonymous client: 5.9.8 knows no AUTH_NULL
+# interop: strongswan client no anonymous client: 5.9.8 knows no AUTH_NULL
+# interop: strongswan host :rsa RSA key
+# interop: strongswan host :ecdsa ECDSA key
+# interop: strongswan host :ecdsa384 ECDSA P-384 key
+# interop: strongswan host :ed25519 Ed25519 key
+# interop: strongswan host :ipv6 IPv6
+# interop: strongswan host :peer-rekey rekeyed by the peer
 # strongSwan is the host; it lets nobody in who does not sign, so this host says who it is (mutual mode).
 . "$LAB/lib.sh"
 . "$LAB/lib-strongswan.sh"
