@@ -1,6 +1,9 @@
 /* Rekeying of the CHILD SA: no packet is lost, whoever asks, whatever the wire does, and both at once. */
 #include "tests/unit/ladder.h"
 
+#include "ike/choose.h"
+#include "ike/ts.h"
+
 enum { REQID = KERNEL_REQID_BASE | 1 };
 
 /* The handle of the server's end of the only SA. */
@@ -99,6 +102,27 @@ static void server_rekeys(void **state)
 {
 	(void)state;
 	rekeys_from(SERVER);
+}
+
+/* A packet may be on its way for longer than the exchange that deletes its pair. */
+static void old_pair_is_received_on_for_a_while(void **state)
+{
+	struct sim_world w;
+
+	(void)state;
+	(void)start(&w, 21);
+	rekey(&w, CLIENT);
+	next(&w, CLIENT, EXCH_CREATE_CHILD_SA, REQUEST);
+	next(&w, SERVER, EXCH_CREATE_CHILD_SA, RESPONSE);
+	next(&w, CLIENT, EXCH_INFORMATIONAL, REQUEST);
+	next(&w, SERVER, EXCH_INFORMATIONAL, RESPONSE);
+	sim_run_until(&w, w.now_ms + 2000);
+	assert_int_equal(sim_sas(&w, CLIENT), 2);
+	assert_int_equal(sim_sas(&w, SERVER), 2);
+	sim_run_until(&w, w.now_ms + 2000);
+	assert_int_equal(sim_sas(&w, CLIENT), 1);
+	assert_int_equal(sim_sas(&w, SERVER), 1);
+	assert_rekeyed(&w, 1);
 }
 
 static void asking_twice_is_one_question(void **state)
@@ -552,6 +576,79 @@ static void group_that_the_peer_wants_is_taken_once(void **state)
 	sim_clear(&w);
 }
 
+/* The SPI that the SA payload is about. */
+static uint32_t esp_spi_of(const struct msg_chain *inner)
+{
+	struct pl_sa_reader sa = pl_sa_read(msg_find(inner, PL_SA)->body);
+	struct pl_proposal proposal;
+	struct rd r;
+
+	assert_int_equal(pl_sa_next(&sa, &proposal), IKE_OK);
+	r = rd_over(span_of(proposal.spi, proposal.spi_len));
+	return rd_u32(&r);
+}
+
+/* The script answers with the first proposal that has no key exchange, and with its nonce. */
+static void script_agrees(struct sim_world *w, struct sim_peer *p, uint32_t spi)
+{
+	struct msg_wr m = peer_inner();
+	struct offer offer;
+	struct pl_proposal *plain = &offer.proposal[0];
+	struct pl_selector tsi = ts_host(&w->host[SERVER].addr), tsr = ts_host(&w->host[CLIENT].addr);
+
+	offer_esp(&offer, spi);
+	plain->number = (uint8_t)(offer.n + 1);
+	plain->n = 2;
+	plain->transform[0] = (struct pl_transform){ .type = TT_ENCR, .id = ENCR_AES_GCM_16, .key_bits = 256 };
+	plain->transform[1] = (struct pl_transform){ .type = TT_ESN, .id = 1 };
+	peer_write_notify(&m, N_USE_TRANSPORT_MODE);
+	pl_sa_write(&m, plain, 1);
+	pl_nonce_write(&m, span_of(p->nonce, sizeof p->nonce));
+	pl_ts_write(&m, PL_TSI, &tsi, 1);
+	pl_ts_write(&m, PL_TSR, &tsr, 1);
+	script_sends(w, p, EXCH_CREATE_CHILD_SA, 0, RESPONSE, &m);
+}
+
+/* RFC 7296 2.8.1: what was made with the lowest of the four nonces is closed, by the end that made it. Two ends that both took the
+ * highest would agree, too, and with no other implementation. The script's nonces are 0 and 1, one in each exchange. */
+static void lowest_nonce_loses(void **state)
+{
+	static const struct ask how = { 0 };
+	struct peer_message plain;
+	struct msg_chain inner;
+	struct pl_delete del;
+	struct sim_world w;
+	struct sim_peer p;
+
+	(void)state;
+	for (unsigned ours_loses = 0; ours_loses < 2; ours_loses++) {
+		const struct sim_sa_pair *sends;
+		uint32_t old, ours;
+		struct rd r;
+
+		sim_init(&w, 22, IP_V4, NULL, NULL, KEY_ED25519, false);
+		script_comes_up(&w, &p);
+		old = sim_sends_with(&w, SERVER, REQID)->asked.spi_in;
+		script_is_asked(&w, &p, &plain, &inner);
+		ours = esp_spi_of(&inner);
+		memset(p.nonce, 0, sizeof p.nonce);
+		p.nonce[sizeof p.nonce - 1] = (uint8_t)ours_loses;
+		script_asks(&w, &p, 2, &how);
+		script_takes(&w, &p, EXCH_CREATE_CHILD_SA, RESPONSE, &plain, &inner);
+		assert_non_null(msg_find(&inner, PL_SA));
+		p.nonce[sizeof p.nonce - 1] = !ours_loses;
+		script_agrees(&w, &p, 0x6666);
+		sends = sim_sends_with(&w, SERVER, REQID);
+		assert_int_equal(sends->asked.spi_out == 0x6666, !ours_loses);
+		script_takes(&w, &p, EXCH_INFORMATIONAL, REQUEST, &plain, &inner);
+		assert_int_equal(pl_delete_read(msg_find(&inner, PL_DELETE)->body, &del), IKE_OK);
+		r = rd_over(del.spis);
+		assert_int_equal(rd_u32(&r), ours_loses ? ours : old);
+		peer_clear(&p);
+		sim_clear(&w);
+	}
+}
+
 /* The peer believes in a pair that we cannot use: the IKE SA ends, and with it all that the peer has. */
 static void answer_that_does_not_fit_ends_the_tunnel(void **state)
 {
@@ -587,6 +684,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(client_rekeys),
 		cmocka_unit_test(server_rekeys),
+		cmocka_unit_test(old_pair_is_received_on_for_a_while),
 		cmocka_unit_test(asking_twice_is_one_question),
 		cmocka_unit_test(waits_for_a_liveness_check_that_is_out),
 		cmocka_unit_test(lost_answer_loses_no_packet),
@@ -606,6 +704,7 @@ int main(void)
 		cmocka_unit_test(refusal_keeps_the_old_pair_and_is_told),
 		cmocka_unit_test(endless_not_now_is_bounded),
 		cmocka_unit_test(group_that_the_peer_wants_is_taken_once),
+		cmocka_unit_test(lowest_nonce_loses),
 		cmocka_unit_test(answer_that_does_not_fit_ends_the_tunnel),
 	};
 
