@@ -34,8 +34,9 @@ lab_ipseckey() {
 # Elliptic keys end their SubjectPublicKeyInfo.
 spki() { openssl pkey -in "$1.pem" -pubout -outform DER | tail -c "$2" | base64 -w 0; }
 
-# lab_responder HOST libreswan KEY [cookies|refuse|tunnel|pool]: refuse = wants a client with a key of its own; tunnel = no
-# transport mode; pool = tunnel mode to an address that it assigns, 100.64.0.1 or up, in fd00:64::/120
+# lab_responder HOST libreswan KEY [cookies|refuse|tunnel|pool|rekey]: refuse = wants a client with a key of its own; tunnel = no
+# transport mode; pool = tunnel mode to an address that it assigns, 100.64.0.1 or up, in fd00:64::/120; rekey = new keys for ESP
+# after 20 s and then every 10 s, for IKE after 25 s
 # lab_responder HOST own KEY [OE.CONF-LINE...]: HOST accepts anonymous IKEv2 clients and proves KEY
 lab_responder() {
 	case $2 in
@@ -46,7 +47,7 @@ lab_responder() {
 }
 
 libreswan_responder() {
-	local host=$1 key=$2 ddos=auto sig=rsasig id=%null auth=null type=transport pool4= pool6= dir=$LAB_WORK/pluto.$1 ckaid
+	local host=$1 key=$2 ddos=auto sig=rsasig id=%null auth=null type=transport pool4= pool6= life= dir=$LAB_WORK/pluto.$1 ckaid
 	local pool='\n\tnarrowing=yes\n\tleftmodecfgserver=yes\n\trightmodecfgclient=yes\n\trightaddresspool='
 	[[ $(<"$key.type") == rsa* ]] || sig=ecdsa
 	case $3 in
@@ -54,13 +55,15 @@ libreswan_responder() {
 	refuse)		id=@nobody.example auth=rsasig ;;
 	tunnel)		type=tunnel ;;
 	pool)		type=tunnel pool4=${pool}100.64.0.1-100.64.0.200 pool6=${pool}fd00:64::/120 ;;
+	# Who answered begins in the second half of the margin, who asked at its start.
+	rekey)		life='\n\tsalifetime=30s\n\tikelifetime=35s\n\trekeymargin=20s\n\trekeyfuzz=0%' ;;
 	esac
 	libreswan_in_place
 	ckaid=$(libreswan_key "$key" "$dir")
 	mkdir -p "$dir/run" "$dir/policies"
 	: >"$dir/secrets"
 	sed "s,@DIR@,$dir,g; s,@CKAID@,$ckaid,; s,@DDOS@,$ddos,; s,@SIG@,$sig,; s,@ID@,$id,; s,@AUTH@,$auth,; \
-		s,@V4@,${lab_v4[$host]},; s,@V6@,${lab_v6[$host]},; s,@TYPE@,$type,; s,@POOL4@,$pool4,; s,@POOL6@,$pool6," \
+		s,@V4@,${lab_v4[$host]},; s,@V6@,${lab_v6[$host]},; s,@TYPE@,$type,; s,@POOL4@,$pool4,; s,@POOL6@,$pool6,; s,@LIFE@,$life," \
 		"$LAB/responders/libreswan.conf" >"$dir/ipsec.conf"
 	lab_daemon "pluto.$host" "$host" "$LAB_LIBRESWAN/pluto" --config "$dir/ipsec.conf" --nofork --stderrlog \
 		--rundir "$dir/run" --nssdir "$dir/nss" --secretsfile "$dir/secrets"
