@@ -43,6 +43,10 @@ static bool shell(const char *command)
 	return system(command) == 0;
 }
 
+/* News that nobody has asked for yet. */
+static struct route_event waiting[32];
+static unsigned n_waiting;
+
 /* One link, with a way to everybody through it. */
 static int begin(void **state)
 {
@@ -53,8 +57,10 @@ static int begin(void **state)
 		   "ip link set near addrgenmode none && ip link set far addrgenmode none && "
 		   "ip link set near up && ip link set far up && "
 		   "ip addr add 192.0.2.1/24 dev near && ip addr add 2001:db8::1/64 dev near nodad && "
+		   "timeout 10 sh -c 'until ip -6 route show table local | grep -q \"2001:db8::1 \"; do sleep 0.01; done' && "
 		   "ip route add default via 192.0.2.254 && ip route add default via 2001:db8::fe"))
 		return -1;
+	n_waiting = 0;
 	return route_open(&conf, &route) == IKE_OK ? 0 : -1;
 }
 
@@ -103,16 +109,28 @@ static void address_of_an_interface_is_not_behind_whatever_the_tables_say(void *
 	assert_true(is_behind("10.9.9.8"));
 }
 
-/* The news up to this one. Others may be among them: addresses of the links are told once more when their duplicates have been
- * looked for, which takes as long as it takes. */
+/* This one has come or comes, in whatever order: the kernel tells of an IPv6 address when its own work queue gets to it, and may
+ * tell of those of the links once more. */
 static void told(enum route_event_kind kind, const char *text)
 {
+	struct pollfd p = { .fd = route_event_fd(route), .events = POLLIN };
 	const struct ip_addr want = addr(text);
 	struct route_event e;
 
-	do {
-		assert_true(route_next_event(route, &e));
-	} while (e.kind != kind || !ip_equal(&e.address, &want));
+	for (unsigned i = 0; i < n_waiting; i++) {
+		if (waiting[i].kind == kind && ip_equal(&waiting[i].address, &want)) {
+			waiting[i] = waiting[--n_waiting];
+			return;
+		}
+	}
+	for (;;) {
+		while (!route_next_event(route, &e))
+			assert_int_equal(poll(&p, 1, 10000), 1);
+		if (e.kind == kind && ip_equal(&e.address, &want))
+			return;
+		if (n_waiting < sizeof waiting / sizeof *waiting)
+			waiting[n_waiting++] = e;
+	}
 }
 
 static unsigned changes_of_routes(void)
@@ -127,12 +145,9 @@ static unsigned changes_of_routes(void)
 
 static void news_of_addresses_are_told(void **state)
 {
-	struct pollfd p = { .fd = route_event_fd(route), .events = POLLIN };
-
 	(void)state;
 	assert_true(shell("ip addr add 192.0.2.77/24 dev near && ip addr add 2001:db8::77/64 dev near nodad && "
 			  "ip addr add 10.8.8.1 peer 10.8.8.2 dev near && ip addr del 192.0.2.77/24 dev near"));
-	assert_int_equal(poll(&p, 1, 1000), 1);
 	told(ROUTE_NEW_ADDRESS, "192.0.2.77");
 	told(ROUTE_NEW_ADDRESS, "2001:db8::77");
 	told(ROUTE_NEW_ADDRESS, "10.8.8.1");
