@@ -29,6 +29,11 @@ def sa(*transforms, protocol=i.PROTO_ESP, spi=None):
                                        i.proposal(list(transforms), protocol, one.fresh if spi is None else spi))
 
 
+def ike_sa(spi):
+    """The same client rekeys the IKE SA (RFC 7296 1.3.2)."""
+    return lambda payloads, one: [P(i.SA, i.proposal(i.ike_transforms(i.X25519), spi=spi)), *payloads[3:5]]
+
+
 def body(kind, value):
     return lambda payloads, one: i.put(payloads, kind, value)
 
@@ -40,8 +45,11 @@ TABLE = [
     ('REKEY_SA of another\'s SPI', NOT_FOUND, lambda payloads, one: rekey_payloads(one, one.other.spi), False),
     ('REKEY_SA of SPI zero', NOT_FOUND, lambda payloads, one: rekey_payloads(one, bytes(4)), False),
     ('REKEY_SA of 7 bytes', NOT_FOUND, lambda payloads, one: rekey_payloads(one, b'1234567'), False),
-    ('of the IKE SA', NO_MORE,
-     lambda payloads, one: [P(i.SA, i.proposal(i.ike_transforms(i.X25519), spi=os.urandom(8))), *payloads[3:5]], False),
+    ('of the IKE SA: SPI zero', NONE, ike_sa(spi=bytes(8)), False),
+    ('of the IKE SA: SPI of 4 bytes', NONE, ike_sa(spi=os.urandom(4)), False),
+    ('of the IKE SA: without KE', NO_MORE, lambda payloads, one: ike_sa(spi=os.urandom(8))(payloads, one)[:2], False),
+    ('of the IKE SA: X25519 point zero', SYNTAX,
+     lambda payloads, one: i.put(ike_sa(spi=os.urandom(8))(payloads, one), i.KE, i.ke(i.X25519, BAD_POINTS_X25519['zero'])), True),
     ('NULL encryption', NONE, sa(T(i.ENCR, 11), T(i.INTEG, 12), EXTENDED, CURVE), False),
     ('AH', NONE, sa(T(i.INTEG, 12), EXTENDED, CURVE, protocol=i.PROTO_AH), False),
     ('SPI zero', NONE, sa(GCM, EXTENDED, CURVE, spi=bytes(4)), False),
