@@ -2,8 +2,7 @@
  * boundary and be checked on the other side. kernel/ carries them out; ike/ and tunnel/ make them.
  *
  * The life of a policy is not the life of an SA. KERNEL_PROTECT installs SAs and policies together, rekeying (KERNEL_ADD_SAS)
- * changes SAs alone, and no request of
- * the IKE core can remove a policy: KERNEL_DELETE_SAS leaves the address encrypted-or-dropped. Only tunnel/ says
+ * changes SAs alone, and no request of the IKE core can remove a policy: KERNEL_DELETE_SAS leaves the address encrypted-or-dropped. Only tunnel/ says
  * KERNEL_UNPROTECT, when the last answer that was handed out has expired (promise 4).
  *
  * SAs, and the policies that use them, belong to a pair of addresses. What a host whose key was proved sends us, and what we
@@ -20,9 +19,10 @@
 #include "crypto/suite.h"
 
 enum kernel_op {
-	/* Add both SAs, then both policies (require ESP between exactly these two addresses, any protocol), in the order that never drops or leaks a packet that an earlier pair would have carried. All or
-	 * nothing: on failure everything that this request added is gone again. A policy for the same addresses
-	 * that is somebody else's, or ours with another reqid, is IKE_E_CONFLICT; an orphan is taken over. */
+	/* Add both SAs, then both policies (require ESP between exactly these two addresses, any protocol), in the order
+	 * that never drops or leaks a packet that an earlier pair would have carried. All or nothing: on failure everything
+	 * that this request added is gone again. A policy for the same addresses that is somebody else's, or ours with
+	 * another reqid, is IKE_E_CONFLICT; an orphan is taken over. */
 	KERNEL_PROTECT,
 	/* Add the SAs whose SPI is not 0, beside those that are there; the policies are not looked at. With both: in before
 	 * out. Linux sends with the newest SA of a reqid, and receives on each: the one in can be there before the peer uses it,

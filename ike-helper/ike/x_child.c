@@ -132,7 +132,8 @@ static void fade(struct child *c, uint64_t now_ms)
 	child_drop_out(c);
 }
 
-/* The answer names the other direction, but of those that we are deleting ourselves at this moment (RFC 7296 1.4.1). */
+/* The answer names the other direction, but of those that we are deleting ourselves at this moment (RFC 7296 1.4.1). Before
+ * it goes we send with another SA: with the answer in hand the peer receives on the old one no longer. */
 HANDLER(child_deleted)
 {
 	struct msg_wr m = engine_inner(sa->ike);
@@ -141,6 +142,8 @@ HANDLER(child_deleted)
 	unsigned n = 0;
 	enum ike_err err;
 
+	if (sa->child && is_named(sa->child, s->chain))
+		send_with_another(sa->child);
 	for (c = sa->children; c; c = c->next) {
 		if (is_known(c) && is_named(c, s->chain) && c->phase != CHILD_TOLD && n < sizeof spis / sizeof *spis)
 			spis[n++] = c->spi_in;

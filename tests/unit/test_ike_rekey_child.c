@@ -125,6 +125,35 @@ static void old_pair_is_received_on_for_a_while(void **state)
 	assert_rekeyed(&w, 1);
 }
 
+/* The answer used to go first: what was sent between it and the change found no SA at the peer any more. */
+static void pair_is_changed_before_its_delete_is_answered(void **state)
+{
+	struct sim_world w;
+	struct sim_datagram *d;
+	struct ike_output out;
+	uint32_t fresh;
+
+	(void)state;
+	(void)start(&w, 22);
+	rekey(&w, CLIENT);
+	next(&w, CLIENT, EXCH_CREATE_CHILD_SA, REQUEST);
+	next(&w, SERVER, EXCH_CREATE_CHILD_SA, RESPONSE);
+	fresh = w.host[CLIENT].ends[0].last.tunnel.spi_in;
+	d = take(&w, CLIENT, EXCH_INFORMATIONAL, REQUEST);
+	ike_input(w.host[SERVER].ike, &d->path, span_of(d->b, d->n), w.now_ms);
+	free(d);
+	assert_true(ike_next_output(w.host[SERVER].ike, &out));
+	assert_int_equal(out.kind, OUT_KERNEL);
+	assert_int_equal(out.u.kernel.op, KERNEL_ADD_SAS);
+	assert_int_equal(out.u.kernel.spi_out, fresh);
+	secret_wipe(&out, sizeof out);
+	assert_true(ike_next_output(w.host[SERVER].ike, &out));
+	assert_int_equal(out.u.event.kind, EV_REKEYED);
+	assert_true(ike_next_output(w.host[SERVER].ike, &out));
+	assert_int_equal(out.kind, OUT_SEND);
+	sim_clear(&w);
+}
+
 static void asking_twice_is_one_question(void **state)
 {
 	struct sim_world w;
@@ -685,6 +714,7 @@ int main(void)
 		cmocka_unit_test(client_rekeys),
 		cmocka_unit_test(server_rekeys),
 		cmocka_unit_test(old_pair_is_received_on_for_a_while),
+		cmocka_unit_test(pair_is_changed_before_its_delete_is_answered),
 		cmocka_unit_test(asking_twice_is_one_question),
 		cmocka_unit_test(waits_for_a_liveness_check_that_is_out),
 		cmocka_unit_test(lost_answer_loses_no_packet),
