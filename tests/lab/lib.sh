@@ -190,7 +190,7 @@ check_capture() { /usr/bin/python3 -I "$LAB/check-capture" "$@"; }
 expect_no_cleartext() {
 	local since=()
 	[ "${3:-}" != since-answer ] || since=(--since "$lab_answer_time")
-	cleartext "$1" "$2" "${since[@]}" || fail "cleartext between $1 and $2: $(sed -n 1p cleartext.txt)"
+	cleartext "$1" "$2" "${since[@]}" --tally witness || fail "cleartext between $1 and $2: $(sed -n 1p cleartext.txt)"
 }
 # expect_cleartext A B: there is some (a control: without it the line above proves nothing)
 expect_cleartext() {

@@ -1,6 +1,7 @@
 #!/bin/bash
 # lab: variants=libreswan,own
 # interop: libreswan host RSA key
+# promise: 1 2
 # The heart of it: a name with a key is encrypted before it is answered. RSA-3072 over IPv4.
 . "$LAB/lib.sh"
 

@@ -1,6 +1,7 @@
 #!/bin/bash
 # lab: variants=libreswan,own
 # interop: libreswan host IPv6
+# promise: 1 2
 # The same over IPv6 between neighbours: a policy that also caught neighbour discovery would stop everything.
 . "$LAB/lib.sh"
 

@@ -1,6 +1,7 @@
 #!/bin/bash
 # lab: variants=libreswan,own,own-p384
 # interop: libreswan host ECDSA key
+# promise: 1 2
 # ECDSA keys: P-256, and P-384 where the host can (libreswan 4.10 has the same code for both).
 . "$LAB/lib.sh"
 

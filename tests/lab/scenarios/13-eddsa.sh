@@ -2,6 +2,7 @@
 # lab: variants=ed25519,ed448
 # interop: libreswan host no Ed25519 key: 4.10 has no EdDSA
 # interop: libreswan client no Ed25519 key: 4.10 has no EdDSA
+# promise: 1 2
 # EdDSA keys (RFC 8420, RFC 9373); libreswan has none.
 . "$LAB/lib.sh"
 

@@ -1,6 +1,7 @@
 #!/bin/bash
 # lab: variants=libreswan,own
 # interop: libreswan host cookies demanded by the host
+# promise: 6
 # A host under load demands a cookie first (RFC 7296 2.6): one more round trip, nothing else.
 . "$LAB/lib.sh"
 

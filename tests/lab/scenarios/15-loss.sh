@@ -1,6 +1,7 @@
 #!/bin/bash
 # lab: variants=libreswan,own timeout=120
 # interop: libreswan host packets lost
+# promise: 1 6
 # 30 % of the packets are lost each way. A stub asks again after SERVFAIL, and the attempt has gone on meanwhile.
 # Each name has its answer by the second question with a probability of about 0.95 (retransmissions after 0.2,
 # 0.5, 0.95, 1.6 and 2.6 s in each of two exchanges): half of them must, and all of them in the end. One attempt in a

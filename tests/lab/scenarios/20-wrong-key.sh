@@ -1,6 +1,7 @@
 #!/bin/bash
 # lab: variants=libreswan,own
 # interop: libreswan host wrong key
+# promise: 2 3 7
 # The host does not hold the key that the DNS publishes: no answer, a reason, and nothing left behind.
 . "$LAB/lib.sh"
 

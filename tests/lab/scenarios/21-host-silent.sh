@@ -1,4 +1,5 @@
 #!/bin/bash
+# promise: 3 5 6 7
 # Two hosts that never answer: SERVFAIL within the deadline, and nobody else waits for them.
 . "$LAB/lib.sh"
 

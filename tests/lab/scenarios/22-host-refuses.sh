@@ -1,6 +1,7 @@
 #!/bin/bash
 # lab: variants=closed,libreswan,own
 # interop: libreswan host client refused
+# promise: 3 7
 # A host without an IKE daemon, and hosts whose daemon does not let anonymous clients in.
 . "$LAB/lib.sh"
 

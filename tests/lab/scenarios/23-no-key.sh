@@ -1,4 +1,5 @@
 #!/bin/bash
+# promise: 2 5
 # A signed name without a key: an ordinary answer, no IKE, no tunnel, whether the zone denies it by NSEC or NSEC3.
 . "$LAB/lib.sh"
 

@@ -1,4 +1,5 @@
 #!/bin/bash
+# promise: 2 5
 # An unsigned zone with an IPSECKEY proves nothing: an ordinary answer, and no tunnel although the host would make one.
 . "$LAB/lib.sh"
 

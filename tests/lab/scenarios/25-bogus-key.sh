@@ -1,5 +1,6 @@
 #!/bin/bash
 # lab: variants=libreswan,own
+# promise: 2 3 7
 # The address validates, its IPSECKEY does not: SERVFAIL, never a silent downgrade; and no IKE with an unproven key.
 . "$LAB/lib.sh"
 

@@ -1,4 +1,5 @@
 #!/bin/bash
+# promise: 2 6 7
 # The query for the IPSECKEY of a signed name is never answered: SERVFAIL inside the deadline, no downgrade.
 . "$LAB/lib.sh"
 

@@ -1,5 +1,6 @@
 #!/bin/bash
 # lab: variants=libreswan,own
+# promise: 1 6
 # A second name on the same address with the same key shares the tunnel.
 . "$LAB/lib.sh"
 

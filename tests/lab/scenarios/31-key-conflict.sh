@@ -1,5 +1,6 @@
 #!/bin/bash
 # lab: variants=libreswan,own
+# promise: 3 7
 # A second name on a protected address with another key is refused; the first one stays as it is.
 . "$LAB/lib.sh"
 

@@ -1,5 +1,6 @@
 #!/bin/bash
 # lab: variants=closed,libreswan,own
+# promise: 3 7
 # Somebody publishes another host's address with a key of their own: only their name fails, and the host stays
 # reachable, in clear if it has no tunnel and through its own tunnel if it has a key.
 . "$LAB/lib.sh"

@@ -1,5 +1,6 @@
 #!/bin/bash
 # lab: variants=libreswan,own
+# promise: 2 3
 # An unsigned name with an attacker's key on the address of a signed name takes nothing over, before or after.
 . "$LAB/lib.sh"
 

@@ -1,5 +1,6 @@
 #!/bin/bash
 # lab: variants=libreswan,own
+# promise: 1 3
 # Two addresses, one of them with a host that does not hold the key: a stub gets the good one alone; whoever wants
 # signatures gets SERVFAIL, since half an RRset has none.
 . "$LAB/lib.sh"

@@ -1,5 +1,6 @@
 #!/bin/bash
 # lab: variants=libreswan,own
+# promise: 1 2
 # CNAME, DNAME and wildcards lead to the owner of the address, and the key is asked for there.
 . "$LAB/lib.sh"
 

@@ -1,5 +1,6 @@
 #!/bin/bash
 # lab: variants=libreswan,own
+# promise: 3 4 7
 # oe-iked dies without a word: what was protected stays encrypted or is dropped, other names answer, keyed ones say why not.
 . "$LAB/lib.sh"
 

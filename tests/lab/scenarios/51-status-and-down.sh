@@ -1,6 +1,7 @@
 #!/bin/bash
 # lab: variants=libreswan,own
 # interop: libreswan host deleted by us
+# promise: 4 7
 # What the operator sees and can do: `oe status`, `oe down`, and the name afterwards.
 . "$LAB/lib.sh"
 

@@ -1,4 +1,5 @@
 #!/bin/bash
+# promise: 3 5 7
 # Unbound starts and answers without oe-iked; names with keys say why they cannot be had; oe-iked comes later and all is well.
 . "$LAB/lib.sh"
 

@@ -1,6 +1,7 @@
 #!/bin/bash
 # lab: variants=libreswan,own timeout=150
 # interop: libreswan host we are killed and come back
+# promise: 4 7
 # oe-iked is killed with a tunnel up and started again: an address that was handed out is encrypted or dropped at every moment, and
 # the next question makes a tunnel again. That holds for both addresses of the client that have a tunnel, and for a third that has
 # none. Stopped in order it leaves nothing, and nothing of others is touched.

@@ -1,6 +1,7 @@
 #!/bin/bash
 # lab: variants=libreswan,own timeout=120
 # interop: libreswan host forged answers
+# promise: 3
 # Somebody on the wire answers IKE_SA_INIT before the host does: with refusals in clear, with a useless cookie, with another group,
 # with ICMP, and IKE_AUTH with noise. The host's own answer, which comes later, counts (RFC 7296 2.4, 2.21.1).
 . "$LAB/lib.sh"

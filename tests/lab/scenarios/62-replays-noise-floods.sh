@@ -1,5 +1,6 @@
 #!/bin/bash
 # lab: timeout=120
+# promise: 4 6
 # A tunnel under replays of every packet, noise on the IKE ports of both hosts and a flood of IKE_SA_INIT from addresses that nobody
 # has: it goes on, both daemons live in bounded memory, and a real client gets in afterwards.
 . "$LAB/lib.sh"

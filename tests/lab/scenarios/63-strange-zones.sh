@@ -1,5 +1,6 @@
 #!/bin/bash
 # lab: timeout=150
+# promise: 3 6 7
 # Records that somebody publishes by mistake or to see what happens. Each gets SERVFAIL with a reason that fits, or is plain where the
 # design says so; nothing is left in the kernel, and the good name beside them works.
 . "$LAB/lib.sh"

@@ -1,5 +1,6 @@
 #!/bin/bash
 # lab: timeout=120
+# promise: 1
 # Ways to ask for an address that are not the plain one: CD, DO, ANY, HTTPS hints, the additional section, TTL 0 and the longest TTL,
 # expired answers. The host does not speak IKE: none may get an address of a keyed name.
 . "$LAB/lib.sh"

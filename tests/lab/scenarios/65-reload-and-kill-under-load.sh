@@ -1,5 +1,6 @@
 #!/bin/bash
 # lab: timeout=120
+# promise: 1 4
 # 200 stubs ask two threads while Unbound reloads (which takes a second here), then while oe-iked is killed and started, then while the operator takes the tunnel
 # down: each stub uses its answer at once, and not one packet is in clear.
 . "$LAB/lib.sh"

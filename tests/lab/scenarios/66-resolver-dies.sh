@@ -1,5 +1,6 @@
 #!/bin/bash
 # lab: timeout=90
+# promise: 4
 # Unbound is killed with a tunnel up and started again: the tunnel stays as it is, and the next question is answered with it.
 . "$LAB/lib.sh"
 

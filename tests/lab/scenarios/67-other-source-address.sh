@@ -1,5 +1,6 @@
 #!/bin/bash
 # lab: variants=libreswan,own timeout=120
+# promise: 1 4
 # A protection is not of the one address that the kernel would choose: what is sent from another address of the client, IPv4 or
 # IPv6, never leaves in clear, and a moment later it is answered through ESP; what the host sends there in clear is dropped.
 . "$LAB/lib.sh"

@@ -1,5 +1,6 @@
 #!/bin/bash
 # lab: variants=libreswan,own timeout=120
+# promise: 4
 # The client's address changes while an answer is in use, and nobody asks again: nothing leaves in clear from the new address, and
 # after a moment the host is reached from it through ESP. IPv4: the old one goes and the new one comes (roaming). IPv6: the new one
 # is preferred from now on, and later the old one goes (temporary addresses, RFC 8981).

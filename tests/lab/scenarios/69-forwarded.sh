@@ -1,5 +1,6 @@
 #!/bin/bash
 # lab: variants=libreswan,own timeout=120
+# promise: 4
 # Somebody behind the client, as a container is, sends through it to a protected host. With NAT his packets go out under the
 # client's address, and through its tunnel. Without, they are not the client's: they pass as they came. An address of his that
 # becomes the client's own passes no more.

@@ -1,6 +1,7 @@
 #!/bin/bash
 # lab: variants=libreswan,own timeout=90
 # interop: libreswan host ESP dropped on the way, ESP in UDP
+# promise: 4
 # A network that passes UDP and drops ESP, as guest networks do. The first application notices a second of silence; what
 # comes later begins in UDP. With always-encapsulate nobody notices.
 . "$LAB/lib.sh"

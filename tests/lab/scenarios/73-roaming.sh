@@ -1,5 +1,6 @@
 #!/bin/bash
 # lab: variants=libreswan,own timeout=90
+# promise: 4
 # The client moves: its address goes, another one comes, while an application sends on and nobody asks the resolver again.
 # From the new address packets come back within 3 s, and not one was in clear.
 . "$LAB/lib.sh"

@@ -1,5 +1,6 @@
 #!/bin/bash
 # lab: variants=own timeout=150
+# promise: 4
 # NATs forget. Silence: keepalives every 20 s keep the way open through one that forgets after 25. A restart: the client comes from
 # another port, later from another address; the host follows what is authentic, and traffic goes on without a lookup.
 . "$LAB/lib.sh"

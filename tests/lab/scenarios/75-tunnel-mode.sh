@@ -1,6 +1,7 @@
 #!/bin/bash
 # lab: variants=libreswan
 # interop: libreswan host tunnel mode
+# promise: 1
 # A host that does not do transport mode gives a tunnel between the two hosts.
 . "$LAB/lib.sh"
 

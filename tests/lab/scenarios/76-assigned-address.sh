@@ -1,6 +1,7 @@
 #!/bin/bash
 # lab: variants=libreswan timeout=120
 # interop: libreswan host NAT in between, address assigned
+# promise: 1 4
 # Behind a NAT libreswan wants to assign an address. It lives only inside of the tunnel and is the source for its host alone; two
 # hosts assign the same one; nothing is left of it in the end, nor after a kill -9, and nothing leaves in clear meanwhile.
 . "$LAB/lib.sh"

@@ -1,5 +1,6 @@
 #!/bin/bash
 # lab: timeout=120
+# promise: 4
 # A link of 1400 bytes on the way. ICMP says so, and 1 MB passes; where ICMP is dropped TCP finds out by itself, if it may
 # (tcp_mtu_probing), as it does without ESP.
 . "$LAB/lib.sh"

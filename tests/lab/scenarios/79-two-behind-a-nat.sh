@@ -1,5 +1,6 @@
 #!/bin/bash
 # lab: variants=own timeout=120
+# promise: 3 4 7
 # Two clients behind one NAT ask for the same host. In transport mode the host cannot tell what it sends to the one from what it
 # sends to the other: the second is refused at once, with the reason, and the first does not notice. When the first one
 # has gone, the second has its turn.

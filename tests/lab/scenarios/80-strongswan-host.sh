@@ -8,6 +8,7 @@
 # interop: strongswan host :ed25519 Ed25519 key
 # interop: strongswan host :ipv6 IPv6
 # interop: strongswan host :peer-rekey rekeyed by the peer
+# promise: 1
 # strongSwan is the host; it lets nobody in who does not sign, so this host says who it is (mutual mode).
 . "$LAB/lib.sh"
 . "$LAB/lib-strongswan.sh"

@@ -2,6 +2,7 @@
 # lab: variants=ed25519,wrong-key timeout=120
 # interop: strongswan client :ed25519 Ed25519 key
 # interop: strongswan client :wrong-key wrong key
+# promise: 2
 # strongSwan asks for a tunnel and says who it is; oe-iked looks its key up in DNS, through its own Unbound.
 . "$LAB/lib.sh"
 . "$LAB/lib-strongswan.sh"

@@ -1,5 +1,6 @@
 #!/bin/bash
 # lab: timeout=200
+# promise: 3 4 7
 # The adversary of tests/adversary against the kernel's own ESP: hosts that lie to the client about what is to be protected, and with
 # what, get nothing into its kernel; a client that lies to the host gets itself a tunnel and nobody else.
 . "$LAB/lib.sh"

@@ -8,6 +8,7 @@
 # interop: strongswan host :liveness liveness asked by the peer
 # interop: strongswan host :ike-rekey IKE SA rekeyed by the peer
 # interop: strongswan host :our-rekey rekeyed by us
+# promise: 4
 # What strongSwan does as a host besides letting us in. Each case looks in its log whether that really happened.
 . "$LAB/lib.sh"
 . "$LAB/lib-strongswan.sh"

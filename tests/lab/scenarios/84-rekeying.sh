@@ -2,6 +2,7 @@
 # lab: variants=libreswan,own,libreswan-asks,own-asks timeout=120
 # interop: libreswan host rekeyed by us
 # interop: libreswan host :libreswan-asks rekeyed by the peer
+# promise: 4
 # New keys for ESP, for IKE, and for ESP again by the new IKE SA, while packets flow: none is lost (but by libreswan), none goes in clear.
 . "$LAB/lib.sh"
 

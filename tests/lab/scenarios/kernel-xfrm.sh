@@ -1,4 +1,5 @@
 #!/bin/bash
+# promise: 4
 # The kernel backend over a real kernel: every cipher, roll-back, conflicts, renewal, events (tests/kernel/live.c).
 # lab: timeout=180
 . "$LAB/lib.sh"
