@@ -22,12 +22,13 @@ static void do_sign(struct bridge *b, const struct ike_output *out, uint64_t now
 {
 	uint8_t value[SIGNER_VALUE_MAX];
 	struct wr w = wr_over(value, sizeof value);
-	enum ike_err err = signer_sign(b->signer, out->u.sign.hashes, out->u.sign.parts, IKE_SIGNED_PARTS, &w);
+	uint8_t method = AUTH_SIGNATURE;
+	enum ike_err err = signer_sign(b->signer, out->u.sign.hashes, out->u.sign.parts, IKE_SIGNED_PARTS, &method, &w);
 
-	if (err != IKE_OK)
+	/* That the peer takes no signature of our kind is said by the core, with its name. */
+	if (err != IKE_OK && err != IKE_E_UNSUPPORTED)
 		log_error(b->log, "cannot sign with our own key: %s", ike_err_text(err));
-	ike_signed(b->ike, out->id, err, AUTH_SIGNATURE,
-		   err == IKE_OK ? wr_span(&w) : span_of(NULL, 0), now_ms);
+	ike_signed(b->ike, out->id, err, method, err == IKE_OK ? wr_span(&w) : span_of(NULL, 0), now_ms);
 }
 
 static void decide(struct bridge *b, uint64_t id, const struct ip_path *path, const struct ip_addr *behind,

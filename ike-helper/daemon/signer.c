@@ -92,10 +92,10 @@ void signer_close(struct signer *signer)
 	free(signer);
 }
 
-enum ike_err signer_sign(const struct signer *signer, uint32_t hashes, const struct span *parts,
-			 unsigned n, struct wr *auth_value)
+enum ike_err signer_sign(const struct signer *signer, uint32_t hashes, const struct span *parts, unsigned n,
+			 uint8_t *method, struct wr *auth_value)
 {
 	if (!signer)
 		return IKE_E_UNSUPPORTED;
-	return privkey_sign(signer->key, hashes, parts, n, auth_value);
+	return privkey_sign(signer->key, hashes, parts, n, method, auth_value);
 }

@@ -21,9 +21,8 @@ IKE_CHECKED enum ike_err signer_open(const char *file, struct signer **out,
 				     char error[SIGNER_ERROR_MAX]);
 void signer_close(struct signer *signer);       /* NULL is fine */
 
-/* The AUTH value of method 14 over the parts. Errors as privkey_sign(); IKE_E_UNSUPPORTED also for
- * signer NULL. */
-IKE_CHECKED enum ike_err signer_sign(const struct signer *signer, uint32_t hashes,
-				     const struct span *parts, unsigned n, struct wr *auth_value);
+/* As privkey_sign(); IKE_E_UNSUPPORTED also for signer NULL. */
+IKE_CHECKED enum ike_err signer_sign(const struct signer *signer, uint32_t hashes, const struct span *parts, unsigned n,
+				     uint8_t *method, struct wr *auth_value);
 
 #endif

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #include "base/ike_numbers.h"
+#include "dnskey/der.h"
 #include "dnskey/ipseckey.h"
 #include "dnskey/pubkey.h"
 #include "dnskey/sigalg.h"
@@ -194,9 +195,20 @@ static bool known(uint32_t hashes, enum ike_hash hash)
 	return (hashes >> hash & 1) != 0;
 }
 
+/* RFC 4754: the curve says the method, and the method the hash. Without announced hashes there is nothing else (RFC 7427 4). */
+static bool choose_by_curve(const struct privkey *key, uint8_t *method, struct sigalg *out)
+{
+	if (key->kind != PUBKEY_P256 && key->kind != PUBKEY_P384)
+		return false;
+	*method = key->kind == PUBKEY_P256 ? AUTH_ECDSA_256 : AUTH_ECDSA_384;
+	out->scheme = SIG_ECDSA;
+	out->hash = key->kind == PUBKEY_P256 ? HASH_SHA2_256 : HASH_SHA2_384;
+	return true;
+}
+
 /* The strongest for RSA. For ECDSA the one that RFC 4754 pairs with the curve, since not every peer takes another; then
  * a stronger, then a weaker one. */
-static enum ike_err choose(const struct privkey *key, uint32_t hashes, struct sigalg *out)
+static enum ike_err choose(const struct privkey *key, uint32_t hashes, uint8_t *method, struct sigalg *out)
 {
 	static const enum ike_hash any[] = { HASH_SHA2_512, HASH_SHA2_384, HASH_SHA2_256 };
 	static const enum ike_hash p256[] = { HASH_SHA2_256, HASH_SHA2_512, HASH_SHA2_384 };
@@ -204,6 +216,9 @@ static enum ike_err choose(const struct privkey *key, uint32_t hashes, struct si
 	const enum ike_hash *order = any;
 
 	memset(out, 0, sizeof *out);
+	if (hashes == 0)
+		return choose_by_curve(key, method, out) ? IKE_OK : IKE_E_UNSUPPORTED;
+	*method = AUTH_SIGNATURE;
 	switch (key->kind) {
 	case PUBKEY_RSA:
 		out->scheme = SIG_RSA_PSS;
@@ -261,18 +276,51 @@ static uint8_t *concatenate(const struct span *parts, unsigned n, size_t *total)
 	return message;
 }
 
-enum ike_err privkey_sign(const struct privkey *key, uint32_t hashes, const struct span *parts, unsigned n,
+/* RFC 7427 3: the algorithm, with its length before it, and the signature. */
+static void write_with_algorithm(struct wr *w, const struct sigalg *alg, struct span sig)
+{
+	size_t start = w->n;
+
+	wr_u8(w, 0);
+	sigalg_write(w, alg);
+	if (wr_ok(w))
+		w->base[start] = (uint8_t)(w->n - start - 1);
+	wr_put(w, sig);
+}
+
+static void write_padded(struct wr *w, struct span number, size_t n)
+{
+	for (size_t i = number.n; i < n; i++)
+		wr_u8(w, 0);
+	wr_put(w, number);
+}
+
+/* RFC 4754 7: r | s, each as long as the field; libcrypto makes SEQUENCE { r, s }. */
+static enum ike_err write_halves(struct wr *w, enum pubkey_kind kind, struct span der)
+{
+	struct rd r = rd_over(der), both = der_take(&r, DER_SEQUENCE);
+	struct span first = der_take_unsigned(&both), second = der_take_unsigned(&both);
+	size_t half = kind == PUBKEY_P256 ? 32 : 48;
+
+	if (!rd_done(&both) || !rd_done(&r) || first.n > half || second.n > half)
+		return IKE_E_CRYPTO;
+	write_padded(w, first, half);
+	write_padded(w, second, half);
+	return IKE_OK;
+}
+
+enum ike_err privkey_sign(const struct privkey *key, uint32_t hashes, const struct span *parts, unsigned n, uint8_t *method,
 			  struct wr *auth_value)
 {
 	uint8_t sig[1024];                  /* RSA-8192; the others are shorter */
-	size_t n_sig = sizeof sig, n_message, start = auth_value->n;
+	size_t n_sig = sizeof sig, n_message;
 	struct sigalg alg;
 	EVP_PKEY_CTX *pctx;
 	EVP_MD_CTX *ctx = NULL;
 	uint8_t *message = NULL;
 	enum ike_err err;
 
-	err = choose(key, hashes, &alg);
+	err = choose(key, hashes, method, &alg);
 	if (err)
 		return err;
 	err = IKE_E_NOMEM;
@@ -288,12 +336,13 @@ enum ike_err privkey_sign(const struct privkey *key, uint32_t hashes, const stru
 		goto out;
 	if (EVP_DigestSign(ctx, sig, &n_sig, message, n_message) <= 0)
 		goto out;
-	wr_u8(auth_value, 0);
-	sigalg_write(auth_value, &alg);
-	if (wr_ok(auth_value))
-		auth_value->base[start] = (uint8_t)(auth_value->n - start - 1);
-	wr_bytes(auth_value, sig, n_sig);
-	err = wr_ok(auth_value) ? IKE_OK : IKE_E_NOSPACE;
+	err = IKE_OK;
+	if (*method == AUTH_SIGNATURE)
+		write_with_algorithm(auth_value, &alg, span_of(sig, n_sig));
+	else
+		err = write_halves(auth_value, key->kind, span_of(sig, n_sig));
+	if (err == IKE_OK && !wr_ok(auth_value))
+		err = IKE_E_NOSPACE;
 out:
 	EVP_MD_CTX_free(ctx);
 	free(message);

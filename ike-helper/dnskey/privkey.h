@@ -15,11 +15,13 @@ void privkey_free(struct privkey *key);
 /* RDATA of the matching IPSECKEY record: "10 0 ALG ." and the key. */
 IKE_CHECKED enum ike_err privkey_to_ipseckey(const struct privkey *key, struct wr *rdata);
 
-/* Make the whole AUTH value of method 14 (RFC 7427) over the parts: RSASSA-PSS for RSA, ECDSA, EdDSA, with the strongest
- * hash that both sides know (ECDSA: rather the hash that RFC 4754 pairs with the curve, which every peer takes).
- *   hashes: bit 1 << h for each hash number h of the peer's SIGNATURE_HASH_ALGORITHMS (enum ike_hash).
+/* Make the whole AUTH value over the parts, and say by which method (enum ike_auth_method).
+ *   hashes: bit 1 << h for each hash number h of the peer's SIGNATURE_HASH_ALGORITHMS (enum ike_hash); 0: it announces none.
+ * With hashes it is method 14 (RFC 7427): RSASSA-PSS for RSA, ECDSA, EdDSA, with the strongest hash that both sides know (ECDSA:
+ * rather the hash that RFC 4754 pairs with the curve, which every peer takes). Without, method 14 must not be used (RFC 7427 4):
+ * ECDSA then has methods 9 and 10 (RFC 4754); RSA has method 1, which such a peer would read with SHA-1, and is refused.
  * IKE_E_UNSUPPORTED: no acceptable hash in common (Ed25519/Ed448 need Identity, RFC 8420). IKE_E_NOSPACE: w is full. */
 IKE_CHECKED enum ike_err privkey_sign(const struct privkey *key, uint32_t hashes, const struct span *parts, unsigned n,
-				      struct wr *auth_value);
+				      uint8_t *method, struct wr *auth_value);
 
 #endif

@@ -229,7 +229,8 @@ struct ike_output {
 		} send;
 		struct kernel_request kernel;       /* holds keys: the caller wipes it after use */
 		struct {
-			uint32_t hashes;            /* bit set of the peer's SIGNATURE_HASH_ALGORITHMS, see privkey_sign() */
+			uint32_t hashes;            /* bit set of the peer's SIGNATURE_HASH_ALGORITHMS, see privkey_sign(); 0:
+			                             * it announces none */
 			struct span parts[IKE_SIGNED_PARTS];    /* octets to sign, concatenated */
 		} sign;
 		struct {

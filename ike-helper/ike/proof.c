@@ -45,7 +45,9 @@ enum ike_err proof_take(struct ike_sa *sa, const struct stimulus *s)
 	if (s->result == IKE_OK && s->auth_value.n > 0)
 		hs->auth_value = malloc(s->auth_value.n);
 	if (!hs->auth_value && s->result == IKE_E_UNSUPPORTED) {
-		sa_blame(sa, REASON_NO_PROPOSAL, "the peer announces no signature that our key can make");
+		sa_blame(sa, REASON_NO_PROPOSAL,
+			 hs->peer_hashes ? "the peer announces no signature that our key can make"
+					 : "the peer announces no hashes for signatures (RFC 7427): our key would have to be ECDSA");
 		return IKE_E_UNSUPPORTED;
 	}
 	if (!hs->auth_value) {

@@ -101,8 +101,9 @@ static void kem_set_up(void)
 static void sign_ours(struct subject *s)
 {
 	struct wr w = wr_over(s->auth, sizeof s->auth);
+	uint8_t method;
 
-	need(privkey_sign(s->priv, 1 << HASH_SHA2_256 | 1 << HASH_IDENTITY, bare_octets, 3, &w) == IKE_OK, "privkey_sign");
+	need(privkey_sign(s->priv, 1 << HASH_SHA2_256 | 1 << HASH_IDENTITY, bare_octets, 3, &method, &w) == IKE_OK, "privkey_sign");
 	s->n_auth = w.n;
 }
 

@@ -76,11 +76,11 @@ static void host_start(struct host *h, const struct subject *key)
 
 static void host_signs(struct host *h, const struct ike_output *o)
 {
-	uint8_t auth[BARE_AUTH_MAX];
+	uint8_t auth[BARE_AUTH_MAX], method;
 	struct wr w = wr_over(auth, sizeof auth);
-	enum ike_err err = privkey_sign(h->key->priv, o->u.sign.hashes, o->u.sign.parts, IKE_SIGNED_PARTS, &w);
+	enum ike_err err = privkey_sign(h->key->priv, o->u.sign.hashes, o->u.sign.parts, IKE_SIGNED_PARTS, &method, &w);
 
-	ike_signed(h->ike, o->id, err, AUTH_SIGNATURE, wr_span(&w), NOW_MS);
+	ike_signed(h->ike, o->id, err, method, wr_span(&w), NOW_MS);
 }
 
 /* Everything that a core wants done. */

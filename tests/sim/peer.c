@@ -306,7 +306,7 @@ void peer_write_auth_signed(const struct sim_peer *p, struct msg_wr *m, const st
 			    uint8_t id_type, struct span id)
 {
 	struct secret mac = { 0 };
-	uint8_t value[1024];
+	uint8_t value[1024], method;
 	struct wr w = wr_over(value, sizeof value);
 	struct span parts[4] = { peer_span(&p->init_own),
 				 span_of(p->nonce_other, p->nonce_other_n) };
@@ -315,9 +315,32 @@ void peer_write_auth_signed(const struct sim_peer *p, struct msg_wr *m, const st
 	parts[2] = secret_span(&mac);
 	parts[3] = span_of(p->int_auth, p->int_auth_n);
 	must(privkey_sign(key, 1u << HASH_SHA2_256 | 1u << HASH_SHA2_512 | 1u << HASH_IDENTITY,
-			  parts, 4, &w),
+			  parts, 4, &method, &w),
 	     "signature");
-	pl_auth_write(m, AUTH_SIGNATURE, wr_span(&w));
+	pl_auth_write(m, method, wr_span(&w));
+}
+
+bool peer_verifies(const struct sim_peer *p, const struct msg_chain *inner, const struct keyset *keys, uint8_t *method)
+{
+	const struct msg_payload *id_payload = msg_find(inner, p->initiator ? PL_IDR : PL_IDI);
+	const struct msg_payload *auth_payload = msg_find(inner, PL_AUTH);
+	const struct secret *sk_p = p->initiator ? &p->keys.pr : &p->keys.pi;
+	struct secret mac = { 0 };
+	struct pl_auth auth;
+	struct pl_id id;
+	struct span parts[4] = { peer_span(&p->init_other), span_of(p->nonce, sizeof p->nonce) };
+	unsigned which;
+
+	*method = 0;
+	if (!id_payload || !auth_payload)
+		return false;
+	must(pl_id_read(id_payload->body, &id), "identity");
+	must(pl_auth_read(auth_payload->body, &auth), "AUTH");
+	must(auth_maced_id(p->suite.prf, sk_p, id.rest_of_id, &mac), "MACed ID");
+	parts[2] = secret_span(&mac);
+	parts[3] = span_of(p->int_auth, p->int_auth_n);
+	*method = auth.method;
+	return keyset_verify(keys, auth.method, auth.value, parts, 4, &which) == IKE_OK;
 }
 
 void peer_write_child(struct msg_wr *m, uint32_t spi, const struct ip_addr *i,

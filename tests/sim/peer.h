@@ -8,6 +8,7 @@
 
 #include "base/rng.h"
 #include "crypto/keymat.h"
+#include "dnskey/keyset.h"
 #include "dnskey/privkey.h"
 #include "wire/payloads.h"
 
@@ -77,6 +78,9 @@ void peer_write_auth_null(const struct sim_peer *p, struct msg_wr *m, uint8_t id
 			  struct span id);
 void peer_write_auth_signed(const struct sim_peer *p, struct msg_wr *m, const struct privkey *key,
 			    uint8_t id_type, struct span id);
+/* Does the other end's AUTH, for the identity that goes with it, verify with a key of the set? Which method it is goes into
+ * *method. */
+bool peer_verifies(const struct sim_peer *p, const struct msg_chain *inner, const struct keyset *keys, uint8_t *method);
 /* SA { AES-GCM-256, ESN }, TSi, TSr: host to host. */
 void peer_write_child(struct msg_wr *m, uint32_t spi, const struct ip_addr *i,
 		      const struct ip_addr *r);

@@ -485,7 +485,7 @@ static void authorize(struct whole *w, struct host *h, const struct ike_output *
 
 static void ike_output(struct whole *w, struct host *h, struct ike_output *o)
 {
-	uint8_t value[1024];
+	uint8_t value[1024], method;
 	struct wr value_wr = wr_over(value, sizeof value);
 	enum ike_err err;
 
@@ -498,8 +498,8 @@ static void ike_output(struct whole *w, struct host *h, struct ike_output *o)
 		ike_done(h->ike, o->id, err, w->now_ms);
 		break;
 	case OUT_SIGN:
-		err = privkey_sign(h->key, o->u.sign.hashes, o->u.sign.parts, IKE_SIGNED_PARTS, &value_wr);
-		ike_signed(h->ike, o->id, err, AUTH_SIGNATURE, wr_span(&value_wr), w->now_ms);
+		err = privkey_sign(h->key, o->u.sign.hashes, o->u.sign.parts, IKE_SIGNED_PARTS, &method, &value_wr);
+		ike_signed(h->ike, o->id, err, method, wr_span(&value_wr), w->now_ms);
 		break;
 	case OUT_AUTHORIZE:
 		authorize(w, h, o);

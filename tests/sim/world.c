@@ -523,7 +523,7 @@ static void take_sign(struct sim_world *w, enum sim_side side, const struct ike_
 	h->asked_to_sign++;
 	p->result = h->sign_fails
 			    ? IKE_E_CRYPTO
-			    : privkey_sign(h->key, o->u.sign.hashes, o->u.sign.parts, IKE_SIGNED_PARTS, &out);
+			    : privkey_sign(h->key, o->u.sign.hashes, o->u.sign.parts, IKE_SIGNED_PARTS, &p->method, &out);
 	p->auth_n = p->result == IKE_OK ? wr_span(&out).n : 0;
 }
 
@@ -574,7 +574,7 @@ static void take_outputs(struct sim_world *w, enum sim_side side)
 static void complete(struct sim_world *w, enum sim_side side, struct sim_pending *p)
 {
 	struct ike *ike = w->host[side].ike;
-	uint8_t method = w->host[side].sign_method ? w->host[side].sign_method : AUTH_SIGNATURE;
+	uint8_t method = w->host[side].sign_method ? w->host[side].sign_method : p->method;
 
 	p->used = false;
 	if (p->kind == OUT_KERNEL)

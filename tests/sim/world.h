@@ -44,7 +44,7 @@ struct sim_pending {
 	enum ike_output_kind kind;
 	enum ike_err result;
 	bool kernel;
-	uint8_t auth[1024];
+	uint8_t auth[1024], method;
 	size_t auth_n;
 	enum rp_reason reason;
 	struct keyset *keys;        /* borrowed */

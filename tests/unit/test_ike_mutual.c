@@ -157,7 +157,33 @@ static void host_that_takes_no_signature_of_our_kind_is_named(void **state)
 	p.no_hashes = true;
 	sa = sim_initiate(&w, published(&w), "host.example", LIFE_MS);
 	script_answers_init(&w, &p);
-	assert_failed(&w, CLIENT, sa, REASON_NO_PROPOSAL, "no signature that our key can make");
+	assert_failed(&w, CLIENT, sa, REASON_NO_PROPOSAL, "announces no hashes for signatures (RFC 7427)");
+	peer_clear(&p);
+	at_rest(&w);
+}
+
+/* RFC 7427 4, RFC 4754 */
+static void host_without_hash_list_gets_ecdsa_by_its_own_method(void **state)
+{
+	static const enum sim_key p256[] = { KEY_P256 };
+	struct peer_message plain;
+	struct keyset *keys;
+	struct msg_chain inner;
+	struct sim_world w;
+	struct sim_peer p;
+	uint8_t method;
+
+	(void)state;
+	world_of_names(&w, 17, KEY_P256, KEY_P256);
+	script_server(&w, &p);
+	p.no_hashes = true;
+	assert_int_not_equal(sim_initiate(&w, published(&w), "host.example", LIFE_MS), 0);
+	script_answers_init(&w, &p);
+	script_takes(&w, &p, EXCH_IKE_AUTH, REQUEST, &plain, &inner);
+	keys = sim_keyset(p256, 1, &w.host[CLIENT].addr);
+	assert_true(peer_verifies(&p, &inner, keys, &method));
+	assert_int_equal(method, AUTH_ECDSA_256);
+	keyset_unref(keys);
 	peer_clear(&p);
 	at_rest(&w);
 }
@@ -420,6 +446,7 @@ int main(void)
 		cmocka_unit_test(nothing_is_sent_while_the_key_is_at_work),
 		cmocka_unit_test(client_that_cannot_sign_fails_and_does_not_become_anonymous),
 		cmocka_unit_test(host_that_takes_no_signature_of_our_kind_is_named),
+		cmocka_unit_test(host_without_hash_list_gets_ecdsa_by_its_own_method),
 		cmocka_unit_test(second_try_without_idr_is_signed_too),
 		cmocka_unit_test(initial_contact_does_not_end_our_other_tunnel),
 		cmocka_unit_test(claim_with_another_key_is_refused),

@@ -432,31 +432,63 @@ static void kernel_failure_refuses_the_child(void **state)
 	at_rest(&w);
 }
 
-static void peer_without_hash_list_gets_what_the_signer_says(void **state)
+/* A client that does not announce SIGNATURE_HASH_ALGORITHMS, up to the answer to its IKE_AUTH. */
+static void client_without_hash_list(struct sim_world *w, struct sim_peer *p, enum sim_key key, struct peer_message *plain,
+				     struct msg_chain *inner)
 {
+	struct msg_wr m;
+
+	sim_init(w, 17, IP_V4, NULL, NULL, key, false);
+	sim_remove_host(w, CLIENT);
+	peer_start(p, true, &w->rng);
+	p->no_hashes = true;
+	peer_init_request(p, span_of(NULL, 0));
+	sim_inject(w, CLIENT, 500, peer_span(&p->init_own));
+	peer_take_init_answer(p, span_of(w->wire->b, w->wire->n));
+	free(sim_take(w));
+	m = auth_request(w, p);
+	script_sends(w, p, EXCH_IKE_AUTH, 1, REQUEST, &m);
+	script_takes(w, p, EXCH_IKE_AUTH, RESPONSE, plain, inner);
+}
+
+/* Method 14 must not be used towards such a peer (RFC 7427 4); a key that can sign in no other way refuses. */
+static void peer_without_hash_list_is_refused_where_the_key_needs_one(void **state)
+{
+	static const enum sim_key keys[] = { KEY_ED25519, KEY_RSA2048 };
 	struct peer_message plain;
 	struct msg_chain inner;
 	struct sim_world w;
 	struct sim_peer p;
-	struct msg_wr m;
 
 	(void)state;
-	/* Method 14 cannot be used towards such a peer (RFC 7427 4): the signer refuses, and so
-	 * do we. */
-	sim_init(&w, 17, IP_V4, NULL, NULL, KEY_ED25519, false);
-	sim_remove_host(&w, CLIENT);
-	peer_start(&p, true, &w.rng);
-	p.no_hashes = true;
-	peer_init_request(&p, span_of(NULL, 0));
-	sim_inject(&w, CLIENT, 500, peer_span(&p.init_own));
-	peer_take_init_answer(&p, span_of(w.wire->b, w.wire->n));
-	free(sim_take(&w));
-	m = auth_request(&w, &p);
-	script_sends(&w, &p, EXCH_IKE_AUTH, 1, REQUEST, &m);
-	script_takes(&w, &p, EXCH_IKE_AUTH, RESPONSE, &plain, &inner);
-	assert_true(has_notify(&inner, N_AUTHENTICATION_FAILED));
-	assert_failed(&w, SERVER, w.host[SERVER].ends[0].sa, REASON_NO_PROPOSAL,
-		      "no signature that our key can make");
+	for (unsigned i = 0; i < sizeof keys / sizeof *keys; i++) {
+		client_without_hash_list(&w, &p, keys[i], &plain, &inner);
+		assert_true(has_notify(&inner, N_AUTHENTICATION_FAILED));
+		assert_failed(&w, SERVER, w.host[SERVER].ends[0].sa, REASON_NO_PROPOSAL,
+			      "announces no hashes for signatures (RFC 7427)");
+		peer_clear(&p);
+		at_rest(&w);
+	}
+}
+
+/* ... and ECDSA has a method of its own for it (RFC 4754). */
+static void peer_without_hash_list_gets_ecdsa_by_its_own_method(void **state)
+{
+	static const enum sim_key p256[] = { KEY_P256 };
+	struct peer_message plain;
+	struct keyset *keys;
+	struct msg_chain inner;
+	struct sim_world w;
+	struct sim_peer p;
+	uint8_t method;
+
+	(void)state;
+	client_without_hash_list(&w, &p, KEY_P256, &plain, &inner);
+	keys = sim_keyset(p256, 1, &w.host[SERVER].addr);
+	assert_true(peer_verifies(&p, &inner, keys, &method));
+	assert_int_equal(method, AUTH_ECDSA_256);
+	assert_int_equal(w.host[SERVER].ends[0].ups, 1);
+	keyset_unref(keys);
 	peer_clear(&p);
 	at_rest(&w);
 }
@@ -910,7 +942,8 @@ int main(void)
 		cmocka_unit_test(refused_peer_is_not_told_why),
 		cmocka_unit_test(unacceptable_child_leaves_the_proof),
 		cmocka_unit_test(kernel_failure_refuses_the_child),
-		cmocka_unit_test(peer_without_hash_list_gets_what_the_signer_says),
+		cmocka_unit_test(peer_without_hash_list_is_refused_where_the_key_needs_one),
+		cmocka_unit_test(peer_without_hash_list_gets_ecdsa_by_its_own_method),
 		cmocka_unit_test(initial_contact_of_a_stranger_deletes_nothing),
 		cmocka_unit_test(liveness_is_answered_and_repeats_are_repeated),
 		cmocka_unit_test(new_child_sas_are_refused),

@@ -201,8 +201,11 @@ static struct unit_bytes sign(const char *name, const struct span *parts, unsign
 	struct privkey *key = vector_key(name);
 	struct unit_bytes out = { 0 };
 	struct wr w = wr_over(out.b, sizeof out.b);
+	uint8_t method;
 
-	assert_int_equal(privkey_sign(key, 1 << HASH_SHA2_256 | 1 << HASH_SHA2_512 | 1 << HASH_IDENTITY, parts, n, &w), IKE_OK);
+	assert_int_equal(privkey_sign(key, 1 << HASH_SHA2_256 | 1 << HASH_SHA2_512 | 1 << HASH_IDENTITY, parts, n, &method, &w),
+			 IKE_OK);
+	assert_int_equal(method, AUTH_SIGNATURE);
 	out.n = w.n;
 	privkey_free(key);
 	return out;

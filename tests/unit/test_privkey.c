@@ -55,6 +55,7 @@ static void record_of_a_known_key(void **state)
 	struct unit_bytes want = unit_hex("0a 00 04 3d4017c3e843895a92b70aa74d1b7ebc9c982ccf2ec4968cc0cd55f12af4660c");
 	const struct span message = span_of("\x72", 1);
 	const char *why;
+	uint8_t method;
 
 	assert_int_equal(privkey_from_pem(span_of(pem, sizeof pem - 1), &key, &why), IKE_OK);
 	assert_null(why);
@@ -64,7 +65,7 @@ static void record_of_a_known_key(void **state)
 	want = unit_hex("07 300506032b6570"
 			"92a009a9f0d4cab8720e820b5f642540a2b27b5416503f8fb3762223ebdb69da"
 			"085ac1e43e15996e458f3613d0f11d8c387b2eaeb4302aeeb00d291612bb0c00");
-	assert_int_equal(privkey_sign(key, IDENTITY, &message, 1, &w), IKE_OK);
+	assert_int_equal(privkey_sign(key, IDENTITY, &message, 1, &method, &w), IKE_OK);
 	unit_assert_span(wr_span(&w), unit_span(&want));
 	privkey_free(key);
 }
@@ -139,8 +140,10 @@ static void check_choice(const char *name, uint32_t hashes, enum sig_scheme sche
 	struct ipseckey record;
 	struct pubkey *public;
 	struct sigalg alg;
+	uint8_t method;
 
-	assert_int_equal(privkey_sign(key, hashes, parts, 3, &w), IKE_OK);
+	assert_int_equal(privkey_sign(key, hashes, parts, 3, &method, &w), IKE_OK);
+	assert_int_equal(method, AUTH_SIGNATURE);
 	assert_int_equal(sigalg_read(span_of(value.b + 1, value.b[0]), &alg), IKE_OK);
 	assert_int_equal(alg.scheme, scheme);
 	assert_int_equal(alg.hash, hash);
@@ -172,16 +175,52 @@ static void no_hash_in_common(void **state)
 	(void)state;
 	static const struct { const char *name; uint32_t hashes; } pairs[] = {
 		{ "rsa2048", 0 }, { "rsa2048", SHA1 | IDENTITY }, { "p256", SHA1 | IDENTITY }, { "ed25519", ALL & ~IDENTITY },
-		{ "ed448", 0 },
+		{ "ed25519", 0 }, { "ed448", 0 },
 	};
+	uint8_t method;
 
 	for (unsigned i = 0; i < sizeof pairs / sizeof *pairs; i++) {
 		struct privkey *key = vector_key(pairs[i].name);
 		uint8_t buffer[600];
 		struct wr w = wr_over(buffer, sizeof buffer);
 
-		assert_int_equal(privkey_sign(key, pairs[i].hashes, parts, 3, &w), IKE_E_UNSUPPORTED);
+		assert_int_equal(privkey_sign(key, pairs[i].hashes, parts, 3, &method, &w), IKE_E_UNSUPPORTED);
 		assert_int_equal(w.n, 0);
+		privkey_free(key);
+	}
+}
+
+/* RFC 7427 4, RFC 4754: the curve's own method; r and s may be shorter than the field, and are padded. */
+static void without_a_list_of_hashes_the_curve_says_the_method(void **state)
+{
+	(void)state;
+	static const struct { const char *name; uint8_t method; size_t n; } keys[] = {
+		{ "p256", AUTH_ECDSA_256, 64 }, { "p384", AUTH_ECDSA_384, 96 },
+	};
+	enum { ROUNDS = 300 };              /* a leading zero in one of 128 */
+
+	for (unsigned i = 0; i < sizeof keys / sizeof *keys; i++) {
+		struct unit_bytes rdata = vector_rdata(keys[i].name), value;
+		struct privkey *key = vector_key(keys[i].name);
+		struct ipseckey record;
+		struct pubkey *public;
+		uint8_t method;
+
+		assert_int_equal(ipseckey_read(unit_span(&rdata), &record), IKE_OK);
+		assert_int_equal(pubkey_read(&record, &public, NULL), IKE_OK);
+		for (unsigned round = 0; round < ROUNDS; round++) {
+			struct wr w = wr_over(value.b, sizeof value.b), none = wr_over(value.b, keys[i].n - 1);
+
+			assert_int_equal(privkey_sign(key, 0, parts, 3, &method, &w), IKE_OK);
+			assert_int_equal(method, keys[i].method);
+			assert_int_equal(w.n, keys[i].n);
+			assert_int_equal(pubkey_verify(public, method, wr_span(&w), parts, 3), IKE_OK);
+			if (round == 0) {
+				assert_int_equal(pubkey_verify(public, method, wr_span(&w), parts, 2), IKE_E_AUTH);
+				assert_int_equal(privkey_sign(key, 0, parts, 3, &method, &none), IKE_E_NOSPACE);
+			}
+		}
+		pubkey_free(public);
 		privkey_free(key);
 	}
 }
@@ -190,12 +229,12 @@ static void full_writer(void **state)
 {
 	(void)state;
 	struct privkey *key = vector_key("ed25519");
-	uint8_t buffer[1 + 7 + 64];
+	uint8_t buffer[1 + 7 + 64], method;
 
 	for (size_t max = 0; max <= sizeof buffer; max++) {
 		struct wr w = wr_over(buffer, max);
 
-		assert_int_equal(privkey_sign(key, ALL, parts, 3, &w), max < sizeof buffer ? IKE_E_NOSPACE : IKE_OK);
+		assert_int_equal(privkey_sign(key, ALL, parts, 3, &method, &w), max < sizeof buffer ? IKE_E_NOSPACE : IKE_OK);
 	}
 	privkey_free(key);
 }
@@ -210,6 +249,7 @@ int main(void)
 		cmocka_unit_test(every_cut_pem_is_refused),
 		cmocka_unit_test(hash_is_chosen_from_the_peers_list),
 		cmocka_unit_test(no_hash_in_common),
+		cmocka_unit_test(without_a_list_of_hashes_the_curve_says_the_method),
 		cmocka_unit_test(full_writer),
 	};
 
