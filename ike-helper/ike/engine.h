@@ -16,7 +16,9 @@ enum {
 	LEAVING_MS = 5000,          /* how long the peer is told that it is over */
 	LINGER_MS = 10000,          /* how long the last answer is repeated */
 	REPLACED_MS = 60000,        /* how long the peer may take to delete what it has replaced; then we do */
-	LIVENESS_MS = 20000,        /* how long we ask whether the peer still lives */
+	LIVENESS_MS = 8000,         /* how long we ask whether the peer still lives */
+	EXCHANGE_MS = 20000,        /* how long we wait for the answer to any other request */
+	SILENCE_MS = 1500,          /* of a request that is answered later than this the layer above hears */
 	INNER_MAX = 4096,           /* payloads of one message of ours, before sealing */
 	BUCKET_BURST = 20,          /* of what strangers can make us say: at once ... */
 	BUCKET_PER_S = 10,          /* ... and in the long run */

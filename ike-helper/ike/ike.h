@@ -130,7 +130,7 @@ IKE_CHECKED enum ike_err ike_close(struct ike *ike, ike_handle sa, enum rp_reaso
 				   uint64_t now_ms);
 
 /* Ask the peer whether it still lives (empty INFORMATIONAL). When nothing comes back, EV_CLOSED
- * with REASON_TIMEOUT. IKE_E_STATE: no such SA, or not established. Asking twice at once is one
+ * with REASON_TIMEOUT, after EV_SILENT. IKE_E_STATE: no such SA, or not established. Asking twice at once is one
  * question. */
 IKE_CHECKED enum ike_err ike_check_liveness(struct ike *ike, ike_handle sa, uint64_t now_ms);
 
@@ -200,6 +200,8 @@ enum ike_event_kind {
 	EV_REKEYED,                 /* we send with another pair of SAs now: new SPIs and suite; or there is another IKE SA. The
 	                             * handle is the same */
 	EV_REKEY_FAILED,            /* of ike_rekey_child() or ike_rekey_ike(); all is as it was before */
+	EV_SILENT,                  /* a request of ours, whichever, has not been answered for 1.5 s: perhaps the peer knows
+	                             * nothing of this SA any more. Once for each request; the SA stays until EV_CLOSED */
 	EV_CLOSED,                  /* an established SA ended (deleted by the peer, by ike_close, or dead): its SAs are being
 	                             * removed from the kernel (a KERNEL_DELETE_SAS goes before this event), its policies stay */
 };

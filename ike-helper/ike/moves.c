@@ -212,6 +212,7 @@ enum ike_err engine_request(struct ike_sa *sa, uint8_t exchange, struct msg_wr *
 	if (err != IKE_OK)
 		return err;
 	window_request_out(&sa->window, p, now_ms);
+	sa->silent = false;
 	packet_send(&sa->ike->out, p, &sa->path);
 	return IKE_OK;
 }

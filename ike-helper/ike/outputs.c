@@ -51,21 +51,29 @@ static void event_output(struct ike_sa *sa, enum ike_event_kind kind, struct ike
 /* One event for each; false when there is none (left). What was tried in vain before is no news once it has been done. */
 static bool news_output(struct ike_sa *sa, struct ike_output *out)
 {
-	static const unsigned order[] = { NEWS_CHILD_REKEYED, NEWS_IKE_REKEYED, NEWS_CHILD_KEPT, NEWS_IKE_KEPT };
-	unsigned i, what = 0;
+	static const struct {
+		unsigned what;
+		enum ike_event_kind kind;
+	} order[] = { { NEWS_CHILD_REKEYED, EV_REKEYED }, { NEWS_IKE_REKEYED, EV_REKEYED }, { NEWS_CHILD_KEPT, EV_REKEY_FAILED },
+		      { NEWS_IKE_KEPT, EV_REKEY_FAILED }, { NEWS_SILENT, EV_SILENT } };
+	unsigned i = 0, what;
 
 	if (sa->news & NEWS_CHILD_REKEYED)
 		sa->news &= (uint8_t)~NEWS_CHILD_KEPT;
 	if (sa->news & NEWS_IKE_REKEYED)
 		sa->news &= (uint8_t)~NEWS_IKE_KEPT;
-	for (i = 0; i < sizeof order / sizeof *order && !what; i++)
-		what = sa->news & order[i];
-	if (!what || !(IN(sa->state) & IN_LIFE))
+	/* What has been answered meanwhile is no news either. */
+	if (!sa->window.request)
+		sa->news &= (uint8_t)~NEWS_SILENT;
+	while (i < sizeof order / sizeof *order && !(sa->news & order[i].what))
+		i++;
+	if (i == sizeof order / sizeof *order || !(IN(sa->state) & IN_LIFE))
 		return false;
+	what = order[i].what;
 	sa->news &= (uint8_t)~what;
 	if (what & (NEWS_CHILD_REKEYED | NEWS_IKE_REKEYED))
 		engine_announce_rekeyed(sa, what);
-	event_output(sa, what & (NEWS_CHILD_REKEYED | NEWS_IKE_REKEYED) ? EV_REKEYED : EV_REKEY_FAILED, out);
+	event_output(sa, order[i].kind, out);
 	out->u.event.ike_sa = what & (NEWS_IKE_REKEYED | NEWS_IKE_KEPT);
 	if (sa->news)
 		engine_news(sa, 0);

@@ -143,7 +143,7 @@ struct rekey {
 };
 
 /* What the layer above has not been told yet; a set. */
-enum { NEWS_CHILD_REKEYED = 1, NEWS_CHILD_KEPT = 2, NEWS_IKE_REKEYED = 4, NEWS_IKE_KEPT = 8 };
+enum { NEWS_CHILD_REKEYED = 1, NEWS_CHILD_KEPT = 2, NEWS_IKE_REKEYED = 4, NEWS_IKE_KEPT = 8, NEWS_SILENT = 16 };
 
 struct ike_sa {
 	struct ike *ike;
@@ -160,6 +160,7 @@ struct ike_sa {
 	bool dismissed;                 /* somebody here no longer needs it */
 	bool close_asked;               /* ike_close() while the kernel was busy with our request */
 	bool rekey_child_asked, rekey_ike_asked;        /* and it was not the time for it yet */
+	bool silent;                    /* the layer above knows that our request is not answered */
 	bool peer_behind_nat, us_behind_nat;
 	struct ip_addr behind;          /* as in struct ike_tunnel */
 	bool wants_keepalive;           /* as in struct ike_tunnel */

@@ -467,7 +467,10 @@ HANDLER(wait_for_it)
 
 HANDLER(send_again)
 {
-	(void)s;
+	if ((IN(sa->state) & IN_LIFE) && !sa->silent && s->now_ms - sa->window.sent_ms >= SILENCE_MS) {
+		sa->silent = true;
+		engine_news(sa, NEWS_SILENT);
+	}
 	sa->ike->stats.retransmitted++;
 	packet_send(&sa->ike->out, sa->window.request, &sa->path);
 	return IKE_OK;

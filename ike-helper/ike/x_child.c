@@ -188,7 +188,7 @@ HANDLER(child_retire)
 	if (err != IKE_OK)
 		return err;
 	c->phase = CHILD_TOLD;
-	sa->expire_ms = s->now_ms + LIVENESS_MS;
+	sa->expire_ms = s->now_ms + EXCHANGE_MS;
 	return IKE_OK;
 }
 

@@ -87,7 +87,7 @@ HANDLER(rekey_child_ask)
 		engine_news(sa, NEWS_CHILD_KEPT);
 		return IKE_E_STATE;
 	}
-	sa->expire_ms = s->now_ms + LIVENESS_MS;
+	sa->expire_ms = s->now_ms + EXCHANGE_MS;
 	return IKE_OK;
 }
 

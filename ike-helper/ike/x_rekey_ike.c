@@ -54,7 +54,7 @@ HANDLER(rekey_ike_ask)
 		engine_news(sa, NEWS_IKE_KEPT);
 		return IKE_E_STATE;
 	}
-	sa->expire_ms = s->now_ms + LIVENESS_MS;
+	sa->expire_ms = s->now_ms + EXCHANGE_MS;
 	return IKE_OK;
 }
 

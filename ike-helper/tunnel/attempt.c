@@ -88,7 +88,7 @@ static bool identifies_to(const struct tunnels *t, const struct dnsname *owner)
 	return false;
 }
 
-static enum rp_reason start(struct tunnels *t, struct attempt *a)
+static enum rp_reason start(struct tunnels *t, struct attempt *a, uint32_t life_ms)
 {
 	struct ike_initiate how = {
 		.path = {
@@ -99,7 +99,7 @@ static enum rp_reason start(struct tunnels *t, struct attempt *a)
 		.identify = identifies_to(t, &a->owner),
 		.keys = a->accepted,
 		.reqid = a->reqid,
-		.give_up_ms = t->now_ms + t->config.attempt_ms,
+		.give_up_ms = t->now_ms + life_ms,
 		.encapsulate = a->encapsulated,
 		.tag = a->id,
 	};
@@ -133,7 +133,7 @@ static struct keyset *acceptable(struct keyset *keys, const struct peer *p, cons
 
 /* p: what protects the pair already, or NULL; bound: what the remote address is bound to, or NULL. */
 IKE_CHECKED static struct attempt *attempt_new(struct tunnels *t, const struct ip_addr *local, const struct ip_addr *remote,
-					       struct keyset *keys, const struct peer *p, const struct peer *bound,
+					       struct keyset *keys, struct peer *p, const struct peer *bound,
 					       const struct dnsname *owner)
 {
 	struct attempt *a = calloc(1, sizeof *a);
@@ -151,6 +151,8 @@ IKE_CHECKED static struct attempt *attempt_new(struct tunnels *t, const struct i
 	a->remote = *remote;
 	a->keys = keyset_ref(keys);
 	a->reqid = p ? p->reqid : reqid_new(t);
+	if (p)
+		p->tried_ms = t->now_ms;
 	a->encapsulated = t->config.always_encapsulate || esp_is_dropped(t, local, remote);
 	table_insert(&t->attempts, &a->link, hash_address(t, remote));
 	table_insert(&t->attempts_by_id, &a->by_id, a->id);
@@ -161,7 +163,7 @@ IKE_CHECKED static struct attempt *attempt_new(struct tunnels *t, const struct i
 static enum rp_reason start_or_queue(struct tunnels *t, struct attempt *a)
 {
 	if (t->running < t->config.establishing_max)
-		return start(t, a);
+		return start(t, a, t->config.attempt_ms);
 	a->next_queued = NULL;
 	*t->queue_tail = a;
 	t->queue_tail = &a->next_queued;
@@ -230,23 +232,26 @@ void attempt_join(struct tunnels *t, struct wait *w, struct keyset *keys, const 
 		attempt_failed(t, a, refuse, "");
 }
 
-bool attempt_renew(struct tunnels *t, struct peer *p)
+bool attempt_renew(struct tunnels *t, struct peer *p, bool urgent)
 {
+	uint32_t life_ms = t->config.attempt_ms;
 	struct attempt *a = attempt_for(t, &p->local, &p->remote, p->keys);
 	struct dnsname owner;
 
 	if (a)
 		return true;
-	if (failure_active(t, &p->local, &p->remote, p->keys))
+	if (urgent && life_ms > HEAL_ATTEMPT_MS)
+		life_ms = HEAL_ATTEMPT_MS;
+	if (!urgent && failure_active(t, &p->local, &p->remote, p->keys))
 		return false;
 	/* Our address has changed: its pair is of use again when it comes back. */
-	if (!t->env->is_own_address(t->env->arg, &p->local))
+	if (!t->env->is_own_address(t->env->arg, &p->local) || t->running >= t->config.establishing_max)
 		return false;
 	peer_first_name(p, &owner);
 	a = attempt_new(t, &p->local, &p->remote, p->keys, p, p, &owner);
 	if (!a)
 		return false;
-	if (start(t, a) != REASON_NONE) {
+	if (start(t, a, life_ms) != REASON_NONE) {
 		attempt_free(t, a);
 		return false;
 	}
@@ -260,7 +265,7 @@ void attempts_start_queued(struct tunnels *t)
 		enum rp_reason refuse;
 
 		unqueue(t, a);
-		refuse = start(t, a);
+		refuse = start(t, a, t->config.attempt_ms);
 		if (refuse != REASON_NONE)
 			attempt_failed(t, a, refuse, "");
 	}
@@ -281,6 +286,8 @@ void attempt_succeeded(struct tunnels *t, struct attempt *a, struct peer *p)
 
 void attempt_failed(struct tunnels *t, struct attempt *a, enum rp_reason reason, const char *detail)
 {
+	struct peer *p;
+
 	/* What says nothing about the host is no reason to leave it alone. */
 	if (reason != REASON_NO_ROUTE && reason != REASON_LIMIT && reason != REASON_SHUTDOWN &&
 	    reason != REASON_INTERNAL && reason != REASON_KEY_CONFLICT && reason != REASON_BACKOFF)
@@ -289,7 +296,10 @@ void attempt_failed(struct tunnels *t, struct attempt *a, enum rp_reason reason,
 	if (a->encapsulated && reason == REASON_TIMEOUT)
 		esp_dropped_forget(t, &a->local, &a->remote);
 	decide_all(t, a, reason, detail);
+	p = peer_by_pair(t, &a->local, &a->remote);
 	attempt_free(t, a);
+	if (p)
+		peer_attempt_failed(t, p);
 }
 
 /* One that p's new binding ends; NULL. The name that p is bound to may go on with its newer keys. */

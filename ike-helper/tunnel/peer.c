@@ -184,19 +184,37 @@ static bool is_watched(const struct tunnels *t, const struct peer *p)
 	return p->keys && !p->encapsulated && !p->answered && !p->judged && t->now_ms < p->watch_until_ms;
 }
 
+/* Is it for us to establish it again? A client does that itself. */
+static bool is_ours_to_heal(const struct peer *p)
+{
+	return p->keys && peer_is_answered(p);
+}
+
+/* How long from one look to the next. */
+static uint64_t look_ms(const struct tunnels *t, const struct peer *p)
+{
+	uint64_t ms = !is_ours_to_heal(p) ? CHECK_CLIENT_MS : p->busy ? CHECK_BUSY_MS : CHECK_MS;
+
+	ms += t->peers.n / CHECKS_PER_S * 1000;
+	return p->wants_keepalive ? earlier(ms, KEEPALIVE_MS / 2) : ms;
+}
+
+static uint64_t look_due_ms(const struct tunnels *t, const struct peer *p)
+{
+	uint64_t due_ms = t->now_ms + look_ms(t, p);
+
+	return is_watched(t, p) ? t->now_ms + ANSWER_MS : due_ms - due_ms % CHECK_STEP_MS;
+}
+
 void peer_set_timer(struct tunnels *t, struct peer *p)
 {
-	uint64_t look_ms = is_watched(t, p) ? ANSWER_MS : CHECK_MS;
 	uint64_t due_ms = NEVER_MS;
 
 	switch (p->state) {
 	case TUNNEL_ESTABLISHING:           /* a state of attempts, for people; no peer is in it */
 		break;
 	case TUNNEL_PROTECTED:
-		look_ms *= 1 + t->peers.n / 256;
-		if (p->wants_keepalive)
-			look_ms = earlier(look_ms, KEEPALIVE_MS / 2);
-		due_ms = earlier(t->now_ms + jittered(t, look_ms), earlier(p->renew_ms, p->renew_ike_ms));
+		due_ms = earlier(look_due_ms(t, p), earlier(p->renew_ms, p->renew_ike_ms));
 		if (p->spare.sa)
 			due_ms = earlier(due_ms, p->spare_ms);
 		break;
@@ -333,6 +351,7 @@ struct peer *peer_established(struct tunnels *t, const struct ike_event *e, cons
 		retire(t, p, &before);
 	p->established_ms = t->now_ms;
 	p->packets_out = 0;
+	p->asked_ms = 0;
 	p->behind = u->behind;
 	p->wants_keepalive = u->wants_keepalive;
 	p->sent_ms = p->looked_ms = t->now_ms;
@@ -358,21 +377,21 @@ void peer_refresh(struct tunnels *t, struct peer *p)
 	if (p->sa && ike_rekey_child(t->ike, p->sa, t->now_ms) == IKE_OK)
 		return;
 	if (peer_is_answered(p))
-		(void)attempt_renew(t, p);
+		(void)attempt_renew(t, p, false);
 }
 
 static void refresh_ike(struct tunnels *t, struct peer *p)
 {
 	p->renew_ike_ms = t->now_ms + jittered(t, HEAL_LAST_MS);
 	if (!p->sa || ike_rekey_ike(t->ike, p->sa, t->now_ms) != IKE_OK)
-		(void)attempt_renew(t, p);
+		(void)attempt_renew(t, p, false);
 }
 
 void peer_rekeyed(struct tunnels *t, struct peer *p, const struct ike_event *e)
 {
 	if (e->kind == EV_REKEY_FAILED) {
 		if (peer_is_answered(p) && p->state == TUNNEL_PROTECTED)
-			(void)attempt_renew(t, p);
+			(void)attempt_renew(t, p, false);
 		return;
 	}
 	p->spi_in = e->tunnel.spi_in;
@@ -422,13 +441,13 @@ static void begin_healing(struct tunnels *t, struct peer *p, enum rp_reason reas
 	p->state = TUNNEL_HEALING;
 	p->sa = 0;
 	p->wanted_ms = t->now_ms;
-	p->acquired = false;
+	p->acquired_ms = 0;
 	tell_down(t, p, reason);
 	/* At once, unless it was healed only a moment ago: a host that ends every SA must not make us run in a circle. */
 	if (t->now_ms >= p->established_ms + HEAL_CALM_MS)
 		p->heal_wait_ms = 0;
 	if (p->heal_wait_ms == 0 && expects_packets(t, p))
-		(void)attempt_renew(t, p);
+		(void)attempt_renew(t, p, false);
 	p->heal_ms = t->now_ms + jittered(t, heal_pause(p));
 	peer_set_timer(t, p);
 }
@@ -451,7 +470,7 @@ void peer_closed(struct tunnels *t, struct peer *p, enum rp_reason reason)
 		peer_set_timer(t, p);
 		return;
 	}
-	if (p->keys && peer_is_answered(p))
+	if (is_ours_to_heal(p))
 		begin_healing(t, p, reason);
 	else if (reason == REASON_AUTH_FAILED)
 		/* It found our key wrong, and must reach us in clear at once, for the names that have no key. */
@@ -519,8 +538,7 @@ static void judge_path(struct tunnels *t, struct peer *p, const struct sa_traffi
 		p->unanswered_ms = t->now_ms;
 		p->watch_until_ms = t->now_ms + WATCH_MS;
 	}
-	/* jittered() may take an eighth off the time between two looks. */
-	if (t->now_ms - p->unanswered_ms < answer_ms / 8 * 7)
+	if (t->now_ms - p->unanswered_ms < answer_ms)
 		return;
 	log_info(t->log, "%s: no packet comes back: establishing it with ESP in UDP", ip_text(&p->remote, text));
 	p->judged = true;
@@ -535,10 +553,18 @@ static void keep_alive(struct tunnels *t, struct peer *p, const struct sa_traffi
 	if (traffic->packets_out != p->packets_out)
 		p->sent_ms = p->looked_ms;
 	p->looked_ms = t->now_ms;
-	if (!p->wants_keepalive || t->now_ms + KEEPALIVE_MS / 2 <= p->sent_ms + KEEPALIVE_MS)
+	if (!p->wants_keepalive || t->now_ms + look_ms(t, p) <= p->sent_ms + KEEPALIVE_MS)
 		return;
 	if (ike_keepalive(t->ike, p->sa, t->now_ms) == IKE_OK)
 		p->sent_ms = t->now_ms;
+}
+
+static void ask_for_life(struct tunnels *t, struct peer *p)
+{
+	if (!p->sa || (p->asked_ms && t->now_ms < p->asked_ms + ASK_AGAIN_MS))
+		return;
+	p->asked_ms = t->now_ms;
+	(void)!ike_check_liveness(t->ike, p->sa, t->now_ms);
 }
 
 /* A second of silence is nothing; packets that leave and none that come back are a question to the peer. */
@@ -559,10 +585,11 @@ static void check(struct tunnels *t, struct peer *p)
 	judge_path(t, p, &traffic);
 	if (p->state != TUNNEL_PROTECTED)
 		return;
-	if (p->sa && traffic.packets_out > p->packets_out && traffic.idle_in_s >= SILENT_S)
-		(void)!ike_check_liveness(t->ike, p->sa, t->now_ms);
 	keep_alive(t, p, &traffic);
+	p->busy = traffic.packets_out > p->packets_out;
 	p->packets_out = traffic.packets_out;
+	if (p->busy && traffic.idle_in_s >= SILENT_S)
+		ask_for_life(t, p);
 	idle_s = traffic.idle_in_s < traffic.idle_out_s ? traffic.idle_in_s : traffic.idle_out_s;
 	if (t->now_ms >= later(p->answer_expires_ms, t->config.idle_s) && idle_s >= t->config.idle_s) {
 		peer_drain(t, p, REASON_NONE, t->config.drain_ms);
@@ -589,6 +616,11 @@ bool peer_readmit(struct tunnels *t, struct peer *p)
 	return true;
 }
 
+static bool is_in_use(const struct tunnels *t, const struct peer *p)
+{
+	return p->acquired_ms && t->now_ms < p->acquired_ms + IN_USE_MS;
+}
+
 static void heal(struct tunnels *t, struct peer *p)
 {
 	uint64_t until_ms = later(p->wanted_ms, t->config.idle_s);
@@ -601,24 +633,49 @@ static void heal(struct tunnels *t, struct peer *p)
 		return;
 	}
 	p->heal_ms = until_ms;
-	if (p->keys && peer_is_answered(p) && (p->acquired || expects_packets(t, p))) {
-		p->acquired = false;
-		(void)attempt_renew(t, p);
+	if (is_ours_to_heal(p) && is_in_use(t, p)) {
+		(void)attempt_renew(t, p, true);
+		p->heal_ms = t->now_ms + jittered(t, HEAL_BUSY_MS);
+	} else if (is_ours_to_heal(p) && expects_packets(t, p)) {
+		(void)attempt_renew(t, p, false);
 		p->heal_ms = t->now_ms + jittered(t, heal_pause(p));
 	}
 	peer_set_timer(t, p);
 }
 
+/* As soon as may be. */
+static void heal_soon(struct tunnels *t, struct peer *p)
+{
+	uint64_t soon_ms = p->tried_ms + HEAL_BUSY_MS;
+
+	p->heal_ms = earlier(p->heal_ms, soon_ms > t->now_ms ? soon_ms : t->now_ms);
+	peer_set_timer(t, p);
+}
+
 void peer_acquired(struct tunnels *t, struct peer *p)
 {
-	p->wanted_ms = t->now_ms;
-	p->acquired = true;
-	/* At once, unless it has come and gone lately. */
-	if (p->heal_wait_ms <= 2 * HEAL_FIRST_MS)
-		p->heal_ms = t->now_ms;
-	else
-		p->heal_ms = earlier(p->heal_ms, t->now_ms + p->heal_wait_ms);
-	peer_set_timer(t, p);
+	p->wanted_ms = p->acquired_ms = t->now_ms;
+	heal_soon(t, p);
+}
+
+bool peer_may_be_tried(const struct tunnels *t, const struct peer *p)
+{
+	return p->state == TUNNEL_HEALING && is_ours_to_heal(p) && t->now_ms >= p->tried_ms + HEAL_BUSY_MS;
+}
+
+void peer_attempt_failed(struct tunnels *t, struct peer *p)
+{
+	if (p->state == TUNNEL_HEALING && is_ours_to_heal(p) && is_in_use(t, p))
+		heal_soon(t, p);
+}
+
+void peer_silent(struct tunnels *t, struct peer *p, const struct ike_event *e)
+{
+	if (p->state != TUNNEL_PROTECTED || e->tunnel.sa != p->sa || !is_ours_to_heal(p))
+		return;
+	/* Connections end with an assigned address: not for what may be a moment without a network. */
+	if (!peer_has_assigned(p) && t->now_ms >= p->tried_ms + HEAL_BUSY_MS)
+		(void)attempt_renew(t, p, true);
 }
 
 static void bind_as(struct peer *p, const struct peer *bound)

@@ -201,7 +201,8 @@ static void decide_address(struct tunnels *t, struct wait *w, const struct rp_es
 			       "the earlier tunnel is being removed");
 	} else if (bound && !peer_key_in(bound, keys) && !may_rebind(bound, &q->owner)) {
 		decide_conflict(t, w, bound);
-	} else if ((f = failure_active(t, &w->from, a, keys)) != NULL && !attempt_for(t, &w->from, a, keys)) {
+	} else if ((f = failure_active(t, &w->from, a, keys)) != NULL && !attempt_for(t, &w->from, a, keys) &&
+		   !(p && peer_may_be_tried(t, p))) {
 		request_decide(t, w, f->reason, f->detail);
 	} else {
 		attempt_join(t, w, keys, &w->from, p);

@@ -28,13 +28,21 @@ enum {
 	DETAIL_MAX = 128,
 	FIRST_SUCCESS_WAIT_MS = 300,        /* for the other addresses of a name, once one of them is up */
 	OWN_ADDRESS_TTL_S = 60,
-	CHECK_MS = 15000,                   /* how often a protected address is looked at */
+	CHECK_MS = 4000,                    /* how often a protected address is looked at, */
+	CHECK_BUSY_MS = 2000,               /* when packets go out to it, */
+	CHECK_CLIENT_MS = 15000,            /* and when it is a client's, who alone can heal it */
+	CHECK_STEP_MS = 500,                /* looks are at multiples of this, so that one waking serves many */
+	CHECKS_PER_S = 256,                 /* of more tunnels each is looked at less often */
 	ANSWER_MS = 400,                    /* or two round trips: by then something has come back to the first packet out */
 	WATCH_MS = 5000,                    /* so long after an answer or the first packet a tunnel is watched for that */
 	ESP_DROPPED_MAX = 16,
 	KEEPALIVE_MS = 20000,               /* RFC 3948 4 */
-	SILENT_S = 10,                      /* packets out and none in for this long: ask whether the peer lives */
-	HEAL_FIRST_MS = 1000, HEAL_LAST_MS = 60000,
+	SILENT_S = 4,                       /* packets out and none in for this long: ask whether the peer lives, */
+	ASK_AGAIN_MS = 10000,               /* but not again so soon: not all that is sent wants an answer */
+	HEAL_FIRST_MS = 1000, HEAL_LAST_MS = 60000,     /* pauses between attempts while nobody sends, */
+	HEAL_BUSY_MS = 4000,                /* and while somebody does */
+	IN_USE_MS = 35000,                  /* the kernel tells again every 30 s that somebody does */
+	HEAL_ATTEMPT_MS = 8000,             /* life of such an attempt: a host may have gone in the midst of it */
 	HEAL_CALM_MS = 60000,               /* a tunnel that lived this long was healthy: its pauses start again */
 	CROSSED_MS = 10000,                 /* two SAs from both ends that are up within this time were begun at once */
 	SPARE_MS = 30000,                   /* life of the one that is not kept, if the end that began it does not end it */
@@ -136,9 +144,12 @@ struct peer {
 	uint64_t watch_until_ms;
 	uint64_t established_ms, answer_expires_ms, renew_ms, renew_ike_ms, heal_ms, drain_ms;
 	uint64_t wanted_ms;                 /* HEALING: when somebody last had a use for it */
-	bool acquired;                      /* HEALING: the kernel had a packet for it and no SA */
+	uint64_t acquired_ms;               /* when the kernel had a packet for it and no SA; 0: never */
+	uint64_t tried_ms;                  /* when the last attempt for it began */
+	uint64_t asked_ms;                  /* when its packets made us ask whether the host lives; 0: not on this SA */
 	uint32_t heal_wait_ms;              /* the next pause; 0: none */
-	uint64_t packets_out;               /* at the last look */
+	uint64_t packets_out;               /* at the last look, */
+	bool busy;                          /* which found new ones */
 	uint64_t busy_ms;                   /* when it was last found too busy to be pushed out; 0: never */
 	uint8_t *names;                     /* length byte and wire form, one after the other */
 	size_t names_len;
@@ -220,8 +231,9 @@ void requests_refuse_all(struct tunnels *t, enum rp_reason reason);
 const struct attempt *attempt_of_pair(struct tunnels *t, const struct ip_addr *local, const struct ip_addr *remote);
 /* Let w wait for an establishment of (w->remote, keys); starts or queues one when there is none. May decide w at once. */
 void attempt_join(struct tunnels *t, struct wait *w, struct keyset *keys, const struct ip_addr *local, struct peer *peer);
-/* Establish p anew, for nobody in particular. False when it could not be started. */
-bool attempt_renew(struct tunnels *t, struct peer *p);
+/* Establish p anew, for nobody in particular, unless that is under way. urgent: somebody is sending, or was a moment ago, so that earlier
+ * failures do not count. False when it could not be started. */
+bool attempt_renew(struct tunnels *t, struct peer *p, bool urgent);
 /* Is there room for one more with this address? p: what protects the pair already, or NULL. Otherwise *detail says why not. */
 enum rp_reason attempt_admit(struct tunnels *t, const struct ip_addr *remote, const struct peer *p, const char **detail);
 void attempt_leave(struct tunnels *t, struct wait *w);
@@ -256,6 +268,12 @@ struct peer *peer_by_reqid(const struct tunnels *t, uint32_t reqid);
 struct peer *peer_established(struct tunnels *t, const struct ike_event *e, const struct attempt *a);
 /* p drains, and one more tunnel for it has come up: what that has put into the kernel beside p's own goes too. */
 void peer_too_late(struct tunnels *t, struct peer *p, const struct ike_event *e);
+/* EV_SILENT: the host may have lost its SA. What a new handshake proves settles that sooner than silence. */
+void peer_silent(struct tunnels *t, struct peer *p, const struct ike_event *e);
+/* An attempt for it has failed. */
+void peer_attempt_failed(struct tunnels *t, struct peer *p);
+/* May an attempt for it begin, whatever came of the earlier ones? */
+bool peer_may_be_tried(const struct tunnels *t, const struct peer *p);
 /* EV_REKEYED or EV_REKEY_FAILED of its SA. */
 void peer_rekeyed(struct tunnels *t, struct peer *p, const struct ike_event *e);
 /* Its SAs are old: new ones, by rekeying. */

@@ -44,6 +44,9 @@
  *  - When addresses or routes change, the tunnels of an address that is gone end, and every bound host gets a pair with the address that
  *    it would be sent to from now, 0.2 s later, 64 at once and 200 a second then. When packets leave by another way, others are asked whether they live. After a sleep of
  *    more than a minute all are established anew.
+ *  - A host that does not answer (packets out, none in for 4 s; then the core's question) is established anew beside the SA that it
+ *    may have lost. While somebody sends to a host whose SA is gone an attempt begins every 4 s, one at a time, whatever came of
+ *    the earlier ones; while nobody does, but an answer lives, with growing pauses up to a minute; otherwise none.
  *  - Our own address is allowed at once: packets to it never leave this host.
  *  - An attempt outlives the verdict: at the request's deadline the verdict is REFUSE, the attempt itself goes on for attempt_ms.
  *  - A response is given to every request exactly once, unless it was cancelled or its client is gone.

@@ -200,6 +200,11 @@ void tunnels_ike_event(struct tunnels *t, const struct ike_event *event, uint64_
 		if (p)
 			peer_rekeyed(t, p, event);
 		break;
+	case EV_SILENT:
+		p = peer_by_reqid(t, event->tunnel.reqid);
+		if (p)
+			peer_silent(t, p, event);
+		break;
 	case EV_CLOSED:
 		p = peer_by_reqid(t, event->tunnel.reqid);
 		if (p)

@@ -485,6 +485,11 @@ static void take_event(struct sim_world *w, enum sim_side side, const struct ike
 	case EV_REKEY_FAILED:
 		end->kept++;
 		break;
+	case EV_SILENT:
+		end->silent++;
+		if (end->ups != 1)
+			sim_broken(w, "silent without having been established");
+		break;
 	case EV_FAILED:
 		end->ends++;
 		if (end->ups > 0)

@@ -33,7 +33,7 @@ struct sim_sa_pair {
 struct sim_end {
 	ike_handle sa;
 	bool ours;                  /* made by sim_initiate() */
-	unsigned ups, ends, rekeyed, kept;      /* kept: rekeying failed */
+	unsigned ups, ends, rekeyed, kept, silent;      /* kept: rekeying failed; silent: a request was not answered for a while */
 	struct ike_event last;
 	struct dnsname peer_name;   /* who it has proved to be, when it was up; n = 0: nobody */
 };

@@ -183,7 +183,7 @@ static void host_that_is_silent_there_is_given_up(void **state)
 		advance(w, 30000);
 		assert_int_equal(state_from(w, OTHER), TUNNEL_HEALING);
 	}
-	assert_in_range(w->n_sas, 4, 21);
+	assert_in_range(w->n_sas, 4, 23);
 	advance(w, 400 * 1000);
 	assert_int_equal(state_from(w, OTHER), -1);
 	assert_int_equal(state_from(w, OUR), TUNNEL_PROTECTED);

@@ -126,6 +126,14 @@ void core_cannot_rekey(struct world *w, ike_handle handle)
 	take_outputs(w);
 }
 
+void core_silent(struct world *w, ike_handle handle)
+{
+	struct ike_event e = event_of(w, handle, EV_SILENT);
+
+	tunnels_ike_event(w->t, &e, w->now_ms);
+	take_outputs(w);
+}
+
 enum ike_err ike_keepalive(struct ike *ike, ike_handle handle, uint64_t now_ms)
 {
 	struct world *w = world_of(ike);

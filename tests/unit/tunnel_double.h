@@ -88,6 +88,8 @@ void core_closed(struct world *w, ike_handle sa, enum rp_reason reason);
 /* It has other SPIs now; or it could not be rekeyed. */
 void core_rekeyed(struct world *w, ike_handle sa, uint32_t spi_in, uint32_t spi_out);
 void core_cannot_rekey(struct world *w, ike_handle sa);
+/* A request of the core's is not answered. */
+void core_silent(struct world *w, ike_handle sa);
 /* An anonymous client comes in, after tunnels_authorize() gave it this reqid; its handle. */
 ike_handle client_up(struct world *w, const char *address, uint32_t reqid);
 enum rp_reason authorize(struct world *w, const char *address, uint32_t *reqid);

@@ -1,0 +1,60 @@
+#!/bin/bash
+# lab: variants=libreswan,own timeout=150
+# interop: libreswan host it reboots
+# A host loses all that it knew, its daemon and its kernel, while packets flow, and comes back: after two seconds, and after a longer while.
+# From its return on, when its daemon answers IKE, it takes less than 10 s until the first answer, and nothing is in clear.
+. "$LAB/lib.sh"
+
+lab_topology client dns server
+lab_capture wire
+lab_key good rsa
+lab_zone keyed.example signed <<ZONE
+host A $server_v4
+host IPSECKEY $(lab_ipseckey good)
+ZONE
+lab_responder server "$LAB_VARIANT" good
+lab_start_client
+lab_dig host.keyed.example
+expect_answer "$server_v4"
+expect_protected server
+lab_daemon ping client ping -D -i 0.2 "$server_v4"
+
+daemon=pluto.server
+[ "$LAB_VARIANT" = libreswan ] || daemon=oe-iked.server
+# crash: power fails
+crash() {
+	ip -n wire link set p-server down
+	kill -9 "${lab_pid[$daemon]}"
+	wait "${lab_pid[$daemon]}" || :
+	ip -n server xfrm state flush
+	ip -n server xfrm policy flush
+	rm -rf "pluto.server/run"
+	mv "$daemon.log" "$daemon.$1.log"
+}
+# answered_since TIME: when the first ping after that was answered; fails while none was
+answered_since() { awk -F '[][]' -v since="$1" '/bytes from/ && $2 > since { print $2; exit found = 1 } END { exit !found }' ping.log; }
+# reboots SECONDS: the host is away for that long
+reboots() {
+	local back first
+	crash "$1"
+	nap "$1"
+	ip -n wire link set p-server up
+	lab_responder server "$LAB_VARIANT" good
+	back=$EPOCHREALTIME
+	lab_wait 30 "an answer after the reboot" answered_since "$back" >/dev/null
+	first=$(answered_since "$back")
+	after=$(awk -v a="$back" -v b="$first" 'BEGIN { printf "%.1f", b - a }')
+	tell "$LAB_VARIANT, away for $1 s: the first answer $after s after its return"
+	awk -v after="$after" 'BEGIN { exit after >= 10 }' || fail "traffic needed $after s"
+}
+
+lab_wait 10 "pings" answered_since 0 >/dev/null
+nap 1
+reboots 2
+nap 3
+case $LAB_VARIANT in
+libreswan)	reboots 40 ;;
+own)		reboots 15 ;;
+esac
+expect_no_cleartext client "$server_v4"
+expect_protected server
