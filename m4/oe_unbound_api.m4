@@ -21,3 +21,22 @@ AC_DEFUN([OE_UNBOUND_CALL], [
       [oe_cv_unbound_$2=yes], [oe_cv_unbound_$2=no])])
   AS_VAR_IF([oe_cv_unbound_$2], [yes], [UNBOUND_API_DEFS="$UNBOUND_API_DEFS -D$3=1"])
 ])
+
+# OE_UNBOUND_BUILD_IDS: the build ids of the programs in the given tree that load modules, as a C list. The linker put them there,
+# stripping and installing leaves them alone: by these the module knows whether it is in the Unbound that it was compiled for.
+AC_DEFUN([OE_UNBOUND_BUILD_IDS], [
+  AC_CHECK_TOOL([READELF], [readelf])
+  AC_MSG_CHECKING([for build ids in $UNBOUND_SOURCE])
+  UNBOUND_BUILD_IDS= oe_found=
+  for oe_name in unbound unbound-checkconf unbound-host libunbound.so; do
+    for oe_file in "$UNBOUND_SOURCE/.libs/$oe_name" "$UNBOUND_SOURCE/$oe_name"; do
+      AS_IF([test -f "$oe_file" && test -n "$READELF"],
+        [oe_id=`LC_ALL=C $READELF -n "$oe_file" 2>/dev/null | sed -n 's/.*Build ID: *\(@<:@0-9a-f@:>@*\).*/\1/p'`
+         AS_IF([test -n "$oe_id"], [UNBOUND_BUILD_IDS="$UNBOUND_BUILD_IDS\"$oe_id\"," oe_found="$oe_found $oe_name"])])
+    done
+  done
+  AC_MSG_RESULT([${oe_found:-none}])
+  AS_IF([test -z "$oe_found"],
+    [AC_MSG_WARN([Unbound is not built in $UNBOUND_SOURCE, or without build ids: the module will not notice when it is loaded into another one])])
+  AC_SUBST([UNBOUND_BUILD_IDS])
+])

@@ -10,6 +10,7 @@
  */
 
 #include "ub_compat.h"
+#include "oe_built_for.h"
 #include "unbound_oe.h"
 #include "dynlibmod/dynlibmod.h"
 
@@ -35,8 +36,11 @@ state(struct module_env* env, int id)
 int
 init(struct module_env* env, int id)
 {
-	struct dynlibmod_env* de = (struct dynlibmod_env*)env->modinfo[id];
+	struct dynlibmod_env* de;
 	struct oe_env* oe;
+	if(!oe_built_for_this())
+		return 0;
+	de = (struct dynlibmod_env*)env->modinfo[id];
 	if(!oe_init(env, id, &oe))
 		return 0;
 	de->dyn_env = oe;

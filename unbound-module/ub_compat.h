@@ -12,7 +12,7 @@
  *
  * The module must be compiled against the very tree, config.h included, that
  * the resolver was built from: the layout of struct module_qstate depends on
- * both and Unbound does not check.
+ * both and Unbound does not check. oe_built_for.h does.
  */
 
 #ifndef OE_UB_COMPAT_H

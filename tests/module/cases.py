@@ -866,6 +866,27 @@ def test_options_of_the_helper_are_not_judged(b):
     assert r.answer('host.example.test').addresses
 
 
+def test_module_of_another_unbound_is_refused(b):
+    """A module reads Unbound's structures: with those of another build it would read rubbish."""
+    notes = subprocess.run(['readelf', '-n', b.paths.unbound], capture_output=True, text=True, check=True).stdout
+    build_id = notes.split('Build ID: ')[1].split()[0].encode()
+    with open(b.paths.module, 'rb') as f:
+        module = f.read()
+    assert build_id in module, 'the module does not know its Unbound'
+    foreign = os.path.join(b.folder, 'foreign.so')
+    with open(foreign, 'wb') as f:
+        f.write(module.replace(build_id, build_id[::-1]))
+    r = b.start(helper=False)
+    with open(r.conf) as f:
+        text = f.read().replace(b.paths.module, foreign)
+    path = os.path.join(b.folder, 'foreign.conf')
+    with open(path, 'w') as f:
+        f.write(text.replace(r.log, ''))
+    done = subprocess.run([b.paths.unbound, '-d', '-c', path], env=r.environment(), capture_output=True, text=True, timeout=20)
+    assert done.returncode != 0 and 'unbound-oe was built for another Unbound' in done.stderr, (done.returncode, done.stderr)
+    assert '--with-unbound-source' in done.stderr and build_id.decode() in done.stderr, done.stderr
+
+
 def test_wrong_module_order_is_logged(b):
     r = b.start(modules='validator dynlib iterator')
     r.answer('host.example.test')
