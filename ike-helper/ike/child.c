@@ -247,9 +247,7 @@ void child_is_up(struct ike_sa *sa)
 	sa->child->phase = CHILD_LIVE;
 	sa->child->has_in = sa->child->has_out = true;
 	sa->was_up = true;
-	sa->peer_behind_nat = sa->hs->nat.remote_behind_nat;
-	sa->us_behind_nat = sa->hs->nat.local_behind_nat;
-	sa->wants_keepalive = sa->encapsulated && (sa->us_behind_nat || sa->hs->encapsulate);
+	sa->wants_keepalive = sa->encapsulated && (sa->nat.local_behind_nat || sa->hs->encapsulate);
 	sa->ike->stats.established++;
 	out_put(&sa->ike->out, &sa->up, SLOT_UP);
 }
@@ -259,10 +257,14 @@ bool child_is_tunnel(const struct ike_sa *sa)
 	return sa->inner_local.family != IP_NONE;
 }
 
-void child_ends(const struct ike_sa *sa, struct ip_addr *local, struct ip_addr *remote)
+struct ts_ends child_ends(const struct ike_sa *sa)
 {
-	*local = child_is_tunnel(sa) ? sa->inner_local : sa->path.local.addr;
-	*remote = child_is_tunnel(sa) ? sa->inner_remote : sa->path.remote.addr;
+	if (child_is_tunnel(sa))
+		return (struct ts_ends){ .us = sa->inner_local, .peer = sa->inner_remote };
+	return (struct ts_ends){
+		.us = sa->path.local.addr, .us_behind_nat = sa->nat.local_behind_nat,
+		.peer = sa->path.remote.addr, .peer_behind_nat = sa->nat.remote_behind_nat,
+	};
 }
 
 /* Requests to the kernel ----------------------------------------------------------------------- */

@@ -87,8 +87,8 @@ void child_is_up(struct ike_sa *sa);
 
 /* Tunnel mode, or transport mode; a rekeyed pair is like the first. */
 bool child_is_tunnel(const struct ike_sa *sa);
-/* The two addresses whose packets it carries. */
-void child_ends(const struct ike_sa *sa, struct ip_addr *local, struct ip_addr *remote);
+/* The two addresses whose packets it carries; a NAT does not matter to those inside of a tunnel. */
+struct ts_ends child_ends(const struct ike_sa *sa);
 
 /* The requests themselves. PROTECT and ADD take the keys: those of the child are empty afterwards. */
 void child_protect_request(struct child *c, struct kernel_request *out);

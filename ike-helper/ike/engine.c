@@ -276,8 +276,7 @@ void engine_inherit(struct ike_sa *from, struct ike_sa *heir)
 	heir->close_asked = from->close_asked;
 	heir->close_reason = from->close_reason;
 	heir->rekey_child_asked = from->rekey_child_asked;
-	heir->peer_behind_nat = from->peer_behind_nat;
-	heir->us_behind_nat = from->us_behind_nat;
+	heir->nat = from->nat;
 	heir->peer_id_type = from->peer_id_type;
 	heir->auth_method = from->auth_method;
 	heir->asks = from->asks;

@@ -167,7 +167,7 @@ static void peer_is_at(struct ike_sa *sa, const struct ip_endpoint *from, uint64
 {
 	char to[IP_ENDPOINT_TEXT_MAX], label[SA_LABEL_MAX];
 
-	if (sa->state != ST_UP || !sa->peer_behind_nat || sa->us_behind_nat || ip_endpoint_equal(&sa->path.remote, from))
+	if (sa->state != ST_UP || !sa->nat.remote_behind_nat || sa->nat.local_behind_nat || ip_endpoint_equal(&sa->path.remote, from))
 		return;
 	log_info(sa->ike->log, "%s: its NAT has it come from %s now", engine_label(sa, label), ip_endpoint_text(from, to));
 	sa->moved_from = sa->path.remote.addr;

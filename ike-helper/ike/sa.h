@@ -77,7 +77,6 @@ struct handshake {
 	struct secret int_auth_i, int_auth_r;
 	uint8_t int_auth[INT_AUTH_MAX], int_auth_len;
 	uint32_t peer_hashes;           /* SIGNATURE_HASH_ALGORITHMS as a bit set */
-	struct natd nat;
 	bool encapsulate;               /* we want ESP in UDP, NAT or not */
 	struct esp_choice esp;
 	struct dnsname name;            /* initiator: to be asked for as IDr; responder: asked for by the peer */
@@ -161,7 +160,7 @@ struct ike_sa {
 	bool close_asked;               /* ike_close() while the kernel was busy with our request */
 	bool rekey_child_asked, rekey_ike_asked;        /* and it was not the time for it yet */
 	bool silent;                    /* the layer above knows that our request is not answered */
-	bool peer_behind_nat, us_behind_nat;
+	struct natd nat;
 	struct ip_addr behind;          /* as in struct ike_tunnel */
 	bool wants_keepalive;           /* as in struct ike_tunnel */
 	struct ip_addr moved_from;      /* where the kernel's SAs go, when the peer is somewhere else now; IP_NONE: it is not */

@@ -45,11 +45,12 @@ static enum ike_err ts_read(struct span body, struct pl_ts *out)
 	return err == IKE_E_NOSPACE ? IKE_E_NO_PROPOSAL : err;
 }
 
-static enum ike_err narrow_one(const struct pl_ts *ts, const struct ip_addr *a, bool behind_nat, struct pl_selector *out)
+/* own: what the peer calls this end. */
+static enum ike_err narrow_one(const struct pl_ts *ts, const struct ip_addr *a, bool behind_nat, struct ip_addr *own)
 {
 	for (unsigned i = 0; i < ts->n; i++) {
 		if (is_any_traffic(&ts->selector[i]) && contains(&ts->selector[i], a)) {
-			*out = ts_host(a);
+			*own = *a;
 			return IKE_OK;
 		}
 	}
@@ -57,7 +58,7 @@ static enum ike_err narrow_one(const struct pl_ts *ts, const struct ip_addr *a, 
 		const struct pl_selector *s = &ts->selector[i];
 
 		if (s->family == a->family && is_any_traffic(s) && is_one_address(s)) {
-			*out = *s;
+			*own = s->first;
 			return IKE_OK;
 		}
 	}
@@ -66,44 +67,48 @@ static enum ike_err narrow_one(const struct pl_ts *ts, const struct ip_addr *a, 
 
 enum ike_err ts_narrow(struct span tsi_body, struct span tsr_body, const struct ts_ends *ends, struct ts_pair *out)
 {
+	struct ip_addr i_own, r_own;
 	struct pl_ts i, r;
 	enum ike_err err;
 
 	memset(out, 0, sizeof *out);
 	if ((err = ts_read(tsi_body, &i)) != IKE_OK || (err = ts_read(tsr_body, &r)) != IKE_OK)
 		return err;
-	err = narrow_one(&i, &ends->peer, ends->peer_behind_nat, &out->i);
+	err = narrow_one(&i, &ends->peer, ends->peer_behind_nat, &i_own);
 	if (!err)
-		err = narrow_one(&r, &ends->us, ends->us_behind_nat, &out->r);
-	if (err)
-		memset(out, 0, sizeof *out);
+		err = narrow_one(&r, &ends->us, ends->us_behind_nat, &r_own);
+	if (!err)
+		*out = (struct ts_pair){ .i = ts_host(&ends->peer), .r = ts_host(&ends->us), .i_own = i_own };
 	return err;
 }
 
-/* All of it inside what we asked for, and one selector that is all we asked for. */
-static enum ike_err check_one(struct span body, const struct ip_addr *a)
+/* All of it inside what we asked for, or of what stands for it, and one selector that is all of that. */
+static enum ike_err check_one(struct span body, const struct ip_addr *a, bool behind_nat)
 {
+	const struct ip_addr *expected = a;
 	struct pl_ts ts;
 	bool whole = false;
 	enum ike_err err = ts_read(body, &ts);
 
 	if (err)
 		return err;
+	/* RFC 7296 2.23.1: whatever one address it is. */
+	if (behind_nat && ts.n > 0 && ts.selector[0].family == a->family)
+		expected = &ts.selector[0].first;
 	for (unsigned i = 0; i < ts.n; i++) {
 		const struct pl_selector *s = &ts.selector[i];
 
-		if (!is_one_address(s) || !contains(s, a))
+		if (!is_one_address(s) || !contains(s, expected))
 			return IKE_E_NO_PROPOSAL;
 		whole = whole || is_any_traffic(s);
 	}
 	return whole ? IKE_OK : IKE_E_NO_PROPOSAL;
 }
 
-enum ike_err ts_check_answer(struct span tsi_body, struct span tsr_body,
-			     const struct ip_addr *local, const struct ip_addr *remote)
+enum ike_err ts_check_answer(struct span tsi_body, struct span tsr_body, const struct ts_ends *ends)
 {
-	enum ike_err i = check_one(tsi_body, local);
-	enum ike_err r = check_one(tsr_body, remote);
+	enum ike_err i = check_one(tsi_body, &ends->us, ends->us_behind_nat);
+	enum ike_err r = check_one(tsr_body, &ends->peer, ends->peer_behind_nat);
 
 	if (i == IKE_E_SYNTAX || r == IKE_E_SYNTAX)
 		return IKE_E_SYNTAX;

@@ -1,9 +1,14 @@
 /* ts.h - traffic selectors, host to host only: one address at each end, every protocol, every port (RFC 7296 2.9).
  *
- * Behind a NAT the two ends know different addresses for the same host. In transport mode the selectors on the wire
- * are what the initiator sees; the responder translates them (RFC 7296 2.23.1) and puts them back into its answer.
- * The kernel then gets the addresses of the path, not those of the selectors. In tunnel mode the selectors are the
- * addresses inside, whatever the NAT does to those outside.
+ * Behind a NAT the two ends know different addresses for the same host. In transport mode each end reads the selector of an
+ * end behind a NAT as the address that it knows for it itself, the one of the path (RFC 7296 2.23.1): the initiator asks for what
+ * it sees, the responder answers with what it sees. In tunnel mode the selectors are the addresses inside, whatever the NAT does
+ * to those outside.
+ *
+ * What somebody on the path gains by that: nothing. He can always be a NAT, and so have any selector of one address read as the
+ * address of the path; but that address, exactly one, is all that it can be read as. The kernel gets the addresses of the path
+ * and never those of a selector, and which these are we know without the peer: where our packets go to and come from. They go
+ * encrypted to whoever has proved its key, with or without a NAT.
  */
 #ifndef OE_IKE_TS_H
 #define OE_IKE_TS_H
@@ -20,25 +25,25 @@ struct pl_selector ts_any(enum ip_family family);
 /* Selectors for an answer. */
 struct ts_pair {
 	struct pl_selector i, r;
+	struct ip_addr i_own;               /* what the initiator calls itself: the address in i, or what a NAT has changed into it */
 };
 
-/* How the responder sees the two ends. */
+/* How we see the two ends. */
 struct ts_ends {
-	struct ip_addr peer, us;            /* addresses of the datagram */
-	bool peer_behind_nat, us_behind_nat;
+	struct ip_addr peer, us;            /* addresses of the path; in tunnel mode those inside */
+	bool peer_behind_nat, us_behind_nat;        /* NAT detection says so; false in tunnel mode */
 };
 
 /* Responder: narrow TSi to the peer and TSr to us. Each list must have a selector for any protocol and any port
- * that contains that address. Behind a NAT a selector of exactly one address of the same family stands for it as well
- * (the first such one), and is what goes into the answer.
+ * that contains that address. Of an end behind a NAT one of exactly one address of the same family will do, too (the
+ * first such one). out->i and out->r are the addresses in ends, whatever the lists say.
  * IKE_E_SYNTAX: malformed. IKE_E_NO_PROPOSAL: TS_UNACCEPTABLE. *out is zero on failure. */
 IKE_CHECKED enum ike_err ts_narrow(struct span tsi_body, struct span tsr_body, const struct ts_ends *ends, struct ts_pair *out);
 
-/* Initiator: the answer must hold ts_host(local) and ts_host(remote), and nothing outside of them. local: our own address,
- * or the one that the host assigned.
+/* Initiator, who asked for ts_host(us) and ts_host(peer): the answer must hold both, and nothing outside of them. The list of an
+ * end behind a NAT may be about another address of the same family instead, about one only: the host's own name for that end.
  * IKE_E_SYNTAX: malformed. IKE_E_NO_PROPOSAL: narrower (some packets would not be protected) or wider (traffic that is
  * not this host's): delete the CHILD SA, fail. */
-IKE_CHECKED enum ike_err ts_check_answer(struct span tsi_body, struct span tsr_body,
-					 const struct ip_addr *local, const struct ip_addr *remote);
+IKE_CHECKED enum ike_err ts_check_answer(struct span tsi_body, struct span tsr_body, const struct ts_ends *ends);
 
 #endif

@@ -173,7 +173,7 @@ QUESTION(address_may_help)
 
 	return !sa->hs->ask_address &&
 	       (error == N_FAILED_CP_REQUIRED || error == N_TS_UNACCEPTABLE ||
-		(error == N_NO_PROPOSAL_CHOSEN && sa->hs->nat.local_behind_nat));
+		(error == N_NO_PROPOSAL_CHOSEN && sa->nat.local_behind_nat));
 }
 
 HANDLER(auth_refused_without_address)
@@ -293,7 +293,7 @@ static enum ike_err check_mode(struct ike_sa *sa, const struct stimulus *s)
 
 static enum ike_err check_child(struct ike_sa *sa, const struct stimulus *s)
 {
-	struct ip_addr local, remote;
+	struct ts_ends ends;
 	struct offer offer;
 	enum ike_err err;
 
@@ -307,9 +307,8 @@ static enum ike_err check_child(struct ike_sa *sa, const struct stimulus *s)
 			 "the host chose ESP algorithms that we did not offer");
 		return err;
 	}
-	child_ends(sa, &local, &remote);
-	err = ts_check_answer(msg_find(s->chain, PL_TSI)->body, msg_find(s->chain, PL_TSR)->body,
-			      &local, &remote);
+	ends = child_ends(sa);
+	err = ts_check_answer(msg_find(s->chain, PL_TSI)->body, msg_find(s->chain, PL_TSR)->body, &ends);
 	if (err != IKE_OK)
 		sa_blame(sa, REASON_TS_UNACCEPTABLE,
 			 "the host answered with other traffic selectors than host to host");
@@ -360,7 +359,7 @@ HANDLER(auth_answered_without_child)
 		/* RFC 7296 2.23.1 wants the responder to put the address that it sees in place of the one
 		 * that we know. Not all do, and some serve one client for each address. */
 		sa_blame(sa, REASON_TS_UNACCEPTABLE, "peer said %s%s", ike_notify_name(error),
-			 sa->hs->nat.local_behind_nat ? " to this host behind a NAT" : "");
+			 sa->nat.local_behind_nat ? " to this host behind a NAT" : "");
 	else if (error)
 		sa_blame(sa, REASON_PEER_REFUSED, "peer said %s for the CHILD SA",
 			 ike_notify_name(error));

@@ -93,8 +93,8 @@ static uint16_t judge_child(const struct ike_sa *sa, const struct stimulus *s, s
 	struct ts_ends ends = {
 		.peer = s->path->remote.addr,
 		.us = s->path->local.addr,
-		.peer_behind_nat = sa->hs->nat.remote_behind_nat,
-		.us_behind_nat = sa->hs->nat.local_behind_nat,
+		.peer_behind_nat = sa->nat.remote_behind_nat,
+		.us_behind_nat = sa->nat.local_behind_nat,
 	};
 	struct pl_notify notify;
 
@@ -140,7 +140,7 @@ static void take_child(struct ike_sa *sa, const struct stimulus *s)
 	if (grant.pool && !pool_take(grant.pool, &sa->inner_remote))
 		hs->child_refused = N_INTERNAL_ADDRESS_FAILURE;
 	else if (grant.pool)
-		hs->ts.i = ts_host(&sa->inner_remote);
+		hs->ts = (struct ts_pair){ .i = ts_host(&sa->inner_remote), .r = grant.ts.r, .i_own = sa->inner_remote };
 }
 
 /* false: not a domain name. */
@@ -218,11 +218,11 @@ static enum ike_err take_request(struct ike_sa *sa, const struct stimulus *s,
 		return refuse(sa, hs->auth_request_id, err,
 			      err == IKE_E_SYNTAX ? N_INVALID_SYNTAX : N_AUTHENTICATION_FAILED,
 			      s->now_ms);
-	sa->encapsulated = hs->encapsulate || hs->nat.local_behind_nat || hs->nat.remote_behind_nat;
+	sa->encapsulated = hs->encapsulate || sa->nat.local_behind_nat || sa->nat.remote_behind_nat;
 	read_asked_name(hs, s->chain);
 	take_child(sa, s);
-	if (!hs->child_refused && hs->nat.remote_behind_nat && !ip_equal(&hs->ts.i.first, &sa->path.remote.addr))
-		sa->behind = hs->ts.i.first;
+	if (!hs->child_refused && sa->nat.remote_behind_nat && !ip_equal(&hs->ts.i_own, &sa->path.remote.addr))
+		sa->behind = hs->ts.i_own;
 	return IKE_OK;
 }
 

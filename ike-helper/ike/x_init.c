@@ -73,7 +73,7 @@ static enum ike_err read_notifies(struct ike_sa *sa, const struct stimulus *s)
 				sa->hs->peer_hashes |= UINT32_C(1) << hash;
 		}
 	}
-	return natd_check(s->chain, s->hdr, s->path, &sa->hs->nat);
+	return natd_check(s->chain, s->hdr, s->path, &sa->nat);
 }
 
 static enum ike_err agree_on_keys(struct ike_sa *sa, const struct ike_suite *suite,
@@ -404,8 +404,8 @@ static enum ike_err take_answer(struct ike_sa *sa, const struct stimulus *s)
 	hs->suspicion = REASON_NONE;
 	window_request_over(&sa->window, true);
 	/* A peer that knows nothing of NATs would send ESP as such. */
-	hs->encapsulate = hs->encapsulate && hs->nat.supported;
-	if (hs->encapsulate || hs->nat.local_behind_nat || hs->nat.remote_behind_nat) {
+	hs->encapsulate = hs->encapsulate && sa->nat.supported;
+	if (hs->encapsulate || sa->nat.local_behind_nat || sa->nat.remote_behind_nat) {
 		/* RFC 7296 2.23: from here on by the port that NATs leave alone, with ESP in
 		 * UDP. */
 		sa->encapsulated = true;
@@ -542,7 +542,7 @@ HANDLER(init_requested)
 					span_of(NULL, 0));
 	if (err == IKE_OK)
 		err = read_notifies(sa, s);
-	hs->encapsulate = sa->ike->config.always_encapsulate && hs->nat.supported;
+	hs->encapsulate = sa->ike->config.always_encapsulate && sa->nat.supported;
 	if (err == IKE_OK)
 		err = send_answer(sa, s, &choice);
 	dh_free(hs->dh);

@@ -24,15 +24,12 @@ static enum ike_err send_request(struct ike_sa *sa, uint64_t now_ms)
 {
 	struct rekey *rk = sa->rekey;
 	struct msg_wr m = engine_inner(sa->ike);
-	struct pl_selector tsi, tsr;
-	struct ip_addr local, remote;
+	const struct ts_ends ends = child_ends(sa);
+	const struct pl_selector tsi = ts_host(&ends.us), tsr = ts_host(&ends.peer);
 	uint8_t spi[4];
 	struct wr w = wr_over(spi, sizeof spi);
 	struct offer offer;
 
-	child_ends(sa, &local, &remote);
-	tsi = ts_host(&local);
-	tsr = ts_host(&remote);
 	wr_u32(&w, sa->child->spi_in);
 	pl_notify_write(&m, PROTO_ESP, wr_span(&w), N_REKEY_SA, span_of(NULL, 0));
 	write_mode(sa, &m);
@@ -142,18 +139,16 @@ static enum ike_err take_answer(struct ike_sa *sa, const struct stimulus *s, str
 	struct child *fresh = sa->rekey->fresh;
 	struct dh_shared shared = { .n = 0 };
 	struct esp_choice choice;
-	struct ip_addr local, remote;
+	const struct ts_ends ends = child_ends(sa);
 	struct offer offer;
 	enum ike_err err;
 
-	child_ends(sa, &local, &remote);
 	offer_esp_anew(&offer, fresh->spi_in, sa->rekey->group);
 	err = offer_check_esp(&offer, msg_find(s->chain, PL_SA)->body, &choice);
 	if (err == IKE_OK)
 		err = pl_nonce_read(msg_find(s->chain, PL_NONCE)->body, nr);
 	if (err == IKE_OK)
-		err = ts_check_answer(msg_find(s->chain, PL_TSI)->body, msg_find(s->chain, PL_TSR)->body,
-				      &local, &remote);
+		err = ts_check_answer(msg_find(s->chain, PL_TSI)->body, msg_find(s->chain, PL_TSR)->body, &ends);
 	if (err == IKE_OK && !is_same_mode(sa, s))
 		err = IKE_E_NO_PROPOSAL;
 	if (err == IKE_OK)
@@ -269,13 +264,9 @@ struct wish {
 static uint16_t judge(const struct ike_sa *sa, const struct stimulus *s, struct wish *w)
 {
 	const struct msg_payload *ke = msg_find(s->chain, PL_KE);
-	struct ts_ends ends = {
-		.peer_behind_nat = sa->peer_behind_nat && !child_is_tunnel(sa),
-		.us_behind_nat = sa->us_behind_nat && !child_is_tunnel(sa),
-	};
+	const struct ts_ends ends = child_ends(sa);
 	enum ike_err err;
 
-	child_ends(sa, &ends.us, &ends.peer);
 	if (pl_nonce_read(msg_find(s->chain, PL_NONCE)->body, &w->ni) != IKE_OK ||
 	    (ke && pl_ke_read(ke->body, &w->ke) != IKE_OK))
 		return N_INVALID_SYNTAX;

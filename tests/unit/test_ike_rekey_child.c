@@ -60,14 +60,16 @@ static void assert_rekeyed(struct sim_world *w, unsigned n)
 
 /* The plain case ------------------------------------------------------------------------------- */
 
-static void rekeys_from(enum sim_side a)
+static void rekeys_from(enum sim_side a, bool nat)
 {
 	enum sim_side b = (enum sim_side)!a;
 	const struct sim_sa_pair *before;
 	struct sim_world w;
 	uint32_t old_a, old_b;
 
-	(void)start(&w, 1);
+	sim_init(&w, 1, IP_V4, NULL, NULL, KEY_ED25519, false);
+	w.nat = nat;
+	(void)bring_up(&w);
 	old_a = sim_sends_with(&w, a, REQID)->asked.spi_out;
 	old_b = sim_sends_with(&w, b, REQID)->asked.spi_out;
 	rekey(&w, a);
@@ -95,13 +97,21 @@ static void rekeys_from(enum sim_side a)
 static void client_rekeys(void **state)
 {
 	(void)state;
-	rekeys_from(CLIENT);
+	rekeys_from(CLIENT, false);
 }
 
 static void server_rekeys(void **state)
 {
 	(void)state;
-	rekeys_from(SERVER);
+	rekeys_from(SERVER, false);
+}
+
+/* RFC 7296 2.23.1: the selectors of the client are those that either end knows, and both do. */
+static void both_rekey_past_a_nat(void **state)
+{
+	(void)state;
+	rekeys_from(CLIENT, true);
+	rekeys_from(SERVER, true);
 }
 
 /* A packet may be on its way for longer than the exchange that deletes its pair. */
@@ -713,6 +723,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(client_rekeys),
 		cmocka_unit_test(server_rekeys),
+		cmocka_unit_test(both_rekey_past_a_nat),
 		cmocka_unit_test(old_pair_is_received_on_for_a_while),
 		cmocka_unit_test(pair_is_changed_before_its_delete_is_answered),
 		cmocka_unit_test(asking_twice_is_one_question),

@@ -85,6 +85,13 @@ static void assert_host(const struct pl_selector *s, const char *text)
 	assert_int_equal(s->port_last, 65535);
 }
 
+static void assert_address(const struct ip_addr *a, const char *text)
+{
+	struct ip_addr want = ip(text);
+
+	assert_true(ip_equal(a, &want));
+}
+
 static void host_to_host_is_accepted(void **state)
 {
 	struct pl_selector s = host("192.0.2.1");
@@ -143,15 +150,16 @@ static void requests_without_the_whole_host_are_unacceptable(void **state)
 	assert_int_equal(narrow(&s, 1, false, &out), IKE_E_NO_PROPOSAL);
 }
 
-/* RFC 7296 2.23.1: the address that the peer knows itself by stands for the one that we see. */
-static void private_address_behind_a_nat_is_put_back_into_the_answer(void **state)
+/* RFC 7296 2.23.1: the address that the peer knows itself by stands for the one that we see, which goes into the answer. */
+static void address_behind_a_nat_is_replaced_by_the_one_that_we_see(void **state)
 {
 	struct pl_selector s[2] = { host("2001:db8::1"), host("10.0.0.5") };
 	struct ts_pair out;
 
 	(void)state;
 	assert_int_equal(narrow(s, 2, true, &out), IKE_OK);
-	assert_host(&out.i, "10.0.0.5");
+	assert_host(&out.i, "192.0.2.1");
+	assert_address(&out.i_own, "10.0.0.5");
 	assert_int_equal(narrow(s, 2, false, &out), IKE_E_NO_PROPOSAL);
 	s[1] = range("10.0.0.0", "10.0.0.255");
 	assert_int_equal(narrow(s, 2, true, &out), IKE_E_NO_PROPOSAL);
@@ -161,6 +169,18 @@ static void private_address_behind_a_nat_is_put_back_into_the_answer(void **stat
 	s[0] = host("10.0.0.5");
 	s[1] = host("192.0.2.1");
 	assert_int_equal(narrow(s, 2, true, &out), IKE_OK);
+	assert_host(&out.i, "192.0.2.1");
+	assert_address(&out.i_own, "192.0.2.1");
+}
+
+/* Behind a NAT that is a lie: it is let in with the address that it has, not with the other one. */
+static void address_of_another_client_is_never_granted(void **state)
+{
+	struct pl_selector s = host("192.0.2.200");
+	struct ts_pair out;
+
+	(void)state;
+	assert_int_equal(narrow(&s, 1, true, &out), IKE_OK);
 	assert_host(&out.i, "192.0.2.1");
 }
 
@@ -173,7 +193,7 @@ static void our_own_address_behind_a_nat(void **state)
 
 	(void)state;
 	assert_int_equal(ts_narrow(body_span(&tsi), body_span(&tsr), &ends, &out), IKE_OK);
-	assert_host(&out.r, "203.0.113.9");
+	assert_host(&out.r, "10.1.1.1");
 	ends.us_behind_nat = false;
 	assert_int_equal(ts_narrow(body_span(&tsi), body_span(&tsr), &ends, &out), IKE_E_NO_PROPOSAL);
 }
@@ -184,13 +204,14 @@ static void unknown_selector_types_are_passed_over(void **state)
 	struct pl_selector r = host("198.51.100.2");
 	struct body tsr = body_of(&r, 1);
 	struct ts_ends ends = { .peer = ip("192.0.2.1"), .us = ip("198.51.100.2"), .peer_behind_nat = true };
+	struct ts_ends from_i = { .peer = ends.us, .us = ends.peer, .us_behind_nat = true };
 	struct ts_pair out;
 
 	(void)state;
 	assert_int_equal(ts_narrow(unit_span(&tsi), body_span(&tsr), &ends, &out), IKE_OK);
 	assert_host(&out.i, "192.0.2.1");
 	/* An answer with one is wider than what we asked. */
-	assert_int_equal(ts_check_answer(unit_span(&tsi), body_span(&tsr), &ends.peer, &ends.us), IKE_E_NO_PROPOSAL);
+	assert_int_equal(ts_check_answer(unit_span(&tsi), body_span(&tsr), &from_i), IKE_E_NO_PROPOSAL);
 }
 
 static void malformed_lists_are_syntax_errors(void **state)
@@ -204,8 +225,8 @@ static void malformed_lists_are_syntax_errors(void **state)
 	(void)state;
 	assert_int_equal(ts_narrow(body_span(&good), unit_span(&none), &ends, &out), IKE_E_SYNTAX);
 	assert_int_equal(ts_narrow(unit_span(&none), body_span(&good), &ends, &out), IKE_E_SYNTAX);
-	assert_int_equal(ts_check_answer(body_span(&good), unit_span(&none), &ends.peer, &ends.us), IKE_E_SYNTAX);
-	assert_int_equal(ts_check_answer(unit_span(&none), body_span(&good), &ends.peer, &ends.us), IKE_E_SYNTAX);
+	assert_int_equal(ts_check_answer(body_span(&good), unit_span(&none), &ends), IKE_E_SYNTAX);
+	assert_int_equal(ts_check_answer(unit_span(&none), body_span(&good), &ends), IKE_E_SYNTAX);
 }
 
 static void list_longer_than_the_table_is_unacceptable(void **state)
@@ -220,16 +241,23 @@ static void list_longer_than_the_table_is_unacceptable(void **state)
 	assert_int_equal(narrow(s, PL_SELECTORS_MAX + 1, false, &out), IKE_E_NO_PROPOSAL);
 }
 
-static enum ike_err answer(const struct pl_selector *r, unsigned n)
+/* An answer with these selectors for the host, which is behind a NAT or not. */
+static enum ike_err answer_past(bool nat, const struct pl_selector *r, unsigned n)
 {
-	struct ip_addr local = ip("192.0.2.1"), remote = ip("198.51.100.2");
-	struct pl_selector i = ts_host(&local);
+	struct ts_ends ends = { .us = ip("192.0.2.1"), .peer = ip("198.51.100.2"), .peer_behind_nat = nat };
+	struct ts_ends swapped = { .us = ends.peer, .peer = ends.us, .us_behind_nat = nat };
+	struct pl_selector i = ts_host(&ends.us);
 	struct body tsi = body_of(&i, 1), tsr = body_of(r, n);
-	enum ike_err as_tsr = ts_check_answer(body_span(&tsi), body_span(&tsr), &local, &remote);
+	enum ike_err as_tsr = ts_check_answer(body_span(&tsi), body_span(&tsr), &ends);
 
 	/* The same at the other end. */
-	assert_int_equal(ts_check_answer(body_span(&tsr), body_span(&tsi), &remote, &local), as_tsr);
+	assert_int_equal(ts_check_answer(body_span(&tsr), body_span(&tsi), &swapped), as_tsr);
 	return as_tsr;
+}
+
+static enum ike_err answer(const struct pl_selector *r, unsigned n)
+{
+	return answer_past(false, r, n);
 }
 
 static void answer_that_is_what_we_asked_is_accepted(void **state)
@@ -272,6 +300,39 @@ static void narrower_answer_is_refused(void **state)
 	assert_int_equal(answer(&s, 1), IKE_E_NO_PROPOSAL);
 }
 
+/* RFC 7296 2.23.1: what the host knows an end by that is behind a NAT; strongSwan answers so. */
+static void other_address_of_an_end_behind_a_nat_is_accepted(void **state)
+{
+	struct pl_selector s[2] = { host("10.0.0.5"), host("10.0.0.5") };
+
+	(void)state;
+	assert_int_equal(answer(s, 1), IKE_E_NO_PROPOSAL);
+	assert_int_equal(answer_past(true, s, 1), IKE_OK);
+	s[0].ip_protocol = 6;
+	assert_int_equal(answer_past(true, s, 1), IKE_E_NO_PROPOSAL);
+	assert_int_equal(answer_past(true, s, 2), IKE_OK);
+	s[0] = host("198.51.100.2");
+	assert_int_equal(answer_past(true, s, 1), IKE_OK);
+}
+
+static void nat_makes_no_answer_wider(void **state)
+{
+	struct pl_selector s[2] = { host("10.0.0.5"), host("198.51.100.2") };
+
+	(void)state;
+	assert_int_equal(answer_past(true, s, 2), IKE_E_NO_PROPOSAL);
+	s[1] = host("10.0.0.6");
+	assert_int_equal(answer_past(true, s, 2), IKE_E_NO_PROPOSAL);
+	s[0] = range("10.0.0.5", "10.0.0.6");
+	assert_int_equal(answer_past(true, s, 1), IKE_E_NO_PROPOSAL);
+	s[0] = range("10.0.0.6", "10.0.0.5");
+	assert_int_equal(answer_past(true, s, 1), IKE_E_NO_PROPOSAL);
+	s[0] = range("0.0.0.0", "255.255.255.255");
+	assert_int_equal(answer_past(true, s, 1), IKE_E_NO_PROPOSAL);
+	s[0] = host("2001:db8::1");
+	assert_int_equal(answer_past(true, s, 1), IKE_E_NO_PROPOSAL);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -279,7 +340,8 @@ int main(void)
 		cmocka_unit_test(host_to_host_is_accepted),
 		cmocka_unit_test(wider_request_is_narrowed_to_the_host),
 		cmocka_unit_test(requests_without_the_whole_host_are_unacceptable),
-		cmocka_unit_test(private_address_behind_a_nat_is_put_back_into_the_answer),
+		cmocka_unit_test(address_behind_a_nat_is_replaced_by_the_one_that_we_see),
+		cmocka_unit_test(address_of_another_client_is_never_granted),
 		cmocka_unit_test(our_own_address_behind_a_nat),
 		cmocka_unit_test(unknown_selector_types_are_passed_over),
 		cmocka_unit_test(malformed_lists_are_syntax_errors),
@@ -287,6 +349,8 @@ int main(void)
 		cmocka_unit_test(answer_that_is_what_we_asked_is_accepted),
 		cmocka_unit_test(wider_answer_is_refused),
 		cmocka_unit_test(narrower_answer_is_refused),
+		cmocka_unit_test(other_address_of_an_end_behind_a_nat_is_accepted),
+		cmocka_unit_test(nat_makes_no_answer_wider),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
