@@ -322,3 +322,12 @@ const char *ip_scope_text(enum ip_scope scope)
 	}
 	return "unusable";
 }
+
+struct ip_addr ip_source(const struct ip_addr *a)
+{
+	struct ip_addr source = *a;
+
+	if (a->family == IP_V6)
+		memset(source.b + 8, 0, sizeof source.b - 8);
+	return source;
+}

@@ -61,4 +61,8 @@ enum ip_scope {
 enum ip_scope ip_scope(const struct ip_addr *a);
 const char *ip_scope_text(enum ip_scope scope);     /* "loopback", for messages */
 
+/* What limits for each source count by: an IPv4 address, and of an IPv6 address the /64, of which one host may use any
+ * address (RFC 4291 2.5.4, RFC 8981). */
+struct ip_addr ip_source(const struct ip_addr *a);
+
 #endif

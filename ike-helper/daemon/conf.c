@@ -369,6 +369,8 @@ static enum ike_err check_together(const struct conf *conf, const char *file, ch
 		wrong = "identify-to needs server-key and server-identity: the name to say, and the key to sign for it";
 	else if (ip_scope(&conf->resolver.addr) != IP_SCOPE_LOOPBACK && !conf->trust_resolver)
 		wrong = "resolver: it is not on this host, so what it says is believed only with trust-resolver: yes";
+	else if (conf->cookie_threshold > conf->half_open_max)
+		wrong = "cookie-threshold must not exceed half-open-max: no cookie would ever be demanded";
 	else if (strcmp(conf->resolver_socket, conf->control_socket) == 0)
 		wrong = "resolver-socket and control-socket must differ";
 	else if (conf->fragment_size != 0 && conf->fragment_size < 576)

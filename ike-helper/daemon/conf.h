@@ -38,6 +38,7 @@ struct conf {
 	struct ip_endpoint resolver;
 	bool trust_resolver;
 	bool always_cookie;
+	uint32_t cookie_threshold, half_open_max, half_open_per_source;
 	bool post_quantum;
 	struct {
 		struct ip_addr at[CONF_LISTEN_MAX];

@@ -242,6 +242,9 @@ static enum ike_err start_core(struct daemon *d)
 	const struct ike_config ike = {
 		.respond = d->bridge.signer != NULL,
 		.sas_max = 2 * conf->tunnels_max,       /* while a tunnel is renewed it has two */
+		.half_open_max = conf->half_open_max,
+		.half_open_per_source = conf->half_open_per_source,
+		.cookie_threshold = conf->cookie_threshold,
 		.always_cookie = conf->always_cookie,
 		.kem = find_kem(d),
 		.fragment_max = conf->fragment_size,

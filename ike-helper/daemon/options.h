@@ -57,6 +57,15 @@
 	X("always-cookie", always_cookie, OPTION_BOOL, "no", 0, 0, \
 	  "Have every host that wants a tunnel prove first that it receives at its address\n" \
 	  "(RFC 7296 2.6), not only when there are many.") \
+	X("cookie-threshold", cookie_threshold, OPTION_NUMBER, "16", 1, 10000, \
+	  "So many handshakes of others that are not finished make every further host prove\n" \
+	  "first that it receives at its address, as with always-cookie.") \
+	X("half-open-max", half_open_max, OPTION_NUMBER, "256", 1, 10000, \
+	  "Handshakes of others that are not finished, at once. Beyond it the oldest goes that\n" \
+	  "has had two seconds to go on; if there is none, new ones are not answered.") \
+	X("half-open-per-source", half_open_per_source, OPTION_NUMBER, "32", 1, 10000, \
+	  "Of these, from one IPv4 address or one IPv6 /64. Beyond it the oldest of that source\n" \
+	  "goes, for one that has proved that it receives there.") \
 	X("post-quantum", post_quantum, OPTION_BOOL, "yes", 0, 0, \
 	  "Add ML-KEM-768 to the key exchange (RFC 9370) with hosts that can do it too, so that\n" \
 	  "what is recorded today stays secret from the quantum computers of tomorrow. It takes\n" \

@@ -5,7 +5,7 @@
 
 #include "ike/child.h"
 
-enum { SAS_MAX = 4096, HALF_OPEN_MAX = 256, COOKIE_THRESHOLD = 16, ESP_SPI_MIN = 0x1000 };
+enum { SAS_MAX = 4096, HALF_OPEN_MAX = 256, HALF_OPEN_PER_SOURCE = 32, COOKIE_THRESHOLD = 16, ESP_SPI_MIN = 0x1000 };
 
 /* The core ------------------------------------------------------------------------------------- */
 
@@ -25,6 +25,8 @@ enum ike_err ike_new(const struct ike_config *config, const struct rng *rng, con
 		ike->config.sas_max = SAS_MAX;
 	if (!ike->config.half_open_max)
 		ike->config.half_open_max = HALF_OPEN_MAX;
+	if (!ike->config.half_open_per_source)
+		ike->config.half_open_per_source = HALF_OPEN_PER_SOURCE;
 	if (!ike->config.cookie_threshold)
 		ike->config.cookie_threshold = COOKIE_THRESHOLD;
 	if (!ike->config.natt_port)
@@ -327,9 +329,11 @@ void engine_unqueue_half_open(struct ike_sa *sa)
 	sa->older = sa->newer = NULL;
 }
 
-static bool same_addresses(const struct ip_path *a, const struct ip_path *b)
+static bool is_from_source(const struct ike_sa *sa, const struct ip_addr *source)
 {
-	return ip_equal(&a->remote.addr, &b->remote.addr) && ip_equal(&a->local.addr, &b->local.addr);
+	const struct ip_addr own = ip_source(&sa->path.remote.addr);
+
+	return ip_equal(&own, source);
 }
 
 /* It has failed, or had its time: a peer that means it goes on within a round trip. */
@@ -338,36 +342,67 @@ static bool has_had_its_time(const struct ike_sa *sa)
 	return sa->state == ST_LINGERING || sa->ike->now_ms + HALF_OPEN_MS >= sa->expire_ms + HALF_OPEN_FAIR_MS;
 }
 
-/* A peer that never finishes holds a place for HALF_OPEN_MS, and can have many. Between two addresses, where one tunnel
- * is of use, it takes the places of its own; of all, the oldest goes, but not one of a crowd that has only just come: it
- * would not hear of it, while who is put off asks again. NULL: none has to, or none can. */
-static struct ike_sa *half_open_to_drop(const struct ike *ike, const struct ip_path *path)
+/* The peer is to go on; we are not at work for it. */
+static bool is_waiting(const struct ike_sa *sa)
 {
-	static const uint32_t idle = IN(ST_INTERMEDIATE_DUE) | IN(ST_INIT_ANSWERED) | IN(ST_LINGERING);
-	struct ike_sa *sa, *oldest = NULL, *oldest_of_pair = NULL;
-	unsigned of_pair = 0;
+	return IN(sa->state) & (IN(ST_INTERMEDIATE_DUE) | IN(ST_INIT_ANSWERED) | IN(ST_LINGERING));
+}
 
-	for (sa = ike->oldest; sa; sa = sa->newer) {
-		if (!(IN(sa->state) & idle))
-			continue;
-		if (!oldest && has_had_its_time(sa))
-			oldest = sa;
-		if (same_addresses(&sa->path, path) && of_pair++ == 0)
-			oldest_of_pair = sa;
-	}
-	if (of_pair >= HALF_OPEN_OF_PAIR)
-		return oldest_of_pair;
-	return ike->load.half_open >= ike->config.half_open_max ? oldest : NULL;
+bool engine_source_is_full(const struct ike *ike, const struct ip_path *path)
+{
+	const struct ip_addr source = ip_source(&path->remote.addr);
+	unsigned n = 0;
+
+	for (const struct ike_sa *sa = ike->oldest; sa && n < ike->config.half_open_per_source; sa = sa->newer)
+		n += is_from_source(sa, &source);
+	return n >= ike->config.half_open_per_source;
+}
+
+/* A peer that never finishes holds a place for HALF_OPEN_MS, and can have many: a source that has all of its places loses its own
+ * oldest. */
+static struct ike_sa *oldest_of_source(const struct ike *ike, const struct ip_path *path)
+{
+	const struct ip_addr source = ip_source(&path->remote.addr);
+	struct ike_sa *sa = ike->oldest;
+
+	while (sa && !(is_waiting(sa) && is_from_source(sa, &source)))
+		sa = sa->newer;
+	return sa;
+}
+
+/* Of all, the oldest goes, but not one of a crowd that has only just come: it would not hear of it, while who is put off asks again.
+ * NULL: none can. */
+static struct ike_sa *oldest_of_all(const struct ike *ike)
+{
+	struct ike_sa *sa = ike->oldest;
+
+	while (sa && !(is_waiting(sa) && has_had_its_time(sa)))
+		sa = sa->newer;
+	return sa;
+}
+
+static void push_out(struct ike_sa *sa, uint64_t *counter)
+{
+	struct stimulus expired = { .on = ON_EXPIRED, .now_ms = sa->ike->now_ms };
+
+	++*counter;
+	sa_blame(sa, REASON_LIMIT, "a newer one takes its place");
+	engine_step(sa, &expired);
 }
 
 bool engine_make_room(struct ike *ike, const struct ip_path *path)
 {
-	struct stimulus expired = { .on = ON_EXPIRED, .now_ms = ike->now_ms };
-	struct ike_sa *sa = half_open_to_drop(ike, path);
+	struct ike_sa *sa;
 
-	if (sa) {
-		sa_blame(sa, REASON_LIMIT, "a newer one takes its place");
-		engine_step(sa, &expired);
+	if (engine_source_is_full(ike, path)) {
+		sa = oldest_of_source(ike, path);
+		if (!sa)
+			return false;
+		push_out(sa, &ike->stats.half_open_pushed_out_by_source);
+	} else if (ike->load.half_open >= ike->config.half_open_max) {
+		sa = oldest_of_all(ike);
+		if (sa)
+			push_out(sa, &ike->stats.half_open_pushed_out);
 	}
 	return ike->load.half_open < ike->config.half_open_max;
 }

@@ -58,7 +58,9 @@ static bool cookie_is_fine(struct ike *ike, const struct stimulus *s)
 	struct pl_notify brought;
 	struct span ni;
 
-	if (!ike->config.always_cookie && ike->load.half_open < ike->config.cookie_threshold)
+	/* Whoever pushes out those of his source has to be there: who is not could keep out whom he likes. */
+	if (!ike->config.always_cookie && ike->load.half_open < ike->config.cookie_threshold &&
+	    !engine_source_is_full(ike, s->path))
 		return true;
 	if (!nonce || pl_nonce_read(nonce->body, &ni) != IKE_OK) {
 		ike->stats.dropped_syntax++;

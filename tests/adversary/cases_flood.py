@@ -6,11 +6,11 @@ import ike as i
 import resolver as r
 import wire
 from cases_client import victim
-from client import Stranger
+from client import INIT_GOOD, Stranger
 from judge import Journal
 from resolver import Resolver
 from wire import udp_socket
-from world import CLIENT, SERVER, Daemon, check, check_equal, many, wait_for
+from world import CLIENT, CLIENT6, SERVER, Daemon, check, check_equal, many, many6, wait_for
 
 DEADLINE_MS = 1500      # the product's own
 
@@ -69,7 +69,7 @@ def ten_thousand_inits_from_forged_addresses(world):
 
 def a_thousand_that_never_finish(world):
     """From four addresses that are theirs, with cookies, and then silence."""
-    host, client = victim(world), honest_client(world)
+    host, client = victim(world, 'half-open-per-source: 8'), honest_client(world)
     strangers = [Stranger(many(n)) for n in range(4)]
     for n in range(1000):
         one = strangers[n % 4]
@@ -82,6 +82,19 @@ def a_thousand_that_never_finish(world):
     for one in strangers:
         one.close()
     return f'{half_open} half open, an honest client in {took:.0f} ms'
+
+
+def a_64_that_never_finishes_takes_its_own_places(world):
+    """Two hundred addresses of one IPv6 network, with cookies, and then silence."""
+    host = victim(world, 'half-open-per-source: 8', 'cookie-threshold: 200')
+    strangers = [Stranger(many6(n), CLIENT6) for n in range(200)]
+    for one in strangers:
+        check_equal(one.exchange_init(), INIT_GOOD, f'{one.address}: answer to IKE_SA_INIT')
+    check_equal((host.stat('ike.half_open'), host.stat('ike.half_open_pushed_out_by_source')), (8, 192), 'half open, pushed out')
+    neighbour = Stranger(many6(0, network=1), CLIENT6).come_up()
+    for one in (*strangers, neighbour):
+        one.close()
+    return f'{host.stat("ike.cookies_demanded")} had to show a cookie'
 
 
 def a_server_that_establishes_very_many_and_leaves(world):
@@ -108,4 +121,7 @@ def a_server_that_establishes_very_many_and_leaves(world):
     return f'{count} asked for, {most} tunnels, {memory} kB'
 
 
-CASES = [ten_thousand_inits_from_forged_addresses, a_thousand_that_never_finish, a_server_that_establishes_very_many_and_leaves]
+CASES = [
+    ten_thousand_inits_from_forged_addresses, a_thousand_that_never_finish, a_64_that_never_finishes_takes_its_own_places,
+    a_server_that_establishes_very_many_and_leaves,
+]

@@ -70,7 +70,7 @@ class Stranger:
 
     def auth_payloads(self):
         peer, ident = self.peer, i.identity(i.ID_NULL)
-        own, host = socket.inet_aton(self.address), socket.inet_aton(self.host)
+        own, host = (socket.inet_pton(self.socket.family, a) for a in (self.address, self.host))
         return [P(i.IDI, ident), P(i.AUTH_PL, peer.auth_null(peer.octets(ident))), notify(i.TRANSPORT),
                 P(i.SA, i.proposal(i.esp_transforms(), i.PROTO_ESP, self.spi)),
                 P(i.TSI, i.selectors(i.selector(own))), P(i.TSR, i.selectors(i.selector(host)))]

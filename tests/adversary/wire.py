@@ -21,7 +21,7 @@ STRANGERS = os.environ.get('OE_STRANGERS', 'oe-server')     # where they live; '
 ETH_IPV4, ETH_IPV6, UDP, ETH_P_ALL = 0x0800, 0x86dd, 17, 3
 CLONE_NEWNET = 0x40000000
 BUFFER = 8 << 20
-SO_RCVBUFFORCE, IP_PKTINFO = 33, 8    # <linux/socket.h>, which Python does not know
+SO_RCVBUFFORCE, IP_PKTINFO, IPV6_FREEBIND = 33, 8, 78     # <linux/socket.h>, <linux/in6.h>: Python does not know them
 
 
 def in_namespace(name, make):
@@ -40,10 +40,13 @@ def in_namespace(name, make):
 def udp_socket(namespace, address='', port=500):
     """A UDP socket in a namespace ('' = this one), with room for floods."""
     def make():
-        made = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        made = socket.socket(socket.AF_INET6 if ':' in address else socket.AF_INET, socket.SOCK_DGRAM)
         made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         made.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, BUFFER)
-        made.setsockopt(socket.IPPROTO_IP, IP_PKTINFO, 1)
+        if made.family == socket.AF_INET:
+            made.setsockopt(socket.IPPROTO_IP, IP_PKTINFO, 1)
+        else:       # a local route is enough in IPv4, and not in IPv6
+            made.setsockopt(socket.IPPROTO_IPV6, IPV6_FREEBIND, 1)
         made.bind((address, port))
         return made
 

@@ -1,6 +1,6 @@
 """Two network namespaces, a cable, and oe-iked at both ends, over the kernel in memory.
 
-    client: 192.0.2.1 2001:db8::1 -------- server: 192.0.2.2 2001:db8::2, and all of 198.18.0.0/15
+    client: 192.0.2.1 2001:db8::1 -------- server: 192.0.2.2 2001:db8::2, and all of 198.18.0.0/15, 2001:db8:5::/48
     192.0.2.99 is nobody.
 
 run has made private network and mount namespaces before this; all that lies here goes with them.
@@ -23,6 +23,11 @@ PROGRAMS = 'oe-iked', 'oe'
 def many(i):
     """The i-th of the server's other addresses."""
     return f'198.18.{1 + i // 250}.{1 + i % 250}'
+
+
+def many6(i, network=0):
+    """The i-th of the server's other addresses in the network-th of its /64."""
+    return f'2001:db8:5:{network:x}::{1 + i:x}'
 
 
 class Failed(AssertionError):
@@ -73,9 +78,11 @@ def lay_cable(middle=None):
     ip('link', 'set', 'to-server', 'up')
     for line in (('link', 'set', 'lo', 'up'), ('addr', 'add', SERVER + '/24', 'dev', 'to-client'),
                  ('addr', 'add', SERVER6 + '/64', 'dev', 'to-client', 'nodad'), ('link', 'set', 'to-client', 'up'),
-                 ('route', 'add', 'local', '198.18.0.0/15', 'dev', 'lo')):
+                 ('route', 'add', 'local', '198.18.0.0/15', 'dev', 'lo'),
+                 ('-6', 'route', 'add', 'local', '2001:db8:5::/48', 'dev', 'lo')):
         ip('-n', 'oe-server', *line)
     ip('route', 'add', '198.18.0.0/15', 'via', SERVER)
+    ip('-6', 'route', 'add', '2001:db8:5::/48', 'via', SERVER6)
 
 
 class Daemon:

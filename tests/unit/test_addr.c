@@ -152,6 +152,23 @@ static void scopes(void **state)
 	assert_string_equal(ip_scope_text(IP_SCOPE_LINK_LOCAL), "link-local");
 }
 
+static void source_is_an_ipv4_address_or_an_ipv6_64(void **state)
+{
+	static const struct { const char *text, *source; } cases[] = {
+		{ "192.0.2.77", "192.0.2.77" }, { "2001:db8:1:2:3:4:5:6", "2001:db8:1:2::" }, { "2001:db8::", "2001:db8::" },
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct ip_addr a, source;
+		char text[IP_TEXT_MAX];
+
+		assert_int_equal(ip_from_text(cases[i].text, &a), IKE_OK);
+		source = ip_source(&a);
+		assert_string_equal(ip_text(&source, text), cases[i].source);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -161,6 +178,7 @@ int main(void)
 		cmocka_unit_test(same_bytes_of_two_families_differ),
 		cmocka_unit_test(endpoints_print_and_compare),
 		cmocka_unit_test(scopes),
+		cmocka_unit_test(source_is_an_ipv4_address_or_an_ipv6_64),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

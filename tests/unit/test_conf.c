@@ -93,6 +93,9 @@ static void every_option_is_read(void **state)
 				   "resolver: ::1@5353\n"
 				   "trust-resolver: yes\n"
 				   "always-cookie: yes\n"
+				   "cookie-threshold: 1\n"
+				   "half-open-max: 10000\n"
+				   "half-open-per-source: 2\n"
 				   "post-quantum: no\n"
 				   "listen: 192.0.2.1\n"
 				   "  listen: 2001:db8::1\n"
@@ -124,6 +127,9 @@ static void every_option_is_read(void **state)
 	assert_int_equal(conf.resolver.port, 5353);
 	assert_true(conf.trust_resolver);
 	assert_true(conf.always_cookie);
+	assert_int_equal(conf.cookie_threshold, 1);
+	assert_int_equal(conf.half_open_max, 10000);
+	assert_int_equal(conf.half_open_per_source, 2);
 	assert_false(conf.post_quantum);
 	assert_int_equal(conf.listen.n, 2);
 	assert_int_equal(conf.listen.at[0].family, IP_V4);
@@ -173,6 +179,8 @@ static void complaints_say_where_what_and_what_is_allowed(void **state)
 			 "FILE:1: deadline: \"99999999999999999999\" is out of range (allowed: 100 to 60000)");
 	assert_complaint("ike-port: 0",
 			 "FILE:1: ike-port: \"0\" is out of range (allowed: 1 to 65535)");
+	assert_complaint("half-open-per-source: 0",
+			 "FILE:1: half-open-per-source: \"0\" is out of range (allowed: 1 to 10000)");
 	assert_complaint("allow-private: true",
 			 "FILE:1: allow-private: \"true\" is neither yes nor no");
 	assert_complaint("server-key: key.pem",
@@ -258,6 +266,8 @@ static void options_that_contradict_are_refused(void **state)
 {
 	(void)state;
 	assert_complaint("ike-port: 4500", "FILE: ike-port and natt-port must differ");
+	assert_complaint("half-open-max: 15",
+			 "FILE: cookie-threshold must not exceed half-open-max: no cookie would ever be demanded");
 	assert_complaint("accept-anonymous: yes",
 			 "FILE: accept-anonymous: \"yes\" needs server-key: without a key nobody is answered");
 	assert_complaint("accept-identified: yes",
@@ -298,7 +308,8 @@ static void a_change_is_seen(void **state)
 		"resolver-socket: /x", "resolver-group: x", "control-socket: /x", "control-group: x", "deadline: 101",
 		"allow-private: yes", "server-key: /x", "server-identity: x", "accept-anonymous: yes\nserver-key: /x",
 		"accept-identified: yes\nserver-key: /x", "identify-to: a\nserver-key: /x\nserver-identity: x",
-		"resolver: 127.0.0.1@54", "trust-resolver: yes", "always-cookie: yes", "post-quantum: no", "listen: 192.0.2.1",
+		"resolver: 127.0.0.1@54", "trust-resolver: yes", "always-cookie: yes",
+		"cookie-threshold: 5", "half-open-max: 50", "half-open-per-source: 5", "post-quantum: no", "listen: 192.0.2.1",
 		"ike-port: 501", "natt-port: 501", "peer-port: 501", "always-encapsulate: yes", "log-level: debug", "tunnels-max: 5",
 		"establishing-max: 5", "attempt: 501", "idle: 5", "soft-life: 31", "ike-life: 61", "fragment-size: 600",
 	};

@@ -11,21 +11,43 @@ static void send_init(struct sim_world *w, struct sim_peer *p)
 	peer_clear(p);
 }
 
+/* The same, and again with the cookie that is demanded. False: none was. */
+static bool sends_init_with_cookie(struct sim_world *w, struct sim_peer *p)
+{
+	struct sim_datagram *d;
+	struct pl_notify cookie;
+	struct msg_chain chain;
+	bool demanded = false;
+
+	peer_start(p, true, &w->rng);
+	peer_init_request(p, span_of(NULL, 0));
+	sim_inject(w, CLIENT, 500, peer_span(&p->init_own));
+	d = take(w, SERVER, EXCH_IKE_SA_INIT, RESPONSE);
+	assert_int_equal(msg_chain_read(header_of(d).next_payload, span_of(d->b + IKE_HDR_LEN, d->n - IKE_HDR_LEN), &chain), IKE_OK);
+	if (pl_notify_find(&chain, N_COOKIE, &cookie)) {
+		demanded = true;
+		peer_init_request(p, cookie.value);
+		sim_inject(w, CLIENT, 500, peer_span(&p->init_own));
+		free(take(w, SERVER, EXCH_IKE_SA_INIT, RESPONSE));
+	}
+	free(d);
+	peer_clear(p);
+	return demanded;
+}
+
 static void half_open_peers_are_bounded_and_forgotten(void **state)
 {
-	struct ike_config config = { .half_open_max = 8, .cookie_threshold = 100 };
+	struct ike_config config = { .half_open_per_source = 8, .cookie_threshold = 100 };
 	struct sim_world w;
 	struct sim_peer p;
 
 	(void)state;
 	sim_init(&w, 1, IP_V4, NULL, &config, KEY_ED25519, false);
 	sim_remove_host(&w, CLIENT);
-	for (unsigned i = 0; i < 12; i++) {
-		send_init(&w, &p);
-		free(sim_take(&w));
-	}
+	for (unsigned i = 0; i < 12; i++)
+		assert_int_equal(sends_init_with_cookie(&w, &p), i >= 8);
 	assert_int_equal(ike_load(w.host[SERVER].ike).half_open, 8);
-	assert_int_equal(ike_stats(w.host[SERVER].ike)->failed, 4);
+	assert_int_equal(ike_stats(w.host[SERVER].ike)->half_open_pushed_out_by_source, 4);
 	sim_run_until(&w, w.now_ms + 30000);
 	assert_int_equal(ike_load(w.host[SERVER].ike).sas, 0);
 	/* They made no event: nobody was let in. */
@@ -90,33 +112,69 @@ static void crowd_does_not_push_out_its_first(void **state)
 	sim_clear(&w);
 }
 
-/* Between the same two addresses it is one's own oldest that goes, though there is room. */
-static void peer_that_never_finishes_takes_its_own_places(void **state)
+/* Of one source it is its own oldest that goes, though there is room: an IPv4 address, and in IPv6 a /64, whose addresses cost
+ * nothing. */
+static void source_that_never_finishes_takes_its_own_places(void **state)
 {
-	struct ike_config config = { .cookie_threshold = 100 };
+	static const struct { enum ip_family family; unsigned other, changes; } cases[] = {
+		{ IP_V4, 3, 3 }, { IP_V6, 7, 15 },      /* bytes of the address */
+	};
+	struct ike_config config = { .cookie_threshold = 100, .half_open_per_source = 8 };
 	struct sim_peer other, p;
 	struct ip_addr own;
 	struct sim_world w;
-	struct sim_datagram *d;
 	struct msg_wr m;
 
 	(void)state;
-	sim_init(&w, 27, IP_V4, NULL, &config, KEY_ED25519, false);
-	script_client_init(&w, &other, 0);
-	own = w.host[CLIENT].addr;
-	w.host[CLIENT].addr.b[3]++;
-	for (unsigned i = 0; i < 20; i++) {
-		send_init(&w, &p);
+	for (unsigned c = 0; c < 2; c++) {
+		sim_init(&w, 27 + c, cases[c].family, NULL, &config, KEY_ED25519, false);
+		script_client_init(&w, &other, 0);
+		own = w.host[CLIENT].addr;
+		w.host[CLIENT].addr.b[cases[c].other]++;
+		for (unsigned i = 0; i < 20; i++) {
+			if (cases[c].family == IP_V6)
+				w.host[CLIENT].addr.b[cases[c].changes] = (uint8_t)(100 + i);
+			(void)sends_init_with_cookie(&w, &p);
+		}
+		assert_int_equal(ike_load(w.host[SERVER].ike).half_open, 9);
+		w.host[CLIENT].addr = own;
+		m = auth_request(&w, &other);
+		script_sends(&w, &other, EXCH_IKE_AUTH, 1, REQUEST, &m);
+		free(take(&w, SERVER, EXCH_IKE_AUTH, RESPONSE));
+		assert_int_equal(w.host[SERVER].ends[0].ups, 1);
+		peer_clear(&other);
+		sim_clear(&w);
+	}
+}
+
+/* Who only pretends to be at an address must not push out the one who is: found when eight forged requests in each round trip, fewer
+ * than it takes for cookies to be demanded, kept a client out. */
+static void forged_source_pushes_nobody_out(void **state)
+{
+	struct ike_config config = { .cookie_threshold = 100, .half_open_per_source = 8 };
+	struct sim_peer victim, p;
+	struct sim_world w;
+	struct msg_wr m;
+
+	(void)state;
+	sim_init(&w, 29, IP_V4, NULL, &config, KEY_ED25519, false);
+	script_client_init(&w, &victim, 0);
+	for (unsigned i = 0; i < 50; i++) {
+		send_init(&w, &p);              /* and never sees the answer */
 		free(sim_take(&w));
 	}
-	assert_int_equal(ike_load(w.host[SERVER].ike).half_open, 9);
-	w.host[CLIENT].addr = own;
-	m = auth_request(&w, &other);
-	script_sends(&w, &other, EXCH_IKE_AUTH, 1, REQUEST, &m);
-	d = take(&w, SERVER, EXCH_IKE_AUTH, RESPONSE);
-	free(d);
+	assert_int_equal(ike_load(w.host[SERVER].ike).half_open, 8);
+	m = auth_request(&w, &victim);
+	script_sends(&w, &victim, EXCH_IKE_AUTH, 1, REQUEST, &m);
+	free(take(&w, SERVER, EXCH_IKE_AUTH, RESPONSE));
 	assert_int_equal(w.host[SERVER].ends[0].ups, 1);
-	peer_clear(&other);
+	/* And one who comes now has a place, since he can show the cookie. */
+	send_init(&w, &p);
+	free(sim_take(&w));
+	assert_true(sends_init_with_cookie(&w, &p));
+	assert_int_equal(ike_load(w.host[SERVER].ike).half_open, 8);
+	assert_int_equal(ike_stats(w.host[SERVER].ike)->half_open_pushed_out_by_source, 1);
+	peer_clear(&victim);
 	sim_clear(&w);
 }
 
@@ -927,7 +985,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(half_open_peers_are_bounded_and_forgotten),
 		cmocka_unit_test(peers_that_never_finish_keep_nobody_out),
-		cmocka_unit_test(peer_that_never_finishes_takes_its_own_places),
+		cmocka_unit_test(source_that_never_finishes_takes_its_own_places),
+		cmocka_unit_test(forged_source_pushes_nobody_out),
 		cmocka_unit_test(crowd_does_not_push_out_its_first),
 		cmocka_unit_test(many_half_open_peers_make_it_ask_for_cookies),
 		cmocka_unit_test(cookie_of_another_request_is_refused),
