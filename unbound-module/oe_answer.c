@@ -29,6 +29,18 @@ oe_answer_has_address(struct reply_info* rep)
 }
 
 int
+oe_answer_has_alias(struct reply_info* rep)
+{
+	size_t i;
+	for(i = 0; i < rep->an_numrrsets; i++) {
+		uint16_t type = ntohs(rep->rrsets[i]->rk.type);
+		if(type == LDNS_RR_TYPE_CNAME || type == LDNS_RR_TYPE_DNAME)
+			return 1;
+	}
+	return 0;
+}
+
+int
 oe_answer_tells_address(struct reply_info* rep)
 {
 	return oe_answer_has_address(rep) || (rep->an_numrrsets > 0 &&

@@ -20,6 +20,10 @@ struct reply_info;
  * it is where the next question goes, nobody hands it out. */
 int oe_answer_tells_address(struct reply_info* rep);
 
+/** Is there a CNAME or DNAME in the answer section: the question goes on from
+ * there, and what is found then is added to this message. */
+int oe_answer_has_alias(struct reply_info* rep);
+
 /** Are there A, AAAA, HTTPS or SVCB records in the answer section */
 int oe_answer_has_address(struct reply_info* rep);
 

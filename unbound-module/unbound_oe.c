@@ -68,19 +68,20 @@ oe_query_response(struct module_qstate* qstate, struct dns_msg* response,
 	int id, void* ATTR_UNUSED(arg))
 {
 	struct oe_qstate* oq = (struct oe_qstate*)qstate->minfo[id];
-	int tells = response && oe_answer_tells_address(response->rep);
+	int withhold = response && (oe_answer_tells_address(response->rep) ||
+		oe_answer_has_alias(response->rep));
 	/* Others do not want this query to be stored at all, forward-no-cache
 	 * for example: they set both flags. */
 	if(qstate->no_cache_lookup)
 		return 1;
-	if(!oq && tells && !qstate->no_cache_store) {
+	if(!oq && withhold && !qstate->no_cache_store) {
 		if(!(oq = oe_qstate_get(qstate, id)))
 			log_err("unbound-oe: out of memory");
 		else	oq->guarding = 1;
 		qstate->no_cache_store = 1;
 	}
 	if(oq && oq->guarding)
-		qstate->no_cache_store = tells;
+		qstate->no_cache_store = withhold;
 	return 1;
 }
 

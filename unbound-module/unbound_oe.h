@@ -41,9 +41,9 @@
  * from the start. But that also keeps the iterator from storing the
  * delegations on its way; therefore the query_response callback, which runs
  * for every response before it is stored, clears the flag for a response that
- * tells no address and sets it for one that does. What comes from other
- * places than a response (cache, auth-zone, synthesis from NSEC) leaves it as
- * it was at the start: set.
+ * tells no address and sets it for one that does, and for an alias: what that
+ * leads to may come from other places than a response (cache, synthesis from
+ * NSEC), which leave the flag as it is.
  *
  * Lookups that the iterator makes for itself, for addresses of name servers,
  * start at the iterator; we see only their moddone. They never lead to a

@@ -79,6 +79,7 @@ def leaf_zones():
     example += host('plainhost', '192.0.2.20')
     other = soa('other.test.', 'ns.other.test.') + host('ns', LEAF)
     other += host('host', '192.0.2.30') + ipseckey('host')
+    other += 'wild IN CNAME a.wild.example.test.\nwildq IN CNAME q.wild.example.test.\n'
     plain = soa('plain.test.', 'ns.plain.test.') + host('ns', LEAF)
     plain += host('www', '192.0.2.40') + ipseckey('www') + 'alias IN CNAME host.example.test.\n'
     # a zone whose name server has a name, and a key, of its own elsewhere
