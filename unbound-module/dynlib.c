@@ -56,7 +56,7 @@ deinit(struct module_env* env, int id)
 	struct dynlibmod_env* de = (struct dynlibmod_env*)env->modinfo[id];
 	(*de->inplace_cb_delete_wrapped)(env, inplace_cb_query_response, id);
 	(*de->inplace_cb_delete_wrapped)(env, inplace_cb_reply_servfail, id);
-	oe_deinit((struct oe_env*)de->dyn_env);
+	oe_deinit((struct oe_env*)de->dyn_env, env);
 	de->dyn_env = NULL;
 }
 

@@ -644,13 +644,14 @@ oe_init(struct module_env* env, int id, struct oe_env** result)
 }
 
 void
-oe_deinit(struct oe_env* oe)
+oe_deinit(struct oe_env* oe, struct module_env* env)
 {
 	size_t i;
 	if(!oe)
 		return;
 	for(i = 0; i < oe->num_clients; i++)
 		oe_client_delete(oe->clients[i]);
+	oe_cache_forget(oe->cache, env, NULL);
 	oe_cache_delete(oe->cache);
 	lock_basic_destroy(&oe->lock);
 	free(oe);

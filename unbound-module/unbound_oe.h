@@ -132,8 +132,9 @@ struct oe_qstate {
 
 /** Module init. */
 int oe_init(struct module_env* env, int id, struct oe_env** oe);
-/** Module deinit. */
-void oe_deinit(struct oe_env* oe);
+/** Module deinit. Protected addresses leave the caches, which may outlive us
+ * (unbound-control reload_keep_cache): our list of them is gone then. */
+void oe_deinit(struct oe_env* oe, struct module_env* env);
 /** Module operate on a query. */
 void oe_operate(struct oe_env* oe, struct module_qstate* qstate,
 	enum module_ev event, int id);

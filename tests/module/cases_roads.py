@@ -2,6 +2,7 @@
 in cases.py."""
 import time
 
+from cases import soon
 from dns import A, AAAA, NOERROR, SERVFAIL, TXT
 
 
@@ -21,3 +22,49 @@ def test_alias_into_a_synthesised_wildcard_does_not_leak(b):
         answer = r.answer('wildq.other.test', cd=cd)
         assert refused(answer), (cd, str(answer))
     assert ('q.wild.example.test', A) not in b.world.upstream(), 'the resolver was to make this itself: %s' % b.world.upstream()
+
+
+def reconfigure(r, *lines):
+    """More lines for the server: part of the configuration, for the next reload."""
+    with open(r.conf) as f:
+        text = f.read()
+    with open(r.conf, 'w') as f:
+        f.write(text.replace('server:\n', 'server:\n' + ''.join(' %s\n' % line for line in lines), 1))
+
+
+def reload_with(b, r, command):
+    done = r.control(*command.split())
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert soon(lambda: (r.ask('version.server', TXT, qclass=3).answer(0.3) or None) is not None, 5 * b.slack)
+
+
+def test_reload_that_keeps_the_cache_does_not_keep_protected_addresses(b):
+    """1, 4: the list of what to take back ends with the module; so nothing on it may stay."""
+    allow = [True]
+    r = b.start(lambda request: request.allow(ttl=2) if allow[0] else request.refuse())
+    for name in ('host.example.test', 'alias2.example.test', 'plainhost.example.test'):
+        assert r.answer(name).addresses
+    reconfigure(r, 'serve-expired: yes', 'serve-expired-ttl: 0')
+    b.world.leaf.asked = []
+    reload_with(b, r, 'reload_keep_cache')
+    allow[0] = False
+    for _ in range(2):
+        for name in ('host.example.test', 'alias2.example.test'):
+            assert refused(r.answer(name)), name
+        time.sleep(3.2)     # now it would be served expired
+    assert r.answer('plainhost.example.test').addresses and ('plainhost.example.test', A) not in b.world.upstream()
+
+
+def test_reload_turns_serve_expired_on(b):
+    """1: answers that were stored without a thought of it. Where Unbound has fast_reload, no module is started anew."""
+    allow = [True]
+    r = b.start(lambda request: request.allow(ttl=2) if allow[0] else request.refuse())
+    fast = 'fast_reload' in r.control('-h').stdout
+    assert r.answer('host.example.test').addresses and r.answer('plainhost.example.test').addresses
+    reconfigure(r, 'serve-expired: yes', 'serve-expired-ttl: 0')
+    reload_with(b, r, 'fast_reload' if fast else 'reload')
+    n = len(b.helper.requests)
+    assert r.answer('host.example.test').addresses and len(b.helper.requests) == n + (not fast)
+    allow[0] = False
+    time.sleep(3.2)
+    assert refused(r.answer('host.example.test'))
