@@ -28,6 +28,7 @@
 #include "util/net_help.h"
 #include "util/config_file.h"
 #include "util/data/dname.h"
+#include "util/data/msgparse.h"
 #include "util/data/msgreply.h"
 #include "util/data/packed_rrset.h"
 #include "services/cache/dns.h"
@@ -74,6 +75,19 @@ oe_dns_cache_store(struct module_qstate* qstate, struct reply_info* rep,
 	return dns_cache_store(qstate->env, &qstate->qinfo, rep, is_referral,
 		qstate->prefetch_leeway, 0, NULL, qstate->query_flags,
 		qstate->qstarttime);
+#endif
+}
+
+/** has a server answered this query for the client's subnet (RFC 7871) */
+static inline int
+oe_got_client_subnet(struct module_qstate* qstate)
+{
+#ifdef CLIENT_SUBNET
+	return edns_opt_list_find(qstate->edns_opts_back_in,
+		qstate->env->cfg->client_subnet_opcode) != NULL;
+#else
+	(void)qstate;
+	return 0;
 #endif
 }
 

@@ -63,6 +63,15 @@ oe_qstate_get(struct module_qstate* qstate, int id)
 	return oq;
 }
 
+/** is this a lookup that the validator makes for itself */
+static int
+validator_asks(struct module_qstate* qstate)
+{
+	return qstate->is_valrec &&
+		(qstate->qinfo.qtype == LDNS_RR_TYPE_DNSKEY ||
+		qstate->qinfo.qtype == LDNS_RR_TYPE_DS);
+}
+
 int
 oe_query_response(struct module_qstate* qstate, struct dns_msg* response,
 	int id, void* ATTR_UNUSED(arg))
@@ -80,8 +89,10 @@ oe_query_response(struct module_qstate* qstate, struct dns_msg* response,
 		else	oq->guarding = 1;
 		qstate->no_cache_store = 1;
 	}
-	if(oq && oq->guarding)
-		qstate->no_cache_store = withhold;
+	if(oq && oq->guarding) {
+		oq->for_subnet = oe_got_client_subnet(qstate);
+		qstate->no_cache_store = withhold || oq->for_subnet;
+	}
 	return 1;
 }
 
@@ -91,7 +102,7 @@ store_answer(struct module_qstate* qstate, struct oe_qstate* oq,
 	struct reply_info* rep)
 {
 	int is_referral = !(qstate->query_flags&BIT_RD);
-	if(!oq->withheld)
+	if(!oq->withheld || oq->for_subnet)
 		return;
 	if(rep->security == sec_status_secure && qstate->env->neg_cache)
 		val_neg_addreply(qstate->env->neg_cache, rep);
@@ -290,6 +301,8 @@ answer_allowed(struct oe_env* oe, struct module_qstate* qstate,
 			OE_PARTIAL_TTL);
 		return oe_next_finished;
 	}
+	if(oq->for_subnet)
+		ttl = 0;
 	oe_answer_cap_ttl(rep, ttl);
 	if(ttl > 0 && note_answer(oe, qstate, oq, rep))
 		store_answer(qstate, oq, rep);
@@ -491,7 +504,7 @@ handle_new(struct oe_env* oe, struct module_qstate* qstate, int id)
 	}
 	oq->started = 1;
 	check_order(oe, qstate, id);
-	if(!qstate->no_cache_store && !qstate->is_valrec) {
+	if(!qstate->no_cache_store && !validator_asks(qstate)) {
 		oq->guarding = 1;
 		qstate->no_cache_store = 1;
 		oe_lookup_early(oe, qstate, oq);
@@ -535,11 +548,12 @@ handle_answer(struct oe_env* oe, struct module_qstate* qstate, int id)
 			REASON_NOT_SECURE, "the addresses are bogus");
 	}
 	/* Class ANY is put together from lookups of each class, which are not
-	 * validated if the client sets CD: nobody knows what is insecure. */
-	if(rep->security != sec_status_secure &&
-		qstate->qinfo.qclass == LDNS_RR_CLASS_ANY)
+	 * validated if the client sets CD; so it is with what the subnetcache
+	 * module looks up. Nobody knows what is insecure. */
+	if(rep->security != sec_status_secure && (qstate->is_valrec ||
+		qstate->qinfo.qclass == LDNS_RR_CLASS_ANY))
 		return refuse(oe, oq, LDNS_EDE_OTHER, REASON_NOT_SECURE,
-			"class ANY");
+			qstate->is_valrec ? "not validated" : "class ANY");
 	if(rep->security != sec_status_secure)
 		return answer_clear(qstate, oq);
 	oe_lookup_note_zone(oe, rep);

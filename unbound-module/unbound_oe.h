@@ -51,6 +51,13 @@
  * a client could be answered from there; their RRsets are stored, because
  * that is where the iterator looks for them.
  *
+ * The subnetcache module. Its answers for a subnet are not for the message
+ * cache, and its own cache, if it is in front of us, is out of our reach: a
+ * protected address for a subnet lives to the end of the second. For a client that sets
+ * CD it makes lookups that nobody validates (is_valrec, which else only the
+ * validator's own have, for DS and DNSKEY): those are guarded, too, and an
+ * address that they tell is refused.
+ *
  * The module decides nothing. It reports names, addresses, keys and how long
  * they live, and obeys the verdict; and without a verdict it refuses.
  */
@@ -110,6 +117,8 @@ struct oe_qstate {
 	int guarding;
 	/** the guard kept the answer from the cache: storing it is up to us */
 	int withheld;
+	/** the answer is for the client's subnet only (ECS, RFC 7871) */
+	int for_subnet;
 	/** when the query came to us */
 	struct timeval start;
 	/** names that have to be protected before the answer goes out */

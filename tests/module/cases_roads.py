@@ -4,6 +4,7 @@ import time
 
 from cases import soon
 from dns import A, AAAA, NOERROR, SERVFAIL, TXT
+from world import LEAF
 
 
 def refused(answer):
@@ -68,3 +69,47 @@ def test_reload_turns_serve_expired_on(b):
     allow[0] = False
     time.sleep(3.2)
     assert refused(r.answer('host.example.test'))
+
+
+SUBNETCACHE = (' send-client-subnet: %s\n client-subnet-always-forward: yes\n max-client-subnet-ipv4: 24\n'
+               ' client-subnet-zone: "example.test"' % LEAF)
+
+
+def subnetcache(b, modules, has_subnets):
+    """Allowed, taken back, refused; and what is for one subnet never gets into the cache for all."""
+    allow = [True]
+    b.world.leaf.has_subnets = has_subnets
+    r = b.start(lambda request: request.allow(ttl=60) if allow[0] else request.refuse(), modules=modules, server=SUBNETCACHE)
+    for cd in (False, True):
+        for name in ('host', 'alias', 'plainhost'):
+            answer = r.answer(name + '.example.test', cd=cd)
+            assert answer.addresses or cd and refused(answer), (name, cd, str(answer))
+    if has_subnets:
+        stored = [line for line in r.control('dump_cache').stdout.splitlines() if line.startswith('msg ') and ' IN A ' in line]
+        assert not stored, stored
+    allow[0] = False
+    b.helper.down('host.example.test')
+    time.sleep(1.2)     # no time at all is until the end of this second, for subnetcache
+    for name in ('host', 'alias', 'k1', 'web'):
+        for cd in (False, True, False):
+            answer = r.answer(name + '.example.test', cd=cd)
+            assert refused(answer), (name, cd, str(answer))
+    assert r.answer('plainhost.example.test').addresses
+
+
+def test_subnetcache_behind_us(b):
+    """1: with CD set it makes lookups that nobody validates."""
+    subnetcache(b, 'dynlib subnetcache validator iterator', False)
+
+
+def test_subnetcache_behind_us_with_answers_for_subnets(b):
+    subnetcache(b, 'dynlib subnetcache validator iterator', True)
+
+
+def test_subnetcache_in_front_of_us(b):
+    subnetcache(b, 'subnetcache dynlib validator iterator', False)
+
+
+def test_subnetcache_in_front_of_us_with_answers_for_subnets(b):
+    """1, 4: it has a cache of its own, from which nobody can take anything back."""
+    subnetcache(b, 'subnetcache dynlib validator iterator', True)

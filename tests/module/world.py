@@ -89,6 +89,17 @@ def leaf_zones():
     return zones
 
 
+def with_client_subnet(query, answer):
+    """The answer of a server that has answers for subnets (RFC 7871): the option of the query, with a scope."""
+    at = query.find(struct.pack('!HHH', 8, 7, 1))       # ECS, 7 octets of it, IPv4: what Unbound sends for /24
+    opt = answer.rfind(b'\0' + struct.pack('!H', dns.OPT))
+    if at < 0 or opt < 0:
+        return answer
+    option = query[at:at + 7] + b'\x18' + query[at + 8:at + 11]
+    size = struct.unpack_from('!H', answer, opt + 9)[0] + len(option)
+    return answer[:opt + 9] + struct.pack('!H', size) + answer[opt + 11:] + option
+
+
 class Proxy(threading.Thread):
     """UDP port 53 of one address, to NSD. asked counts (name, type) in lower case."""
 
@@ -97,7 +108,7 @@ class Proxy(threading.Thread):
         self.front = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.front.bind((address, 53))
         self.back = (address, NSD_PORT)
-        self.asked, self.lost, self.failed, self.delay = [], set(), set(), 0
+        self.asked, self.lost, self.failed, self.delay, self.has_subnets = [], set(), set(), 0, False
         self.start()
 
     def run(self):
@@ -108,9 +119,12 @@ class Proxy(threading.Thread):
             wait = max(0, (later[0][0] - time.monotonic()) * 1000) if later else None
             for fd, _ in poll.poll(wait):
                 if fd != self.front.fileno():
-                    s, client = waiting.pop(fd)
+                    s, client, query = waiting.pop(fd)
                     poll.unregister(fd)
-                    later.append((time.monotonic() + self.delay, s.recv(65535), client))
+                    answer = s.recv(65535)
+                    if self.has_subnets:
+                        answer = with_client_subnet(query, answer)
+                    later.append((time.monotonic() + self.delay, answer, client))
                     s.close()
                     continue
                 packet, client = self.front.recvfrom(65535)
@@ -125,7 +139,7 @@ class Proxy(threading.Thread):
                 s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
                 s.connect(self.back)
                 s.send(packet)
-                waiting[s.fileno()] = (s, client)
+                waiting[s.fileno()] = (s, client, packet)
                 poll.register(s, select.POLLIN)
             while later and later[0][0] <= time.monotonic():
                 self.front.sendto(*later.popleft()[1:])
@@ -213,7 +227,7 @@ class World:
     def forget(self):
         """A new test: no losses, no failures, counters at zero."""
         for proxy in (self.root, self.tld, self.leaf):
-            proxy.asked, proxy.lost, proxy.failed, proxy.delay = [], set(), set(), 0
+            proxy.asked, proxy.lost, proxy.failed, proxy.delay, proxy.has_subnets = [], set(), set(), 0, False
 
     def upstream(self, rtype=None):
         """What was asked of the leaf servers, all of it or of one type."""
