@@ -24,11 +24,13 @@ lab_dig host.keyed.example
 expect_answer "$server_v4"
 expect_protected server
 
-note "silence for 50 s"
-nap 50
-n=$(check_capture list wire.pcap "$router_v4" "$server_v4" | grep -c ^keepalive || :)
-note "$n keepalives"
-[ "$n" -ge 2 ] || fail "$n keepalives in 50 s"
+# on_wire CLASS: how many packets of this class, by the names of check-capture
+on_wire() { check_capture list wire.pcap "$router_v4" "$server_v4" | grep -c "^$1" || :; }
+kept_alive() { [ "$(on_wire keepalive)" -ge 1 ]; }
+lab_wait 25 "a keepalive" kept_alive
+nap 26	# so that this one alone would not do
+n=$(on_wire keepalive)
+[ "$n" -ge 2 ] || fail "$n keepalives in 45 s"
 # Nobody but the server has the first word: its packet finds its way by what the keepalives keep.
 ping_from server "$router_v4" || fail "the server does not reach the client: the NAT has forgotten it"
 
@@ -38,9 +40,11 @@ forget() {
 	lab_wait 10 "the host" ping_from client "$server_v4"
 	in_host router iptables-legacy -t nat -F POSTROUTING
 	in_host router iptables-legacy -t nat -A POSTROUTING -o eth0 -p udp -j "$@"
-	nap 7	# IKE's own port too
+	lab_wait 15 "the NAT's oblivion" forgotten	# of IKE's own port, too
 	remembers 5
 }
+in_host router test -r /proc/net/nf_conntrack
+forgotten() { ! in_host router grep -F "$server_v4 " /proc/net/nf_conntrack | grep -F udp; }
 # back_within SECONDS WHAT
 back_within() {
 	local begin=$EPOCHREALTIME after
@@ -51,6 +55,9 @@ back_within() {
 }
 
 forget MASQUERADE --to-ports 30000-39999
+# The host speaks before the client does: what comes for nobody the router answers with ICMP, in clear, and quotes the ESP in it.
+in_host server ping -q -c 1 -W 1 "$router_v4" || :
+[ "$(on_wire 'clear .* icmp type 3')" -ge 1 ] || fail "the router does not say that it has forgotten: $(on_wire clear)"
 back_within 3 "another port"
 check_capture list wire.pcap "$router_v4" "$server_v4" | grep -q "^esp .* udp 3[0-9]* > 4500" || fail "no ESP from the new port"
 expect_no_cleartext client server since-answer
