@@ -241,6 +241,7 @@ bool peer_key_in(const struct peer *p, const struct keyset *keys)
 void peer_answer(struct tunnels *t, struct peer *p, const struct dnsname *name, uint32_t ttl_s)
 {
 	uint64_t expires_ms = later(t->now_ms, ttl_s);
+	bool was_ours = is_ours_to_heal(p);
 
 	add_name(p, name);
 	if (expires_ms > p->answer_expires_ms)
@@ -248,7 +249,7 @@ void peer_answer(struct tunnels *t, struct peer *p, const struct dnsname *name, 
 	/* Its first packet may come now. */
 	if (p->state == TUNNEL_PROTECTED && !is_watched(t, p)) {
 		p->watch_until_ms = t->now_ms + WATCH_MS;
-		if (is_watched(t, p))
+		if (is_watched(t, p) || !was_ours)
 			peer_set_timer(t, p);
 	}
 }
@@ -387,8 +388,24 @@ static void refresh_ike(struct tunnels *t, struct peer *p)
 		(void)attempt_renew(t, p, false);
 }
 
+static void spare_rekeyed(struct sa_pair *spare, const struct ike_event *e)
+{
+	if (e->kind == EV_REKEY_FAILED)
+		return;                     /* it is to go, whatever its age */
+	spare->spi_in = e->tunnel.spi_in;
+	spare->spi_out = e->tunnel.spi_out;
+	spare->esp_suite = e->tunnel.esp_suite;
+	spare->packets_out = 0;
+}
+
 void peer_rekeyed(struct tunnels *t, struct peer *p, const struct ike_event *e)
 {
+	if (p->spare.sa && e->tunnel.sa == p->spare.sa) {
+		spare_rekeyed(&p->spare, e);
+		return;
+	}
+	if (e->tunnel.sa != p->sa)
+		return;                     /* one that we have just closed */
 	if (e->kind == EV_REKEY_FAILED) {
 		if (peer_is_answered(p) && p->state == TUNNEL_PROTECTED)
 			(void)attempt_renew(t, p, false);
@@ -559,15 +576,31 @@ static void keep_alive(struct tunnels *t, struct peer *p, const struct sa_traffi
 		p->sent_ms = t->now_ms;
 }
 
-static void ask_for_life(struct tunnels *t, struct peer *p)
+/* Packets that leave and none that come back are a question to the peer. *packets_out: at the last look. */
+static void listen_to(struct tunnels *t, struct peer *p, ike_handle sa, const struct sa_traffic *traffic, uint64_t *packets_out)
 {
-	if (!p->sa || (p->asked_ms && t->now_ms < p->asked_ms + ASK_AGAIN_MS))
+	bool busy = traffic->packets_out > *packets_out;
+
+	*packets_out = traffic->packets_out;
+	p->busy |= busy;
+	if (!sa || !busy || traffic->idle_in_s < SILENT_S || (p->asked_ms && t->now_ms < p->asked_ms + ASK_AGAIN_MS))
 		return;
 	p->asked_ms = t->now_ms;
-	(void)!ike_check_liveness(t->ike, p->sa, t->now_ms);
+	(void)!ike_check_liveness(t->ike, sa, t->now_ms);
 }
 
-/* A second of silence is nothing; packets that leave and none that come back are a question to the peer. */
+/* Of two that crossed the kernel sends with the newer one, whichever is to stay. */
+static void listen_to_both(struct tunnels *t, struct peer *p, const struct sa_traffic *traffic)
+{
+	struct sa_pair *spare = &p->spare;
+	struct sa_traffic other = { 0 };
+
+	p->busy = false;
+	listen_to(t, p, p->sa, traffic, &p->packets_out);
+	if (spare->sa && t->env->traffic(t->env->arg, p->reqid, spare->spi_in, spare->spi_out, &p->local, &p->remote, &other) == IKE_OK)
+		listen_to(t, p, spare->sa, &other, &spare->packets_out);
+}
+
 static void check(struct tunnels *t, struct peer *p)
 {
 	struct sa_traffic traffic;
@@ -586,10 +619,7 @@ static void check(struct tunnels *t, struct peer *p)
 	if (p->state != TUNNEL_PROTECTED)
 		return;
 	keep_alive(t, p, &traffic);
-	p->busy = traffic.packets_out > p->packets_out;
-	p->packets_out = traffic.packets_out;
-	if (p->busy && traffic.idle_in_s >= SILENT_S)
-		ask_for_life(t, p);
+	listen_to_both(t, p, &traffic);
 	idle_s = traffic.idle_in_s < traffic.idle_out_s ? traffic.idle_in_s : traffic.idle_out_s;
 	if (t->now_ms >= later(p->answer_expires_ms, t->config.idle_s) && idle_s >= t->config.idle_s) {
 		peer_drain(t, p, REASON_NONE, t->config.drain_ms);
@@ -671,7 +701,7 @@ void peer_attempt_failed(struct tunnels *t, struct peer *p)
 
 void peer_silent(struct tunnels *t, struct peer *p, const struct ike_event *e)
 {
-	if (p->state != TUNNEL_PROTECTED || e->tunnel.sa != p->sa || !is_ours_to_heal(p))
+	if (p->state != TUNNEL_PROTECTED || (e->tunnel.sa != p->sa && e->tunnel.sa != p->spare.sa) || !is_ours_to_heal(p))
 		return;
 	/* Connections end with an assigned address: not for what may be a moment without a network. */
 	if (!peer_has_assigned(p) && t->now_ms >= p->tried_ms + HEAL_BUSY_MS)
@@ -702,11 +732,14 @@ void peer_wanted_from(struct tunnels *t, const struct peer *bound, const struct 
 {
 	char from[IP_TEXT_MAX], text[IP_TEXT_MAX];
 	const char *why = "out of memory";
-	struct peer *p;
+	const struct attempt *begun = attempt_for(t, local, &bound->remote, bound->keys);
+	struct peer *p = NULL;
 
-	if (attempt_of_pair(t, local, &bound->remote))
-		return;                     /* a name asked just before the packet came */
-	p = attempt_admit(t, &bound->remote, NULL, &why) == REASON_NONE ? peer_new(t, local, &bound->remote, reqid_new(t)) : NULL;
+	/* A name asked just before the packet came. Should nothing come of it, then the pair is there to be healed. */
+	if (!begun && attempt_of_pair(t, local, &bound->remote))
+		return;
+	if (begun || attempt_admit(t, &bound->remote, NULL, &why) == REASON_NONE)
+		p = peer_new(t, local, &bound->remote, begun ? begun->reqid : reqid_new(t));
 	if (!p) {
 		log_info(t->log, "%s: not reached from %s: %s", ip_text(&bound->remote, text), ip_text(local, from), why);
 		return;

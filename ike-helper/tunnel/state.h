@@ -107,6 +107,7 @@ struct sa_pair {
 	struct esp_suite esp_suite;
 	bool post_quantum, encapsulated;
 	struct ip_addr inner_local;
+	uint64_t packets_out;               /* at the last look */
 };
 
 struct peer {

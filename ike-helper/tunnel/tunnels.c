@@ -303,6 +303,9 @@ void tunnels_acquire(struct tunnels *t, const struct ip_addr *local, const struc
 	enum ip_scope scope = ip_scope(local);
 
 	see(t, now_ms);
+	/* What a client had there has ended, and the host is bound by a name of its. */
+	if (p && bound && p->state == TUNNEL_HEALING && !peer_is_answered(p))
+		peer_take_from_client(t, p, bound);
 	if (p) {
 		on_wanted(t, p);
 		return;

@@ -11,6 +11,7 @@
  *  - from then on until that answer has expired no packet from either address would pass in clear, but for the
  *    operator's word;
  *  - a host that cannot prove its key never gets a policy, whoever asks for whom;
+ *  - a host that was away, and has lost all its SAs, answers packets again within 10 s of its return;
  *  - in the end nothing is left.
  */
 #include <stdio.h>
@@ -32,7 +33,10 @@ enum {
 	POLICIES_MAX = 64,
 	REQUESTS_MAX = 512,
 	DEADLINE_MS = 1490,
-	LIFE_MS = 600000
+	LIFE_MS = 600000,
+	AWAY_MS = 30000,
+	RETURN_MS = 10000,
+	ACQUIRE_MS = 30000              /* of the kernel's larval states */
 };
 
 struct host {
@@ -44,6 +48,7 @@ struct host {
 	struct privkey *key;
 	bool silent, impostor;
 	unsigned outs_added;
+	uint64_t larval_until_ms[OWN_MAX][HOSTS];       /* the kernel has said that it wants an SA */
 	struct {
 		bool in, out;       /* the halves that there are */
 		unsigned out_serial;
@@ -78,7 +83,7 @@ struct whole {
 	uint64_t now_ms, random;
 	struct rng rng;
 	struct log log;
-	bool verbose, bad_wire, stopping;
+	bool verbose, bad_wire, bad_kernels, stopping;
 	struct host host[HOSTS];
 	struct datagram *wire;
 	struct request request[REQUESTS_MAX];
@@ -307,13 +312,13 @@ static enum ike_err apply(struct whole *w, struct host *h, struct kernel_request
 
 	switch (k->op) {
 	case KERNEL_PROTECT:
-		if (chance(w, 30) == 0)
+		if (w->bad_kernels && chance(w, 30) == 0)
 			err = IKE_E_KERNEL;
 		else
 			protect(w, h, k);
 		break;
 	case KERNEL_ADD_SAS:
-		if (chance(w, 30) == 0)
+		if (w->bad_kernels && chance(w, 30) == 0)
 			err = IKE_E_KERNEL;
 		else
 			add_sas(w, h, k);
@@ -677,25 +682,38 @@ static void ask(struct whole *w, unsigned host)
 	pump(w, &w->host[CLIENT]);
 }
 
-/* An application sends a packet, and the host answers if it can read it. */
-static void use(struct whole *w, unsigned host)
+/* The kernel has no SA for a packet: it says so, but not for every one. */
+static void want(struct whole *w, unsigned own, unsigned host)
+{
+	struct host *c = &w->host[CLIENT];
+	uint64_t *until_ms = &c->larval_until_ms[own][host];
+
+	if (w->now_ms < *until_ms)
+		return;
+	*until_ms = w->now_ms + ACQUIRE_MS;
+	tunnels_acquire(c->tunnels, &c->own[own], &w->host[host].addr, w->now_ms);
+	pump(w, c);
+}
+
+/* An application sends a packet, and the host answers if it can read it. False: no answer. */
+static bool use(struct whole *w, unsigned own, unsigned host)
 {
 	struct host *c = &w->host[CLIENT], *h = &w->host[host];
-	const struct ip_addr *from = &c->own[chance(w, OWN_MAX)];
+	const struct ip_addr *from = &c->own[own];
 	int pair = pair_to(c, from, &h->addr), theirs;
 
 	if (in_clear(c, from, &h->addr))
-		return;
+		return false;
 	if (pair < 0) {
-		tunnels_acquire(c->tunnels, from, &h->addr, w->now_ms);
-		pump(w, c);
-		return;
+		want(w, own, host);
+		return false;
 	}
+	c->larval_until_ms[own][host] = 0;
 	c->pair[pair].packets_out++;
 	c->pair[pair].last_out_ms = w->now_ms;
 	theirs = find_pair(h, c->pair[pair].asked.spi_out);
 	if (theirs < 0 || h->silent)
-		return;
+		return false;
 	if (!secret_eq(secret_span(&h->pair[theirs].asked.keys_in.encr),
 		       secret_span(&c->pair[pair].asked.keys_out.encr)))
 		broken(w, "the two ends have different keys");
@@ -704,6 +722,39 @@ static void use(struct whole *w, unsigned host)
 	h->pair[theirs].packets_in++;
 	h->pair[theirs].packets_out++;
 	h->pair[theirs].last_in_ms = h->pair[theirs].last_out_ms = w->now_ms;
+	return true;
+}
+
+/* Somebody sends until he is answered, or until then. */
+static bool send_until_answered(struct whole *w, unsigned own, unsigned host, uint64_t until_ms)
+{
+	while (w->now_ms < until_ms) {
+		if (use(w, own, host))
+			return true;
+		run_until(w, w->now_ms + 200);
+	}
+	return false;
+}
+
+/* The host loses all that it has while somebody sends, is away for a while, and comes back. */
+static void crash(struct whole *w, unsigned host)
+{
+	struct host *c = &w->host[CLIENT], *h = &w->host[host];
+	unsigned own = ip_equal(&c->addr, &c->own[0]) ? 0 : 1;
+	bool answered;
+
+	log_info(&w->log, "--- host %u crashes", host);
+	h->silent = true;
+	w->bad_kernels = false;
+	(void)send_until_answered(w, own, host, w->now_ms + chance(w, AWAY_MS));
+	log_info(&w->log, "--- host %u comes back", host);
+	boot(w, h);
+	h->silent = w->bad_wire = false;
+	answered = send_until_answered(w, own, host, w->now_ms + RETURN_MS);
+	w->bad_kernels = true;
+	/* It may have been given back meanwhile. */
+	if (!answered && !h->impostor && !in_clear(c, &c->own[own], &h->addr) && w->now_ms < w->answer_expires_ms[host])
+		broken(w, "host %u does not answer 10 s after its return", host);
 }
 
 static void happen(struct whole *w)
@@ -715,6 +766,8 @@ static void happen(struct whole *w)
 		if (chance(w, 3) == 0) {
 			log_info(&w->log, "--- host %u reboots", host);
 			boot(w, &w->host[host]);
+		} else {
+			crash(w, host);
 		}
 		break;
 	case 1:
@@ -745,7 +798,7 @@ static void happen(struct whole *w)
 		ask_back(w, host);
 		break;
 	default:
-		use(w, host);
+		(void)use(w, chance(w, OWN_MAX), host);
 		break;
 	}
 	for (unsigned i = 1; i < HOSTS; i++) {
@@ -795,6 +848,7 @@ static bool run(uint64_t seed, bool verbose, unsigned *allowed, unsigned *refuse
 	w.now_ms = 1000;
 	w.verbose = verbose;
 	w.named = seed & 1;
+	w.bad_kernels = true;
 	w.rng = (struct rng){ .fill = fill, .arg = &w };
 	w.log = (struct log){ .write = say, .arg = &w, .max = LOG_LEVEL_INFO };
 	for (unsigned i = 0; i < HOSTS; i++) {

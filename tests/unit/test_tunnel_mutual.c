@@ -314,6 +314,20 @@ static void one_that_was_kept_is_dead_and_the_other_takes_its_place(void **state
 	assert_false(w->sas[1].ended);
 }
 
+static void new_keys_of_the_one_too_many_are_not_those_of_the_other(void **state)
+{
+	struct world *w = *state;
+
+	cross(w);
+	core_rekeyed(w, 2, 0x7001, 0x7002);
+	assert_int_equal(info_of(w, HOST).spi_in, 0x1001);
+	core_cannot_rekey(w, 2);
+	assert_int_equal(w->n_sas, 2);
+	core_closed(w, 1, REASON_TIMEOUT);
+	assert_int_equal(info_of(w, HOST).spi_in, 0x7001);
+	assert_int_equal(info_of(w, HOST).spi_out, 0x7002);
+}
+
 static void later_one_is_a_new_beginning(void **state)
 {
 	struct world *w = *state;
@@ -392,6 +406,7 @@ int main(void)
 		WITH_WORLD(other_end_ends_the_one_too_many),
 		WITH_WORLD(one_too_many_is_ended_by_us_in_the_end),
 		WITH_WORLD(one_that_was_kept_is_dead_and_the_other_takes_its_place),
+		WITH_WORLD(new_keys_of_the_one_too_many_are_not_those_of_the_other),
 		WITH_WORLD(later_one_is_a_new_beginning),
 		WITH_WORLD(end_of_the_tunnel_ends_both),
 		WITH_WORLD(only_hosts_of_the_list_are_told_who_we_are),

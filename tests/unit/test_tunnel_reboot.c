@@ -193,6 +193,99 @@ static void silent_client_is_not_asked_back(void **state)
 	assert_int_equal(w->n_sas, 1);
 }
 
+/* A name waits for the same pair when the kernel has its packet: the pair is there to be healed when nothing comes of that. */
+static void packet_from_another_address_outlives_the_attempt_of_a_name(void **state)
+{
+	struct world *w = *state;
+
+	w->ttl_s = 3600;
+	protect(w, "www.example.org", HOST);
+	w->other = w->local;
+	w->local = address_of("198.51.100.2");
+	ask(w, 1, "www.example.org", "A", HOST);
+	acquire(w, "198.51.100.2", HOST);
+	assert_int_equal(w->n_sas, 2);
+	core_fails(w, 2, REASON_TIMEOUT, "");
+	advance(w, 4000);
+	assert_int_equal(w->n_sas, 3);
+	core_up(w, 3, 'A');
+	assert_int_equal(tunnels_count(w->t), 2);
+}
+
+static void name_is_answered_by_the_pair_that_a_packet_has_made_meanwhile(void **state)
+{
+	struct world *w = *state;
+
+	w->ttl_s = 3600;
+	protect(w, "www.example.org", HOST);
+	w->other = w->local;
+	w->local = address_of("198.51.100.2");
+	ask(w, 1, "www.example.org", "A", HOST);
+	acquire(w, "198.51.100.2", HOST);
+	core_up(w, 2, 'A');
+	assert_allowed(w, 1);
+	assert_int_equal(tunnels_count(w->t), 2);
+}
+
+/* A name binds the host from one address of ours; from another one there was only what the host had asked for as our client, and
+ * that is gone: the shield drops our packets, so they heal it. */
+static void pair_of_a_client_that_is_gone_is_healed_where_its_host_is_bound(void **state)
+{
+	struct world *w = *state;
+	uint32_t reqid;
+	ike_handle sa;
+
+	w->config.accept_identified = true;
+	world_restart(w);
+	w->ttl_s = 3600;
+	protect(w, "www.example.org", HOST);
+	w->other = w->local;
+	w->local = address_of("198.51.100.2");
+	assert_int_equal(authorize_named(w, HOST, "A", &reqid), REASON_NONE);
+	sa = named_client_up(w, HOST, reqid, "www.example.org", "A", 1, false);
+	core_closed(w, sa, REASON_TIMEOUT);
+	acquire(w, "198.51.100.2", HOST);
+	advance(w, 0);
+	assert_int_equal(w->n_sas, 3);
+	assert_int_equal(w->sas[2].reqid, reqid);
+}
+
+/* The first look at what a name has just asked for is that of a host, not of a client. */
+static void silence_right_after_the_first_answer_is_noticed_too(void **state)
+{
+	struct world *w = *state;
+
+	w->ttl_s = 3600;
+	w->config.always_encapsulate = true;
+	world_restart(w);
+	protect(w, "www.example.org", HOST);
+	for (unsigned i = 1; i <= 6; i++) {
+		w->traffic.packets_out++;
+		w->traffic.idle_in_s = i;
+		advance(w, 1000);
+	}
+	assert_int_equal(w->liveness_checks, 1);
+}
+
+/* The kernel sends with the newer of two, which is the one that is to go. */
+static void silence_of_a_spare_sa_counts(void **state)
+{
+	struct world *w = *state;
+	uint32_t reqid;
+	ike_handle sa;
+
+	w->config.accept_identified = true;
+	world_restart(w);
+	w->ttl_s = 3600;
+	protect(w, "www.example.org", HOST);
+	assert_int_equal(authorize_named(w, HOST, "A", &reqid), REASON_NONE);
+	sa = named_client_up(w, HOST, reqid, "www.example.org", "A", 1, false);
+	advance(w, 5000);
+	core_silent(w, sa);
+	assert_int_equal(w->n_sas, 3);
+	assert_true(w->sas[2].initiator);
+}
+
 #define WITH_WORLD(f) cmocka_unit_test_setup_teardown(f, world_setup, world_teardown)
 
 int main(void)
@@ -208,6 +301,11 @@ int main(void)
 		WITH_WORLD(silent_host_that_says_no_keeps_the_old_sa),
 		WITH_WORLD(silent_host_that_has_assigned_an_address_is_waited_for),
 		WITH_WORLD(silent_client_is_not_asked_back),
+		WITH_WORLD(packet_from_another_address_outlives_the_attempt_of_a_name),
+		WITH_WORLD(name_is_answered_by_the_pair_that_a_packet_has_made_meanwhile),
+		WITH_WORLD(pair_of_a_client_that_is_gone_is_healed_where_its_host_is_bound),
+		WITH_WORLD(silence_right_after_the_first_answer_is_noticed_too),
+		WITH_WORLD(silence_of_a_spare_sa_counts),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
