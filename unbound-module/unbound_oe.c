@@ -304,6 +304,9 @@ answer_allowed(struct oe_env* oe, struct module_qstate* qstate,
 	if(oq->for_subnet)
 		ttl = 0;
 	oe_answer_cap_ttl(rep, ttl);
+	/* from the cache it would be told with its whole TTL to the end */
+	if(qstate->env->cfg->serve_original_ttl)
+		return oe_next_finished;
 	if(ttl > 0 && note_answer(oe, qstate, oq, rep))
 		store_answer(qstate, oq, rep);
 	return oe_next_finished;

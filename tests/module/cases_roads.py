@@ -3,7 +3,7 @@ in cases.py."""
 import time
 
 from cases import soon
-from dns import A, AAAA, NOERROR, SERVFAIL, TXT
+from dns import A, AAAA, HTTPS, NOERROR, SERVFAIL, TXT
 from world import LEAF
 
 
@@ -113,3 +113,27 @@ def test_subnetcache_in_front_of_us(b):
 def test_subnetcache_in_front_of_us_with_answers_for_subnets(b):
     """1, 4: it has a cache of its own, from which nobody can take anything back."""
     subnetcache(b, 'subnetcache dynlib validator iterator', True)
+
+
+# How long ------------------------------------------------------------------------------------------------------------------
+
+def test_original_ttl_is_not_served_from_the_cache(b):
+    """4: the helper keeps the tunnel for the time that it promised; serve-original-ttl would tell the whole TTL to the end."""
+    r = b.start(lambda request: request.allow(ttl=20), server=' serve-original-ttl: yes')
+    for _ in range(2):
+        answer = r.answer('host.example.test')
+        assert answer.addresses and answer.answer[0].ttl <= 20, str(answer)
+    assert len(b.helper.requests) == 2, 'each answer is a new promise'
+    for _ in range(2):
+        assert r.answer('plainhost.example.test').addresses
+    assert b.world.upstream().count(('plainhost.example.test', A)) == 1
+
+
+def test_smallest_ttl_of_the_cache_does_not_win(b):
+    """4: cache-min-ttl is about what is fetched, not about what is promised."""
+    r = b.start(lambda request: request.allow(ttl=20), server=' cache-min-ttl: 3600')
+    for name, rtype in (('host.example.test', A), ('host.example.test', AAAA), ('alias2.example.test', A), ('web.example.test', HTTPS)):
+        for _ in range(2):
+            answer = r.answer(name, rtype)
+            told = [x.ttl for x in answer.answer if x.type == rtype]
+            assert told and max(told) <= 20, (name, told)
