@@ -64,6 +64,19 @@ noted_equal(const struct oe_noted* a, const struct oe_noted* b)
 		dnsname_equal(&a->owner, &b->owner);
 }
 
+/** remove an rrset from the cache, and the message that is of no use without
+ * it */
+static void
+remove_rrset(struct module_env* env, struct dnsname* name, uint16_t type,
+	uint16_t dclass)
+{
+	rrset_cache_remove(env->rrset_cache, name->b, name->n, type, dclass,
+		0);
+	msg_cache_remove(env, name->b, name->n, type, dclass, 0);
+	if(type == LDNS_RR_TYPE_AAAA)
+		msg_cache_remove(env, name->b, name->n, type, dclass, BIT_CD);
+}
+
 /** remove an entry from the list and its rrset from the cache
  * @param cache: the list
  * @param env: has the caches
@@ -75,14 +88,18 @@ noted_remove(struct oe_cache* cache, struct module_env* env,
 	struct oe_noted* n = *at;
 	*at = n->next;
 	cache->count--;
-	rrset_cache_remove(env->rrset_cache, n->name.b, n->name.n, n->type,
-		n->dclass, 0);
-	/* the message of the name itself is of no use without its rrset */
-	msg_cache_remove(env, n->name.b, n->name.n, n->type, n->dclass, 0);
-	if(n->type == LDNS_RR_TYPE_AAAA)
-		msg_cache_remove(env, n->name.b, n->name.n, n->type, n->dclass,
-			BIT_CD);
+	remove_rrset(env, &n->name, n->type, n->dclass);
 	free(n);
+}
+
+/** the entry in the list that is equal to key, or NULL */
+static struct oe_noted*
+noted_find(struct oe_cache* cache, const struct oe_noted* key)
+{
+	struct oe_noted* n = *bucket(cache, &key->owner);
+	while(n && !noted_equal(n, key))
+		n = n->next;
+	return n;
 }
 
 struct oe_cache*
@@ -154,7 +171,7 @@ oe_cache_note(struct oe_cache* cache, struct module_env* env,
 	time_t ttl)
 {
 	struct rd r = rd_over(span_of(rrset->rk.dname, rrset->rk.dname_len));
-	struct oe_noted key, *n, **b;
+	struct oe_noted key, *n;
 	memset(&key, 0, sizeof(key));
 	if(dnsname_read(&r, &key.name) != IKE_OK)
 		return 0;
@@ -163,10 +180,8 @@ oe_cache_note(struct oe_cache* cache, struct module_env* env,
 	key.owner = *owner;
 	remove_longer(env, rrset, ttl);
 	lock_basic_lock(&cache->lock);
-	b = bucket(cache, owner);
-	for(n = *b; n && !noted_equal(n, &key); n = n->next)
-		;
-	if(!n) {
+	if(!(n = noted_find(cache, &key))) {
+		struct oe_noted** b = bucket(cache, owner);
 		if(cache->count >= OE_CACHE_MAX)
 			evict(cache, env);
 		if(!(n = (struct oe_noted*)memdup(&key, sizeof(key)))) {
@@ -204,6 +219,27 @@ oe_cache_forget(struct oe_cache* cache, struct module_env* env,
 		forget_bucket(cache, env, bucket(cache, owner), owner);
 	else	for(i = 0; i < OE_BUCKETS; i++)
 			forget_bucket(cache, env, &cache->buckets[i], NULL);
+	lock_basic_unlock(&cache->lock);
+}
+
+void
+oe_cache_forget_plain(struct oe_cache* cache, struct module_env* env,
+	const struct dnsname* owner, uint16_t dclass)
+{
+	static const uint16_t types[] = { LDNS_RR_TYPE_A, LDNS_RR_TYPE_AAAA,
+		LDNS_RR_TYPE_HTTPS, LDNS_RR_TYPE_SVCB };
+	struct oe_noted key;
+	size_t i;
+	memset(&key, 0, sizeof(key));
+	key.name = *owner;
+	key.owner = *owner;
+	key.dclass = dclass;
+	lock_basic_lock(&cache->lock);
+	for(i = 0; i < sizeof(types)/sizeof(types[0]); i++) {
+		key.type = types[i];
+		if(!noted_find(cache, &key))
+			remove_rrset(env, &key.name, key.type, dclass);
+	}
 	lock_basic_unlock(&cache->lock);
 }
 

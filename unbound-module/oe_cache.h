@@ -52,6 +52,16 @@ void oe_cache_forget(struct oe_cache* cache, struct module_env* env,
 	const struct dnsname* owner);
 
 /**
+ * A name turns out to have a key: remove its addresses and those of its hints
+ * that are cached from a time when it had none, or was not secure. They would
+ * be answered without protection, of the other family until their end, and
+ * with serve-expired for as long as nobody allows the name.
+ * What is in the list stays: it is protected.
+ */
+void oe_cache_forget_plain(struct oe_cache* cache, struct module_env* env,
+	const struct dnsname* owner, uint16_t dclass);
+
+/**
  * Remove RRsets whose time has come. Unbound itself would keep them to be
  * served when they are expired (serve-expired).
  * @return seconds until this has to be called again, 0 if the list is empty.

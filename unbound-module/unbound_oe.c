@@ -364,6 +364,8 @@ establish(struct oe_env* oe, struct module_qstate* qstate,
 		enum rp_reason refused;
 		if(t->keys_status != oe_keys_found)
 			continue;
+		oe_cache_forget_plain(oe->cache, qstate->env, &t->owner,
+			t->dclass);
 		oe_target_request(t, qstate->return_msg->rep->ttl,
 			time_left(oe, oq, OE_REQUEST_FLOOR), &ask);
 		t->job = oe_client_establish(client, &ask, verdict_done, t,

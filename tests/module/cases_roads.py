@@ -137,3 +137,53 @@ def test_smallest_ttl_of_the_cache_does_not_win(b):
             answer = r.answer(name, rtype)
             told = [x.ttl for x in answer.answer if x.type == rtype]
             assert told and max(told) <= 20, (name, told)
+
+
+# A name that had no key ----------------------------------------------------------------------------------------------------
+
+def plain_for_now(r, zone):
+    """Its answers are insecure until secure_again(), as if its names had no keys."""
+    assert r.control('insecure_add', zone).returncode == 0
+
+
+def secure_again(r, zone):
+    assert r.control('insecure_remove', zone).returncode == 0
+
+
+def test_key_takes_the_other_family_out_of_the_cache(b):
+    """1: A was answered when the name had no key, then AAAA shows that it has one."""
+    r = b.start(lambda request: request.refuse())
+    plain_for_now(r, 'example.test')
+    asked = ('host.example.test', 'alias2.example.test', 'plainhost.example.test')
+    for name in asked:
+        assert r.answer(name).addresses and not b.helper.requests
+    secure_again(r, 'example.test')
+    assert refused(r.answer('host.example.test', AAAA))
+    b.world.leaf.asked = []
+    for name in asked[:2]:
+        for cd in (True, False):
+            assert refused(r.answer(name, cd=cd)), name
+    assert r.answer('plainhost.example.test').addresses and ('plainhost.example.test', A) not in b.world.upstream()
+
+
+def test_refused_prefetch_ends_a_stale_plain_answer(b):
+    """1: serve-expired would tell it until somebody allows the name."""
+    r = b.start(lambda request: request.refuse(), server=' serve-expired: yes\n serve-expired-ttl: 0\n'
+                ' serve-expired-client-timeout: 0\n cache-max-ttl: 1')
+    plain_for_now(r, 'example.test')
+    assert r.answer('host.example.test').addresses
+    secure_again(r, 'example.test')
+    time.sleep(2.2)
+    r.answer('host.example.test')       # stale and plain: nobody knows of a key yet, but now it is looked for
+    assert soon(lambda: b.helper.requests)
+    for cd in (True, False):
+        assert refused(r.answer('host.example.test', cd=cd))
+
+
+def test_keyed_name_stays_cached_while_it_is_asked_about(b):
+    """5: forgetting what is plain must not forget what is protected."""
+    r = b.start()
+    assert r.answer('host.example.test').addresses and r.answer('host.example.test', AAAA).addresses
+    n = len(b.helper.requests)
+    assert r.answer('host.example.test').addresses and r.answer('host.example.test', AAAA).addresses
+    assert len(b.helper.requests) == n
