@@ -125,11 +125,17 @@ static enum ike_err step_result(const struct step *s, int error)
 	return IKE_E_KERNEL;
 }
 
+/* An exemption that exists is one that a killed run left: no failure (plan.h). */
+static bool is_error(const struct step *s, enum ike_err result)
+{
+	return !s->probe && result != IKE_E_STATE && !(s->kind == STEP_EXEMPT_ADD && result == IKE_E_CONFLICT);
+}
+
 static void step_finish(struct xfrm *x, const struct step *s, const struct xnl_request *r, enum ike_err *result)
 {
 	*result = step_result(s, r->error);
 	if (*result != IKE_OK)
-		log_line(x->base.log, s->probe || *result == IKE_E_STATE ? LOG_LEVEL_DEBUG : LOG_LEVEL_ERROR,
+		log_line(x->base.log, is_error(s, *result) ? LOG_LEVEL_ERROR : LOG_LEVEL_DEBUG,
 			 "kernel: %s %s: %s%s%s%s", step_text(s->kind), s->dir == DIR_OUT ? "out" : "in",
 			 strerror(r->error), r->text[0] ? " (" : "", r->text, r->text[0] ? ")" : "");
 }
