@@ -184,7 +184,7 @@ void keylookup_start(struct keylookup *k, uint64_t id, const struct ip_path *pat
 	}
 	*q = (struct question){ .owner = k, .used = true, .id = id, .path = *path, .behind = *behind, .name = *name };
 	rng_fill(k->rng, &dns_id, sizeof dns_id);
-	dns_question_write(&w, dns_id, name, DNS_TYPE_IPSECKEY);
+	dns_question_write(&w, dns_id, name, DNS_TYPE_IPSECKEY, DNS_FLAG_AD);
 	ares_send(k->channel, bytes, (int)wr_span(&w).n, on_answer, q);
 	set_timer(k);
 }

@@ -1,6 +1,8 @@
 /* A question to the resolver, and what may come back for it. */
 #include "tests/unit/walk.h"
 
+#include <stdio.h>
+
 #include "dnskey/dns_answer.h"
 
 /* client.example IPSECKEY, and one record "10 0 4 ." with four bytes of key. */
@@ -32,7 +34,7 @@ static void question_asks_for_validation(void **state)
 	struct dnsname name = client();
 
 	(void)state;
-	dns_question_write(&w, 0x1234, &name, DNS_TYPE_IPSECKEY);
+	dns_question_write(&w, 0x1234, &name, DNS_TYPE_IPSECKEY, DNS_FLAG_AD);
 	assert_true(wr_ok(&w));
 	assert_span(wr_span(&w), "1234 0120 0001 0000 0000 0001" QUESTION "00 0029 04d0 00000000 0000");
 }
@@ -44,7 +46,7 @@ static void longest_name_can_be_asked_for(void **state)
 	struct dnsname name = { DNSNAME_MAX, { 0 } };
 
 	(void)state;
-	dns_question_write(&w, 1, &name, DNS_TYPE_IPSECKEY);
+	dns_question_write(&w, 1, &name, DNS_TYPE_IPSECKEY, DNS_FLAG_AD);
 	assert_true(wr_ok(&w));
 }
 
@@ -158,6 +160,68 @@ static void prefixes_and_changes(void **state)
 	with_changes(unit_span(&bytes), read_anything, NULL);
 }
 
+/* What `oe why` walks: an alias whose end is compressed, and the reasons of the resolver (RFC 8914). */
+static void aliases_and_reasons_are_read(void **state)
+{
+	static const char hex[] = "1234 8182 0001 0001 0000 0001" QUESTION
+		"c00c 0005 0001 00000e10 0006 03777777 c013"
+		"00 0029 04d0 00000000 001a 000a 0002 ffff 000f 000a 0006 626f677573000a2e 000f 0002 0016";
+	struct unit_bytes bytes = unit_hex(hex);
+	struct dnsname name = client(), end;
+	char text[DNS_EDE_TEXT_MAX], owner[DNSNAME_TEXT_MAX];
+	struct dns_message m;
+	struct dns_record record;
+	size_t cursor = 0;
+	uint16_t code;
+
+	(void)state;
+	assert_int_equal(dns_message_open(unit_span(&bytes), &name, DNS_TYPE_IPSECKEY, &m), IKE_OK);
+	assert_int_equal(m.rcode, DNS_RCODE_SERVFAIL);
+	assert_true(dns_record_next(&m, &record));
+	assert_int_equal(record.type, DNS_TYPE_CNAME);
+	assert_int_equal(record.section, DNS_ANSWER);
+	assert_int_equal(dns_record_name(&m, &record, &end), IKE_OK);
+	assert_string_equal(dnsname_text(&end, owner), "www.example");
+	assert_true(dns_record_next(&m, &record));
+	assert_int_equal(record.type, DNS_TYPE_OPT);
+	assert_true(dns_ede_next(&record, &cursor, &code, text));
+	assert_int_equal(code, 6);
+	assert_string_equal(text, "bogus??.");
+	assert_true(dns_ede_next(&record, &cursor, &code, text));
+	assert_int_equal(code, 22);
+	assert_string_equal(text, "");
+	assert_false(dns_ede_next(&record, &cursor, &code, text));
+	assert_false(dns_record_next(&m, &record));
+	assert_false(m.malformed);
+}
+
+static void alias_that_does_not_fill_its_record_is_refused(void **state)
+{
+	static const char *const bad[] = {
+		"c00c 0005 0001 00000e10 0007 03777777 c013 00",
+		"c00c 0005 0001 00000e10 0005 03777777 c0",
+		"c00c 0005 0001 00000e10 0002 c02c",
+		"c00c 0005 0001 00000e10 0000",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+		char hex[400];
+		struct unit_bytes bytes;
+		struct dnsname name = client(), end;
+		struct dns_message m;
+		struct dns_record record;
+
+		snprintf(hex, sizeof hex, "1234 8180 0001 0001 0000 0000" QUESTION "%s", bad[i]);
+		bytes = unit_hex(hex);
+		assert_int_equal(dns_message_open(unit_span(&bytes), &name, DNS_TYPE_IPSECKEY, &m), IKE_OK);
+		assert_true(dns_record_next(&m, &record));
+		if (dns_record_name(&m, &record, &end) != IKE_E_SYNTAX)
+			fail_msg("accepted: %s", bad[i]);
+		assert_int_equal(end.n, 0);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -169,6 +233,8 @@ int main(void)
 		cmocka_unit_test(too_many_records_are_counted_and_not_stored),
 		cmocka_unit_test(what_is_no_answer_to_this_is_refused),
 		cmocka_unit_test(prefixes_and_changes),
+		cmocka_unit_test(aliases_and_reasons_are_read),
+		cmocka_unit_test(alias_that_does_not_fill_its_record_is_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
