@@ -628,10 +628,15 @@ static void check(struct tunnels *t, struct peer *p)
 	peer_set_timer(t, p);
 }
 
-bool peer_revive(struct tunnels *t, struct peer *p)
+bool peer_can_revive(const struct tunnels *t, const struct peer *p)
 {
 	/* What an operator or the end of the process takes down stays down. */
-	if (p->state != TUNNEL_DRAINING || !p->sa || p->unprotecting || p->down_reason == REASON_DOWN_BY_OPERATOR || t->stopping)
+	return p->state == TUNNEL_DRAINING && p->sa && !p->unprotecting && p->down_reason != REASON_DOWN_BY_OPERATOR && !t->stopping;
+}
+
+bool peer_revive(struct tunnels *t, struct peer *p)
+{
+	if (!peer_can_revive(t, p))
 		return false;
 	p->state = TUNNEL_PROTECTED;
 	peer_set_timer(t, p);

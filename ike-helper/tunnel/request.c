@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* The verdict goes out a little before the resolver would give up by itself. */
 enum { MARGIN_MS = 50 };
@@ -137,12 +138,12 @@ static enum rp_reason admit(struct tunnels *t, const struct ip_addr *a)
 }
 
 /* p protects the address: may this name use it? */
-static bool shares(struct tunnels *t, struct peer *p, const struct keyset *keys)
+static bool shares(const struct tunnels *t, const struct peer *p, const struct keyset *keys)
 {
 	/* What only a client has brought has no shield: our own establishment makes it. */
 	if (!peer_key_in(p, keys) || !peer_is_answered(p))
 		return false;
-	return p->state == TUNNEL_PROTECTED || peer_revive(t, p);
+	return p->state == TUNNEL_PROTECTED || peer_can_revive(t, p);
 }
 
 /* The one name that an address is bound to may bring a new key (its zone has rolled); so may the first name that asks for an
@@ -152,62 +153,127 @@ static bool may_rebind(const struct peer *p, const struct dnsname *owner)
 	return !p->keys || !peer_has_other_name(p, owner);
 }
 
-static void decide_conflict(struct tunnels *t, struct wait *w, const struct peer *p)
+/* What becomes of one address of a request. */
+struct fate {
+	enum tunnel_prospect_kind kind;
+	enum rp_reason reason;              /* PROSPECT_REFUSED */
+	char detail[DETAIL_MAX];
+	struct ip_addr from;                /* our address for it */
+	struct keyset *keys;                /* a reference, or NULL */
+	struct peer *p;                     /* what protects the pair, or NULL */
+	const struct failure *failure;      /* remembered; NULL */
+};
+
+static void refused(struct fate *f, enum rp_reason reason, const char *detail)
+{
+	f->kind = PROSPECT_REFUSED;
+	f->reason = reason;
+	snprintf(f->detail, sizeof f->detail, "%s", detail ? detail : "");
+}
+
+static void conflicts(struct fate *f, const struct peer *bound)
 {
 	char detail[DETAIL_MAX], text[DNSNAME_TEXT_MAX];
 	struct dnsname name;
 
-	peer_first_name(p, &name);
+	peer_first_name(bound, &name);
 	snprintf(detail, sizeof detail, "bound to %.80s", dnsname_text(&name, text));
-	request_decide(t, w, REASON_KEY_CONFLICT, detail);
+	refused(f, REASON_KEY_CONFLICT, detail);
+}
+
+/* With keys and a route: what does the address's past say? */
+static void judge_by_state(struct tunnels *t, const struct dnsname *owner, const struct ip_addr *a, struct fate *f)
+{
+	const struct peer *bound;
+
+	f->p = peer_by_pair(t, &f->from, a);
+	f->failure = failure_active(t, &f->from, a, f->keys);
+	bound = f->p && f->p->keys ? f->p : peer_bound(t, a);
+	if (f->p && shares(t, f->p, f->keys))
+		f->kind = PROSPECT_PROTECTED;
+	else if (f->p && f->p->state == TUNNEL_DRAINING)
+		refused(f, f->p->down_reason == REASON_DOWN_BY_OPERATOR ? f->p->down_reason : REASON_BACKOFF,
+			"the earlier tunnel is being removed");
+	else if (bound && !peer_key_in(bound, f->keys) && !may_rebind(bound, owner))
+		conflicts(f, bound);
+	else if (f->failure && !attempt_for(t, &f->from, a, f->keys) && !(f->p && peer_may_be_tried(t, f->p)))
+		refused(f, f->failure->reason, f->failure->detail);
+	else
+		f->kind = PROSPECT_TRY;
+}
+
+/* Changes nothing. f->keys is the caller's to give back. */
+static void judge(struct tunnels *t, const struct dnsname *owner, const struct span *keys, unsigned n_keys,
+		  const struct ip_addr *a, struct fate *f)
+{
+	const char *why = NULL;
+	enum rp_reason reason;
+
+	memset(f, 0, sizeof *f);
+	if (t->env->is_own_address(t->env->arg, a)) {
+		f->kind = PROSPECT_OWN;
+		return;
+	}
+	reason = admit(t, a);
+	if (reason != REASON_NONE)
+		refused(f, reason, ip_scope_text(ip_scope(a)));
+	else if (keyset_new(keys, n_keys, a, &f->keys, &why) != IKE_OK)
+		refused(f, REASON_NO_USABLE_KEY, why);
+	else if (t->env->source_address(t->env->arg, a, &f->from) != IKE_OK)
+		refused(f, REASON_NO_ROUTE, "");
+	else
+		judge_by_state(t, owner, a, f);
 }
 
 static void decide_address(struct tunnels *t, struct wait *w, const struct rp_establish *q, const struct ip_addr *a)
 {
-	struct peer *p, *bound;
-	const struct failure *f;
-	struct keyset *keys = NULL;
-	const char *why = "";
-	enum rp_reason reason;
+	struct request *r = w->request;
+	struct fate f;
 
-	if (t->env->is_own_address(t->env->arg, a)) {
-		if (w->request->ttl_s > OWN_ADDRESS_TTL_S)
-			w->request->ttl_s = OWN_ADDRESS_TTL_S;
+	judge(t, &q->owner, q->keys, q->n_keys, a, &f);
+	w->from = f.from;
+	switch (f.kind) {
+	case PROSPECT_OWN:
+		if (r->ttl_s > OWN_ADDRESS_TTL_S)
+			r->ttl_s = OWN_ADDRESS_TTL_S;
 		w->local = true;
 		request_decide(t, w, REASON_NONE, "");  /* never leaves this host: nothing to protect */
-		return;
-	}
-	reason = admit(t, a);
-	if (reason != REASON_NONE) {
-		request_decide(t, w, reason, ip_scope_text(ip_scope(a)));
-		return;
-	}
-	if (keyset_new(q->keys, q->n_keys, a, &keys, &why) != IKE_OK) {
-		request_decide(t, w, REASON_NO_USABLE_KEY, why ? why : "");
-		return;
-	}
-	if (t->env->source_address(t->env->arg, a, &w->from) != IKE_OK) {
-		request_decide(t, w, REASON_NO_ROUTE, "");
-		keyset_unref(keys);
-		return;
-	}
-	p = peer_by_pair(t, &w->from, a);
-	bound = p && p->keys ? p : peer_bound(t, a);
-	if (p && shares(t, p, keys)) {
-		peer_answer(t, p, &q->owner, w->request->ttl_s);
+		break;
+	case PROSPECT_PROTECTED:
+		(void)peer_revive(t, f.p);
+		peer_answer(t, f.p, &q->owner, r->ttl_s);
 		request_decide(t, w, REASON_NONE, "");
-	} else if (p && p->state == TUNNEL_DRAINING) {
-		request_decide(t, w, p->down_reason == REASON_DOWN_BY_OPERATOR ? p->down_reason : REASON_BACKOFF,
-			       "the earlier tunnel is being removed");
-	} else if (bound && !peer_key_in(bound, keys) && !may_rebind(bound, &q->owner)) {
-		decide_conflict(t, w, bound);
-	} else if ((f = failure_active(t, &w->from, a, keys)) != NULL && !attempt_for(t, &w->from, a, keys) &&
-		   !(p && peer_may_be_tried(t, p))) {
-		request_decide(t, w, f->reason, f->detail);
-	} else {
-		attempt_join(t, w, keys, &w->from, p);
+		break;
+	case PROSPECT_TRY:
+		attempt_join(t, w, f.keys, &w->from, f.p);
+		break;
+	case PROSPECT_REFUSED:
+		request_decide(t, w, f.reason, f.detail);
+		break;
 	}
-	keyset_unref(keys);
+	keyset_unref(f.keys);
+}
+
+void tunnels_prospect(struct tunnels *t, const struct dnsname *owner, const struct span *keys, unsigned n_keys,
+		      const struct ip_addr *address, uint64_t now_ms, struct tunnel_prospect *out)
+{
+	struct fate f;
+
+	if (now_ms > t->now_ms)
+		t->now_ms = now_ms;
+	judge(t, owner, keys, n_keys, address, &f);
+	memset(out, 0, sizeof *out);
+	out->kind = f.kind;
+	out->reason = f.reason;
+	memcpy(out->detail, f.detail, sizeof out->detail);
+	if (f.failure) {
+		out->failure.reason = f.failure->reason;
+		memcpy(out->failure.detail, f.failure->detail, sizeof out->failure.detail);
+		out->failure.times = f.failure->times;
+		out->failure.at_ms = f.failure->at_ms;
+		out->failure.until_ms = f.failure->until_ms;
+	}
+	keyset_unref(f.keys);
 }
 
 IKE_CHECKED static enum ike_err request_new(struct tunnels *t, uint64_t client, uint32_t id,

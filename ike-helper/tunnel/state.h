@@ -25,7 +25,8 @@ enum {
 	NAMES_PER_PEER_MAX = 64,
 	ATTEMPTS_PER_ADDRESS_MAX = 4,
 	FAILURES_MAX = 1024,
-	DETAIL_MAX = 128,
+	DECISIONS_MAX = 256,
+	DETAIL_MAX = TUNNEL_DETAIL_MAX,
 	FIRST_SUCCESS_WAIT_MS = 300,        /* for the other addresses of a name, once one of them is up */
 	OWN_ADDRESS_TTL_S = 60,
 	CHECK_MS = 4000,                    /* how often a protected address is looked at, */
@@ -168,6 +169,14 @@ struct failure {
 	char detail[DETAIL_MAX];
 };
 
+/* The latest verdict about a name. */
+struct decision {
+	struct table_link link;             /* by owner */
+	struct decision *older, *newer;
+	struct dnsname owner;
+	struct tunnel_decision told;
+};
+
 struct pass {
 	struct pass *newer, *next_out;
 	uint64_t id;
@@ -190,12 +199,13 @@ struct tunnels {
 	const struct rng *rng;
 	const struct log *log;
 
-	struct table requests, attempts, attempts_by_id, peers, peers_by_reqid, failures;
+	struct table requests, attempts, attempts_by_id, peers, peers_by_reqid, failures, decisions;
 	struct timers request_timers, peer_timers;
 	struct request *ready_first, **ready_tail, *given;
 	struct attempt *queue_first, **queue_tail;
 	struct peer *out_first, **out_tail;
 	struct failure *oldest, *newest;
+	struct decision *oldest_decision, *newest_decision;
 	struct pass *oldest_pass, **pass_tail, *pass_out_first, **pass_out_tail;
 	unsigned n_passes;
 	uint64_t last_pass, passes_again_ms;
@@ -212,6 +222,7 @@ struct tunnels {
 
 /* Keyed: strangers choose addresses, and must not be able to make them all meet in one chain. */
 uint64_t hash_address(const struct tunnels *t, const struct ip_addr *a);
+uint64_t hash_name(const struct tunnels *t, const struct dnsname *name);
 uint64_t later(uint64_t now_ms, uint64_t seconds);      /* now_ms plus seconds, without overflow */
 uint32_t reqid_new(struct tunnels *t);
 /* Between seven eighths and all of ms, so that what began together does not end together. */
@@ -299,7 +310,9 @@ bool peer_is_bound_to(const struct peer *p, const struct keyset *keys, unsigned 
 bool peer_is_answered(const struct peer *p);
 /* sa has ended. */
 void peer_sa_ended(struct tunnels *t, struct peer *p, ike_handle sa, enum rp_reason reason);
-/* A DRAINING one whose SA still works is PROTECTED again. False: too late for that. */
+/* A DRAINING one whose SA still works may be PROTECTED again. */
+bool peer_can_revive(const struct tunnels *t, const struct peer *p);
+/* It is so. False: too late for that. */
 bool peer_revive(struct tunnels *t, struct peer *p);
 /* A client said goodbye and is back before its policies are gone: they stay for its new SA. False: it was not that. */
 bool peer_readmit(struct tunnels *t, struct peer *p);
@@ -345,6 +358,11 @@ void failure_forget(struct tunnels *t, const struct attempt *a);
 /* Those from this address of ours, which is in another network perhaps; NULL: all. */
 void failures_forget_from(struct tunnels *t, const struct ip_addr *local);
 void failures_clear(struct tunnels *t);
+
+/* decisions.c */
+/* This is what the resolver is told; the oldest of DECISIONS_MAX names is forgotten. */
+void decision_remember(struct tunnels *t, const struct request *r, const struct rp_verdict *verdict);
+void decisions_clear(struct tunnels *t);
 
 /* roam.c */
 /* Addresses or routes of ours have changed. */

@@ -190,7 +190,54 @@ struct tunnel_info {
 unsigned tunnels_count(const struct tunnels *t);
 /* Is this the address of a host, or client, that has a tunnel? */
 bool tunnels_has_host(const struct tunnels *t, const struct ip_addr *remote);
+/* Number i of those with this host, from 0; false when there are not so many. */
+bool tunnels_of_host(struct tunnels *t, const struct ip_addr *remote, unsigned i, struct tunnel_info *out);
 /* Walk all: start with *cursor = 0; false at the end. Changes of the table between calls may hide or repeat one. */
 bool tunnels_next(struct tunnels *t, uint64_t *cursor, struct tunnel_info *out);
+
+/* Why --------------------------------------------------------------------------------------------------------- */
+
+enum { TUNNEL_DETAIL_MAX = 128 };
+
+/* What the resolver was told last about a name. */
+struct tunnel_decision {
+	enum rp_verdict_kind kind;
+	enum rp_reason reason;
+	char detail[TUNNEL_DETAIL_MAX];
+	uint64_t at_ms;
+	unsigned n;
+	struct {
+		struct ip_addr address;
+		enum rp_reason reason;      /* REASON_NONE: allowed */
+	} at[RP_ADDRESSES_MAX];
+};
+
+/* False: never, or so many names have been asked for since that it is forgotten. */
+bool tunnels_decision(const struct tunnels *t, const struct dnsname *owner, struct tunnel_decision *out);
+
+/* What a request would come to. */
+enum tunnel_prospect_kind {
+	PROSPECT_REFUSED,           /* at once, with reason and detail */
+	PROSPECT_OWN,               /* allowed: it is our own address */
+	PROSPECT_PROTECTED,         /* allowed at once */
+	PROSPECT_TRY,               /* an attempt decides: a new one, or one that is under way */
+};
+
+struct tunnel_prospect {
+	enum tunnel_prospect_kind kind;
+	enum rp_reason reason;
+	char detail[TUNNEL_DETAIL_MAX];
+	struct {                    /* of the same keys at this address; at_ms = 0: none is remembered */
+		enum rp_reason reason;
+		char detail[TUNNEL_DETAIL_MAX];
+		unsigned times;             /* in a row */
+		uint64_t at_ms, until_ms;
+	} failure;
+};
+
+/* For one address of a request with this owner and these IPSECKEY RDATAs, made now. Changes nothing, and does not know whether
+ * there would be room for an attempt. */
+void tunnels_prospect(struct tunnels *t, const struct dnsname *owner, const struct span *keys, unsigned n_keys,
+		      const struct ip_addr *address, uint64_t now_ms, struct tunnel_prospect *out);
 
 #endif

@@ -21,6 +21,15 @@ uint64_t hash_address(const struct tunnels *t, const struct ip_addr *a)
 	return mix(mix(high ^ t->hash_key[0]) + t->hash_key[1] + mix(low ^ t->hash_key[2]) * (t->hash_key[3] | 1));
 }
 
+uint64_t hash_name(const struct tunnels *t, const struct dnsname *name)
+{
+	uint64_t h = t->hash_key[0];
+
+	for (unsigned i = 0; i < name->n; i++)
+		h = mix(h ^ name->b[i]) + t->hash_key[1];
+	return h;
+}
+
 uint64_t later(uint64_t now_ms, uint64_t seconds)
 {
 	return seconds > (UINT64_MAX - now_ms) / 1000 ? UINT64_MAX : now_ms + seconds * 1000;
@@ -89,7 +98,8 @@ enum ike_err tunnels_new(const struct tunnel_config *config, const struct tunnel
 	t->roam_ms = NEVER_MS;
 	if (table_init(&t->requests) != IKE_OK || table_init(&t->attempts) != IKE_OK ||
 	    table_init(&t->attempts_by_id) != IKE_OK || table_init(&t->peers) != IKE_OK ||
-	    table_init(&t->peers_by_reqid) != IKE_OK || table_init(&t->failures) != IKE_OK) {
+	    table_init(&t->peers_by_reqid) != IKE_OK || table_init(&t->failures) != IKE_OK ||
+	    table_init(&t->decisions) != IKE_OK) {
 		tunnels_free(t);
 		return IKE_E_NOMEM;
 	}
@@ -120,6 +130,7 @@ void tunnels_free(struct tunnels *t)
 	while ((link = any(&t->peers)) != NULL)
 		peer_free(t, peer_of_link(link));
 	failures_clear(t);
+	decisions_clear(t);
 	passes_clear(t);
 	table_clear(&t->requests);
 	table_clear(&t->attempts);
@@ -127,6 +138,7 @@ void tunnels_free(struct tunnels *t)
 	table_clear(&t->peers);
 	table_clear(&t->peers_by_reqid);
 	table_clear(&t->failures);
+	table_clear(&t->decisions);
 	timers_clear(&t->request_timers);
 	timers_clear(&t->peer_timers);
 	free(t);
@@ -597,6 +609,7 @@ bool tunnels_next_output(struct tunnels *t, struct tunnel_output *out)
 	request_confirm(t, t->given);
 	verdict_of(t->given, out);
 	log_verdict(t, t->given, &out->verdict);
+	decision_remember(t, t->given, &out->verdict);
 	return true;
 }
 
@@ -665,6 +678,11 @@ static void describe_peer(const struct tunnels *t, const struct peer *p, struct 
 		memset(&out->traffic, 0, sizeof out->traffic);
 }
 
+static const struct attempt *attempt_of_link(const struct table_link *link)
+{
+	return (const struct attempt *)((const char *)link - offsetof(struct attempt, link));
+}
+
 static void describe_attempt(const struct attempt *a, struct tunnel_info *out)
 {
 	out->state = TUNNEL_ESTABLISHING;
@@ -675,6 +693,31 @@ static void describe_attempt(const struct attempt *a, struct tunnel_info *out)
 	out->remote = a->remote;
 	out->reqid = a->reqid;
 	describe_key(a->keys, 0, out);
+}
+
+bool tunnels_of_host(struct tunnels *t, const struct ip_addr *remote, unsigned i, struct tunnel_info *out)
+{
+	uint64_t hash = hash_address(t, remote);
+	struct table_link *link;
+
+	memset(out, 0, sizeof *out);
+	for (link = table_first(&t->peers, hash); link; link = table_next(link)) {
+		const struct peer *p = peer_of_link(link);
+
+		if (!ip_equal(&p->remote, remote) || i-- > 0)
+			continue;
+		describe_peer(t, p, out);
+		return true;
+	}
+	for (link = table_first(&t->attempts, hash); link; link = table_next(link)) {
+		const struct attempt *a = attempt_of_link(link);
+
+		if (!ip_equal(&a->remote, remote) || i-- > 0)
+			continue;
+		describe_attempt(a, out);
+		return true;
+	}
+	return false;
 }
 
 /* A place in the two tables, one behind the other: bucket number, and which one in its chain. */
@@ -707,7 +750,7 @@ bool tunnels_next(struct tunnels *t, uint64_t *cursor, struct tunnel_info *out)
 		if (*cursor >> CURSOR_CHAIN_BITS < t->peers.buckets)
 			describe_peer(t, peer_of_link(link), out);
 		else
-			describe_attempt((const struct attempt *)((char *)link - offsetof(struct attempt, link)), out);
+			describe_attempt(attempt_of_link(link), out);
 		(*cursor)++;
 		return true;
 	}

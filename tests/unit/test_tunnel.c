@@ -1,4 +1,6 @@
 /* Requests, sharing, conflicts: who gets an answer, and when. Handles of IKE SAs count from 1 in the order of asking. */
+#include <stdio.h>
+
 #include "tests/unit/tunnel_double.h"
 
 #define HOST "192.0.2.1"
@@ -271,6 +273,57 @@ static void failure_leaves_nothing_and_is_remembered(void **state)
 	assert_int_equal(w->n_downs, 0);
 }
 
+/* For `oe why`: until when it is remembered, and how often it was so; and that nothing happens by asking. */
+static void failure_is_told_with_its_end(void **state)
+{
+	struct world *w = *state;
+	uint8_t rdata[3 + 32];
+	struct span key = span_of(rdata, sizeof rdata);
+	struct dnsname owner = name_of("www.example.org");
+	struct ip_addr host = address_of(HOST);
+	struct tunnel_prospect p;
+
+	make_key(rdata, 'A');
+	tunnels_prospect(w->t, &owner, &key, 1, &host, w->now_ms, &p);
+	assert_int_equal(p.kind, PROSPECT_TRY);
+	assert_int_equal(p.failure.at_ms, 0);
+	ask(w, 1, "www.example.org", "A", HOST);
+	core_fails(w, 1, REASON_AUTH_FAILED, "signature does not verify");
+	tunnels_prospect(w->t, &owner, &key, 1, &host, w->now_ms, &p);
+	assert_int_equal(p.kind, PROSPECT_REFUSED);
+	assert_int_equal(p.reason, REASON_AUTH_FAILED);
+	assert_string_equal(p.failure.detail, "signature does not verify");
+	assert_int_equal(p.failure.times, 1);
+	assert_int_equal(p.failure.at_ms, w->now_ms);
+	assert_int_equal(p.failure.until_ms, w->now_ms + 2000);
+	advance(w, 2000);
+	tunnels_prospect(w->t, &owner, &key, 1, &host, w->now_ms, &p);
+	assert_int_equal(p.kind, PROSPECT_TRY);
+	assert_int_equal(w->n_sas, 1);
+}
+
+static void verdicts_are_remembered_and_the_oldest_forgotten(void **state)
+{
+	struct world *w = *state;
+	struct tunnel_decision d;
+	struct dnsname name = name_of("n0.example.org"), never = name_of("never.example.org");
+	char text[32];
+	uint32_t id;
+
+	for (id = 1; id <= 257; id++) {
+		snprintf(text, sizeof text, "n%u.example.org", id - 1);
+		ask(w, id, text, "A", "127.0.0.1");
+		assert_int_equal(tunnels_decision(w->t, &name, &d), id < 257);
+	}
+	assert_false(tunnels_decision(w->t, &never, &d));
+	name = name_of("n256.example.org");
+	assert_true(tunnels_decision(w->t, &name, &d));
+	assert_int_equal(d.kind, RP_REFUSE);
+	assert_int_equal(d.reason, REASON_ADDRESS_NOT_ALLOWED);
+	assert_string_equal(d.detail, "loopback");
+	assert_int_equal(d.at_ms, w->now_ms);
+}
+
 static void failure_hurts_only_its_own_keys(void **state)
 {
 	struct world *w = *state;
@@ -525,6 +578,8 @@ int main(void)
 		WITH_WORLD(deadline_refuses_and_the_attempt_goes_on),
 		WITH_WORLD(attempt_that_ends_after_the_deadline_serves_the_next),
 		WITH_WORLD(failure_leaves_nothing_and_is_remembered),
+		WITH_WORLD(failure_is_told_with_its_end),
+		WITH_WORLD(verdicts_are_remembered_and_the_oldest_forgotten),
 		WITH_WORLD(failure_hurts_only_its_own_keys),
 		WITH_WORLD(success_ends_the_memory),
 		WITH_WORLD(our_own_trouble_is_not_held_against_the_host),

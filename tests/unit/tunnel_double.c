@@ -211,7 +211,7 @@ enum rp_reason authorize(struct world *w, const char *address, uint32_t *reqid)
 }
 
 /* IPSECKEY 10 0 4 . and an Ed25519 key that begins with the letter: of such byte strings about every second is a point. */
-static void make_key(uint8_t rdata[3 + 32], char letter)
+void make_key(uint8_t rdata[3 + 32], char letter)
 {
 	struct ipseckey record;
 	struct pubkey *key;
@@ -355,6 +355,7 @@ static void see_output(struct world *w, const struct tunnel_output *out)
 		v->verdict = out->verdict;
 		assert_true(out->verdict.reason_text.n <= RP_REASON_TEXT_MAX);
 		memcpy(v->text, out->verdict.reason_text.p, out->verdict.reason_text.n);
+		v->text[out->verdict.reason_text.n] = '\0';
 		w->n_verdicts++;
 		break;
 	case TUNNEL_DOWN:
@@ -424,11 +425,38 @@ void advance(struct world *w, uint64_t ms)
 
 /* Asking and looking --------------------------------------------------------------------------------------------------- */
 
+/* What a request comes to at once is what `oe why` would have said, and what it says afterwards. Limits are not foreseen. */
+static void assert_foreseen(const struct world *w, const struct rp_establish *q, uint32_t id, const struct tunnel_prospect *prospect)
+{
+	const struct seen_verdict *seen = verdict_of(w, id);
+	const struct rp_verdict *v = seen ? &seen->verdict : NULL;
+	bool limited = v && (v->reason == REASON_LIMIT || v->reason == REASON_SHUTDOWN);
+	struct tunnel_decision decision;
+
+	if (q->n_addresses == 1 && prospect->kind != PROSPECT_TRY && !limited) {
+		assert_non_null(v);
+		assert_int_equal(v->kind, prospect->kind == PROSPECT_REFUSED ? RP_REFUSE : RP_ALLOW);
+		assert_int_equal(v->reason, prospect->reason);
+		assert_string_equal(seen->text, prospect->detail);
+	}
+	if (!v)
+		return;
+	assert_true(tunnels_decision(w->t, &q->owner, &decision));
+	assert_int_equal(decision.kind, v->kind);
+	assert_int_equal(decision.reason, v->reason);
+	assert_int_equal(decision.n, v->n_addresses);
+	for (unsigned i = 0; i < decision.n; i++) {
+		assert_true(ip_equal(&decision.at[i].address, &q->addresses[i]));
+		assert_int_equal(decision.at[i].reason, v->address[i].reason);
+	}
+}
+
 enum ike_err ask_as(struct world *w, uint64_t client, uint32_t id, const char *owner, const char *keys, const char *addresses)
 {
 	struct rp_establish q = { .owner = name_of(owner), .ttl_s = w->ttl_s, .deadline_ms = w->deadline_ms };
 	static uint8_t rdata[RP_KEYS_MAX][3 + 32];
 	char list[512], *one, *rest = list;
+	struct tunnel_prospect prospect;
 	enum ike_err err;
 
 	for (; *keys; keys++) {
@@ -440,8 +468,11 @@ enum ike_err ask_as(struct world *w, uint64_t client, uint32_t id, const char *o
 	snprintf(list, sizeof list, "%s", addresses);
 	while ((one = strtok_r(rest, " ", &rest)) != NULL)
 		q.addresses[q.n_addresses++] = address_of(one);
+	tunnels_prospect(w->t, &q.owner, q.keys, q.n_keys, &q.addresses[0], w->now_ms, &prospect);
 	err = tunnels_request(w->t, client, id, &q, w->now_ms);
 	take_outputs(w);
+	if (err == IKE_OK && client == 1)
+		assert_foreseen(w, &q, id, &prospect);
 	return err;
 }
 

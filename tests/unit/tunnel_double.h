@@ -73,6 +73,8 @@ int world_setup(void **state);
 int world_teardown(void **state);
 void world_restart(struct world *w);
 
+/* The RDATA of the (invented) Ed25519 key of this letter. */
+void make_key(uint8_t rdata[3 + 32], char letter);
 /* Addresses separated by blanks. keys: letters, one an (invented) Ed25519 key: "A", "AB"; "!" is a broken one. */
 void ask(struct world *w, uint32_t id, const char *owner, const char *keys, const char *addresses);
 enum ike_err ask_as(struct world *w, uint64_t client, uint32_t id, const char *owner, const char *keys, const char *addresses);
