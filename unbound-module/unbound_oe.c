@@ -517,6 +517,15 @@ handle_new(struct oe_env* oe, struct module_qstate* qstate, int id)
 	return oe_next_module;
 }
 
+/** Is this a validated answer. The names of RFC 8509 fail on purpose after
+ * that, but not for a client that sets CD. */
+static int
+is_secure(struct reply_info* rep)
+{
+	return rep->security == sec_status_secure ||
+		rep->security == sec_status_secure_sentinel_fail;
+}
+
 /** the modules behind us are finished */
 static enum oe_next
 handle_answer(struct oe_env* oe, struct module_qstate* qstate, int id)
@@ -555,11 +564,11 @@ handle_answer(struct oe_env* oe, struct module_qstate* qstate, int id)
 	/* Class ANY is put together from lookups of each class, which are not
 	 * validated if the client sets CD; so it is with what the subnetcache
 	 * module looks up. Nobody knows what is insecure. */
-	if(rep->security != sec_status_secure && (qstate->is_valrec ||
+	if(!is_secure(rep) && (qstate->is_valrec ||
 		qstate->qinfo.qclass == LDNS_RR_CLASS_ANY))
 		return refuse(oe, oq, LDNS_EDE_OTHER, REASON_NOT_SECURE,
 			qstate->is_valrec ? "not validated" : "class ANY");
-	if(rep->security != sec_status_secure)
+	if(!is_secure(rep))
 		return answer_clear(qstate, oq);
 	oe_lookup_note_zone(oe, rep);
 	return look_up_keys(oe, qstate, oq);

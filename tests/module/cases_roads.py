@@ -187,3 +187,12 @@ def test_keyed_name_stays_cached_while_it_is_asked_about(b):
     n = len(b.helper.requests)
     assert r.answer('host.example.test').addresses and r.answer('host.example.test', AAAA).addresses
     assert len(b.helper.requests) == n
+
+
+def test_key_sentinel_does_not_leak(b):
+    """1: Unbound marks the answer for such a name (RFC 8509) as a failure, and gives it to a client that sets CD."""
+    r = b.start(lambda request: request.refuse())
+    for cd in (True, False, True):
+        answer = r.answer('root-key-sentinel-is-ta-00001.example.test', cd=cd)
+        assert refused(answer), (cd, str(answer))
+    assert b.helper.requests
