@@ -650,6 +650,24 @@ oe_clear(struct module_qstate* qstate, int id)
 	oq->waiting = 0;
 }
 
+/** say which settings of Unbound let addresses pass by us: docs/roads.md */
+static void
+warn_about_roads(struct config_file* cfg)
+{
+	struct config_auth* zone;
+	if(cfg->serve_expired)
+		log_warn("unbound-oe: serve-expired is on; protected "
+			"addresses are never served expired");
+	if(cfg->val_permissive_mode)
+		log_warn("unbound-oe: val-permissive-mode is on; bogus "
+			"addresses are answered without protection");
+	for(zone = cfg->auths; zone; zone = zone->next)
+		if(zone->for_downstream && !zone->isrpz)
+			log_warn("unbound-oe: addresses in auth-zone %s are "
+				"answered without protection, unless it has "
+				"for-downstream: no", zone->name);
+}
+
 int
 oe_init(struct module_env* env, int id, struct oe_env** result)
 {
@@ -664,9 +682,7 @@ oe_init(struct module_env* env, int id, struct oe_env** result)
 	oe_config_read(&oe->cfg);
 	verbose(VERB_ALGO, "unbound-oe[module %d]: helper at %s, deadline "
 		"%d ms", id, oe->cfg.socket, oe->cfg.deadline_ms);
-	if(env->cfg->serve_expired)
-		log_warn("unbound-oe: serve-expired is on; protected "
-			"addresses are never served expired");
+	warn_about_roads(env->cfg);
 	*result = oe;
 	return 1;
 }

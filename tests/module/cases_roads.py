@@ -1,10 +1,17 @@
 """Every road by which an address could leave Unbound: docs/roads.md has the list, each row with the name of its test here or
 in cases.py."""
+import os
+import re
+import socket
+import ssl
+import subprocess
 import time
 
+import cases
+import dns
 from cases import soon
-from dns import A, AAAA, HTTPS, NOERROR, SERVFAIL, TXT
-from world import LEAF
+from dns import A, AAAA, ANY, HTTPS, MX, REFUSED, RRSIG, SERVFAIL, SRV, TXT
+from world import LEAF, RESOLVER
 
 
 def refused(answer):
@@ -189,6 +196,248 @@ def test_keyed_name_stays_cached_while_it_is_asked_about(b):
     assert len(b.helper.requests) == n
 
 
+# Places in an answer -------------------------------------------------------------------------------------------------------
+
+def addresses_anywhere(answer):
+    return [x.address for x in answer.answer + answer.authority + answer.additional if x.type in (A, AAAA)]
+
+
+def test_hints_are_never_stripped(b):
+    """1: all of the record or SERVFAIL. Without its hints the record has no valid signature, and a stub would not know."""
+    r = b.start(lambda request: request.allow(refused=['2001:db8::15']))
+    for do in (False, True):
+        answer = r.answer('web.example.test', HTTPS, do=do)
+        assert refused(answer) and 'does not answer IKE' in answer.reasons, (do, str(answer))
+    b.helper.decide = lambda request: request.allow()
+    answer = r.answer('web.example.test', HTTPS, do=True)
+    assert sorted(x.type for x in answer.answer) == [RRSIG, HTTPS] and socket.inet_aton('192.0.2.15') in answer.packet, str(answer)
+
+
+def test_additional_section_of_srv_and_svcb(b):
+    """1: with the address not in the cache, and in it."""
+    r = b.start(server=' minimal-responses: no')
+    for _ in range(2):
+        for name, rtype in (('srv.example.test', SRV), ('webalias.example.test', HTTPS), ('mail.example.test', MX)):
+            answer = r.answer(name, rtype)
+            assert answer.answer and not addresses_anywhere(answer), (name, str(answer))
+            assert not [x for x in answer.additional if x.type == HTTPS], name
+        assert r.answer('host.example.test').addresses and r.answer('web.example.test').addresses
+
+
+def test_any_does_not_tell_what_the_iterator_found(b):
+    """1: for ANY the resolver looks into the cache of RRsets, where the addresses of name servers are."""
+    r = b.start(lambda request: request.refuse())
+    assert r.answer('www.far.test').addresses
+    for rtype in (ANY, A):
+        for cd in (False, True):
+            answer = r.answer('srv.keyed.test', rtype, cd=cd)
+            assert refused(answer) and not addresses_anywhere(answer), (rtype, cd, str(answer))
+
+
+# Ways to ask ---------------------------------------------------------------------------------------------------------------
+
+def test_cache_snooping_is_refused(b):
+    """1: RD=0, which Unbound refuses unless access-control says allow_snoop."""
+    r = b.start()
+    assert r.answer('host.example.test').addresses
+    answer = r.answer('host.example.test', rd=False)
+    assert answer.rcode == REFUSED and not addresses_anywhere(answer), str(answer)
+
+
+def test_cache_snooping_where_it_is_allowed(b):
+    """1: nothing but what is in the cache, and there only after a verdict; else a referral, which does not answer the question."""
+    allow = [False]
+    r = b.start(lambda request: request.allow() if allow[0] else request.refuse(), server=' access-control: 127.0.0.0/8 allow_snoop')
+    for cd in (False, True):
+        for name, rtype in (('host.example.test', A), ('web.example.test', HTTPS), ('alias2.example.test', A)):
+            for rd in (False, True, False):
+                answer = r.answer(name, rtype, rd=rd, cd=cd)
+                assert not [x for x in answer.answer if x.type in (A, HTTPS)], (name, cd, rd, str(answer))
+                assert '192.0.2.1' not in addresses_anywhere(answer), (name, cd, rd)
+    allow[0] = True
+    assert r.answer('host.example.test').addresses and r.answer('host.example.test', rd=False).addresses == ['192.0.2.1']
+
+
+def test_views_share_the_guard(b):
+    """1: two views, one cache; local data of one of them is plain."""
+    r = b.start(lambda request: (0.4, request.allow()), server=' access-control-view: 127.0.0.2/32 second',
+                extra='view:\n name: second\n view-first: yes\n local-data: "k1.example.test. A 192.0.2.97"\n')
+    waiting = [r.ask('host.example.test'), r.ask('host.example.test', source='127.0.0.2')]
+    assert r.answer('k1.example.test', source='127.0.0.2').addresses == ['192.0.2.97']
+    for w in waiting:
+        answer = w.answer()
+        assert answer.addresses == ['192.0.2.1'] and answer.took > 0.4, str(answer)
+    assert r.answer('k1.example.test').addresses == ['198.51.100.2']
+    assert b.helper.owners() == ['host.example.test', 'k1.example.test'], b.helper.owners()
+
+
+class Stream:
+    """A TCP connection to the resolver, or TLS over it (DoT)."""
+
+    def __init__(self, port, tls):
+        self.socket = socket.create_connection((RESOLVER[0], port), 6)
+        if tls:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+            self.socket = context.wrap_socket(self.socket)
+
+    def ask(self, name, rtype=A, **how):
+        packet = dns.question(name, rtype, **how)
+        self.asked = time.monotonic()
+        self.socket.sendall(len(packet).to_bytes(2, 'big') + packet)
+
+    def _read(self, n):
+        data = b''
+        while len(data) < n:
+            more = self.socket.recv(n - len(data))
+            assert more, 'the resolver has closed the connection'
+            data += more
+        return data
+
+    def answer(self):
+        packet = self._read(int.from_bytes(self._read(2), 'big'))
+        return dns.Answer(packet, time.monotonic() - self.asked)
+
+
+def streams(b, port, tls, server=''):
+    r = b.start(lambda request: (0.4, request.allow() if request.owner == 'host.example.test' else request.refuse()), server=server)
+    s = Stream(port, tls)
+    s.ask('host.example.test')
+    s.ask('k1.example.test')
+    s.ask('plainhost.example.test')
+    answers = [s.answer() for _ in range(3)]
+    assert answers[0].addresses == ['192.0.2.20'] and answers[0].took < 0.3 * b.slack, 'nobody waits for another one: %s' % answers[0]
+    for answer in answers[1:]:
+        assert answer.took > 0.38, str(answer)
+        if answer.qname == 'host.example.test':
+            assert answer.addresses == ['192.0.2.1'], str(answer)
+        else:
+            assert refused(answer) and 'does not hold the key' in answer.reasons, str(answer)
+    s.socket.close()
+    assert r.answer('host.example.test').addresses
+
+
+def test_client_over_tcp(b):
+    streams(b, RESOLVER[1], False)
+
+
+def test_client_over_tls(b):
+    """DoT, RFC 7858"""
+    key, certificate = (os.path.join(b.folder, name) for name in ('tls.key', 'tls.pem'))
+    subprocess.run(['openssl', 'req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-subj', '/CN=resolver',
+                    '-days', '2', '-keyout', key, '-out', certificate], check=True, capture_output=True)
+    streams(b, 8853, True, ' interface: %s@8853\n tls-port: 8853\n tls-service-key: "%s"\n tls-service-pem: "%s"' %
+            (RESOLVER[0], key, certificate))
+
+
+def test_libunbound_does_not_start_without_the_module(b):
+    """1: unbound-host with the resolver's configuration. libunbound has no functions for a module: nothing instead of plain."""
+    r = b.start()
+    host = os.path.join(os.path.dirname(b.paths.unbound), 'unbound-host')
+    done = subprocess.run([host, '-C', r.conf, 'host.example.test'], env=r.environment(), capture_output=True, text=True)
+    assert done.returncode != 0 and '192.0.2.1' not in done.stdout and 'initialization failure' in done.stdout + done.stderr, \
+        done.stdout + done.stderr
+    assert not b.helper.requests
+
+
+# Who else answers ----------------------------------------------------------------------------------------------------------
+
+def auth_zone(b, zone, downstream):
+    return 'auth-zone:\n name: "%s"\n zonefile: "%s.signed"\n for-upstream: yes\n for-downstream: %s\n' % (
+        zone.rstrip('.'), b.world.file(zone), 'yes' if downstream else 'no')
+
+
+def test_alias_into_an_auth_zone_is_guarded(b):
+    """1: what the alias leads to is answered without asking anybody."""
+    r = b.start(lambda request: request.refuse(), extra=auth_zone(b, 'other.test.', False))
+    for cd in (True, False, True):
+        assert refused(r.answer('out.example.test', cd=cd)), cd
+
+
+def test_name_server_in_an_auth_zone_is_guarded(b):
+    """1: the iterator's own lookup is answered from there."""
+    r = b.start(lambda request: request.refuse(), extra=auth_zone(b, 'keyed.test.', False))
+    assert r.answer('www.far.test').addresses
+    for cd in (True, False, True):
+        assert refused(r.answer('srv.keyed.test', cd=cd)), cd
+
+
+def test_auth_zone_for_clients_is_plain_and_the_log_says_so(b):
+    """docs/roads.md: with for-downstream, Unbound is a name server for it, and asks no module."""
+    r = b.start(lambda request: request.refuse(), extra=auth_zone(b, 'other.test.', True))
+    assert r.answer('host.other.test').addresses == ['192.0.2.30']
+    assert 'auth-zone other.test' in r.log_text() and 'without protection' in r.log_text()
+    assert refused(r.answer('out.example.test'))
+
+
+def test_local_answers_are_plain_and_aliases_out_of_them_are_not(b):
+    """docs/roads.md: local-data, local-zone, response-ip and RPZ are the operator's own word; what they point to is a name."""
+    rpz = os.path.join(b.folder, 'rpz.zone')
+    with open(rpz, 'w') as f:
+        f.write('$ORIGIN rpz.\n$TTL 60\n@ SOA a. b. 1 2 3 4 5\n@ NS ns.\nk3.example.test A 192.0.2.93\n'
+                'k4.example.test CNAME host.example.test.\n32.6.100.51.198.rpz-ip A 192.0.2.95\n')
+    r = b.start(lambda request: request.refuse() if request.owner == 'host.example.test' else request.allow(),
+                modules='respip dynlib validator iterator', extra='rpz:\n name: rpz\n zonefile: "%s"\n' % rpz,
+                server=' local-data: "k1.example.test. A 192.0.2.91"\n local-zone: "redir.example.test." redirect\n'
+                ' local-data: "redir.example.test. CNAME host.example.test."\n'
+                ' response-ip: 198.51.100.8/32 redirect\n response-ip-data: 198.51.100.8/32 "A 192.0.2.97"\n'
+                ' response-ip: 198.51.100.9/32 redirect\n response-ip-data: 198.51.100.9/32 "CNAME host.example.test"')
+    for _ in range(2):
+        for name, address in (('k1', '192.0.2.91'), ('k3', '192.0.2.93'), ('k5', '192.0.2.95'), ('k7', '192.0.2.97')):
+            answer = r.answer(name + '.example.test')
+            assert answer.addresses == [address], (name, str(answer))
+        for name in ('redir', 'k4', 'k8'):
+            for cd in (False, True):
+                answer = r.answer(name + '.example.test', cd=cd)
+                assert not answer.addresses, (name, cd, str(answer))
+
+
+def test_dns64_behind_us_is_protected(b):
+    """1: the synthesised address is asked about like any other."""
+    r = b.start(lambda request: request.refuse() if request.owner == 'k2.example.test' else request.allow(),
+                modules='dynlib dns64 validator iterator')
+    answer = r.answer('k1.example.test', AAAA)
+    assert answer.addresses == ['64:ff9b::c633:6402'], str(answer)
+    assert [q.addresses for q in b.helper.requests if q.owner == 'k1.example.test'][-1:] == [['64:ff9b::c633:6402']]
+    for _ in range(2):
+        assert refused(r.answer('k2.example.test', AAAA))
+        assert r.answer('plainhost.example.test', AAAA).addresses == ['64:ff9b::c000:214']
+        assert r.answer('host.example.test', AAAA).addresses == ['2001:db8::1']
+
+
+def test_dns64_in_front_of_us_is_plain(b):
+    """docs/roads.md: it makes its addresses of what we allowed, and we never see them."""
+    r = b.start(lambda request: request.refuse() if request.owner == 'k2.example.test' else request.allow(),
+                modules='dns64 dynlib validator iterator')
+    assert r.answer('k1.example.test', AAAA).addresses == ['64:ff9b::c633:6402']
+    assert [q.addresses for q in b.helper.requests] == [['198.51.100.2']]
+    assert not r.answer('k2.example.test', AAAA).addresses, 'its A is refused'
+    assert r.answer('host.example.test', AAAA).addresses == ['2001:db8::1']
+    b.helper.decide = lambda request: request.refuse()
+    b.helper.down('host.example.test')
+    time.sleep(0.2)
+    assert refused(r.answer('host.example.test', AAAA)), 'what dns64 has cached goes, too'
+
+
+def test_zone_that_nothing_may_be_cached_of(b):
+    """1: forward-no-cache"""
+    allow = [True]
+    r = b.start(lambda request: request.allow() if allow[0] else request.refuse(),
+                extra='forward-zone:\n name: "example.test"\n forward-addr: %s\n forward-no-cache: yes\n' % LEAF)
+    assert r.answer('host.example.test').addresses
+    allow[0] = False
+    for name in ('host.example.test', 'alias2.example.test'):
+        for cd in (False, True):
+            assert refused(r.answer(name, cd=cd)), name
+
+
+def test_permissive_mode_is_plain_for_bogus_addresses_and_the_log_says_so(b):
+    """docs/roads.md: the operator wants bogus answers. One whose addresses are secure is protected as ever."""
+    r = b.start(lambda request: request.refuse(), server=' val-permissive-mode: yes')
+    assert r.answer('bogusa.example.test').addresses == ['192.0.2.99'] and 'val-permissive-mode' in r.log_text()
+    assert refused(r.answer('host.example.test')) and refused(r.answer('boguskey.example.test'))
+
+
 def test_key_sentinel_does_not_leak(b):
     """1: Unbound marks the answer for such a name (RFC 8509) as a failure, and gives it to a client that sets CD."""
     r = b.start(lambda request: request.refuse())
@@ -196,3 +445,27 @@ def test_key_sentinel_does_not_leak(b):
         answer = r.answer('root-key-sentinel-is-ta-00001.example.test', cd=cd)
         assert refused(answer), (cd, str(answer))
     assert b.helper.requests
+
+
+def test_loaded_cache_is_the_operators_own(b):
+    """docs/roads.md: load_cache puts into the cache what a file says."""
+    r = b.start()
+    assert r.answer('host.example.test').addresses
+    dump = r.control('dump_cache').stdout
+    b.helper.decide = lambda request: request.refuse()
+    b.helper.down('host.example.test')
+    time.sleep(0.2)
+    assert refused(r.answer('host.example.test'))
+    subprocess.run([b.paths.control, '-c', r.conf, 'load_cache'], input=dump, check=True, capture_output=True, text=True)
+    assert r.answer('host.example.test').addresses
+
+
+def test_every_road_in_the_docs_has_its_test(b):
+    """docs/roads.md names tests that exist."""
+    top = os.path.join(os.path.dirname(os.path.realpath(__file__)), '../..')
+    scenarios = {name[:-3] for name in os.listdir(os.path.join(top, 'tests/lab/scenarios'))}
+    with open(os.path.join(top, 'docs/roads.md')) as f:
+        named = [name for line in f if line.startswith('| ') for name in re.findall('`([^`]+)`', line.split('|')[-2])]
+    assert len(named) > 40
+    missing = [name for name in named if not (hasattr(cases, 'test_' + name) or 'test_' + name in globals() or name in scenarios)]
+    assert not missing, missing

@@ -5,10 +5,10 @@ import socket
 import struct
 import time
 
-A, NS, CNAME, MX, TXT, AAAA, DNAME, OPT, RRSIG, IPSECKEY, SVCB, HTTPS, ANY = \
-    1, 2, 5, 15, 16, 28, 39, 41, 46, 45, 64, 65, 255
+A, NS, CNAME, MX, TXT, AAAA, SRV, DNAME, OPT, RRSIG, IPSECKEY, SVCB, HTTPS, ANY = \
+    1, 2, 5, 15, 16, 28, 33, 39, 41, 46, 45, 64, 65, 255
 TYPES = {k: v for k, v in globals().items() if k.isupper() and isinstance(v, int)}
-NOERROR, SERVFAIL, NXDOMAIN = 0, 2, 3
+NOERROR, SERVFAIL, NXDOMAIN, REFUSED = 0, 2, 3, 5
 
 
 def name_to_wire(name):
@@ -107,8 +107,9 @@ def question(name, rtype, do=False, cd=False, rd=True, edns=True, qclass=1):
 class Pending:
     """A question under way, so that a test can have many of them."""
 
-    def __init__(self, server, name, rtype, **how):
+    def __init__(self, server, name, rtype, source='', **how):
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.bind((source, 0))
         self.socket.connect(server)
         self.packet = question(name, rtype, **how)
         self.asked = time.monotonic()

@@ -68,7 +68,7 @@ def leaf_zones():
     example += host('lostkey', '192.0.2.11') + ipseckey('lostkey')
     example += host('failkey', '192.0.2.12') + ipseckey('failkey')
     example += host('box', '192.0.2.13') + ipseckey('box') + host('a.box', '192.0.2.14') + 'a.box IN TXT "x"\n'
-    example += 'mail IN MX 10 host\n*.wildmail IN MX 10 host\n'
+    example += 'mail IN MX 10 host\n*.wildmail IN MX 10 host\nsrv IN SRV 0 0 25 host\n'
     example += host('root-key-sentinel-is-ta-00001', '192.0.2.17') + ipseckey('root-key-sentinel-is-ta-00001')
     example += host('web', '192.0.2.15') + ipseckey('web')
     example += svc('web', 65, 1, '.', (1, b'\x02h2'), (4, ip4('192.0.2.15')), (6, ip6('2001:db8::15')))
