@@ -156,7 +156,36 @@ static enum oe_exit print_json(const struct oe *oe, json_t *request)
 	return status;
 }
 
-static enum oe_exit print_table(const struct oe *oe, json_t *request)
+/* "refused: anonymous-max 5, half-open-max 2": the options that have done it, and how often; nothing when none has. */
+static void print_counts(const char *what, json_t *counts)
+{
+	char safe[TEXT_SAFE_MAX];
+	const char *option;
+	bool first = true;
+	json_t *n;
+
+	json_object_foreach(counts, option, n) {
+		if (json_integer_value(n) <= 0)
+			continue;
+		printf("%s%s %" JSON_INTEGER_FORMAT, first ? what : ", ", text_safe(option, safe), json_integer_value(n));
+		first = false;
+	}
+	if (!first)
+		putchar('\n');
+}
+
+/* What others want of this host; server: NULL when it answers nobody. */
+static void print_server(json_t *server)
+{
+	if (!json_is_object(server))
+		return;
+	printf("\nanonymous clients: %u, handshakes that are not finished: %u\n", (unsigned)member_number(server, "anonymous"),
+	       (unsigned)member_number(server, "half_open"));
+	print_counts("refused by limits: ", json_object_get(server, "refused"));
+	print_counts("released for others by limits: ", json_object_get(server, "released"));
+}
+
+static enum oe_exit print_table(const struct oe *oe, json_t *request, bool all)
 {
 	struct rows rows = { 0 };
 	enum oe_exit status;
@@ -170,6 +199,8 @@ static enum oe_exit print_table(const struct oe *oe, json_t *request)
 		status = oe_error(OE_FAILED, "out of memory");
 	else if (status == OE_OK)
 		print_rows(&rows);
+	if (status == OE_OK && all)
+		print_server(json_object_get(last, "server"));
 	json_decref(last);
 	rows_free(&rows);
 	return status;
@@ -197,7 +228,7 @@ static enum oe_exit run(const struct oe *oe, int argc, char **argv)
 		json_decref(request);
 		return oe_usage(&command_status, "the name is not UTF-8");
 	}
-	return json ? print_json(oe, request) : print_table(oe, request);
+	return json ? print_json(oe, request) : print_table(oe, request, optind == argc);
 }
 
 const struct oe_command command_status = {
@@ -210,6 +241,8 @@ const struct oe_command command_status = {
 		"address, and ours; its state (establishing, protected, healing: encrypted or dropped\n"
 		"while it is established again, draining: about to go); kind and tag of the key that\n"
 		"proved it; the SPIs; the cipher; transport or tunnel mode, and our address inside when\n"
-		"the host assigned one; how old it is; bytes in and out; time since the last packet.\n",
+		"the host assigned one; how old it is; bytes in and out; time since the last packet.\n\n"
+		"A host that answers others also says how many of them are anonymous, how many handshakes\n"
+		"of theirs are not finished, and which limits of oe.conf have refused or released how many.\n",
 	.run = run,
 };

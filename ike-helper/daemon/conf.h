@@ -47,7 +47,7 @@ struct conf {
 	uint32_t ike_port, natt_port, peer_port;
 	bool always_encapsulate;
 	enum log_level log_level;
-	uint32_t tunnels_max, establishing_max;
+	uint32_t tunnels_max, anonymous_max, anonymous_per_source, establishing_max;
 	uint32_t attempt_ms, idle_s, soft_life_s, ike_life_s;
 	uint32_t fragment_size;
 };

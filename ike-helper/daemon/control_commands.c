@@ -41,6 +41,7 @@ static bool is_match(const struct control_walk *walk, const struct tunnel_info *
 json_t *control_walk_next(const struct controld_user *user, struct control_walk *walk)
 {
 	struct tunnel_info info;
+	json_t *last;
 
 	while (tunnels_next(user->tunnels, &walk->cursor, &info)) {
 		if (!is_match(walk, &info))
@@ -50,7 +51,10 @@ json_t *control_walk_next(const struct controld_user *user, struct control_walk 
 				 control_json_tunnel(&info, user->now_ms(user->arg)));
 	}
 	walk->active = false;
-	return json_pack("{s:s, s:i}", "result", "ok", "tunnels", (int)walk->found);
+	last = json_pack("{s:s, s:i}", "result", "ok", "tunnels", (int)walk->found);
+	if (user->serves)
+		json_object_set_new(last, "server", control_json_server(user));
+	return last;
 }
 
 static json_t *do_status(const struct controld_user *user, const json_t *request,

@@ -108,8 +108,35 @@ static void add_tunnels(json_t *to, struct tunnels *tunnels)
 		for (i = 0; i < sizeof states / sizeof *states; i++)
 			counts[i] += info.state == states[i];
 	add_count(to, "tunnels", "all", tunnels_count(tunnels));
+	add_count(to, "tunnels", "anonymous", tunnels_anonymous(tunnels));
 	for (i = 0; i < sizeof states / sizeof *states; i++)
 		add_count(to, "tunnels", tunnel_state_text(states[i]), counts[i]);
+#define ADD_TUNNEL(name) add_count(to, "tunnels", #name, tunnels_stats(tunnels)->name);
+	TUNNEL_STATS(ADD_TUNNEL)
+#undef ADD_TUNNEL
+}
+
+json_t *control_json_server(const struct controld_user *user)
+{
+	const struct tunnel_stats *tunnels = tunnels_stats(user->tunnels);
+	const struct ike_stats *ike = ike_stats(user->ike);
+	json_t *to = json_object(), *refused = json_object(), *released = json_object();
+
+	json_object_set_new(to, "anonymous", json_integer(tunnels_anonymous(user->tunnels)));
+	json_object_set_new(to, "half_open", json_integer(ike_load(user->ike).half_open));
+	json_object_set_new(refused, "tunnels-max", json_integer((json_int_t)tunnels->refused_all));
+	json_object_set_new(refused, "anonymous-max", json_integer((json_int_t)tunnels->refused_anonymous));
+	json_object_set_new(refused, "anonymous-per-source", json_integer((json_int_t)tunnels->refused_per_source));
+	json_object_set_new(refused, "half-open-max", json_integer((json_int_t)ike->dropped_limit));
+	json_object_set_new(refused, "half-open-per-source", json_integer((json_int_t)ike->dropped_per_source));
+	json_object_set_new(released, "tunnels-max", json_integer((json_int_t)tunnels->pushed_out_by_all));
+	json_object_set_new(released, "anonymous-max", json_integer((json_int_t)tunnels->pushed_out_by_anonymous));
+	json_object_set_new(released, "anonymous-per-source", json_integer((json_int_t)tunnels->pushed_out_by_source));
+	json_object_set_new(released, "half-open-max", json_integer((json_int_t)ike->half_open_pushed_out));
+	json_object_set_new(released, "half-open-per-source", json_integer((json_int_t)ike->half_open_pushed_out_by_source));
+	json_object_set_new(to, "refused", refused);
+	json_object_set_new(to, "released", released);
+	return to;
 }
 
 json_t *control_json_stats(const struct controld_user *user)

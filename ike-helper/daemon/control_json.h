@@ -10,6 +10,7 @@
 
 /* All return a new reference, or NULL when there is no memory. */
 json_t *control_json_tunnel(const struct tunnel_info *info, uint64_t now_ms);
+json_t *control_json_server(const struct controld_user *user);
 json_t *control_json_stats(const struct controld_user *user);
 
 #endif

@@ -3,6 +3,7 @@
 #ifndef OE_DAEMON_CONTROLD_H
 #define OE_DAEMON_CONTROLD_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/err.h"
@@ -22,6 +23,7 @@ struct controld_user {
 	void (*done)(void *arg);        /* after a request that changed something: look for outputs */
 	struct tunnels *tunnels;
 	const struct ike *ike;
+	bool serves;                    /* it answers hosts that want a tunnel */
 	const char *post_quantum;       /* the key exchange that is added, or why none is; for people */
 	const struct net *net;
 	const struct resolverd *resolverd;

@@ -125,6 +125,8 @@ static enum ike_err start_kernel(struct daemon *d)
 				     : kernel_xfrm_open(&d->log, kernel, &why);
 	if (err != IKE_OK)
 		return stopped("%s", why);
+	if (d->options.fake_kernel)
+		kernel_fake_clock(*kernel, loop_now_ms);
 	if (kernel_check_esp(*kernel, &suites, &why) != IKE_OK)
 		return stopped("%s", why);
 	if (kernel_install_exemptions(*kernel) != IKE_OK)
@@ -259,6 +261,8 @@ static enum ike_err start_core(struct daemon *d)
 		.identify_to = conf->identify_to.at,
 		.n_identify_to = conf->identify_to.n,
 		.tunnels_max = conf->tunnels_max,
+		.anonymous_max = conf->anonymous_max,
+		.anonymous_per_source = conf->anonymous_per_source,
 		.establishing_max = conf->establishing_max,
 		.attempt_ms = conf->attempt_ms,
 		.idle_s = conf->idle_s,
@@ -331,6 +335,7 @@ static enum ike_err start_service(struct daemon *d)
 		.done = on_changed,
 		.tunnels = d->bridge.tunnels,
 		.ike = d->bridge.ike,
+		.serves = d->bridge.signer != NULL,
 		.post_quantum = d->post_quantum,
 		.net = d->bridge.net,
 		.resolverd = d->bridge.resolverd,

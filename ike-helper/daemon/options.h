@@ -63,9 +63,9 @@
 	X("half-open-max", half_open_max, OPTION_NUMBER, "256", 1, 10000, \
 	  "Handshakes of others that are not finished, at once. Beyond it the oldest goes that\n" \
 	  "has had two seconds to go on; if there is none, new ones are not answered.") \
-	X("half-open-per-source", half_open_per_source, OPTION_NUMBER, "32", 1, 10000, \
+	X("half-open-per-source", half_open_per_source, OPTION_NUMBER, "128", 1, 10000, \
 	  "Of these, from one IPv4 address or one IPv6 /64. Beyond it the oldest of that source\n" \
-	  "goes, for one that has proved that it receives there.") \
+	  "goes, as above, for one that has proved that it receives there.") \
 	X("post-quantum", post_quantum, OPTION_BOOL, "yes", 0, 0, \
 	  "Add ML-KEM-768 to the key exchange (RFC 9370) with hosts that can do it too, so that\n" \
 	  "what is recorded today stays secret from the quantum computers of tomorrow. It takes\n" \
@@ -87,6 +87,14 @@
 	  "tunnel. debug: also each exchange and each datagram that was dropped.") \
 	X("tunnels-max", tunnels_max, OPTION_NUMBER, "4096", 1, 1000000, \
 	  "Tunnels at once. Beyond it the one that was idle longest is released.") \
+	X("anonymous-max", anonymous_max, OPTION_NUMBER, "0", 0, 1000000, \
+	  "Of these, with hosts that came without saying who they are; 0 means half of\n" \
+	  "tunnels-max. Beyond it the one that was idle longest is released for the next, and\n" \
+	  "told so; when all are in use the next is refused. A tunnel that this host has asked\n" \
+	  "for is never released for one of them.") \
+	X("anonymous-per-source", anonymous_per_source, OPTION_NUMBER, "512", 1, 1000000, \
+	  "Of these, from one IPv4 address or one IPv6 /64. Beyond it the one of that source\n" \
+	  "that was idle longest is released.") \
 	X("establishing-max", establishing_max, OPTION_NUMBER, "512", 1, 100000, \
 	  "Attempts to establish a tunnel at once. Others wait their turn.") \
 	X("attempt", attempt_ms, OPTION_NUMBER, "10000", 500, 120000, \

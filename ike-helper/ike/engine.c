@@ -5,7 +5,7 @@
 
 #include "ike/child.h"
 
-enum { SAS_MAX = 4096, HALF_OPEN_MAX = 256, HALF_OPEN_PER_SOURCE = 32, COOKIE_THRESHOLD = 16, ESP_SPI_MIN = 0x1000 };
+enum { SAS_MAX = 4096, HALF_OPEN_MAX = 256, HALF_OPEN_PER_SOURCE = 128, COOKIE_THRESHOLD = 16, ESP_SPI_MIN = 0x1000 };
 
 /* The core ------------------------------------------------------------------------------------- */
 
@@ -329,6 +329,11 @@ void engine_unqueue_half_open(struct ike_sa *sa)
 	sa->older = sa->newer = NULL;
 }
 
+static bool same_addresses(const struct ip_path *a, const struct ip_path *b)
+{
+	return ip_equal(&a->remote.addr, &b->remote.addr) && ip_equal(&a->local.addr, &b->local.addr);
+}
+
 static bool is_from_source(const struct ike_sa *sa, const struct ip_addr *source)
 {
 	const struct ip_addr own = ip_source(&sa->path.remote.addr);
@@ -348,37 +353,44 @@ static bool is_waiting(const struct ike_sa *sa)
 	return IN(sa->state) & (IN(ST_INTERMEDIATE_DUE) | IN(ST_INIT_ANSWERED) | IN(ST_LINGERING));
 }
 
+/* The half-open ones, and which could go: a peer that never finishes holds a place for HALF_OPEN_MS, and can have many. Between two
+ * addresses, where one tunnel is of use, the oldest goes. Of a source, and of all, it is the oldest as well, but not one of a crowd
+ * that has only just come: it would not hear of it, while who is put off asks again. NULL: none can. */
+struct half_open {
+	unsigned of_pair, of_source;
+	struct ike_sa *oldest_of_pair, *oldest_of_source, *oldest;
+};
+
+static struct half_open half_open_ones(const struct ike *ike, const struct ip_path *path)
+{
+	const struct ip_addr source = ip_source(&path->remote.addr);
+	struct half_open all = { .of_pair = 0 };
+	struct ike_sa *sa;
+
+	for (sa = ike->oldest; sa; sa = sa->newer) {
+		bool of_source = is_from_source(sa, &source), of_pair = of_source && same_addresses(&sa->path, path);
+
+		all.of_source += of_source;
+		all.of_pair += of_pair;
+		if (!is_waiting(sa))
+			continue;
+		if (of_pair && !all.oldest_of_pair)
+			all.oldest_of_pair = sa;
+		if (!has_had_its_time(sa))
+			continue;
+		if (of_source && !all.oldest_of_source)
+			all.oldest_of_source = sa;
+		if (!all.oldest)
+			all.oldest = sa;
+	}
+	return all;
+}
+
 bool engine_source_is_full(const struct ike *ike, const struct ip_path *path)
 {
-	const struct ip_addr source = ip_source(&path->remote.addr);
-	unsigned n = 0;
+	struct half_open all = half_open_ones(ike, path);
 
-	for (const struct ike_sa *sa = ike->oldest; sa && n < ike->config.half_open_per_source; sa = sa->newer)
-		n += is_from_source(sa, &source);
-	return n >= ike->config.half_open_per_source;
-}
-
-/* A peer that never finishes holds a place for HALF_OPEN_MS, and can have many: a source that has all of its places loses its own
- * oldest. */
-static struct ike_sa *oldest_of_source(const struct ike *ike, const struct ip_path *path)
-{
-	const struct ip_addr source = ip_source(&path->remote.addr);
-	struct ike_sa *sa = ike->oldest;
-
-	while (sa && !(is_waiting(sa) && is_from_source(sa, &source)))
-		sa = sa->newer;
-	return sa;
-}
-
-/* Of all, the oldest goes, but not one of a crowd that has only just come: it would not hear of it, while who is put off asks again.
- * NULL: none can. */
-static struct ike_sa *oldest_of_all(const struct ike *ike)
-{
-	struct ike_sa *sa = ike->oldest;
-
-	while (sa && !(is_waiting(sa) && has_had_its_time(sa)))
-		sa = sa->newer;
-	return sa;
+	return all.of_pair >= HALF_OPEN_OF_PAIR || all.of_source >= ike->config.half_open_per_source;
 }
 
 static void push_out(struct ike_sa *sa, uint64_t *counter)
@@ -392,19 +404,24 @@ static void push_out(struct ike_sa *sa, uint64_t *counter)
 
 bool engine_make_room(struct ike *ike, const struct ip_path *path)
 {
-	struct ike_sa *sa;
+	struct half_open all = half_open_ones(ike, path);
+	struct ike_sa *sa = all.oldest;
+	bool of_source = true;
 
-	if (engine_source_is_full(ike, path)) {
-		sa = oldest_of_source(ike, path);
-		if (!sa)
-			return false;
-		push_out(sa, &ike->stats.half_open_pushed_out_by_source);
-	} else if (ike->load.half_open >= ike->config.half_open_max) {
-		sa = oldest_of_all(ike);
-		if (sa)
-			push_out(sa, &ike->stats.half_open_pushed_out);
+	if (all.of_pair >= HALF_OPEN_OF_PAIR)
+		sa = all.oldest_of_pair;
+	else if (all.of_source >= ike->config.half_open_per_source)
+		sa = all.oldest_of_source;
+	else if (ike->load.half_open >= ike->config.half_open_max)
+		of_source = false;
+	else
+		return true;
+	if (!sa) {
+		++*(of_source ? &ike->stats.dropped_per_source : &ike->stats.dropped_limit);
+		return false;
 	}
-	return ike->load.half_open < ike->config.half_open_max;
+	push_out(sa, of_source ? &ike->stats.half_open_pushed_out_by_source : &ike->stats.half_open_pushed_out);
+	return true;
 }
 
 void engine_remember_init(struct ike_sa *sa)

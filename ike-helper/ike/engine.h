@@ -12,6 +12,7 @@ enum {
 	NATT_PORT = 4500,
 	HALF_OPEN_MS = 30000,       /* life of a responder's SA until IKE_AUTH has come */
 	HALF_OPEN_FAIR_MS = 2000,   /* of that, before another peer may have its place */
+	HALF_OPEN_OF_PAIR = 8,      /* how many of those between the same two addresses */
 	LEAVING_MS = 5000,          /* how long the peer is told that it is over */
 	LINGER_MS = 10000,          /* how long the last answer is repeated */
 	REPLACED_MS = 60000,        /* how long the peer may take to delete what it has replaced; then we do */
@@ -64,10 +65,10 @@ struct ike {
 /* Make an SA and enter it everywhere: SPI, handle, timer. IKE_E_LIMIT, IKE_E_NOMEM. */
 IKE_CHECKED enum ike_err engine_add(struct ike *ike, bool initiator, const struct ip_path *path,
 				    struct ike_sa **out);
-/* Has the source of path all the half-open SAs that it may have? */
+/* Has the source of path all the half-open SAs that it may have, or this pair of addresses? */
 bool engine_source_is_full(const struct ike *ike, const struct ip_path *path);
-/* Make room for a peer that starts, if there are too many half-open ones: the oldest of its source goes, or of all. false: none could
- * go. */
+/* Make room for a peer that starts, if there are too many half-open ones: the oldest of its pair, or of its source, or of all goes. False, and
+ * counted: none can. */
 bool engine_make_room(struct ike *ike, const struct ip_path *path);
 /* The IKE SA that is to follow sa: with what it has learnt of the peer, ST_EMPTY, and unknown to the layer above. It may be one
  * more than sas_max. */

@@ -69,7 +69,8 @@ struct ike_config {
 	bool respond;               /* accept IKE_SA_INIT requests (we have a key of our own) */
 	unsigned sas_max;           /* IKE SAs in all, both roles; default when 0: 4096 */
 	unsigned half_open_max;     /* responder SAs before IKE_AUTH is done; beyond it the oldest goes that had time to go on; 0: 256 */
-	unsigned half_open_per_source;  /* of them from one source, as ip_source() has it; beyond it that source's oldest goes; 0: 32 */
+	unsigned half_open_per_source;  /* of them from one source, as ip_source() has it; beyond it as with half_open_max;
+	                                 * 0: 128 */
 	unsigned cookie_threshold;  /* half-open responder SAs from which a COOKIE is demanded (RFC 7296 2.6), as from a source that
 	                             * has all of its own; 0: 16 */
 	bool always_cookie;         /* demand a COOKIE from everybody */
@@ -256,7 +257,7 @@ bool ike_next_output(struct ike *ike, struct ike_output *out);
 
 #define IKE_STATS(X) \
 	X(received) X(sent) X(retransmitted) \
-	X(dropped_syntax) X(dropped_version) X(dropped_integrity) X(dropped_state) X(dropped_limit) \
+	X(dropped_syntax) X(dropped_version) X(dropped_integrity) X(dropped_state) X(dropped_limit) X(dropped_per_source) \
 	X(half_open_pushed_out) X(half_open_pushed_out_by_source) \
 	X(cookies_demanded) X(cookies_wrong) X(fragments_received) X(fragments_dropped) \
 	X(initiated) X(accepted) X(established) X(failed) X(closed) X(auth_failed)

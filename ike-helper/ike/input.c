@@ -123,8 +123,9 @@ static void new_initiator(struct ike *ike, const struct stimulus *s)
 	}
 	if (!cookie_is_fine(ike, s))
 		return;
-	if (!engine_make_room(ike, s->path) ||
-	    engine_add(ike, false, s->path, &sa) != IKE_OK) {
+	if (!engine_make_room(ike, s->path))
+		return;
+	if (engine_add(ike, false, s->path, &sa) != IKE_OK) {
 		ike->stats.dropped_limit++;
 		return;
 	}

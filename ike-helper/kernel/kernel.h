@@ -22,6 +22,8 @@ IKE_CHECKED enum ike_err kernel_xfrm_open(const struct log *log, struct kernel *
 /* The one in memory. fail_at: the n-th step fails with IKE_E_KERNEL (counted from 1; 0 = none). */
 IKE_CHECKED enum ike_err kernel_fake_open(const struct log *log, struct kernel **out);
 void kernel_fake_fail_at(struct kernel *k, unsigned step);
+/* Let it tell how long SAs are idle: since they were installed, as no packet ever comes. Without a clock they never are. */
+void kernel_fake_clock(struct kernel *k, uint64_t (*now_ms)(void));
 
 /* Removes every SA and policy of ours, the exemptions last, and closes. */
 void kernel_close(struct kernel *k);

@@ -16,6 +16,7 @@ struct fake_sa {
 	uint32_t spi;               /* 0: larval */
 	uint32_t reqid;
 	uint64_t order;             /* the newest is used for sending */
+	uint64_t since_ms;          /* when it was installed; 0: there is no clock */
 	uint16_t encap_local_port, encap_remote_port;
 	struct esp_suite suite;
 	uint64_t keys;              /* a hash: enough to tell whether two ends have the same, and small beside the tunnel */
@@ -47,6 +48,7 @@ struct fake {
 	unsigned n_traffic, max_traffic;
 	bool exempt[EXEMPT_MAX];
 	uint64_t next_order;
+	uint64_t (*now_ms)(void);
 	unsigned steps, fail_at;
 	uint16_t without_encr[8];
 	unsigned n_without_encr;
@@ -116,6 +118,7 @@ static enum ike_err sa_insert(struct fake *f, const struct fake_sa *sa)
 	if (!grow((void **)&f->sas, f->n_sas, &f->max_sas, sizeof *f->sas))
 		return IKE_E_NOMEM;
 	f->sas[f->n_sas] = *sa;
+	f->sas[f->n_sas].since_ms = f->now_ms ? f->now_ms() : 0;
 	f->sas[f->n_sas++].order = f->next_order++;
 	return IKE_OK;
 }
@@ -358,6 +361,11 @@ static enum ike_err fake_look(struct kernel *k, const struct kernel_request *r, 
 	return IKE_OK;
 }
 
+void kernel_fake_clock(struct kernel *k, uint64_t (*now_ms)(void))
+{
+	fake_of(k)->now_ms = now_ms;
+}
+
 static enum ike_err fake_traffic(struct kernel *k, uint32_t reqid, uint32_t spi_in, uint32_t spi_out,
 				 const struct ip_addr *local, const struct ip_addr *remote, struct sa_traffic *out)
 {
@@ -367,6 +375,10 @@ static enum ike_err fake_traffic(struct kernel *k, uint32_t reqid, uint32_t spi_
 
 	if (!in || !sa || in->reqid != reqid || sa->reqid != reqid)
 		return IKE_E_STATE;
+	if (f->now_ms) {
+		out->idle_in_s = (uint32_t)((f->now_ms() - in->since_ms) / 1000);
+		out->idle_out_s = (uint32_t)((f->now_ms() - sa->since_ms) / 1000);
+	}
 	for (unsigned i = 0; i < f->n_traffic; i++)
 		if (f->traffic[i].reqid == reqid)
 			*out = f->traffic[i].traffic;

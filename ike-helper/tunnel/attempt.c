@@ -197,7 +197,7 @@ enum rp_reason attempt_admit(struct tunnels *t, const struct ip_addr *remote, co
 	}
 	/* Ask the idle to go before it is too late: the room is free a drain time from now. */
 	if (t->peers.n + t->attempts.n >= t->config.tunnels_max - t->config.tunnels_max / 16)
-		peers_evict_one(t, false);
+		t->stats.pushed_out_by_all += peers_evict_one(t, EVICT_ANY, NULL);
 	*detail = "all tunnels are in use";
 	return p || t->peers.n + t->attempts.n < t->config.tunnels_max ? REASON_NONE : REASON_LIMIT;
 }

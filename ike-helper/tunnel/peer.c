@@ -366,6 +366,7 @@ struct peer *peer_established(struct tunnels *t, const struct ike_event *e, cons
 		bind_keys(p, a, u->key_index);
 	else if (u->peer_keys)
 		client_bind(p, u);
+	client_count(t, p);
 	peer_set_timer(t, p);
 	return p;
 }
@@ -473,6 +474,7 @@ static void begin_healing(struct tunnels *t, struct peer *p, enum rp_reason reas
 static void hold(struct tunnels *t, struct peer *p)
 {
 	p->state = TUNNEL_HEALING;
+	client_count(t, p);
 	p->wanted_ms = t->now_ms;
 	p->heal_ms = later(t->now_ms, t->config.idle_s);
 	peer_set_timer(t, p);
@@ -511,6 +513,7 @@ void peer_drain(struct tunnels *t, struct peer *p, enum rp_reason reason, uint64
 	if (p->state == TUNNEL_DRAINING && p->drain_ms <= t->now_ms + wait_ms)
 		return;
 	p->state = TUNNEL_DRAINING;
+	client_count(t, p);
 	p->drain_ms = t->now_ms + wait_ms;
 	tell_down(t, p, reason);
 	peer_set_timer(t, p);
@@ -529,6 +532,14 @@ static enum ike_err look(const struct tunnels *t, const struct peer *p, struct s
 {
 	*out = (struct sa_traffic){ 0 };
 	return t->env->traffic(t->env->arg, p->reqid, p->spi_in, p->spi_out, &p->local, &p->remote, out);
+}
+
+void peer_look_at_use(struct tunnels *t, struct peer *p)
+{
+	struct sa_traffic traffic;
+
+	if (look(t, p, &traffic) == IKE_OK)
+		peer_was_used(t, p, &traffic);
 }
 
 bool peer_lost_sa(struct tunnels *t, struct peer *p)
@@ -620,6 +631,7 @@ static void check(struct tunnels *t, struct peer *p)
 		return;
 	keep_alive(t, p, &traffic);
 	listen_to_both(t, p, &traffic);
+	peer_was_used(t, p, &traffic);
 	idle_s = traffic.idle_in_s < traffic.idle_out_s ? traffic.idle_in_s : traffic.idle_out_s;
 	if (t->now_ms >= later(p->answer_expires_ms, t->config.idle_s) && idle_s >= t->config.idle_s) {
 		peer_drain(t, p, REASON_NONE, t->config.drain_ms);
@@ -639,6 +651,7 @@ bool peer_revive(struct tunnels *t, struct peer *p)
 	if (!peer_can_revive(t, p))
 		return false;
 	p->state = TUNNEL_PROTECTED;
+	client_count(t, p);
 	peer_set_timer(t, p);
 	return true;
 }
@@ -729,6 +742,7 @@ void peer_take_from_client(struct tunnels *t, struct peer *p, const struct peer 
 	bool proved = peer_is_bound_to(p, bound->keys, bound->key_index);
 
 	bind_as(p, bound);
+	client_count(t, p);
 	if (!proved)
 		peer_lost(t, p, REASON_KEY_CONFLICT);
 }
@@ -807,48 +821,9 @@ void peer_free(struct tunnels *t, struct peer *p)
 	timer_set(&t->peer_timers, &p->timer, NEVER_MS);
 	table_remove(&t->peers, &p->link);
 	table_remove(&t->peers_by_reqid, &p->by_reqid);
+	table_remove(&t->anonymous, &p->by_source);
 	keyset_unref(p->keys);
 	free(p->client);
 	free(p->names);
 	free(p);
-}
-
-static uint64_t last_wanted_ms(const struct peer *p)
-{
-	return p->answer_expires_ms > p->established_ms ? p->answer_expires_ms : p->established_ms;
-}
-
-static struct peer *longest_unwanted(struct tunnels *t, bool clients_only)
-{
-	struct peer *best = NULL;
-
-	for (size_t i = 0; i < t->peers.buckets; i++) {
-		for (struct peer *p = of_link(t->peers.bucket[i]); p; p = of_link(p->link.next)) {
-			if (p->state == TUNNEL_DRAINING || t->now_ms < p->answer_expires_ms || (clients_only && peer_is_answered(p)))
-				continue;
-			if (p->busy_ms && t->now_ms < p->busy_ms + EVICT_IDLE_S * 1000)
-				continue;
-			if (!best || last_wanted_ms(p) < last_wanted_ms(best))
-				best = p;
-		}
-	}
-	return best;
-}
-
-void peers_evict_one(struct tunnels *t, bool clients_only)
-{
-	/* A few busy ones may be found out on the way; a table full of busy ones is full. */
-	for (unsigned tries = 0; tries < EVICT_TRIES; tries++) {
-		struct peer *p = longest_unwanted(t, clients_only);
-		struct sa_traffic traffic;
-
-		if (!p)
-			return;
-		if (!p->sa || look(t, p, &traffic) != IKE_OK ||
-		    (traffic.idle_in_s >= EVICT_IDLE_S && traffic.idle_out_s >= EVICT_IDLE_S)) {
-			peer_drain(t, p, REASON_LIMIT, t->config.drain_ms);
-			return;
-		}
-		p->busy_ms = t->now_ms;
-	}
 }

@@ -47,8 +47,6 @@ enum {
 	HEAL_CALM_MS = 60000,               /* a tunnel that lived this long was healthy: its pauses start again */
 	CROSSED_MS = 10000,                 /* two SAs from both ends that are up within this time were begun at once */
 	SPARE_MS = 30000,                   /* life of the one that is not kept, if the end that began it does not end it */
-	EVICT_TRIES = 4,
-	EVICT_IDLE_S = 10,                  /* one with a packet within this time is not pushed out */
 	PASSES_MAX = 1024,
 	PASS_STAYS_MS = 60000,              /* before another one may push it out */
 	PASS_AGAIN_MS = 1000,               /* one that the kernel did not take back */
@@ -114,6 +112,7 @@ struct sa_pair {
 struct peer {
 	struct table_link link;             /* by address */
 	struct table_link by_reqid;
+	struct table_link by_source;        /* of anonymous clients; not when DRAINING */
 	struct timer timer;
 	struct peer *next_out;              /* in the queue of outputs */
 	bool out_queued, tell_down, unprotect, unprotecting;
@@ -152,7 +151,7 @@ struct peer {
 	uint32_t heal_wait_ms;              /* the next pause; 0: none */
 	uint64_t packets_out;               /* at the last look, */
 	bool busy;                          /* which found new ones */
-	uint64_t busy_ms;                   /* when it was last found too busy to be pushed out; 0: never */
+	uint64_t used_ms;                   /* when its last packet passed, as of the last look; 0: unknown */
 	uint8_t *names;                     /* length byte and wire form, one after the other */
 	size_t names_len;
 	unsigned n_names, down_told;
@@ -200,6 +199,8 @@ struct tunnels {
 	const struct log *log;
 
 	struct table requests, attempts, attempts_by_id, peers, peers_by_reqid, failures, decisions;
+	struct table anonymous;             /* peers without keys that are not DRAINING, by ip_source() */
+	struct tunnel_stats stats;
 	struct timers request_timers, peer_timers;
 	struct request *ready_first, **ready_tail, *given;
 	struct attempt *queue_first, **queue_tail;
@@ -325,11 +326,23 @@ void peer_first_name(const struct peer *p, struct dnsname *out);
 bool peer_next_down(struct peer *p, struct dnsname *out);
 void peer_queue_out(struct tunnels *t, struct peer *p);
 struct peer *peer_of_timer(struct timer *timer);
-/* Begin to release the one that has been idle for longest and whose answers have expired. clients_only: of those for which none
- * was given out. */
-void peers_evict_one(struct tunnels *t, bool clients_only);
+/* See how much it is used. */
+void peer_look_at_use(struct tunnels *t, struct peer *p);
 void peer_set_timer(struct tunnels *t, struct peer *p);
 struct peer *peer_of_link(struct table_link *link);
+
+/* limits.c */
+/* p has become an anonymous client, or ceased to be one that counts. */
+void client_count(struct tunnels *t, struct peer *p);
+/* The kernel says how long ago its last packet passed. */
+void peer_was_used(struct tunnels *t, struct peer *p, const struct sa_traffic *traffic);
+/* Who may be pushed out: all whose answers have expired; those of them for which none was given out; anonymous clients. */
+enum evictable { EVICT_ANY, EVICT_CLIENTS, EVICT_ANONYMOUS };
+/* Begin to release the one that has been idle for longest. source: of EVICT_ANONYMOUS those from there; NULL: all. False: all are
+ * in use. */
+bool peers_evict_one(struct tunnels *t, enum evictable kind, const struct ip_addr *source);
+/* For one more client from this address? Idle ones may go for it. */
+bool client_has_room(struct tunnels *t, const struct ip_addr *remote, bool anonymous);
 
 /* dropped.c */
 bool esp_is_dropped(const struct tunnels *t, const struct ip_addr *local, const struct ip_addr *remote);

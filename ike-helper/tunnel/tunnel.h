@@ -36,6 +36,9 @@
  *    address nobody relies on that, and whoever proves another key may have it; nor is there a shield, so that a lookup of its
  *    name makes a tunnel of its own.
  *  - Of two SAs that were begun from both ends at once, both ends keep the same one.
+ *  - Anonymous clients have a number of tunnels of their own, and each source of them has (an IPv4 address, an IPv6 /64): the one that
+ *    has been idle for longest goes, at once, for one that comes, and one that is in use never. What this host has asked for,
+ *    or a client that has proved a name, does not go for an anonymous one.
  *  - Of several clients behind one NAT address the first one is served while it lives: what we send to that address goes by the newest
  *    SA, and nothing in a packet says to whom of them. The others are refused; whether the first one lives is asked then.
  *  - A binding is to the remote address, an SA between two: while an address is bound, what goes to it from another address of
@@ -71,6 +74,8 @@ struct tunnel_config {
 	const struct dnsname *identify_to;
 	unsigned n_identify_to;
 	unsigned tunnels_max;       /* in all; 0: 4096 */
+	unsigned anonymous_max;     /* of them with anonymous clients; 0: half */
+	unsigned anonymous_per_source;  /* of these from one source, as ip_source() has it; 0: 512 */
 	unsigned establishing_max;  /* attempts of ours at once; 0: 512. Beyond it: queued while the deadline allows, then REASON_LIMIT */
 	unsigned per_peer_max;      /* addresses of one request that go to one owner name; 0: RP_ADDRESSES_MAX */
 	unsigned requests_max;      /* waiting requests in all; 0: 4096 */
@@ -188,6 +193,22 @@ struct tunnel_info {
 };
 
 unsigned tunnels_count(const struct tunnels *t);
+/* Of them with anonymous clients, without those that are being released. */
+unsigned tunnels_anonymous(const struct tunnels *t);
+
+/* Clients that were refused by a limit, and tunnels that were released for somebody else: by tunnels_max, anonymous_max,
+ * anonymous_per_source. */
+#define TUNNEL_STATS(X) \
+	X(refused_all) X(refused_anonymous) X(refused_per_source) \
+	X(pushed_out_by_all) X(pushed_out_by_anonymous) X(pushed_out_by_source)
+
+struct tunnel_stats {
+#define TUNNEL_STAT_FIELD(name) uint64_t name;
+	TUNNEL_STATS(TUNNEL_STAT_FIELD)
+#undef TUNNEL_STAT_FIELD
+};
+
+const struct tunnel_stats *tunnels_stats(const struct tunnels *t);
 /* Is this the address of a host, or client, that has a tunnel? */
 bool tunnels_has_host(const struct tunnels *t, const struct ip_addr *remote);
 /* Number i of those with this host, from 0; false when there are not so many. */

@@ -63,6 +63,8 @@ static struct tunnel_config with_defaults(struct tunnel_config c)
 {
 	c.tunnels_max = or_default(c.tunnels_max, 4096);
 	c.establishing_max = or_default(c.establishing_max, 512);
+	c.anonymous_max = or_default(c.anonymous_max, c.tunnels_max / 2 + c.tunnels_max % 2);
+	c.anonymous_per_source = or_default(c.anonymous_per_source, 512);
 	c.per_peer_max = or_default(c.per_peer_max, RP_ADDRESSES_MAX);
 	c.requests_max = or_default(c.requests_max, 4096);
 	c.attempt_ms = or_default(c.attempt_ms, 10000);
@@ -98,7 +100,7 @@ enum ike_err tunnels_new(const struct tunnel_config *config, const struct tunnel
 	t->roam_ms = NEVER_MS;
 	if (table_init(&t->requests) != IKE_OK || table_init(&t->attempts) != IKE_OK ||
 	    table_init(&t->attempts_by_id) != IKE_OK || table_init(&t->peers) != IKE_OK ||
-	    table_init(&t->peers_by_reqid) != IKE_OK || table_init(&t->failures) != IKE_OK ||
+	    table_init(&t->peers_by_reqid) != IKE_OK || table_init(&t->anonymous) != IKE_OK || table_init(&t->failures) != IKE_OK ||
 	    table_init(&t->decisions) != IKE_OK) {
 		tunnels_free(t);
 		return IKE_E_NOMEM;
@@ -137,6 +139,7 @@ void tunnels_free(struct tunnels *t)
 	table_clear(&t->attempts_by_id);
 	table_clear(&t->peers);
 	table_clear(&t->peers_by_reqid);
+	table_clear(&t->anonymous);
 	table_clear(&t->failures);
 	table_clear(&t->decisions);
 	timers_clear(&t->request_timers);
@@ -226,12 +229,12 @@ void tunnels_ike_event(struct tunnels *t, const struct ike_event *event, uint64_
 	attempts_start_queued(t);
 }
 
-/* Is this kind of client let in, from this address, and is there room? */
-static enum rp_reason admit_client(struct tunnels *t, const struct ip_path *path, const struct peer *p, bool accepted)
+/* Is this kind of client let in, from this address, and is there room? p: what it has already, or NULL. */
+static enum rp_reason admit_client(struct tunnels *t, const struct ip_path *path, const struct peer *p, bool anonymous)
 {
 	if (t->stopping)
 		return REASON_SHUTDOWN;
-	if (!accepted)
+	if (!(anonymous ? t->config.accept_anonymous : t->config.accept_identified))
 		return REASON_PEER_REFUSED;
 	switch (ip_scope(&path->remote.addr)) {
 	case IP_SCOPE_GLOBAL:
@@ -245,15 +248,13 @@ static enum rp_reason admit_client(struct tunnels *t, const struct ip_path *path
 	}
 	if (t->env->is_own_address(t->env->arg, &path->remote.addr))
 		return REASON_ADDRESS_NOT_ALLOWED;
-	if (!p && t->peers.n + t->attempts.n >= t->config.tunnels_max - t->config.tunnels_max / 16)
-		peers_evict_one(t, true);
-	return p || t->peers.n + t->attempts.n < t->config.tunnels_max ? REASON_NONE : REASON_LIMIT;
+	return (p && p->state != TUNNEL_DRAINING) || client_has_room(t, &path->remote.addr, anonymous) ? REASON_NONE : REASON_LIMIT;
 }
 
 enum rp_reason tunnels_consider(struct tunnels *t, const struct ip_path *path, uint64_t now_ms)
 {
 	see(t, now_ms);
-	return admit_client(t, path, peer_by_pair(t, &path->local.addr, &path->remote.addr), t->config.accept_identified);
+	return admit_client(t, path, peer_by_pair(t, &path->local.addr, &path->remote.addr), false);
 }
 
 enum rp_reason tunnels_authorize(struct tunnels *t, const struct ip_path *path, const struct ip_addr *behind,
@@ -266,7 +267,7 @@ enum rp_reason tunnels_authorize(struct tunnels *t, const struct ip_path *path, 
 
 	see(t, now_ms);
 	*reqid = 0;
-	refuse = admit_client(t, path, p, keys ? t->config.accept_identified : t->config.accept_anonymous);
+	refuse = admit_client(t, path, p, !keys);
 	if (refuse != REASON_NONE)
 		return refuse;
 	bound = p && p->keys ? p : peer_bound(t, &path->remote.addr);
@@ -629,6 +630,16 @@ const char *tunnel_state_text(enum tunnel_state state)
 unsigned tunnels_count(const struct tunnels *t)
 {
 	return (unsigned)(t->peers.n + t->attempts.n);
+}
+
+unsigned tunnels_anonymous(const struct tunnels *t)
+{
+	return (unsigned)t->anonymous.n;
+}
+
+const struct tunnel_stats *tunnels_stats(const struct tunnels *t)
+{
+	return &t->stats;
 }
 
 bool tunnels_has_host(const struct tunnels *t, const struct ip_addr *remote)

@@ -69,7 +69,7 @@ def ten_thousand_inits_from_forged_addresses(world):
 
 def a_thousand_that_never_finish(world):
     """From four addresses that are theirs, with cookies, and then silence."""
-    host, client = victim(world, 'half-open-per-source: 8'), honest_client(world)
+    host, client = victim(world), honest_client(world)
     strangers = [Stranger(many(n)) for n in range(4)]
     for n in range(1000):
         one = strangers[n % 4]
@@ -89,18 +89,66 @@ def a_64_that_never_finishes_takes_its_own_places(world):
     host = victim(world, 'half-open-per-source: 8', 'cookie-threshold: 200')
     strangers = [Stranger(many6(n), CLIENT6) for n in range(200)]
     for one in strangers:
-        check_equal(one.exchange_init(), INIT_GOOD, f'{one.address}: answer to IKE_SA_INIT')
-    check_equal((host.stat('ike.half_open'), host.stat('ike.half_open_pushed_out_by_source')), (8, 192), 'half open, pushed out')
+        one.send_init()
+        one.answers = [one.wait()]
+        heard = one.take_init(one.answers[0])
+        if heard == f'N({i.COOKIE})':
+            one.send_init(one.cookie())
+    wait_for('all were seen', 3, lambda: host.stat('ike.received') == 392)
+    check_equal((host.stat('ike.half_open'), host.stat('ike.dropped_per_source')), (8, 192), 'half open, not answered')
     neighbour = Stranger(many6(0, network=1), CLIENT6).come_up()
     for one in (*strangers, neighbour):
         one.close()
     return f'{host.stat("ike.cookies_demanded")} had to show a cookie'
 
 
+def is_refused(stranger):
+    check_equal(stranger.exchange_init(), INIT_GOOD, f'{stranger.address}: answer to IKE_SA_INIT')
+    stranger.send_auth()
+    check_equal(stranger.take(stranger.wait()), f'N({i.AUTH_FAILED})', f'{stranger.address}: answer to IKE_AUTH')
+    stranger.close()
+
+
+def more_clients_than_places(world):
+    """From many sources: who is idle goes, oldest first, and is told; what this host has asked for stays."""
+    places, idle_s = 8, 10
+    host = victim(world, f'anonymous-max: {places}', 'cookie-threshold: 200')
+    world.server(name='asked-for', lines=['listen: ' + SERVER]).start()
+    with Resolver(host.resolver) as resolver:
+        check_equal(resolver.request('www.example', [SERVER], [world.key()[1]], ttl=1).kind, r.ALLOW, 'verdict')
+    clients = [Stranger(many(n)).come_up() for n in range(places)]
+    is_refused(Stranger(many(100)))
+    time.sleep(idle_s + 3)
+    late = [Stranger(many(100 + n)).come_up() for n in range(3)]
+    for one in clients[:3]:
+        told = one.wait()
+        check(told and one.take(told) == 'D', f'{one.address}: not told')
+        one.answer(told)
+    up = {p.remote for p in Journal(host.log()).pairs()}
+    check_equal(up, {one.address for one in (*clients[3:], *late)} | {SERVER}, 'pairs in the kernel')
+    text = host.oe('status').stdout
+    for words in (f'anonymous clients: {places},', 'refused by limits: anonymous-max 1', 'released for others by limits: anonymous-max 3'):
+        check(words in text, f'oe status does not say "{words}":\n{text}')
+    for one in (*clients, *late):
+        one.close()
+
+
+def clients_of_one_64_have_their_share(world):
+    host = victim(world, 'anonymous-per-source: 4', 'cookie-threshold: 200')
+    clients = [Stranger(many6(n), CLIENT6).come_up() for n in range(4)]
+    for n in range(4, 50):
+        is_refused(Stranger(many6(n), CLIENT6))
+    clients += [Stranger(many6(n, network=1), CLIENT6).come_up() for n in range(4)]
+    check_equal((host.stat('tunnels.anonymous'), host.stat('tunnels.refused_per_source')), (8, 46), 'tunnels, refused')
+    for one in clients:
+        one.close()
+
+
 def a_server_that_establishes_very_many_and_leaves(world):
     count, most = (1000, 900) if world.is_sanitized() else (5000, 4096)
     client = world.client(['idle: 3', f'tunnels-max: {most}']).start()
-    server = world.server(lines=[f'tunnels-max: {count}']).start()
+    server = world.server(lines=[f'{option}: {count}' for option in
+                                 ('tunnels-max', 'anonymous-max', 'anonymous-per-source')]).start()
     key = world.key()[1]
     with Resolver(client.resolver, timeout=30) as resolver:
         got = []
@@ -123,5 +171,6 @@ def a_server_that_establishes_very_many_and_leaves(world):
 
 CASES = [
     ten_thousand_inits_from_forged_addresses, a_thousand_that_never_finish, a_64_that_never_finishes_takes_its_own_places,
+    more_clients_than_places, clients_of_one_64_have_their_share,
     a_server_that_establishes_very_many_and_leaves,
 ]

@@ -140,6 +140,11 @@ class Stranger:
         got = self.wait(seconds)
         return self.take(got) if got else 'silence'
 
+    def answer(self, request):
+        """The empty answer to a request of the host."""
+        header = i.Header.read(request)
+        self.send(self.peer.seal(self.peer.header(header.exchange, header.ident, response=True), []))
+
 
 def all_together(strangers, send, take, enough=0.5):
     """Each sends; then what came back to each, in words, joined by ' | ', until nothing more comes for a while."""

@@ -193,7 +193,7 @@ def another_key_for_a_protected_address_is_refused(world):
 
 
 def many_at_once_and_their_memory(world):
-    daemon, server = world.pair()
+    daemon, server = world.pair(lines=['anonymous-per-source: 4000', 'half-open-per-source: 256'])
     _, key = world.key()
     with Resolver(daemon.resolver, timeout=20) as resolver:
         check_equal(resolver.request('warm.example', [SERVER], [key]).kind, r.ALLOW, 'warming up')

@@ -105,6 +105,8 @@ static void every_option_is_read(void **state)
 				   "always-encapsulate: yes\n"
 				   "log-level: debug\n"
 				   "tunnels-max: 1000000\n"
+				   "anonymous-max: 1000000\n"
+				   "anonymous-per-source: 1\n"
 				   "establishing-max: 1\n"
 				   "attempt: 120000\n"
 				   "idle: 1\n"
@@ -140,6 +142,8 @@ static void every_option_is_read(void **state)
 	assert_true(conf.always_encapsulate);
 	assert_int_equal(conf.log_level, LOG_LEVEL_DEBUG);
 	assert_int_equal(conf.tunnels_max, 1000000);
+	assert_int_equal(conf.anonymous_max, 1000000);
+	assert_int_equal(conf.anonymous_per_source, 1);
 	assert_int_equal(conf.establishing_max, 1);
 	assert_int_equal(conf.attempt_ms, 120000);
 	assert_int_equal(conf.idle_s, 1);
@@ -179,6 +183,8 @@ static void complaints_say_where_what_and_what_is_allowed(void **state)
 			 "FILE:1: deadline: \"99999999999999999999\" is out of range (allowed: 100 to 60000)");
 	assert_complaint("ike-port: 0",
 			 "FILE:1: ike-port: \"0\" is out of range (allowed: 1 to 65535)");
+	assert_complaint("anonymous-max: half",
+			 "FILE:1: anonymous-max: \"half\" is not a number (allowed: 0 to 1000000)");
 	assert_complaint("half-open-per-source: 0",
 			 "FILE:1: half-open-per-source: \"0\" is out of range (allowed: 1 to 10000)");
 	assert_complaint("allow-private: true",
@@ -311,7 +317,7 @@ static void a_change_is_seen(void **state)
 		"resolver: 127.0.0.1@54", "trust-resolver: yes", "always-cookie: yes",
 		"cookie-threshold: 5", "half-open-max: 50", "half-open-per-source: 5", "post-quantum: no", "listen: 192.0.2.1",
 		"ike-port: 501", "natt-port: 501", "peer-port: 501", "always-encapsulate: yes", "log-level: debug", "tunnels-max: 5",
-		"establishing-max: 5", "attempt: 501", "idle: 5", "soft-life: 31", "ike-life: 61", "fragment-size: 600",
+		"anonymous-max: 5", "anonymous-per-source: 5", "establishing-max: 5", "attempt: 501", "idle: 5", "soft-life: 31", "ike-life: 61", "fragment-size: 600",
 	};
 	struct conf defaults;
 	const struct option_row *rows;

@@ -196,33 +196,6 @@ static void other_source_address_needs_a_tunnel_of_its_own(void **state)
 	assert_int_equal(tunnels_count(w->t), 2);
 }
 
-static void idle_client_is_pushed_out_first(void **state)
-{
-	struct world *w = *state;
-	char address[32];
-	uint32_t reqid;
-	unsigned i;
-
-	w->config.tunnels_max = 16;
-	w->config.idle_s = 100000;
-	world_restart(w);
-	protect(w, "www.example.org", HOST);
-	advance(w, 310 * 1000);
-	for (i = 1; i < 16; i++) {
-		snprintf(address, sizeof address, "203.0.113.%u", i);
-		assert_int_equal(authorize(w, address, &reqid), REASON_NONE);
-		client_up(w, address, reqid);
-		advance(w, 1000);
-	}
-	be_idle(w, 1000);
-	advance(w, 10000);                      /* the first ones were just seen busy */
-	assert_int_equal(authorize(w, "203.0.113.99", &reqid), REASON_LIMIT);
-	assert_int_equal(state_of(w, "203.0.113.1"), TUNNEL_DRAINING);
-	assert_int_equal(state_of(w, HOST), TUNNEL_PROTECTED);
-	advance(w, 3000);
-	assert_int_equal(authorize(w, "203.0.113.99", &reqid), REASON_NONE);
-}
-
 /* Our address changed while the first attempt was under way: each pair has its own, and neither ends the other. */
 static void attempt_from_our_new_address_goes_on(void **state)
 {
@@ -271,7 +244,6 @@ int main(void)
 		WITH_WORLD(silent_client_is_held_and_may_come_back),
 		WITH_WORLD(client_of_two_of_our_addresses_keeps_both),
 		WITH_WORLD(other_source_address_needs_a_tunnel_of_its_own),
-		WITH_WORLD(idle_client_is_pushed_out_first),
 		WITH_WORLD(attempt_from_our_new_address_goes_on),
 		WITH_WORLD(other_key_from_our_new_address_is_a_conflict),
 	};

@@ -643,8 +643,8 @@ static void full_table_releases_the_oldest_idle(void **state)
 	w->config.idle_s = 100000;
 	world_restart(w);
 	fill_table(w, 16);
-	advance(w, 310 * 1000);
 	be_idle(w, 1000);
+	advance(w, 310 * 1000);
 	ask(w, 1, "one.too.many", "A", HOST);
 	assert_int_equal(state_of(w, "203.0.113.1"), TUNNEL_DRAINING);
 	assert_int_equal(downs_for(w, "n1.example.org"), 1);
@@ -661,8 +661,8 @@ static void busy_tunnel_is_not_pushed_out(void **state)
 	w->config.tunnels_max = 16;
 	world_restart(w);
 	fill_table(w, 16);
-	advance(w, 310 * 1000);
 	be_idle(w, 2);
+	advance(w, 310 * 1000);
 	ask(w, 1, "one.too.many", "A", HOST);
 	assert_refused(w, 1, REASON_LIMIT);
 	assert_int_equal(w->n_downs, 0);

@@ -4,6 +4,7 @@
  *	- an address that is allowed is protected at that moment (promise 1);
  *	- a name that was answered is never carried by a key that it does not publish, unless it was told DOWN (promise 3);
  *	- the policies stay until the last answer has expired, unless an operator said otherwise (promise 4);
+ *	- anonymous clients are counted as what they are;
  *	- after a clean stop nothing is left.
  *
  * A schedule that fails prints its seed; UNIT_SEED=n runs that one alone.
@@ -143,6 +144,17 @@ static void check_bindings(const struct schedule *s)
 	}
 }
 
+static unsigned anonymous_now(struct world *w)
+{
+	struct tunnel_info info;
+	uint64_t cursor = 0;
+	unsigned n = 0;
+
+	while (tunnels_next(w->t, &cursor, &info))
+		n += info.key_text[0] == '\0' && (info.state == TUNNEL_PROTECTED || info.state == TUNNEL_HEALING);
+	return n;
+}
+
 static void look(struct schedule *s, bool by_operator)
 {
 	struct world *w = s->w;
@@ -157,6 +169,7 @@ static void look(struct schedule *s, bool by_operator)
 			on_unprotect(s, &w->unprotects[k++]);
 	}
 	w->n_verdicts = w->n_downs = w->n_unprotects = 0;
+	assert_int_equal(tunnels_anonymous(w->t), anonymous_now(w));
 	check_bindings(s);
 }
 

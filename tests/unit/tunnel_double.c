@@ -322,8 +322,12 @@ static enum ike_err traffic(void *arg, uint32_t reqid, uint32_t spi_in, uint32_t
 {
 	const struct world *w = arg;
 
-	(void)reqid, (void)spi_in, (void)spi_out, (void)local, (void)remote;
+	(void)spi_in, (void)spi_out, (void)local, (void)remote;
 	*out = w->traffic;
+	for (unsigned i = 0; i < w->n_sas; i++) {
+		if (w->sas[i].reqid == reqid && w->sas[i].idle_s != 0)
+			out->idle_in_s = out->idle_out_s = w->sas[i].idle_s;
+	}
 	return w->traffic_err;
 }
 

@@ -20,6 +20,7 @@ struct double_sa {
 	uint8_t spi;                /* first byte of the initiator's SPI */
 	char proved;                /* the key, once it is up */
 	enum rp_reason close_reason;
+	uint32_t idle_s;            /* not 0: as the kernel says of this one, whatever be_idle() says of all */
 };
 
 struct seen_verdict {
