@@ -146,7 +146,7 @@ done
 pure_symbols='mem* str* malloc calloc realloc free snprintf vsnprintf __memcpy_chk __memmove_chk __memset_chk __snprintf_chk
 	__vsnprintf_chk __str*_chk __stack_chk_fail __assert_fail _GLOBAL_OFFSET_TABLE_'
 wiping_symbols='sodium_memcmp sodium_memzero'
-crypto_symbols='EVP_* OSSL_PARAM_* BN_* BIO_free BIO_new_mem_buf PEM_read_bio_PrivateKey ERR_clear_error OpenSSL_version_num
+crypto_symbols='EVP_* OSSL_PARAM_* BN_* BIO_free BIO_new_mem_buf PEM_read_bio_PrivateKey i2d_PrivateKey ERR_clear_error OpenSSL_version_num
 	sodium_init crypto_aead_* crypto_scalarmult* crypto_core_* crypto_sign_verify_detached'
 
 allowed_symbols()

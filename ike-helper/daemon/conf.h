@@ -40,6 +40,8 @@ struct conf {
 	bool always_cookie;
 	uint32_t cookie_threshold, half_open_max, half_open_per_source;
 	bool post_quantum;
+	bool qcd;
+	char qcd_secret[CONF_PATH_MAX];         /* "": none, or one from server_key */
 	struct {
 		struct ip_addr at[CONF_LISTEN_MAX];
 		unsigned n;                     /* 0: all addresses */

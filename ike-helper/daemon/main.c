@@ -24,6 +24,7 @@
 #include "daemon/loop.h"
 #include "daemon/net.h"
 #include "daemon/priv.h"
+#include "daemon/qcd_secret.h"
 #include "daemon/resolverd.h"
 #include "daemon/route.h"
 #include "daemon/signer.h"
@@ -53,6 +54,7 @@ struct daemon {
 	struct log log;
 	struct random random;
 	struct rng rng;
+	struct secret qcd_secret;
 	struct tunnel_env env;
 	struct bridge bridge;
 	char post_quantum[80];
@@ -238,6 +240,23 @@ static const struct kem *find_kem(struct daemon *d)
 	return kem;
 }
 
+/* By what hosts learn that we have restarted; nothing if it would not outlive us. */
+static enum ike_err start_qcd(struct daemon *d)
+{
+	static const char label[] = "unbound-oe QCD_SECRET";
+	char error[QCD_SECRET_ERROR_MAX];
+
+	d->rng.fill = fill_random;
+	d->rng.arg = &d->random;
+	if (!d->conf.qcd)
+		return IKE_OK;
+	if (d->conf.qcd_secret[0] != '\0')
+		return qcd_secret_read(d->conf.qcd_secret, &d->rng, &d->qcd_secret, error) == IKE_OK ? IKE_OK : stopped("%s", error);
+	if (d->bridge.signer && signer_derive(d->bridge.signer, span_of(label, sizeof label - 1), &d->qcd_secret) != IKE_OK)
+		return stopped("cannot derive the secret of QCD tokens from server-key");
+	return IKE_OK;
+}
+
 static enum ike_err start_core(struct daemon *d)
 {
 	const struct conf *conf = &d->conf;
@@ -253,6 +272,7 @@ static enum ike_err start_core(struct daemon *d)
 		.natt_port = (uint16_t)conf->natt_port,
 		.always_encapsulate = conf->always_encapsulate,
 		.identity = conf->server_identity,
+		.qcd_secret = secret_span(&d->qcd_secret),
 	};
 	const struct tunnel_config tunnels = {
 		.allow_private = conf->allow_private,
@@ -273,8 +293,6 @@ static enum ike_err start_core(struct daemon *d)
 		.always_encapsulate = conf->always_encapsulate,
 	};
 
-	d->rng.fill = fill_random;
-	d->rng.arg = &d->random;
 	bridge_tunnel_env(&d->bridge, &d->env);
 	if (ike_new(&ike, &d->rng, &d->log, &d->bridge.ike) != IKE_OK ||
 	    tunnels_new(&tunnels, &d->env, d->bridge.ike, &d->rng, &d->log, &d->bridge.tunnels) !=
@@ -365,6 +383,7 @@ static enum ike_err start(struct daemon *d)
 		start_key,              /* server-key */
 		start_sockets,          /* control socket, UDP: a second oe-iked stops here */
 		start_kernel,           /* close what a crash left, ask for ESP, exempt DNS, ND, ... */
+		start_qcd,              /* qcd-secret */
 		start_core,             /* IKE, tunnels */
 		start_loop,             /* timer, signals, network, kernel events */
 		start_service,          /* resolver and control sockets */
@@ -404,6 +423,7 @@ static void finish(struct daemon *d, bool in_order)
 	net_close(b->net);
 	loop_free(b->loop);
 	signer_close(b->signer);
+	secret_clear(&d->qcd_secret);
 }
 
 /* Command line --------------------------------------------------------------------------------- */

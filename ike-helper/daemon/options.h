@@ -70,6 +70,15 @@
 	  "Add ML-KEM-768 to the key exchange (RFC 9370) with hosts that can do it too, so that\n" \
 	  "what is recorded today stays secret from the quantum computers of tomorrow. It takes\n" \
 	  "one more round trip. Needs libcrypto 3.5; with an older one this is as good as no.") \
+	X("qcd", qcd, OPTION_BOOL, "yes", 0, 0, \
+	  "Give hosts a token by which this host can prove after a restart that it has lost its\n" \
+	  "tunnels, so that they make new ones at once (RFC 6290). That needs a secret which stays\n" \
+	  "the same: that of qcd-secret; without it one that comes from server-key; without both no\n" \
+	  "tokens are made. Say no if several machines answer at one address with one server-key\n" \
+	  "(anycast, a cluster): one would give away the tokens of another.") \
+	X("qcd-secret", qcd_secret, OPTION_PATH, "", 0, CONF_PATH_MAX, \
+	  "A file for that secret; it is made at the first start, readable by its owner alone.\n" \
+	  "When it is not set, hosts without server-key make no tokens.") \
 	X("listen", listen, OPTION_ADDRESS, "", 0, 0, \
 	  "An address of this host to use for IKE; may be given several times. All addresses\n" \
 	  "when this is not set. A host with a tunnel is not reached from the others.") \

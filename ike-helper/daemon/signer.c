@@ -99,3 +99,8 @@ enum ike_err signer_sign(const struct signer *signer, uint32_t hashes, const str
 		return IKE_E_UNSUPPORTED;
 	return privkey_sign(signer->key, hashes, parts, n, method, auth_value);
 }
+
+enum ike_err signer_derive(const struct signer *signer, struct span label, struct secret *out)
+{
+	return privkey_derive(signer->key, label, out);
+}

@@ -10,6 +10,7 @@
 
 #include "base/cursor.h"
 #include "base/err.h"
+#include "base/secret.h"
 
 struct signer;
 
@@ -24,5 +25,8 @@ void signer_close(struct signer *signer);       /* NULL is fine */
 /* As privkey_sign(); IKE_E_UNSUPPORTED also for signer NULL. */
 IKE_CHECKED enum ike_err signer_sign(const struct signer *signer, uint32_t hashes, const struct span *parts, unsigned n,
 				     uint8_t *method, struct wr *auth_value);
+
+/* As privkey_derive(). */
+IKE_CHECKED enum ike_err signer_derive(const struct signer *signer, struct span label, struct secret *out);
 
 #endif

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #include "base/ike_numbers.h"
+#include "crypto/prf.h"
 #include "dnskey/der.h"
 #include "dnskey/ipseckey.h"
 #include "dnskey/pubkey.h"
@@ -346,5 +347,21 @@ enum ike_err privkey_sign(const struct privkey *key, uint32_t hashes, const stru
 out:
 	EVP_MD_CTX_free(ctx);
 	free(message);
+	return err;
+}
+
+enum ike_err privkey_derive(const struct privkey *key, struct span label, struct secret *out)
+{
+	int n = i2d_PrivateKey(key->pkey, NULL);
+	uint8_t *der = n > 0 ? malloc((size_t)n) : NULL, *end = der;
+	enum ike_err err = IKE_E_CRYPTO;
+
+	*out = (struct secret){ 0 };
+	if (!der)
+		return n > 0 ? IKE_E_NOMEM : IKE_E_CRYPTO;
+	if (i2d_PrivateKey(key->pkey, &end) == n)
+		err = prf_sum(PRF_HMAC_SHA2_256, span_of(der, (size_t)n), &label, 1, out);
+	secret_wipe(der, (size_t)n);
+	free(der);
 	return err;
 }

@@ -4,6 +4,7 @@
 
 #include "base/cursor.h"
 #include "base/err.h"
+#include "base/secret.h"
 
 struct privkey;
 
@@ -23,5 +24,9 @@ IKE_CHECKED enum ike_err privkey_to_ipseckey(const struct privkey *key, struct w
  * IKE_E_UNSUPPORTED: no acceptable hash in common (Ed25519/Ed448 need Identity, RFC 8420). IKE_E_NOSPACE: w is full. */
 IKE_CHECKED enum ike_err privkey_sign(const struct privkey *key, uint32_t hashes, const struct span *parts, unsigned n,
 				      uint8_t *method, struct wr *auth_value);
+
+/* A secret for another purpose, which label names: the same for the same key and label, and of no use to find the key
+ * (HMAC-SHA-256 under its private encoding). 32 bytes. IKE_E_CRYPTO, IKE_E_NOMEM. */
+IKE_CHECKED enum ike_err privkey_derive(const struct privkey *key, struct span label, struct secret *out);
 
 #endif

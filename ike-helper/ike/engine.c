@@ -20,7 +20,7 @@ enum ike_err ike_new(const struct ike_config *config, const struct rng *rng, con
 	ike->config = *config;
 	ike->rng = rng;
 	ike->log = log;
-	ike->errors.left = ike->refusals.left = BUCKET_BURST;
+	ike->errors.left = ike->hints.left = ike->refusals.left = BUCKET_BURST;
 	if (!ike->config.sas_max)
 		ike->config.sas_max = SAS_MAX;
 	if (!ike->config.half_open_max)
@@ -274,6 +274,7 @@ void engine_inherit(struct ike_sa *from, struct ike_sa *heir)
 	heir->we_started = from->we_started;
 	heir->wants_keepalive = from->wants_keepalive;
 	heir->said_name = from->said_name;
+	heir->peer_knows_qcd |= from->peer_knows_qcd;
 	heir->owes_end = from->owes_end;
 	heir->close_asked = from->close_asked;
 	heir->close_reason = from->close_reason;
@@ -508,6 +509,22 @@ struct ike_sa *engine_by_esp(const struct ike *ike, uint32_t spi_in)
 	struct table_link *link = table_first(&ike->by_esp, spi_in);
 
 	return link ? ((struct child *)(void *)((char *)link - offsetof(struct child, by_esp)))->sa : NULL;
+}
+
+struct ike_sa *engine_by_esp_out(const struct ike *ike, const struct ip_addr *remote, uint32_t spi_out)
+{
+	const struct table_link *link;
+
+	for (link = table_first(&ike->by_peer, addr_hash(remote)); link; link = table_next(link)) {
+		struct ike_sa *sa = SA_OF(link, by_peer);
+		const struct child *c = ip_equal(&sa->path.remote.addr, remote) ? sa->children : NULL;
+
+		while (c && !(c->has_out && c->spi_out == spi_out))
+			c = c->next;
+		if (c)
+			return sa;
+	}
+	return NULL;
 }
 
 struct ike_sa *engine_by_handle(const struct ike *ike, ike_handle handle)

@@ -56,6 +56,7 @@ struct ike {
 	struct cookie_jar cookies;
 	struct pool pool_v4, pool_v6;
 	struct bucket errors;           /* unprotected error answers */
+	struct bucket hints;            /* INVALID_SPI that is looked at */
 	struct bucket refusals;         /* log lines about peers that were not let in */
 	struct ike_stats stats;
 	uint8_t inner[INNER_MAX];       /* a message of ours is put together here */
@@ -97,6 +98,8 @@ struct ike_sa *engine_by_init(const struct ike *ike, const uint8_t spi_i[IKE_SPI
 			      const struct ip_path *path, struct span request);
 /* Of the addresses that we assign; empty if there are none. */
 struct pool *engine_pool(struct ike *ike, enum ip_family family);
+/* The one with a CHILD SA that sends to this address with this SPI; NULL. */
+struct ike_sa *engine_by_esp_out(const struct ike *ike, const struct ip_addr *remote, uint32_t spi_out);
 /* The one with a CHILD SA of this SPI of ours; NULL. */
 struct ike_sa *engine_by_esp(const struct ike *ike, uint32_t spi_in);
 struct ike_sa *engine_by_handle(const struct ike *ike, ike_handle handle);
@@ -142,8 +145,11 @@ void engine_release_reply(struct ike_sa *sa, uint64_t now_ms);
 IKE_CHECKED enum ike_err engine_reply_notify(struct ike_sa *sa, const struct stimulus *s,
 					     uint16_t type, struct span value);
 
-/* Answer an IKE_SA_INIT request without an SA: one notify. Bounded by the token bucket when it
- * is an error. */
+/* Answer a request without an SA, unprotected: type and value of some notifies. Bounded by the token bucket when the first one is
+ * an error. */
+void engine_stateless_answer(struct ike *ike, const struct ike_hdr *request, const struct ip_path *path,
+			     const struct pl_notify *notifies, unsigned n);
+/* The same with one. */
 void engine_stateless_notify(struct ike *ike, const struct ike_hdr *hdr, const struct ip_path *path,
 			     uint16_t type, struct span value);
 

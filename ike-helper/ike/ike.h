@@ -1,5 +1,5 @@
-/* ike.h - the IKEv2 core: RFC 7296 with AUTH_NULL (RFC 7619), signatures (RFC 7427), fragmentation (RFC 7383)
- * and an additional key exchange (RFC 9370).
+/* ike.h - the IKEv2 core: RFC 7296 with AUTH_NULL (RFC 7619), signatures (RFC 7427), fragmentation (RFC 7383),
+ * an additional key exchange (RFC 9370) and Quick Crash Detection (RFC 6290).
  *
  * It has no clock, no socket, no random source and no global of its own. Bytes and the time go in; outputs come out:
  *
@@ -81,6 +81,9 @@ struct ike_config {
 	unsigned pool_size;         /* how many there are of each */
 	const struct kem *kem;      /* offer and accept ML-KEM-768 as additional key exchange; NULL: do neither */
 	bool always_encapsulate;    /* responder: ESP in UDP also where no NAT is found */
+	/* Tokens by which peers learn of a restart are made from this (RFC 6290): the same before and after, borrowed for the life of the
+	 * core. Empty: none are made. */
+	struct span qcd_secret;
 	struct dnsname identity;    /* our own name: IDr that we send as responder (n = 0: our address), and IDi to hosts that are to
 	                             * know who we are */
 };
@@ -203,8 +206,9 @@ enum ike_event_kind {
 	EV_REKEYED,                 /* we send with another pair of SAs now: new SPIs and suite; or there is another IKE SA. The
 	                             * handle is the same */
 	EV_REKEY_FAILED,            /* of ike_rekey_child() or ike_rekey_ike(); all is as it was before */
-	EV_SILENT,                  /* a request of ours, whichever, has not been answered for 1.5 s: perhaps the peer knows
-	                             * nothing of this SA any more. Once for each request; the SA stays until EV_CLOSED */
+	EV_SILENT,                  /* a request of ours, whichever, has not been answered for 1.5 s, or for 0.2 s and
+	                             * somebody says that there is no such SA: perhaps the peer has lost it. Once for
+	                             * each request; the SA stays until EV_CLOSED */
 	EV_CLOSED,                  /* an established SA ended (deleted by the peer, by ike_close, or dead): its SAs are being
 	                             * removed from the kernel (a KERNEL_DELETE_SAS goes before this event), its policies stay */
 };

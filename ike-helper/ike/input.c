@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "ike/engine.h"
+#include "ike/hint.h"
 #include "ike/sealed.h"
 #include "ike/x.h"
 
@@ -18,9 +19,10 @@ static bool may_send_error(struct ike *ike)
 	return false;
 }
 
-void engine_stateless_notify(struct ike *ike, const struct ike_hdr *request,
-			     const struct ip_path *path, uint16_t type, struct span value)
+void engine_stateless_answer(struct ike *ike, const struct ike_hdr *request, const struct ip_path *path,
+			     const struct pl_notify *notifies, unsigned n)
 {
+	uint16_t type = notifies[0].type;
 	struct ike_hdr hdr = *request;
 	uint8_t bytes[IKE_HDR_LEN + 128];
 	struct span message;
@@ -36,7 +38,8 @@ void engine_stateless_notify(struct ike *ike, const struct ike_hdr *request,
 	hdr.flags = (uint8_t)((request->flags & IKE_FLAG_INITIATOR ? 0 : IKE_FLAG_INITIATOR) |
 			      IKE_FLAG_RESPONSE);
 	m = msg_begin(bytes, sizeof bytes, &hdr);
-	pl_notify_write(&m, PROTO_NONE, span_of(NULL, 0), type, value);
+	for (unsigned i = 0; i < n; i++)
+		pl_notify_write(&m, PROTO_NONE, span_of(NULL, 0), notifies[i].type, notifies[i].value);
 	if (msg_end(&m, NULL, &message) != IKE_OK)
 		return;
 	p = packet_new(path, message.n);
@@ -46,6 +49,14 @@ void engine_stateless_notify(struct ike *ike, const struct ike_hdr *request,
 	packet_send(&ike->out, p, path);
 	packet_unref(p);
 	log_debug(ike->log, "ike: answered without state: %s", ike_notify_name(type));
+}
+
+void engine_stateless_notify(struct ike *ike, const struct ike_hdr *request, const struct ip_path *path, uint16_t type,
+			     struct span value)
+{
+	const struct pl_notify notify = { .type = type, .value = value };
+
+	engine_stateless_answer(ike, request, path, &notify, 1);
 }
 
 /* A new initiator ------------------------------------------------------------------------------ */
@@ -138,11 +149,18 @@ static void new_initiator(struct ike *ike, const struct stimulus *s)
 
 /* An unprotected notify where a protected answer is due: anybody could have sent it (RFC 7296
  * 2.21). It may tell why, if nothing better comes. */
-static void note_unprotected(struct ike_sa *sa, const struct stimulus *s)
+static void note_unprotected(struct ike_sa *sa, struct stimulus *s)
 {
-	if (s->on == ON_REPLY && (IN(sa->state) & (IN(ST_INTERMEDIATE_SENT) | IN(ST_AUTH_SENT))))
-		(void)init_refused(sa, s);
+	struct pl_notify notify;
+	bool knows_nothing = pl_notify_find(s->chain, N_INVALID_IKE_SPI, &notify);
+
 	sa->ike->stats.dropped_integrity++;
+	if (s->on != ON_REPLY)
+		return;
+	if ((IN(sa->state) & IN_LIFE) && knows_nothing)
+		hint_ike_spi(sa, s);
+	else if ((IN(sa->state) & (IN(ST_INTERMEDIATE_SENT) | IN(ST_AUTH_SENT))) && !knows_nothing)
+		(void)init_refused(sa, s);
 }
 
 static void repeat_answer(struct ike_sa *sa, const struct stimulus *s)
@@ -300,9 +318,11 @@ void ike_input(struct ike *ike, const struct ip_path *path, struct span datagram
 	}
 	sa = engine_by_spi(ike, from_initiator ? hdr.spi_r : hdr.spi_i);
 	if (!sa || sa->initiator == from_initiator) {
-		/* RFC 7296 1.5 allows INVALID_IKE_SPI here. Nobody could believe it, so it would
-		 * only be noise. */
 		ike->stats.dropped_state++;
+		if (s.on == ON_REQUEST && is_protected(&chain))
+			hint_unknown_sa(ike, &s);
+		else if (s.on == ON_REQUEST && hdr.exchange == EXCH_INFORMATIONAL)
+			hint_esp_spi(ike, &s);
 		return;
 	}
 	message_for(sa, &s);

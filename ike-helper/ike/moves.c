@@ -134,6 +134,9 @@ static void run_errand(struct ike_sa *sa, uint64_t now_ms)
 
 	if (child_in_phase(sa, CHILD_DOOMED)) {
 		s.on = ON_RETIRE;
+	} else if (sa->owes_token) {
+		sa->owes_token = false;
+		s.on = ON_TOKEN;
 	} else if (sa->rekey_child_asked && now_ms >= sa->rekey_at_ms) {
 		sa->rekey_child_asked = false;
 		s.on = ON_REKEY_CHILD;
@@ -212,7 +215,7 @@ enum ike_err engine_request(struct ike_sa *sa, uint8_t exchange, struct msg_wr *
 	if (err != IKE_OK)
 		return err;
 	window_request_out(&sa->window, p, now_ms);
-	sa->silent = false;
+	sa->silent = sa->denied = false;
 	packet_send(&sa->ike->out, p, &sa->path);
 	return IKE_OK;
 }

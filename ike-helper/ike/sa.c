@@ -208,6 +208,7 @@ void sa_free(struct ike_sa *sa)
 	packet_unref(sa->held);
 	window_clear(&sa->window);
 	free(sa->detail);
+	free(sa->qcd);
 	frag_clear(&sa->frags[0]);
 	frag_clear(&sa->frags[1]);
 	ike_keys_clear(&sa->keys);

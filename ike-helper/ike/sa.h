@@ -124,6 +124,7 @@ struct claim {
 };
 
 struct child;
+struct qcd_token;
 
 /* Our own rekeying, until it is over. */
 struct rekey {
@@ -160,6 +161,11 @@ struct ike_sa {
 	bool close_asked;               /* ike_close() while the kernel was busy with our request */
 	bool rekey_child_asked, rekey_ike_asked;        /* and it was not the time for it yet */
 	bool silent;                    /* the layer above knows that our request is not answered */
+	bool denied;                    /* somebody says in clear, where its answer is due, that there is no such SA */
+	uint64_t hinted_ms;             /* when a hint has made us ask; 0: none has */
+	struct qcd_token *qcd;          /* the peer's; NULL: it has sent none; owned */
+	bool peer_knows_qcd;            /* it has, in this SA or in one before it */
+	bool owes_token;                /* ours for this IKE SA has to be sent yet */
 	struct natd nat;
 	struct ip_addr behind;          /* as in struct ike_tunnel */
 	bool wants_keepalive;           /* as in struct ike_tunnel */

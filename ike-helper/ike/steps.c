@@ -120,6 +120,8 @@ static const struct step steps[] = {
 	"not now: the peer will repeat it" },
 { IN_LIFE, ON_REPLY, 0, 0, 0, kernel_is_asked, wait_for_it, ST_MAX,
 	"not now: we will ask again" },
+{ IN_LIFE, ON_LOST, 0, 0, 0, kernel_is_asked, wait_for_it, ST_MAX,
+	"the peer has lost this SA; but the kernel is at work" },
 { IN_LIFE, ON_EXPIRED, 0, 0, 0, kernel_is_asked, expire_later, ST_MAX,
 	"no answer in time; but the kernel is at work" },
 { IN_LIFE, ON_CLOSE, 0, 0, 0, kernel_is_asked, info_close_later, ST_MAX,
@@ -130,6 +132,8 @@ static const struct step steps[] = {
 	"deleted by the peer" },
 { IN(ST_EMPTY), ON_REQUEST, EXCH_INFORMATIONAL, P(PL_DELETE), 0, deletes_only_children, wait_for_it, ST_MAX,
 	"not now: the CHILD SAs have not come yet" },
+{ IN(ST_EMPTY), ON_REQUEST, EXCH_INFORMATIONAL, P(PL_NOTIFY), N_QCD_TOKEN, NULL, info_token_came, ST_MAX,
+	"a token for this IKE SA" },
 { IN(ST_EMPTY), ON_REQUEST, EXCH_INFORMATIONAL, 0, 0, NULL, info_answer, ST_MAX,
 	"answered" },
 { IN(ST_EMPTY), ON_REQUEST, EXCH_CREATE_CHILD_SA, 0, 0, NULL, child_refuse_now, ST_MAX,
@@ -152,6 +156,8 @@ static const struct step steps[] = {
 	"CHILD SA deleted by the peer: deleting the IKE SA too" },
 { IN_LIFE, ON_REQUEST, EXCH_INFORMATIONAL, P(PL_DELETE), 0, deletes_child, child_deleted, ST_MAX,
 	"old CHILD SA deleted by the peer" },
+{ IN_LIFE, ON_REQUEST, EXCH_INFORMATIONAL, P(PL_NOTIFY), N_QCD_TOKEN, NULL, info_token_came, ST_MAX,
+	"a token for this IKE SA" },
 { IN_LIFE | OVER, ON_REQUEST, EXCH_INFORMATIONAL, 0, 0, NULL, info_answer, ST_MAX,
 	"answered" },
 { IN_LIFE, ON_PROBE, 0, 0, 0, request_is_out, wait_for_it, ST_MAX,
@@ -160,6 +166,8 @@ static const struct step steps[] = {
 	"the peer lives: it has just answered" },
 { IN(ST_UP), ON_PROBE, 0, 0, 0, NULL, info_probe, ST_UP,
 	"asked whether the peer lives" },
+{ IN(ST_UP), ON_TOKEN, 0, 0, 0, NULL, info_token, ST_UP,
+	"our token for this IKE SA sent" },
 { IN(ST_UP), ON_REPLY, EXCH_INFORMATIONAL, 0, 0, NULL, info_alive, ST_UP,
 	"the peer lives" },
 { IN(ST_LEAVING), ON_REPLY, 0, 0, 0, delete_is_owed, info_delete_now, ST_LEAVING,
@@ -251,6 +259,10 @@ static const struct step steps[] = {
 	"closed; the peer is told when it has answered" },
 { IN_LIFE, ON_CLOSE, 0, 0, 0, NULL, info_close, ST_LEAVING,
 	"closed, telling the peer" },
+{ IN(ST_IKE_REKEYING), ON_LOST, 0, 0, 0, rekey_ike_has_heir, wait_for_it, ST_MAX,
+	"the peer has lost this SA; the next one will be found lost too" },
+{ IN_LIFE, ON_LOST, 0, 0, 0, NULL, info_lost, ST_GONE,
+	"the peer has proved that it has lost this SA" },
 { UNDER_WAY | IN_LIFE, ON_EXPIRED, 0, 0, 0, NULL, give_up, ST_GONE,
 	"no answer in time" },
 { OVER, ON_EXPIRED, 0, 0, 0, NULL, forget, ST_GONE,
@@ -467,7 +479,7 @@ HANDLER(wait_for_it)
 
 HANDLER(send_again)
 {
-	if ((IN(sa->state) & IN_LIFE) && !sa->silent && s->now_ms - sa->window.sent_ms >= SILENCE_MS) {
+	if ((IN(sa->state) & IN_LIFE) && !sa->silent && (sa->denied || s->now_ms - sa->window.sent_ms >= SILENCE_MS)) {
 		sa->silent = true;
 		engine_news(sa, NEWS_SILENT);
 	}

@@ -6,6 +6,7 @@
 #include "ike/child.h"
 #include "ike/engine.h"
 #include "ike/proof.h"
+#include "ike/qcd.h"
 #include "ike/x.h"
 
 static void write_notify(struct msg_wr *m, uint16_t type)
@@ -79,6 +80,7 @@ enum ike_err auth_send(struct ike_sa *sa, uint64_t now_ms)
 	offer_write(&m, &offer);
 	pl_ts_write(&m, PL_TSI, &tsi, 1);
 	pl_ts_write(&m, PL_TSR, &tsr, 1);
+	qcd_write(sa, &m);
 	return engine_request(sa, EXCH_IKE_AUTH, &m, now_ms);
 }
 
@@ -323,6 +325,7 @@ HANDLER(auth_answered)
 	err = verify(sa, s);
 	if (err != IKE_OK)
 		return err;
+	qcd_take(sa, s->chain);
 	err = check_child(sa, s);
 	if (err == IKE_OK)
 		err = child_install(sa);

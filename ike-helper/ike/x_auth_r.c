@@ -10,6 +10,7 @@
 #include "ike/child.h"
 #include "ike/engine.h"
 #include "ike/proof.h"
+#include "ike/qcd.h"
 #include "ike/x.h"
 
 static void write_notify(struct msg_wr *m, uint16_t type)
@@ -220,6 +221,7 @@ static enum ike_err take_request(struct ike_sa *sa, const struct stimulus *s,
 			      s->now_ms);
 	sa->encapsulated = hs->encapsulate || sa->nat.local_behind_nat || sa->nat.remote_behind_nat;
 	read_asked_name(hs, s->chain);
+	qcd_take(sa, s->chain);
 	take_child(sa, s);
 	if (!hs->child_refused && sa->nat.remote_behind_nat && !ip_equal(&hs->ts.i_own, &sa->path.remote.addr))
 		sa->behind = hs->ts.i_own;
@@ -341,6 +343,7 @@ static enum ike_err respond(struct ike_sa *sa, uint16_t refusal, uint64_t now_ms
 		pl_sa_write(&m, &hs->esp.answer, 1);
 		pl_ts_write(&m, PL_TSI, &hs->ts.i, 1);
 		pl_ts_write(&m, PL_TSR, &hs->ts.r, 1);
+		qcd_write(sa, &m);
 	}
 	return engine_reply(sa, EXCH_IKE_AUTH, hs->auth_request_id, &sa->path, &m, now_ms);
 }

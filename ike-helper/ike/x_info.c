@@ -1,6 +1,7 @@
 /* INFORMATIONAL (RFC 7296 1.4): liveness, Delete, and the last word of an SA that failed. Both
  * roles. */
 #include "ike/engine.h"
+#include "ike/qcd.h"
 #include "ike/x.h"
 
 /* The last word -------------------------------------------------------------------------------- */
@@ -120,15 +121,21 @@ HANDLER(info_fatal_error)
 
 /* Liveness ------------------------------------------------------------------------------------- */
 
+static enum ike_err ask(struct ike_sa *sa, struct msg_wr *m, uint64_t now_ms)
+{
+	enum ike_err err = engine_request(sa, EXCH_INFORMATIONAL, m, now_ms);
+
+	if (err == IKE_OK)
+		sa->expire_ms = now_ms + LIVENESS_MS;
+	/* Without memory the question is not asked; the next one may be. */
+	return err == IKE_E_NOMEM ? IKE_E_STATE : err;
+}
+
 HANDLER(info_probe)
 {
 	struct msg_wr m = engine_inner(sa->ike);
-	enum ike_err err = engine_request(sa, EXCH_INFORMATIONAL, &m, s->now_ms);
 
-	if (err == IKE_OK)
-		sa->expire_ms = s->now_ms + LIVENESS_MS;
-	/* Without memory the question is not asked; the next one may be. */
-	return err == IKE_E_NOMEM ? IKE_E_STATE : err;
+	return ask(sa, &m, s->now_ms);
 }
 
 HANDLER(info_alive)
@@ -136,5 +143,28 @@ HANDLER(info_alive)
 	(void)s;
 	window_request_over(&sa->window, true);
 	sa->expire_ms = NEVER_MS;
+	return IKE_OK;
+}
+
+/* Crashes (RFC 6290) --------------------------------------------------------------------------- */
+
+HANDLER(info_token)
+{
+	struct msg_wr m = engine_inner(sa->ike);
+
+	qcd_write(sa, &m);
+	return ask(sa, &m, s->now_ms);
+}
+
+HANDLER(info_token_came)
+{
+	qcd_take(sa, s->chain);
+	return info_answer(sa, s);
+}
+
+HANDLER(info_lost)
+{
+	(void)s;
+	sa_blame(sa, REASON_TIMEOUT, "it has restarted, and has proved that it knows nothing of this SA");
 	return IKE_OK;
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "ike/engine.h"
+#include "ike/qcd.h"
 #include "ike/rekey.h"
 #include "ike/x.h"
 
@@ -170,6 +171,8 @@ HANDLER(rekey_ike_answered)
 	if (err != IKE_OK)
 		return does_not_fit(sa, err, s->now_ms);
 	sa->rekey->fresh_ike = NULL;
+	qcd_take(fresh, s->chain);
+	fresh->owes_token = sa->ike->config.qcd_secret.n > 0 && (sa->peer_knows_qcd || fresh->peer_knows_qcd);
 	inherit(sa, fresh, s->now_ms);
 	if (info_farewell(sa, 0, s->now_ms) != IKE_OK)
 		log_debug(sa->ike->log, "ike: could not delete an old IKE SA");
@@ -292,6 +295,7 @@ static enum ike_err answer(struct ike_sa *sa, const struct stimulus *s, struct i
 	pl_sa_write(&m, &choice->answer, 1);
 	pl_nonce_write(&m, nr);
 	pl_ke_write(&m, choice->suite.group, dh_public(dh));
+	qcd_write(fresh, &m);
 	return engine_reply(sa, EXCH_CREATE_CHILD_SA, s->hdr->message_id, s->path, &m, s->now_ms);
 }
 

@@ -683,7 +683,7 @@ static void heal(struct tunnels *t, struct peer *p)
 	p->heal_ms = until_ms;
 	if (is_ours_to_heal(p) && is_in_use(t, p)) {
 		(void)attempt_renew(t, p, true);
-		p->heal_ms = t->now_ms + jittered(t, HEAL_BUSY_MS);
+		p->heal_ms = t->now_ms + jittered(t, earlier(heal_pause(p), HEAL_BUSY_MS));
 	} else if (is_ours_to_heal(p) && expects_packets(t, p)) {
 		(void)attempt_renew(t, p, false);
 		p->heal_ms = t->now_ms + jittered(t, heal_pause(p));
@@ -694,7 +694,7 @@ static void heal(struct tunnels *t, struct peer *p)
 /* As soon as may be. */
 static void heal_soon(struct tunnels *t, struct peer *p)
 {
-	uint64_t soon_ms = p->tried_ms + HEAL_BUSY_MS;
+	uint64_t soon_ms = p->tried_ms + earlier(p->heal_wait_ms ? p->heal_wait_ms : HEAL_FIRST_MS, HEAL_BUSY_MS);
 
 	p->heal_ms = earlier(p->heal_ms, soon_ms > t->now_ms ? soon_ms : t->now_ms);
 	peer_set_timer(t, p);

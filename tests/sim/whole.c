@@ -599,9 +599,13 @@ static void boot(struct whole *w, struct host *h)
 					.soft_life_s = 90 };
 	/* One of them has no ML-KEM. */
 	struct ike_config ike = { .respond = true, .kem = h->number != 1 ? &kem_double : NULL };
+	/* And one makes no tokens. */
+	static const uint8_t secrets[HOSTS][32] = { { 1 }, { 2 }, { 3 }, { 4 } };
 	struct env_arg *arg = &env_args[h->number];
 	char name[32];
 
+	if (h->number != 2)
+		ike.qcd_secret = span_of(secrets[h->number], sizeof secrets[0]);
 	w->back_waits[h->number] = false;
 	snprintf(name, sizeof name, "host%u.example", h->number);
 	if (dnsname_from_text(name, &ike.identity) != IKE_OK)

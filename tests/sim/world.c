@@ -667,12 +667,16 @@ static struct ip_addr addr(const char *text)
 	return a;
 }
 
+static void start(struct sim_world *w, enum sim_side side)
+{
+	if (ike_new(&w->host[side].config, &w->rng, &w->log, &w->host[side].ike) != IKE_OK)
+		abort();
+}
+
 void sim_init(struct sim_world *w, uint64_t seed, enum ip_family family,
 	      const struct ike_config *client, const struct ike_config *server,
 	      enum sim_key server_key, bool verbose)
 {
-	struct ike_config config = { 0 };
-
 	memset(w, 0, sizeof *w);
 	w->now_ms = 1000;
 	w->rng_state = seed;
@@ -687,13 +691,25 @@ void sim_init(struct sim_world *w, uint64_t seed, enum ip_family family,
 	w->host[SERVER].addr = addr(family == IP_V6 ? "2001:db8::5" : "203.0.113.5");
 	if (server_key != KEY_MAX)
 		w->host[SERVER].key = sim_privkey(server_key);
-	if (ike_new(client ? client : &config, &w->rng, &w->log, &w->host[CLIENT].ike) != IKE_OK)
-		abort();
+	if (client)
+		w->host[CLIENT].config = *client;
 	if (server)
-		config = *server;
-	config.respond = true;
-	if (ike_new(&config, &w->rng, &w->log, &w->host[SERVER].ike) != IKE_OK)
-		abort();
+		w->host[SERVER].config = *server;
+	w->host[SERVER].config.respond = true;
+	start(w, CLIENT);
+	start(w, SERVER);
+}
+
+void sim_restart(struct sim_world *w, enum sim_side side)
+{
+	struct sim_host *h = &w->host[side];
+
+	ike_free(h->ike);
+	memset(h->sas, 0, sizeof h->sas);
+	memset(h->ends, 0, sizeof h->ends);
+	memset(h->pending, 0, sizeof h->pending);
+	h->n_ends = 0;
+	start(w, side);
 }
 
 void sim_clear(struct sim_world *w)

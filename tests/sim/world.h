@@ -55,6 +55,7 @@ struct sim_world;
 
 struct sim_host {
 	struct ike *ike;
+	struct ike_config config;       /* that it runs with, also after sim_restart() */
 	struct ip_addr addr;
 	struct privkey *key;
 	/* How it decides. */
@@ -103,6 +104,8 @@ void sim_identify(struct sim_world *w, enum sim_key key, enum sim_key known);
 
 uint32_t sim_random(struct sim_world *w, uint32_t below);
 
+/* This side loses all that it has and starts again, with the same configuration; its ends begin at 0 again. */
+void sim_restart(struct sim_world *w, enum sim_side side);
 /* One side becomes a script: take what is sent to it with sim_take(), answer with sim_inject(). */
 void sim_remove_host(struct sim_world *w, enum sim_side side);
 /* From that side, port to port, straight into the other one's core. Nothing else may be on the

@@ -315,7 +315,7 @@ static void a_change_is_seen(void **state)
 		"allow-private: yes", "server-key: /x", "server-identity: x", "accept-anonymous: yes\nserver-key: /x",
 		"accept-identified: yes\nserver-key: /x", "identify-to: a\nserver-key: /x\nserver-identity: x",
 		"resolver: 127.0.0.1@54", "trust-resolver: yes", "always-cookie: yes",
-		"cookie-threshold: 5", "half-open-max: 50", "half-open-per-source: 5", "post-quantum: no", "listen: 192.0.2.1",
+		"cookie-threshold: 5", "half-open-max: 50", "half-open-per-source: 5", "post-quantum: no", "qcd: no", "qcd-secret: /x", "listen: 192.0.2.1",
 		"ike-port: 501", "natt-port: 501", "peer-port: 501", "always-encapsulate: yes", "log-level: debug", "tunnels-max: 5",
 		"anonymous-max: 5", "anonymous-per-source: 5", "establishing-max: 5", "attempt: 501", "idle: 5", "soft-life: 31", "ike-life: 61", "fragment-size: 600",
 	};

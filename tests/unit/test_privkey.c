@@ -239,6 +239,28 @@ static void full_writer(void **state)
 	privkey_free(key);
 }
 
+/* The same each time, another for each key and label. */
+static void secrets_for_other_purposes(void **state)
+{
+	(void)state;
+	static const char *const names[] = { "rsa2048", "p256", "ed25519" };
+	const struct span labels[] = { span_of("one", 3), span_of("two", 3) };
+	struct secret made[6];
+
+	for (unsigned i = 0; i < 6; i++) {
+		struct privkey *key = vector_key(names[i / 2]);
+		struct secret again;
+
+		assert_int_equal(privkey_derive(key, labels[i % 2], &made[i]), IKE_OK);
+		assert_int_equal(made[i].n, 32);
+		assert_int_equal(privkey_derive(key, labels[i % 2], &again), IKE_OK);
+		assert_true(secret_eq(secret_span(&made[i]), secret_span(&again)));
+		for (unsigned k = 0; k < i; k++)
+			assert_false(secret_eq(secret_span(&made[i]), secret_span(&made[k])));
+		privkey_free(key);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -251,6 +273,7 @@ int main(void)
 		cmocka_unit_test(no_hash_in_common),
 		cmocka_unit_test(without_a_list_of_hashes_the_curve_says_the_method),
 		cmocka_unit_test(full_writer),
+		cmocka_unit_test(secrets_for_other_purposes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
