@@ -35,7 +35,8 @@ lower_layers()
 	# requests to the kernel are flat values that ike/ defines; nothing else of ike/ is for it
 	kernel) echo base crypto kernel ike/kernel_req.h ;;
 	daemon) echo base proto wire crypto dnskey ike tunnel kernel daemon ;;
-	cli) echo base proto crypto dnskey cli ;;
+	# and asks the resolver as oe-iked does
+	cli) echo base proto crypto dnskey cli daemon/dns_channel.h ;;
 	module) echo base proto ;;
 	*) return 1 ;;
 	esac

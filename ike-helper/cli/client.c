@@ -11,48 +11,17 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "base/conf_line.h"
+#include "cli/conf.h"
 #include "cli/text.h"
 #include "proto/control_proto.h"
 
 enum { ANSWER_WAIT_S = 10 };
 
-/* control-socket of oe.conf. The rest of the file is oe-iked's to judge. */
-static enum oe_exit find_socket(const struct oe *oe, struct sockaddr_un *to)
-{
-	char line[CONTROL_REQUEST_MAX];
-	FILE *in = fopen(oe->conf, "re");
-
-	memset(to, 0, sizeof *to);
-	to->sun_family = AF_UNIX;
-	snprintf(to->sun_path, sizeof to->sun_path, "%s", CONTROL_SOCKET_DEFAULT);
-	if (!in) {
-		if (errno != ENOENT || oe->conf_given)
-			return oe_error(OE_USAGE, "%s: %s", oe->conf, strerror(errno));
-		return OE_OK;
-	}
-	while (fgets(line, sizeof line, in)) {
-		struct conf_line option = conf_line_read(span_of(line, strlen(line)));
-
-		if (option.kind != CONF_LINE_OPTION ||
-		    !span_equal(option.name, span_of("control-socket", strlen("control-socket"))))
-			continue;
-		if (option.value.n >= sizeof to->sun_path) {
-			fclose(in);
-			return oe_error(OE_USAGE, "%s: control-socket is too long", oe->conf);
-		}
-		memset(to->sun_path, 0, sizeof to->sun_path);
-		memcpy(to->sun_path, option.value.p, option.value.n);
-	}
-	fclose(in);
-	return OE_OK;
-}
-
 static enum oe_exit open_stream(const struct oe *oe, FILE **out)
 {
 	const struct timeval wait = { .tv_sec = ANSWER_WAIT_S };
-	struct sockaddr_un address;
-	enum oe_exit status = find_socket(oe, &address);
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	enum oe_exit status = conf_find(oe, "control-socket", CONTROL_SOCKET_DEFAULT, address.sun_path, sizeof address.sun_path);
 	int fd;
 
 	*out = NULL;

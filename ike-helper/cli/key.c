@@ -7,11 +7,10 @@
 
 static enum oe_exit run(const struct oe *oe, int argc, char **argv)
 {
-	(void)oe;
 	if (argc < 2)
 		return oe_usage(&command_key, "say dns, generate or show");
 	if (strcmp(argv[1], "dns") == 0)
-		return key_dns(argc - 1, argv + 1);
+		return key_dns(oe, argc - 1, argv + 1);
 	if (strcmp(argv[1], "generate") == 0)
 		return key_generate(argc - 1, argv + 1);
 	if (strcmp(argv[1], "show") == 0)
@@ -21,7 +20,7 @@ static enum oe_exit run(const struct oe *oe, int argc, char **argv)
 
 const struct oe_command command_key = {
 	.name = "key",
-	.arguments = "generate [--type TYPE] [--bits N] FILE\n       oe key show FILE\n       oe key dns [--nsupdate] FILE NAME",
+	.arguments = "generate [--type TYPE] [--bits N] FILE\n       oe key show FILE\n       oe key dns [--nsupdate] FILE NAME\n       oe key dns --check [--json] [FILE] NAME",
 	.summary = "Make a key for a host, look at it, or print its DNS record",
 	.help = "  generate  make a private key in FILE, which must not exist; only its owner can read it\n"
 		"      --type TYPE  rsa (default: what every IPsec implementation can verify), p256, p384, ed25519\n"
@@ -30,6 +29,10 @@ const struct oe_command command_key = {
 		"  dns       print the IPSECKEY record of the private key in FILE for the zone of NAME; FILE\n"
 		"            may be - for the standard input. Put the record into the signed zone, and FILE\n"
 		"            into server-key of the host's oe.conf.\n"
-		"      --nsupdate   print commands for nsupdate(1) that add it instead\n",
+		"      --nsupdate   print commands for nsupdate(1) that add it instead\n"
+		"      --check      ask the resolver of oe.conf whether NAME publishes it, validated; without\n"
+		"                   FILE it is the key of server-key. Exit status: 0 it does; 3 the resolver\n"
+		"                   cannot tell; 4 it does, but not validated; 5 another key; 6 no key\n"
+		"      --json       say so as an object\n",
 	.run = run,
 };

@@ -9,7 +9,11 @@ enum oe_exit {
 	OE_OK = 0,
 	OE_FAILED = 1,              /* refused, or nothing like that exists */
 	OE_USAGE = 2,               /* wrong usage or configuration */
-	OE_UNREACHABLE = 3,         /* oe-iked does not answer */
+	OE_UNREACHABLE = 3,         /* oe-iked, or the resolver, does not answer */
+	/* Of oe key dns --check: */
+	OE_NOT_VALIDATED = 4,       /* the key is there, but not validated */
+	OE_OTHER_KEY = 5,           /* another key is there */
+	OE_NOT_PUBLISHED = 6,       /* none is there */
 };
 
 struct oe {

@@ -2,21 +2,19 @@
 
 #include "daemon/keylookup.h"
 
-#include <ares.h>
 #include <event2/event.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/time.h>
 
+#include "daemon/dns_channel.h"
 #include "dnskey/dns_answer.h"
 
 enum {
 	QUESTIONS_MAX = 64,         /* at once */
 	PER_CLIENT_MAX = 4,         /* of them for one address */
 	SOCKETS_MAX = 16,
-	/* 0.5 s, then c-ares waits longer each time: less than 4 s in all, and the client repeats its request meanwhile. */
-	TIMEOUT_MS = 500, TRIES = 3,
 };
 
 struct question {
@@ -191,35 +189,11 @@ void keylookup_start(struct keylookup *k, uint64_t id, const struct ip_path *pat
 
 /* Beginning and end ------------------------------------------------------------------------------------------------------ */
 
-static bool open_channel(struct keylookup *k, const struct ip_endpoint *resolver)
-{
-	struct ares_options options = {
-		/* NOCHECKRESP: an error is an answer, to be told. STAYOPEN: the next question takes the same socket. */
-		.flags = ARES_FLAG_NOSEARCH | ARES_FLAG_NOALIASES | ARES_FLAG_EDNS | ARES_FLAG_NOCHECKRESP | ARES_FLAG_STAYOPEN,
-		.timeout = TIMEOUT_MS,
-		.tries = TRIES,
-		.ednspsz = DNS_UDP_MAX,
-		.lookups = (char[]){ "b" },
-		.sock_state_cb = on_interest,
-		.sock_state_cb_data = k,
-	};
-	char address[IP_TEXT_MAX], server[IP_TEXT_MAX + 16];
-
-	if (ares_init_options(&k->channel, &options, ARES_OPT_FLAGS | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_EDNSPSZ |
-			      ARES_OPT_LOOKUPS | ARES_OPT_DOMAINS | ARES_OPT_SOCK_STATE_CB) != ARES_SUCCESS) {
-		k->channel = NULL;
-		return false;
-	}
-	ip_text(&resolver->addr, address);
-	snprintf(server, sizeof server, resolver->addr.family == IP_V6 ? "[%s]:%u" : "%s:%u", address, resolver->port);
-	snprintf(k->resolver, sizeof k->resolver, "%s@%u", address, resolver->port);
-	return ares_set_servers_ports_csv(k->channel, server) == ARES_SUCCESS;
-}
-
 enum ike_err keylookup_new(struct event_base *base, const struct ip_endpoint *resolver, const struct rng *rng,
 			   const struct keylookup_user *user, struct keylookup **out)
 {
 	struct keylookup *k = calloc(1, sizeof *k);
+	char address[IP_TEXT_MAX];
 
 	*out = NULL;
 	if (!k)
@@ -228,8 +202,10 @@ enum ike_err keylookup_new(struct event_base *base, const struct ip_endpoint *re
 	k->rng = rng;
 	k->user = *user;
 	k->timer = evtimer_new(base, on_time, k);
+	ip_text(&resolver->addr, address);
+	snprintf(k->resolver, sizeof k->resolver, "%s@%u", address, resolver->port);
 	k->library = ares_library_init(ARES_LIB_INIT_ALL) == ARES_SUCCESS;
-	if (!k->timer || !k->library || !open_channel(k, resolver)) {
+	if (!k->timer || !k->library || !dns_channel_open(resolver, on_interest, k, &k->channel)) {
 		keylookup_free(k);
 		return IKE_E_IO;
 	}

@@ -14,6 +14,8 @@ enum ike_err dns_answer_read(struct span message, const struct dnsname *name, ui
 	while (err == IKE_OK && m.left[DNS_ANSWER] > 0 && dns_record_next(&m, &record)) {
 		if (record.type != type || record.class != CLASS_IN || !dnsname_equal(&record.owner, name))
 			continue;
+		if (out->n == 0 || record.ttl_s < out->ttl_s)
+			out->ttl_s = record.ttl_s;
 		if (out->n < DNS_RECORDS_MAX)
 			out->rdata[out->n++] = record.rdata;
 		else

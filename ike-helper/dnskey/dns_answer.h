@@ -11,6 +11,7 @@ struct dns_answer {
 	bool authentic;             /* AD */
 	unsigned n;                 /* records of this type whose owner is the name itself; none by way of an alias */
 	struct span rdata[DNS_RECORDS_MAX];     /* views into the message */
+	uint32_t ttl_s;             /* the smallest of them */
 	bool more;                  /* there were more than DNS_RECORDS_MAX */
 };
 

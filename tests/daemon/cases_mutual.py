@@ -200,7 +200,47 @@ def two_hosts_that_ask_at_once_have_one_tunnel(world):
     return f'{crossed} of {rounds} came from both ends'
 
 
+def oe_key_dns_says_whether_dns_publishes_the_key(world):
+    """Before a client finds out: the same resolver, the same question, a status for scripts."""
+    pem, _ = world.key('ed25519', 1)
+    daemon = world.client([f'server-key: {pem}'])       # need not run
+    rows = {
+        'right.example': (record(world, 1), 0, 'published', 'published and validated; tag '),
+        'both.example': (record(world, 2, 1), 0, 'published', '; beside it: tag '),
+        'insecure.example': (record(world, 1, ad=False), 4, 'not-validated', 'published, but not validated'),
+        'other.example': (record(world, 2), 5, 'other-key', 'another key is published: tag '),
+        'empty.example': ({'rdata': []}, 6, 'nothing', 'no IPSECKEY record'),
+        'absent.example': ({'rcode': 3}, 6, 'nothing', 'no IPSECKEY record'),
+        'bogus.example': ({'rcode': 2}, 3, None, 'SERVFAIL'),
+        'silent.example': ({'silent': True}, 3, None, 'Timeout'),
+    }
+    with dns(world, 'client', {name: row[0] for name, row in rows.items()}) as zone:
+        for name, (_, status, state, words) in rows.items():
+            got = daemon.oe('key', 'dns', '--check', name)
+            check_equal(got.returncode, status, f'{name}: {got.stdout}{got.stderr}')
+            check(words in got.stdout + got.stderr, f'{name}: "{words}" not in "{got.stdout}{got.stderr}"')
+            if state is None:
+                continue
+            check('TTL 3600 s' in got.stdout or status == 6, f'{name}: no TTL: {got.stdout}')
+            said = json.loads(daemon.oe('key', 'dns', '--check', '--json', pem, name).stdout)
+            check_equal((said['name'], said['state'], said['ttl_s'], len(said['other_tags'])),
+                        (name, state, None if status == 6 else 3600, int(name in ('both.example', 'other.example'))), 'JSON')
+        check(zone.questions()[0] == 'right.example 45 ad', f'asked: {zone.questions()[0]}')
+        got = daemon.oe('key', 'dns', 'right.example', '--check')       # wherever the option stands
+        check_equal(got.returncode, 0, got.stderr)
+    check_equal(daemon.oe('key', 'dns', '--check', 'right.example').returncode, 3, 'no resolver at all')
+    for wrong in (['--check', '--nsupdate', 'a.example'], ['--json', pem, 'a.example'], ['--check'], ['--check', 'a..b']):
+        check_equal(daemon.oe('key', 'dns', *wrong).returncode, 2, f'oe key dns {wrong}')
+    elsewhere = world.client([f'server-key: {pem}', 'resolver: 192.0.2.53'], name='elsewhere')
+    got = elsewhere.oe('key', 'dns', '--check', 'a.example')
+    check_equal(got.returncode, 2, 'a resolver that is not on this host')
+    check('trust-resolver: yes' in got.stderr, got.stderr)
+    keyless = world.client(name='keyless').oe('key', 'dns', '--check', 'a.example')
+    check(keyless.returncode == 2 and 'has no server-key' in keyless.stderr, keyless.stderr)
+
+
 CASES = (
+    oe_key_dns_says_whether_dns_publishes_the_key,
     a_client_that_dns_knows_comes_in,
     a_client_that_is_not_told_to_says_nothing,
     what_dns_does_not_bear_out_stays_out,
