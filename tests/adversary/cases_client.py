@@ -47,7 +47,7 @@ def in_tunnel_mode(make):
 CLEAR_ERRORS = {'instead': lambda peer: [i.pack(peer.header(exchange, 1), [notify(kind)])
                                          for exchange in (i.AUTH, i.INFORMATIONAL, i.CREATE_CHILD) for kind in i.ERRORS]}
 SYNTAX, NONE, CRITICAL, BAD_TS, FAILED = 'N(7)', 'N(14)', 'N(1)', 'N(38)', 'N(24)'
-GOOD, UP, TUNNEL = INIT_GOOD, AUTH_GOOD, 'IDr AUTH SA TSi TSr'
+GOOD, UP, TUNNEL = INIT_GOOD, AUTH_GOOD, 'IDr AUTH SA TSi TSr N(16419)'
 PROVED = 'IDr AUTH '    # who we are is proved all the same; the CHILD SA is refused
 
 row('nothing wrong', GOOD, UP)

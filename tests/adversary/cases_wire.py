@@ -2,6 +2,7 @@
 import os
 import random
 import struct
+import time
 
 import ike as i
 import resolver as r
@@ -25,9 +26,11 @@ def host_of(message):
 class Ladder:
     """Both ends, and a rule for the wire, which is taken off at the end."""
 
-    def __init__(self, world, rule, client=(), **server):
+    def __init__(self, world, rule, client=(), lines=(), **server):
         self.world = world
-        self.client, self.server = world.client(client).start(), world.server(**server).start()
+        # All come from one client.
+        lines = ['anonymous-per-source: 4096', *lines]
+        self.client, self.server = world.client(client).start(), world.server(lines=lines, **server).start()
         self.key = world.key()[1]
         world.wire.errors.clear()
         world.wire.rule = rule
@@ -245,9 +248,84 @@ def errors_forged_after_keys_are_agreed_cost_nothing(world):
         ladder.kernels_agree(verdicts)
 
 
+def is_question(message):
+    return message.exchange == i.INFORMATIONAL and message.to_server and not message.is_response
+
+
+def no_such_sa(message, token):
+    header = i.Header.read(message.ike)
+    header.flags = i.RESPONSE
+    return message.back(i.pack(header, [i.notify(i.INVALID_IKE_SPI), i.notify(i.QCD_TOKEN, token)]))
+
+
+def no_such_esp_sa(message, spi):
+    """From the host, of whom this message came."""
+    header = i.Header(bytes(8), bytes(8), i.INFORMATIONAL, i.INITIATOR, 0)
+    return message.with_ike(i.pack(header, [i.notify(i.INVALID_SPI, bytes.fromhex(spi))]))
+
+
+def pair_with(ladder, address):
+    return Journal(ladder.client.log()).pairs(address)[-1]
+
+
+def hints_forged_on_the_path_cost_nothing(world):
+    """A flood of INVALID_SPI makes the client ask once. To its question comes INVALID_IKE_SPI with tokens, and then the answer."""
+    answers, questions = [], []
+
+    def rule(message):
+        if message.is_response:
+            answers.append(message)
+        if not is_question(message):
+            return None
+        questions.append(message.ike)
+        return [no_such_sa(message, os.urandom(n)) for n in (0, 1, 15, 16, 17, 32, 128, 129, 255) * 5] + [(0.05, message)]
+
+    with Ladder(world, rule) as ladder:
+        all_allowed(ladder.ask([SERVER]))
+        spi = pair_with(ladder, SERVER).spi_out
+        for _ in range(1000):
+            world.wire.send(no_such_esp_sa(answers[0], spi))
+        wait_for('a question', 2, lambda: questions)
+        time.sleep(2)
+        check_equal(len(set(questions)), 1, 'questions')
+        check_equal([p.state for p in Journal(ladder.client.log()).ever], ['up'], 'pairs of the client')
+        check_equal((ladder.server.stat('ike.accepted'), ladder.server.stat('ike.sas_established')), (1, 1), 'SAs of the host')
+
+
+def token_of_a_host_that_restarted_counts_once(world):
+    """What ended the SA that was lost is nothing to the next one."""
+    answers, tokens = [], []
+
+    def rule(message):
+        if is_question(message) and tokens:
+            return [no_such_sa(message, token) for token in tokens] + [(0.05, message)]
+        if message.is_response:
+            answers.append(message)
+            if message.exchange == i.INFORMATIONAL and i.Header.read(message.ike).first == i.NOTIFY:
+                tokens.append(i.notifies(i.unpack(message.ike)[1])[i.QCD_TOKEN])
+        return None
+
+    with Ladder(world, rule) as ladder:
+        all_allowed(ladder.ask([SERVER]))
+        first = pair_with(ladder, SERVER)
+        ladder.server.kill()
+        world.daemons.remove(ladder.server)
+        again = world.server(name='again').start()
+        world.wire.send(no_such_esp_sa(answers[0], first.spi_out))
+        wait_for('the token', 2, lambda: tokens)
+        wait_for('another pair', 2, lambda: pair_with(ladder, SERVER).spi_out != first.spi_out)
+        check(ladder.client.says('has proved that it knows nothing of this SA'), 'why the first one ended')
+        second = pair_with(ladder, SERVER)
+        world.wire.send(no_such_esp_sa(answers[0], second.spi_out))
+        time.sleep(2)
+        check_equal(pair_with(ladder, SERVER), second, 'the pair')
+        check_equal((second.state, again.stat('ike.accepted')), ('up', 1), 'state, handshakes of the host')
+
+
 CASES = [
     every_byte_of_a_handshake_with_a_bit_flipped_once, late_twice_and_out_of_order, everything_again_later_and_to_others,
     mirrors_and_mixed_up_answers, errors_forged_on_the_path_cost_nothing, groups_forged_on_the_path_cost_nothing,
     cookies_forged_on_the_path_cost_a_round_trip_or_two, cookies_forged_beside_real_ones_cost_as_little,
     an_answer_forged_on_the_path_is_refused_in_the_end, errors_forged_after_keys_are_agreed_cost_nothing,
+    hints_forged_on_the_path_cost_nothing, token_of_a_host_that_restarted_counts_once,
 ]

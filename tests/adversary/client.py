@@ -35,7 +35,7 @@ def words(payloads):
 
 
 INIT_GOOD = 'SA KE Nr'
-AUTH_GOOD = 'IDr AUTH N(16391) SA TSi TSr'
+AUTH_GOOD = 'IDr AUTH N(16391) SA TSi TSr N(16419)'
 
 
 class Stranger:

@@ -6,7 +6,8 @@
  *
  * Whatever the wire and the hosts do, the promises of ike.h must hold (sim_broken() in world.c, and below): one end for each
  * attempt, equal keys at both ends, nothing in the kernel after a failure, and success where nothing is in the way. What is up stays
- * up through rekeying from both ends at once, and at the end each packet finds an SA.
+ * up through rekeying from both ends at once, and at the end each packet finds an SA. What anybody can say ends nothing; a server
+ * that has restarted ends what it has lost with its first answer, if it makes tokens.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -47,6 +48,7 @@ struct schedule {
 	uint64_t clean_at_ms;           /* from then on the wire is perfect */
 	bool cookies, clean, names;     /* names: the client says who it is */
 	bool hybrid;                    /* both can do the additional key exchange */
+	bool tokens;                    /* both make them (RFC 6290) */
 	ike_handle attempt[ATTEMPTS_MAX];
 	unsigned attempts;
 	bool watched[SIDES][SIM_ENDS_MAX];      /* was up when rekeying began */
@@ -96,6 +98,45 @@ static void forge(struct schedule *s, const struct sim_datagram *request,
 	s->forgeries_left--;
 }
 
+/* Somebody on the path answers a protected request: there is no such IKE SA, and here is a token; or says of an SA that really is
+ * there that ESP for it cannot be read. */
+static void forge_hint(struct schedule *s, const struct sim_datagram *request, const struct ike_hdr *request_hdr)
+{
+	struct sim_datagram *d = calloc(1, sizeof *d + 256);
+	struct ike_hdr hdr = *request_hdr;
+	uint8_t bytes[16];
+	struct wr w = wr_over(bytes, sizeof bytes);
+	bool esp = chance(s, 50);
+	struct span message;
+	struct msg_wr m;
+
+	if (!d)
+		abort();
+	hdr.flags = (request_hdr->flags & IKE_FLAG_INITIATOR) ^ IKE_FLAG_INITIATOR;
+	if (esp) {
+		wr_u32(&w, s->w.host[request->from].sas[0].asked.spi_out);
+		memset(hdr.spi_i, 0, sizeof hdr.spi_i);
+		memset(hdr.spi_r, 0, sizeof hdr.spi_r);
+		hdr.exchange = EXCH_INFORMATIONAL;
+	} else {
+		rng_fill(&s->w.rng, wr_reserve(&w, sizeof bytes), sizeof bytes);
+		hdr.flags |= IKE_FLAG_RESPONSE;
+	}
+	m = msg_begin(d->b, 256, &hdr);
+	pl_notify_write(&m, 0, span_of(NULL, 0), esp ? N_INVALID_SPI : N_INVALID_IKE_SPI, esp ? wr_span(&w) : span_of(NULL, 0));
+	if (!esp)
+		pl_notify_write(&m, 0, span_of(NULL, 0), N_QCD_TOKEN, wr_span(&w));
+	if (msg_end(&m, NULL, &message) != IKE_OK)
+		abort();
+	d->n = message.n;
+	d->from = request->to;
+	d->to = request->from;
+	d->serial = request->serial;
+	d->path.local = (struct ip_endpoint){ .addr = s->w.host[d->to].addr, .port = request->path.local.port };
+	d->path.remote = (struct ip_endpoint){ .addr = s->w.host[d->from].addr, .port = request->path.local.port };
+	sim_deliver_later(&s->w, d, 1);
+}
+
 static void carry(struct sim_world *w, struct sim_datagram *d, void *arg)
 {
 	struct schedule *s = arg;
@@ -116,6 +157,8 @@ static void carry(struct sim_world *w, struct sim_datagram *d, void *arg)
 		sim_deliver_later(w, sim_copy(d), 1 + sim_random(w, s->delay_ms));
 	if (chance(s, s->replays))
 		sim_deliver_later(w, sim_copy(d), sim_random(w, 60000));
+	if (hdr.exchange != EXCH_IKE_SA_INIT && !(hdr.flags & IKE_FLAG_RESPONSE) && chance(s, s->flips))
+		forge_hint(s, d, &hdr);
 	/* What is not protected yet can be spoiled by anybody on the path; the rest must
 	 * withstand. */
 	if (hdr.exchange != EXCH_IKE_SA_INIT && chance(s, s->flips)) {
@@ -173,6 +216,11 @@ static void plan(struct schedule *s, uint64_t seed, bool verbose)
 	client.kem = chance(s, 60) ? &kem_double : NULL;
 	server.kem = chance(s, 60) ? &kem_double : NULL;
 	s->hybrid = client.kem && server.kem;
+	s->tokens = chance(s, 50);
+	if (s->tokens) {
+		client.qcd_secret = span_of("of the client", 13);
+		server.qcd_secret = span_of("of the server", 13);
+	}
 	s->names = s->hindrance >= WRONG_CLIENT_KEY || chance(s, 30);
 	if (dnsname_from_text("client.example", &client.identity) != IKE_OK)
 		abort();
@@ -375,6 +423,28 @@ static void close_all(struct schedule *s)
 		sim_broken(w, "SAs are left after all was closed");
 }
 
+/* The server loses all that it has, and the client finds that out. */
+static void restart(struct schedule *s)
+{
+	struct sim_world *w = &s->w;
+	unsigned i, up = 0;
+
+	s->clean_at_ms = w->now_ms;
+	sim_restart(w, SERVER);
+	for (i = 0; i < w->host[CLIENT].n_ends; i++) {
+		const struct sim_end *end = &w->host[CLIENT].ends[i];
+
+		if (end->ups > end->ends && ike_check_liveness(w->host[CLIENT].ike, end->sa, w->now_ms) != IKE_OK)
+			sim_broken(w, "an SA that is up could not be asked");
+	}
+	sim_pump(w);
+	sim_run_until(w, w->now_ms + (s->tokens ? 1000 : 10000));
+	for (i = 0; i < w->host[CLIENT].n_ends; i++)
+		up += w->host[CLIENT].ends[i].ups > w->host[CLIENT].ends[i].ends;
+	if (up > 0)
+		sim_broken(w, "%u SAs that the server has lost are still up", up);
+}
+
 static bool run(uint64_t seed, bool verbose)
 {
 	static struct schedule s;
@@ -394,6 +464,8 @@ static bool run(uint64_t seed, bool verbose)
 	rekey(&s);
 	rekey_some(&s);
 	disturb(&s);
+	if (s.w.broken[0] == '\0' && chance(&s, 30))
+		restart(&s);
 	close_all(&s);
 	good = s.w.broken[0] == '\0';
 	if (!good)
