@@ -1,5 +1,5 @@
 #!/bin/bash
-# lab: timeout=120
+# lab: timeout=120 alone
 # promise: 1 5
 # 200 keyed names with 200 addresses, asked at once of one worker thread: all answered within 3 s.
 . "$LAB/lib.sh"

@@ -1,5 +1,5 @@
 #!/bin/bash
-# lab: timeout=120
+# lab: timeout=120 alone
 # promise: 5
 # What a key costs: cold names with one against cold names without, one after the other, medians of 20. The host is next
 # door, so that round trips cost nothing; 20 ms are allowed.

@@ -1,5 +1,5 @@
 #!/bin/bash
-# lab: timeout=120
+# lab: timeout=120 alone
 # What a tunnel takes with the real kernel, without any lookup: oe-iked at both ends, on one processor, asked as the module asks.
 . "$LAB/lib.sh"
 

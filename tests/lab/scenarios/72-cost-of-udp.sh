@@ -1,5 +1,5 @@
 #!/bin/bash
-# lab: timeout=120
+# lab: timeout=120 alone
 # What ESP in UDP costs against ESP as such: TCP to two hosts in turn, one of which encapsulates. Both ends share one
 # processor, so this is work, not wire.
 . "$LAB/lib.sh"
