@@ -183,6 +183,36 @@ void keyset_unref(struct keyset *set)
 	free(set);
 }
 
+static struct span rdata_at(const struct keyset *set, unsigned i)
+{
+	unsigned start = i > 0 ? set->end[i - 1] : 0;
+
+	return span_of(set->rdata + start, set->end[i] - start);
+}
+
+struct keyset *keyset_select(struct keyset *set, uint32_t keep)
+{
+	uint32_t all = (1u << set->count) - 1;
+	struct keyset *some;
+	struct wr w;
+
+	_Static_assert(KEYSET_RECORDS_MAX < 32, "a bit for each record");
+	if ((keep & all) == all)
+		return keyset_ref(set);
+	some = keep & all ? calloc(1, sizeof *some + set->end[set->count - 1]) : NULL;
+	if (!some)
+		return NULL;
+	some->refs = 1;
+	w = wr_over(some->rdata, set->end[set->count - 1]);
+	for (unsigned i = 0; i < set->count; i++) {
+		if (!(keep >> i & 1))
+			continue;
+		wr_put(&w, rdata_at(set, i));
+		some->end[some->count++] = (uint16_t)w.n;
+	}
+	return some;
+}
+
 void keyset_rest(struct keyset *set)
 {
 	for (unsigned i = 0; set->ready && i < set->count; i++)
@@ -198,10 +228,8 @@ unsigned keyset_count(const struct keyset *set)
 
 void keyset_at(const struct keyset *set, unsigned i, struct ipseckey *out)
 {
-	unsigned start = i > 0 ? set->end[i - 1] : 0;
-
 	/* Was read once before it came into the set. */
-	(void)!ipseckey_read(span_of(set->rdata + start, set->end[i] - start), out);
+	(void)!ipseckey_read(rdata_at(set, i), out);
 }
 
 bool keyset_contains(const struct keyset *b, const struct ipseckey *key)

@@ -24,6 +24,10 @@ IKE_CHECKED enum ike_err keyset_new(const struct span *rdatas, unsigned n, const
 struct keyset *keyset_ref(struct keyset *set);          /* returns set */
 void keyset_unref(struct keyset *set);                  /* NULL is fine; the last one frees */
 
+/* The records i of set for which bit i of keep is set, as a set of their own; set itself, with one more reference, when that is all
+ * of them. NULL: it is none of them, or no memory. */
+struct keyset *keyset_select(struct keyset *set, uint32_t keep);
+
 /* Give back the memory of keys that are ready. They are made anew for each verification from now on. */
 void keyset_rest(struct keyset *set);
 

@@ -112,23 +112,12 @@ static enum rp_reason start(struct tunnels *t, struct attempt *a, uint32_t life_
 	return REASON_NONE;
 }
 
-/* The key sets of which the host has to prove one key. Where others use the address already it is the key that they know:
- * more would let a name that copies that key into its own records bring a second one and take their address over. */
+/* The keys of which the host has to prove one. Where others use the address already these are the key that they know, and those
+ * that they publish too: more would let a name that copies that key into its own records bring a second one and take their
+ * address over. */
 static struct keyset *acceptable(struct keyset *keys, const struct peer *p, const struct dnsname *owner)
 {
-	uint8_t rdata[IPSECKEY_RDATA_MAX];
-	struct wr w = wr_over(rdata, sizeof rdata);
-	struct ipseckey bound;
-	struct keyset *set;
-	const char *why;
-	struct span one;
-
-	if (!p || !p->keys || !peer_has_other_name(p, owner))
-		return keyset_ref(keys);
-	keyset_at(p->keys, p->key_index, &bound);
-	ipseckey_write(&w, &bound);
-	one = wr_span(&w);
-	return keyset_new(&one, 1, &p->remote, &set, &why) == IKE_OK ? set : NULL;
+	return p ? keyset_select(keys, peer_allowed_keys(p, owner, keys)) : keyset_ref(keys);
 }
 
 /* p: what protects the pair already, or NULL; bound: what the remote address is bound to, or NULL. */
@@ -202,7 +191,8 @@ enum rp_reason attempt_admit(struct tunnels *t, const struct ip_addr *remote, co
 	return p || t->peers.n + t->attempts.n < t->config.tunnels_max ? REASON_NONE : REASON_LIMIT;
 }
 
-void attempt_join(struct tunnels *t, struct wait *w, struct keyset *keys, const struct ip_addr *local, struct peer *peer)
+void attempt_join(struct tunnels *t, struct wait *w, struct keyset *keys, const struct ip_addr *local, struct peer *peer,
+		  const struct peer *bound)
 {
 	struct attempt *a = attempt_for(t, local, &w->remote, keys);
 	bool fresh = !a;
@@ -215,7 +205,7 @@ void attempt_join(struct tunnels *t, struct wait *w, struct keyset *keys, const 
 			request_decide(t, w, refuse, detail);
 			return;
 		}
-		a = attempt_new(t, local, &w->remote, keys, peer, peer_bound(t, &w->remote), &w->request->owner);
+		a = attempt_new(t, local, &w->remote, keys, peer, bound, &w->request->owner);
 		if (!a) {
 			request_decide(t, w, REASON_INTERNAL, "out of memory");
 			return;
@@ -232,23 +222,23 @@ void attempt_join(struct tunnels *t, struct wait *w, struct keyset *keys, const 
 		attempt_failed(t, a, refuse, "");
 }
 
-bool attempt_renew(struct tunnels *t, struct peer *p, bool urgent)
+static bool renew(struct tunnels *t, struct peer *p, struct keyset *keys, bool urgent)
 {
 	uint32_t life_ms = t->config.attempt_ms;
-	struct attempt *a = attempt_for(t, &p->local, &p->remote, p->keys);
+	struct attempt *a = attempt_for(t, &p->local, &p->remote, keys);
 	struct dnsname owner;
 
 	if (a)
 		return true;
 	if (urgent && life_ms > HEAL_ATTEMPT_MS)
 		life_ms = HEAL_ATTEMPT_MS;
-	if (!urgent && failure_active(t, &p->local, &p->remote, p->keys))
+	if (!urgent && failure_active(t, &p->local, &p->remote, keys))
 		return false;
 	/* Our address has changed: its pair is of use again when it comes back. */
 	if (!t->env->is_own_address(t->env->arg, &p->local) || t->running >= t->config.establishing_max)
 		return false;
 	peer_first_name(p, &owner);
-	a = attempt_new(t, &p->local, &p->remote, p->keys, p, p, &owner);
+	a = attempt_new(t, &p->local, &p->remote, keys, p, p, &owner);
 	if (!a)
 		return false;
 	if (start(t, a, life_ms) != REASON_NONE) {
@@ -256,6 +246,15 @@ bool attempt_renew(struct tunnels *t, struct peer *p, bool urgent)
 		return false;
 	}
 	return true;
+}
+
+bool attempt_renew(struct tunnels *t, struct peer *p, bool urgent)
+{
+	struct keyset *keys = peer_renewal_keys(p);
+	bool begun = keys && renew(t, p, keys, urgent);
+
+	keyset_unref(keys);
+	return begun;
 }
 
 void attempts_start_queued(struct tunnels *t)
@@ -274,10 +273,10 @@ void attempts_start_queued(struct tunnels *t)
 void attempt_succeeded(struct tunnels *t, struct attempt *a, struct peer *p)
 {
 	for (struct wait *w = a->waits; w; w = w->next)
-		peer_answer(t, p, &w->request->owner, w->request->ttl_s);
+		peer_answer(t, p, &w->request->owner, a->keys, w->request->ttl_s);
 	/* Nobody waits any more, but the next question will come: as if it had been answered now. */
 	if (p->n_names == 0)
-		peer_answer(t, p, &a->owner, a->ttl_s);
+		peer_answer(t, p, &a->owner, a->keys, a->ttl_s);
 	failure_forget(t, a);
 	decide_all(t, a, REASON_NONE, "");
 	attempts_settle(t, p, a);
@@ -302,7 +301,7 @@ void attempt_failed(struct tunnels *t, struct attempt *a, enum rp_reason reason,
 		peer_attempt_failed(t, p);
 }
 
-/* One that p's new binding ends; NULL. The name that p is bound to may go on with its newer keys. */
+/* One that p's new binding ends; NULL. A name that may bring newer keys goes on with them. */
 static struct attempt *to_be_settled(struct tunnels *t, const struct peer *p, const struct attempt *winner)
 {
 	struct attempt *a = of_link(table_first(&t->attempts, hash_address(t, &p->remote)));
@@ -314,7 +313,7 @@ static struct attempt *to_be_settled(struct tunnels *t, const struct peer *p, co
 		if (!ip_equal(&a->local, &p->local) && peer_key_in(p, a->accepted) &&
 		    (keyset_count(a->accepted) == 1 || !peer_has_other_name(p, &a->owner)))
 			continue;
-		if (a->reqid != p->reqid || peer_key_in(p, a->keys) || peer_has_other_name(p, &a->owner))
+		if (a->reqid != p->reqid || peer_key_in(p, a->keys) || !peer_allowed_keys(p, &a->owner, a->accepted))
 			return a;
 	}
 	return NULL;
@@ -329,7 +328,7 @@ void attempts_settle(struct tunnels *t, struct peer *p, const struct attempt *wi
 		bool shared = peer_key_in(p, a->keys);
 
 		for (struct wait *w = a->waits; w && shared; w = w->next)
-			peer_answer(t, p, &w->request->owner, w->request->ttl_s);
+			peer_answer(t, p, &w->request->owner, a->keys, w->request->ttl_s);
 		decide_all(t, a, shared ? REASON_NONE : REASON_KEY_CONFLICT, "another name's key was proved first");
 		/* Its EV_FAILED frees it. */
 		if (a->sa)

@@ -81,76 +81,6 @@ struct peer *peer_by_reqid(const struct tunnels *t, uint32_t reqid)
 	return link ? (struct peer *)((char *)link - offsetof(struct peer, by_reqid)) : NULL;
 }
 
-/* Names ------------------------------------------------------------------------------------------------------- */
-
-static bool name_at(const struct peer *p, size_t *at, struct dnsname *out)
-{
-	if (*at >= p->names_len)
-		return false;
-	out->n = p->names[*at];
-	memcpy(out->b, p->names + *at + 1, out->n);
-	*at += 1u + out->n;
-	return true;
-}
-
-bool peer_has_name(const struct peer *p, const struct dnsname *name)
-{
-	struct dnsname n;
-
-	for (size_t at = 0; name_at(p, &at, &n);) {
-		if (dnsname_equal(&n, name))
-			return true;
-	}
-	return false;
-}
-
-bool peer_has_other_name(const struct peer *p, const struct dnsname *name)
-{
-	return p->n_names > (peer_has_name(p, name) ? 1u : 0u);
-}
-
-void peer_first_name(const struct peer *p, struct dnsname *out)
-{
-	size_t at = 0;
-
-	if (!name_at(p, &at, out))
-		out->n = 0;
-}
-
-bool peer_is_answered(const struct peer *p)
-{
-	return p->n_names > 0;
-}
-
-static void add_name(struct peer *p, const struct dnsname *name)
-{
-	uint8_t *names;
-
-	if (p->n_names >= NAMES_PER_PEER_MAX || name->n == 0 || peer_has_name(p, name))
-		return;
-	names = realloc(p->names, p->names_len + 1u + name->n);
-	if (!names)
-		return;
-	names[p->names_len] = name->n;
-	memcpy(names + p->names_len + 1, name->b, name->n);
-	p->names = names;
-	p->names_len += 1u + name->n;
-	p->n_names++;
-}
-
-bool peer_next_down(struct peer *p, struct dnsname *out)
-{
-	size_t at = 0;
-
-	for (unsigned i = 0; name_at(p, &at, out); i++) {
-		if (i == p->down_told) {
-			p->down_told++;
-			return true;
-		}
-	}
-	return false;
-}
-
 /* Outputs ------------------------------------------------------------------------------------------------------ */
 
 void peer_queue_out(struct tunnels *t, struct peer *p)
@@ -238,12 +168,12 @@ bool peer_key_in(const struct peer *p, const struct keyset *keys)
 	return keyset_contains(keys, &key);
 }
 
-void peer_answer(struct tunnels *t, struct peer *p, const struct dnsname *name, uint32_t ttl_s)
+void peer_answer(struct tunnels *t, struct peer *p, const struct dnsname *name, struct keyset *keys, uint32_t ttl_s)
 {
 	uint64_t expires_ms = later(t->now_ms, ttl_s);
 	bool was_ours = is_ours_to_heal(p);
 
-	add_name(p, name);
+	peer_add_name(p, name, keys);
 	if (expires_ms > p->answer_expires_ms)
 		p->answer_expires_ms = expires_ms;
 	/* Its first packet may come now. */
@@ -254,6 +184,16 @@ void peer_answer(struct tunnels *t, struct peer *p, const struct dnsname *name, 
 	}
 }
 
+void peers_hear_keys(struct tunnels *t, const struct ip_addr *remote, const struct dnsname *name, struct keyset *keys)
+{
+	struct peer *p = of_link(table_first(&t->peers, hash_address(t, remote)));
+
+	for (; p; p = of_link(table_next(&p->link))) {
+		if (ip_equal(&p->remote, remote))
+			peer_name_publishes(p, name, keys);
+	}
+}
+
 static bool same_key(const struct ipseckey *a, const struct ipseckey *b)
 {
 	return a->algorithm == b->algorithm && span_equal(pubkey_canonical(a), pubkey_canonical(b));
@@ -261,7 +201,7 @@ static bool same_key(const struct ipseckey *a, const struct ipseckey *b)
 
 bool peer_accepts(const struct peer *p, const struct attempt *a, unsigned key_index)
 {
-	return !p->keys || !peer_has_other_name(p, &a->owner) || peer_is_bound_to(p, a->accepted, key_index);
+	return peer_allowed_keys(p, &a->owner, a->accepted) >> key_index & 1;
 }
 
 bool peer_is_bound_to(const struct peer *p, const struct keyset *keys, unsigned key_index)
@@ -292,15 +232,30 @@ IKE_CHECKED static struct peer *peer_new(struct tunnels *t, const struct ip_addr
 	return p;
 }
 
-/* Bound to the keys of the attempt. With a narrower set than the name's own the binding was there before, and stays. */
-static void bind_keys(struct peer *p, const struct attempt *a, unsigned key_index)
+/* p's host has another key now: it is asked to prove that to other addresses of ours too. What they have stays until then. */
+static void follow_key(struct tunnels *t, const struct peer *p)
 {
-	if (p->keys && a->accepted != a->keys)
-		return;
+	struct peer *other = of_link(table_first(&t->peers, hash_address(t, &p->remote)));
+	char text[IP_TEXT_MAX];
+
+	log_info(t->log, "%s: bound to a new key that its names publish", ip_text(&p->remote, text));
+	for (; other; other = of_link(table_next(&other->link))) {
+		if (other->state == TUNNEL_PROTECTED && other->keys && peer_is_answered(other) && ip_equal(&other->remote, &p->remote) &&
+		    !peer_is_bound_to(other, p->keys, p->key_index))
+			(void)attempt_renew(t, other, false);
+	}
+}
+
+static void bind_keys(struct tunnels *t, struct peer *p, const struct attempt *a, unsigned key_index)
+{
+	bool moves = p->keys && peer_is_answered(p) && !peer_is_bound_to(p, a->accepted, key_index);
+
 	(void)keyset_ref(a->accepted);
 	keyset_unref(p->keys);
 	p->keys = a->accepted;
 	p->key_index = key_index;
+	if (moves)
+		follow_key(t, p);
 }
 
 static void retire(struct tunnels *t, struct peer *p, const struct ip_addr *address)
@@ -363,7 +318,7 @@ struct peer *peer_established(struct tunnels *t, const struct ike_event *e, cons
 	p->renew_ms = a ? t->now_ms + jittered(t, t->config.soft_life_s * 1000ull) : NEVER_MS;
 	p->renew_ike_ms = a ? t->now_ms + jittered(t, t->config.ike_life_s * 1000ull) : NEVER_MS;
 	if (a)
-		bind_keys(p, a, u->key_index);
+		bind_keys(t, p, a, u->key_index);
 	else if (u->peer_keys)
 		client_bind(p, u);
 	client_count(t, p);
@@ -728,13 +683,10 @@ void peer_silent(struct tunnels *t, struct peer *p, const struct ike_event *e)
 
 static void bind_as(struct peer *p, const struct peer *bound)
 {
-	struct dnsname name;
-
 	keyset_unref(p->keys);
 	p->keys = keyset_ref(bound->keys);
 	p->key_index = bound->key_index;
-	for (size_t at = 0; name_at(bound, &at, &name);)
-		add_name(p, &name);
+	peer_copy_names(p, bound);
 }
 
 void peer_take_from_client(struct tunnels *t, struct peer *p, const struct peer *bound)
@@ -824,6 +776,6 @@ void peer_free(struct tunnels *t, struct peer *p)
 	table_remove(&t->anonymous, &p->by_source);
 	keyset_unref(p->keys);
 	free(p->client);
-	free(p->names);
+	peer_free_names(p);
 	free(p);
 }

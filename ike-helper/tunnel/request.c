@@ -54,7 +54,7 @@ static void confirm(struct tunnels *t, struct request *r, struct wait *w)
 	if (w->local)
 		return;
 	if (p && p->state == TUNNEL_PROTECTED && peer_has_name(p, &r->owner)) {
-		peer_answer(t, p, &r->owner, r->ttl_s);
+		peer_answer(t, p, &r->owner, NULL, r->ttl_s);
 		return;
 	}
 	w->allowed = false;
@@ -146,13 +146,6 @@ static bool shares(const struct tunnels *t, const struct peer *p, const struct k
 	return p->state == TUNNEL_PROTECTED || peer_can_revive(t, p);
 }
 
-/* The one name that an address is bound to may bring a new key (its zone has rolled); so may the first name that asks for an
- * address which an anonymous client of ours protects. */
-static bool may_rebind(const struct peer *p, const struct dnsname *owner)
-{
-	return !p->keys || !peer_has_other_name(p, owner);
-}
-
 /* What becomes of one address of a request. */
 struct fate {
 	enum tunnel_prospect_kind kind;
@@ -161,6 +154,7 @@ struct fate {
 	struct ip_addr from;                /* our address for it */
 	struct keyset *keys;                /* a reference, or NULL */
 	struct peer *p;                     /* what protects the pair, or NULL */
+	const struct peer *bound;           /* what the address is bound to, or NULL */
 	const struct failure *failure;      /* remembered; NULL */
 };
 
@@ -184,18 +178,16 @@ static void conflicts(struct fate *f, const struct peer *bound)
 /* With keys and a route: what does the address's past say? */
 static void judge_by_state(struct tunnels *t, const struct dnsname *owner, const struct ip_addr *a, struct fate *f)
 {
-	const struct peer *bound;
-
 	f->p = peer_by_pair(t, &f->from, a);
 	f->failure = failure_active(t, &f->from, a, f->keys);
-	bound = f->p && f->p->keys ? f->p : peer_bound(t, a);
+	f->bound = f->p && f->p->keys ? f->p : peer_bound(t, a);
 	if (f->p && shares(t, f->p, f->keys))
 		f->kind = PROSPECT_PROTECTED;
 	else if (f->p && f->p->state == TUNNEL_DRAINING)
 		refused(f, f->p->down_reason == REASON_DOWN_BY_OPERATOR ? f->p->down_reason : REASON_BACKOFF,
 			"the earlier tunnel is being removed");
-	else if (bound && !peer_key_in(bound, f->keys) && !may_rebind(bound, owner))
-		conflicts(f, bound);
+	else if (f->bound && !peer_allowed_keys(f->bound, owner, f->keys))
+		conflicts(f, f->bound);
 	else if (f->failure && !attempt_for(t, &f->from, a, f->keys) && !(f->p && peer_may_be_tried(t, f->p)))
 		refused(f, f->failure->reason, f->failure->detail);
 	else
@@ -232,6 +224,8 @@ static void decide_address(struct tunnels *t, struct wait *w, const struct rp_es
 
 	judge(t, &q->owner, q->keys, q->n_keys, a, &f);
 	w->from = f.from;
+	if (f.keys)
+		peers_hear_keys(t, a, &q->owner, f.keys);
 	switch (f.kind) {
 	case PROSPECT_OWN:
 		if (r->ttl_s > OWN_ADDRESS_TTL_S)
@@ -241,11 +235,11 @@ static void decide_address(struct tunnels *t, struct wait *w, const struct rp_es
 		break;
 	case PROSPECT_PROTECTED:
 		(void)peer_revive(t, f.p);
-		peer_answer(t, f.p, &q->owner, r->ttl_s);
+		peer_answer(t, f.p, &q->owner, f.keys, r->ttl_s);
 		request_decide(t, w, REASON_NONE, "");
 		break;
 	case PROSPECT_TRY:
-		attempt_join(t, w, f.keys, &w->from, f.p);
+		attempt_join(t, w, f.keys, &w->from, f.p, f.bound);
 		break;
 	case PROSPECT_REFUSED:
 		request_decide(t, w, f.reason, f.detail);

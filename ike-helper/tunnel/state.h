@@ -55,6 +55,7 @@ enum {
 
 struct attempt;
 struct request;
+struct peer_name;
 
 /* One address of a request. */
 struct wait {
@@ -152,8 +153,7 @@ struct peer {
 	uint64_t packets_out;               /* at the last look, */
 	bool busy;                          /* which found new ones */
 	uint64_t used_ms;                   /* when its last packet passed, as of the last look; 0: unknown */
-	uint8_t *names;                     /* length byte and wire form, one after the other */
-	size_t names_len;
+	struct peer_name **names;           /* names.c */
 	unsigned n_names, down_told;
 };
 
@@ -242,8 +242,10 @@ void requests_refuse_all(struct tunnels *t, enum rp_reason reason);
 /* attempt.c */
 /* The first of those for this address that are under way; NULL. */
 const struct attempt *attempt_of_pair(struct tunnels *t, const struct ip_addr *local, const struct ip_addr *remote);
-/* Let w wait for an establishment of (w->remote, keys); starts or queues one when there is none. May decide w at once. */
-void attempt_join(struct tunnels *t, struct wait *w, struct keyset *keys, const struct ip_addr *local, struct peer *peer);
+/* Let w wait for an establishment of (w->remote, keys); starts or queues one when there is none. May decide w at once. peer: what
+ * protects the pair already, bound: what the remote address is bound to; or NULL. */
+void attempt_join(struct tunnels *t, struct wait *w, struct keyset *keys, const struct ip_addr *local, struct peer *peer,
+		  const struct peer *bound);
 /* Establish p anew, for nobody in particular, unless that is under way. urgent: somebody is sending, or was a moment ago, so that earlier
  * failures do not count. False when it could not be started. */
 bool attempt_renew(struct tunnels *t, struct peer *p, bool urgent);
@@ -299,16 +301,10 @@ void peer_closed(struct tunnels *t, struct peer *p, enum rp_reason reason);
 /* Somebody sends to a HEALING one. */
 void peer_acquired(struct tunnels *t, struct peer *p);
 bool peer_key_in(const struct peer *p, const struct keyset *keys);
-bool peer_has_name(const struct peer *p, const struct dnsname *name);
-/* Has it been answered for a name other than this one? Then its key may not change: the connections of that name go on under the
- * key that was proved for it, whatever keys this name publishes (promise 3). */
-bool peer_has_other_name(const struct peer *p, const struct dnsname *name);
 /* Is the host of this attempt, with the key that it proved, the one that p is bound to, or may p be bound anew? */
 bool peer_accepts(const struct peer *p, const struct attempt *a, unsigned key_index);
 /* Is p bound to this key? */
 bool peer_is_bound_to(const struct peer *p, const struct keyset *keys, unsigned key_index);
-/* Has an answer been given out for it? */
-bool peer_is_answered(const struct peer *p);
 /* sa has ended. */
 void peer_sa_ended(struct tunnels *t, struct peer *p, ike_handle sa, enum rp_reason reason);
 /* A DRAINING one whose SA still works may be PROTECTED again. */
@@ -317,13 +313,13 @@ bool peer_can_revive(const struct tunnels *t, const struct peer *p);
 bool peer_revive(struct tunnels *t, struct peer *p);
 /* A client said goodbye and is back before its policies are gone: they stay for its new SA. False: it was not that. */
 bool peer_readmit(struct tunnels *t, struct peer *p);
-void peer_answer(struct tunnels *t, struct peer *p, const struct dnsname *name, uint32_t ttl_s);
+/* keys: what the name publishes; NULL: as before. */
+void peer_answer(struct tunnels *t, struct peer *p, const struct dnsname *name, struct keyset *keys, uint32_t ttl_s);
+/* The name publishes these keys now, for all pairs of this address. */
+void peers_hear_keys(struct tunnels *t, const struct ip_addr *remote, const struct dnsname *name, struct keyset *keys);
 void peer_drain(struct tunnels *t, struct peer *p, enum rp_reason reason, uint64_t wait_ms);
 void peer_due(struct tunnels *t, struct peer *p);
 void peer_free(struct tunnels *t, struct peer *p);
-void peer_first_name(const struct peer *p, struct dnsname *out);
-/* Next name to be told as DOWN; false when all are. */
-bool peer_next_down(struct peer *p, struct dnsname *out);
 void peer_queue_out(struct tunnels *t, struct peer *p);
 struct peer *peer_of_timer(struct timer *timer);
 /* See how much it is used. */
@@ -343,6 +339,28 @@ enum evictable { EVICT_ANY, EVICT_CLIENTS, EVICT_ANONYMOUS };
 bool peers_evict_one(struct tunnels *t, enum evictable kind, const struct ip_addr *source);
 /* For one more client from this address? Idle ones may go for it. */
 bool client_has_room(struct tunnels *t, const struct ip_addr *remote, bool anonymous);
+
+/* names.c */
+/* Has an answer been given out for it? */
+bool peer_is_answered(const struct peer *p);
+bool peer_has_name(const struct peer *p, const struct dnsname *name);
+/* Has it been answered for a name other than this one? */
+bool peer_has_other_name(const struct peer *p, const struct dnsname *name);
+/* n = 0: it has none. */
+void peer_first_name(const struct peer *p, struct dnsname *out);
+/* Next name to be told as DOWN; false when all are. */
+bool peer_next_down(struct peer *p, struct dnsname *out);
+/* keys: what it publishes; NULL: not known, or as before. Without memory, or when there are too many, p does not get it. */
+void peer_add_name(struct peer *p, const struct dnsname *name, struct keyset *keys);
+/* Nothing if p does not have this name. */
+void peer_name_publishes(struct peer *p, const struct dnsname *name, struct keyset *keys);
+void peer_copy_names(struct peer *p, const struct peer *from);
+void peer_free_names(struct peer *p);
+/* Which of the keys that this name publishes may be proved for p, as bits: the one that it is bound to, and those that all its other names
+ * publish too. */
+uint32_t peer_allowed_keys(const struct peer *p, const struct dnsname *name, const struct keyset *keys);
+/* What its first name publishes, or the bound key when none of that is allowed; with a reference for the caller. NULL: no memory. */
+struct keyset *peer_renewal_keys(const struct peer *p);
 
 /* dropped.c */
 bool esp_is_dropped(const struct tunnels *t, const struct ip_addr *local, const struct ip_addr *remote);

@@ -25,8 +25,10 @@
  *  - Networks that pass UDP and drop ESP are found out by packets that go out while none ever comes in, within a second of the first
  *    one: the tunnel is established anew with ESP in UDP, later ones from this address of ours begin so. Once for each establishment;
  *    remembered for a day, and forgotten when an attempt of that kind is not answered.
- *  - A name that shares an address with others can never change the key that the address is bound to: healing and renewal then
- *    accept that key only. A name that is alone there may bring new keys.
+ *  - The binding follows a key rollover: the key set of a name is the one that it publishes now, and a key that all names of the
+ *    address publish may take the bound one's place. While both are published nothing changes; once the old one is withdrawn the
+ *    next lookup has the host prove the new one, beside the tunnel that stands, and healing accepts the new one only. A key
+ *    that another name of the address does not publish is never accepted, whoever brings it (names.c).
  *  - A tunnel that cannot be rekeyed is established anew beside the old one, which goes when the new one is up. Its policies
  *    stay through all of that.
  *  - An anonymous client never gets a share in an address that is bound to a key: the kernel sends with the newest SA, which

@@ -4,14 +4,15 @@
  *	whole --seeds 200                  seeds 1 to 200
  *	whole --from 17 --seeds 1 -v       one of them again, with its story
  *
- * Hosts reboot, lose packets, hold the wrong key; names come and go; the operator takes tunnels down; the client has two
+ * Hosts reboot, lose packets, hold the wrong key, roll over to a new one; names come and go; the operator takes tunnels down; the client has two
  * addresses and uses both. The promises of the design are looked at from outside, where the kernel and the resolver stand:
  *  - each request has one verdict, by its deadline;
  *  - an address is allowed only while the kernel holds a policy and an SA for it;
  *  - from then on until that answer has expired no packet from either address would pass in clear, but for the
  *    operator's word;
  *  - a host that cannot prove its key never gets a policy, whoever asks for whom;
- *  - a host that was away, and has lost all its SAs, answers packets again within 10 s of its return;
+ *  - a host that was away, and has lost all its SAs, answers packets in a tunnel that the client began again within 10 s of its
+ *    return, with the key that its names published last;
  *  - in the end nothing is left.
  */
 #include <stdio.h>
@@ -34,6 +35,7 @@ enum {
 	REQUESTS_MAX = 512,
 	DEADLINE_MS = 1490,
 	LIFE_MS = 600000,
+	NAMES = 3,                      /* of each host */
 	AWAY_MS = 30000,
 	RETURN_MS = 10000,
 	ACQUIRE_MS = 30000              /* of the kernel's larval states */
@@ -46,6 +48,8 @@ struct host {
 	struct ike *ike;
 	struct tunnels *tunnels;
 	struct privkey *key;
+	enum sim_key published[2];      /* by all its names; the impostor's is not its own */
+	unsigned n_published;
 	bool silent, impostor;
 	unsigned outs_added;
 	uint64_t larval_until_ms[OWN_MAX][HOSTS];       /* the kernel has said that it wants an SA */
@@ -442,11 +446,6 @@ static void take_verdict(struct whole *w, const struct tunnel_output *o)
 		w->answer_expires_ms[r->host] = expires;
 }
 
-static enum sim_key published_by(const struct whole *w, unsigned host)
-{
-	return host == CLIENT || w->host[host].impostor ? KEY_P256 : host % 2 ? KEY_ED25519 : KEY_ED25519_OTHER;
-}
-
 static void take_verdict_back(struct whole *w, struct host *h, const struct tunnel_output *o)
 {
 	const struct ip_addr *client = &w->back_to[h->number];
@@ -474,13 +473,11 @@ static void authorize(struct whole *w, struct host *h, const struct ike_output *
 	char text[32];
 
 	for (unsigned i = 0; i < HOSTS; i++) {
-		enum sim_key published = published_by(w, i);
-
 		snprintf(text, sizeof text, "host%u.example", i);
 		if (dnsname_from_text(text, &name) != IKE_OK)
 			abort();
 		if (dnsname_equal(&name, claimed))
-			keys = sim_keyset(&published, 1, &o->u.authorize.path.remote.addr);
+			keys = sim_keyset(w->host[i].published, w->host[i].n_published, &o->u.authorize.path.remote.addr);
 	}
 	if (claimed->n == 0 || keys)
 		refuse = tunnels_authorize(h->tunnels, &o->u.authorize.path, &o->u.authorize.behind, keys, &reqid, w->now_ms);
@@ -643,15 +640,22 @@ static struct span rdata_of(enum sim_key published)
 	return wr_span(&written[published]);
 }
 
+static void publish(const struct host *h, struct rp_establish *q)
+{
+	q->n_keys = h->n_published;
+	for (unsigned i = 0; i < h->n_published; i++)
+		q->keys[i] = rdata_of(h->published[i]);
+}
+
 /* This host asks for the client, often in the same moment in which the client asks for it. */
 static void ask_back(struct whole *w, unsigned host)
 {
-	struct rp_establish q = { .n_addresses = 1, .n_keys = 1, .ttl_s = 10, .deadline_ms = 1500 };
+	struct rp_establish q = { .n_addresses = 1, .ttl_s = 10, .deadline_ms = 1500 };
 
 	if (w->back_waits[host])
 		return;
 	q.addresses[0] = w->host[CLIENT].addr;
-	q.keys[0] = rdata_of(published_by(w, CLIENT));
+	publish(&w->host[CLIENT], &q);
 	if (dnsname_from_text("host0.example", &q.owner) != IKE_OK)
 		abort();
 	w->back_waits[host] = true;
@@ -661,21 +665,21 @@ static void ask_back(struct whole *w, unsigned host)
 	pump(w, &w->host[host]);
 }
 
-/* A name of this host is asked for. The impostor's names publish a key that it does not hold. */
-static void ask(struct whole *w, unsigned host)
+/* One of three names of this host is asked for. The impostor's publish a key that it does not hold. */
+static void ask(struct whole *w, unsigned host, unsigned which)
 {
 	struct rp_establish q = {
-		.n_addresses = 1, .n_keys = 1, .ttl_s = 5 + chance(w, 40), .deadline_ms = 1500
+		.n_addresses = 1, .ttl_s = 5 + chance(w, 40), .deadline_ms = 1500
 	};
 	char name[32];
 
 	if (w->n_requests == REQUESTS_MAX)
 		return;
-	snprintf(name, sizeof name, "%c.host%u.example", 'a' + (int)chance(w, 3), host);
+	snprintf(name, sizeof name, "%c.host%u.example", 'a' + (int)which, host);
 	if (dnsname_from_text(name, &q.owner) != IKE_OK)
 		abort();
 	q.addresses[0] = w->host[host].addr;
-	q.keys[0] = rdata_of(published_by(w, host));
+	publish(&w->host[host], &q);
 	w->request[w->n_requests] = (struct request){ .waits = true,
 						      .host = host,
 						      .from = w->host[CLIENT].addr,
@@ -740,12 +744,26 @@ static bool send_until_answered(struct whole *w, unsigned own, unsigned host, ui
 	return false;
 }
 
+/* Has the client begun the tunnel that it uses to reach the host? One that a host has begun is the host's to bring back. */
+static bool began(const struct whole *w, unsigned host)
+{
+	const struct host *c = &w->host[CLIENT];
+	struct tunnel_info info;
+	uint64_t cursor = 0;
+
+	while (tunnels_next(c->tunnels, &cursor, &info)) {
+		if (info.state == TUNNEL_PROTECTED && ip_equal(&info.local, &c->addr) && ip_equal(&info.remote, &w->host[host].addr))
+			return info.initiator;
+	}
+	return false;
+}
+
 /* The host loses all that it has while somebody sends, is away for a while, and comes back. */
 static void crash(struct whole *w, unsigned host)
 {
 	struct host *c = &w->host[CLIENT], *h = &w->host[host];
 	unsigned own = ip_equal(&c->addr, &c->own[0]) ? 0 : 1;
-	bool answered;
+	bool answered, ours = began(w, host);
 
 	log_info(&w->log, "--- host %u crashes", host);
 	h->silent = true;
@@ -757,8 +775,33 @@ static void crash(struct whole *w, unsigned host)
 	answered = send_until_answered(w, own, host, w->now_ms + RETURN_MS);
 	w->bad_kernels = true;
 	/* It may have been given back meanwhile. */
-	if (!answered && !h->impostor && !in_clear(c, &c->own[own], &h->addr) && w->now_ms < w->answer_expires_ms[host])
+	if (!answered && ours && !h->impostor && !in_clear(c, &c->own[own], &h->addr) && w->now_ms < w->answer_expires_ms[host])
 		broken(w, "host %u does not answer 10 s after its return", host);
+}
+
+/* The new key beside the old one, until all names have been asked for; then it alone. Meanwhile the host may lose all it has, after
+ * which it knows the new one only. */
+static void roll_over(struct whole *w, unsigned host)
+{
+	static const enum sim_key new_key[HOSTS][2] = { [1] = { KEY_ED25519, KEY_P256 }, [2] = { KEY_ED25519_OTHER, KEY_P256 } };
+	struct host *h = &w->host[host];
+
+	if (h->impostor || w->n_requests + NAMES > REQUESTS_MAX)
+		return;
+	h->published[1] = new_key[host][h->published[0] == new_key[host][0]];
+	h->n_published = 2;
+	log_info(&w->log, "--- host %u publishes a new key", host);
+	for (unsigned i = 0; i < NAMES; i++)
+		ask(w, host, i);
+	run_until(w, w->now_ms + DEADLINE_MS + chance(w, 10000));
+	privkey_free(h->key);
+	h->key = sim_privkey(h->published[1]);
+	if (chance(w, 2) == 0)
+		crash(w, host);
+	h->published[0] = h->published[1];
+	h->n_published = 1;
+	log_info(&w->log, "--- host %u withdraws the old key", host);
+	ask(w, host, chance(w, NAMES));
 }
 
 static void happen(struct whole *w)
@@ -794,12 +837,16 @@ static void happen(struct whole *w)
 		}
 		break;
 	case 4: case 5: case 6: case 7: case 8:
-		ask(w, host);
+		ask(w, host, chance(w, NAMES));
 		if (chance(w, 3) == 0)
 			ask_back(w, host);
 		break;
 	case 9:
 		ask_back(w, host);
+		break;
+	case 10:
+		if (chance(w, 2) == 0)
+			roll_over(w, host);
 		break;
 	default:
 		(void)use(w, chance(w, OWN_MAX), host);
@@ -863,6 +910,8 @@ static bool run(uint64_t seed, bool verbose, unsigned *allowed, unsigned *refuse
 			w.host[i].own[own] = w.host[i].addr;
 		w.host[i].key = sim_privkey(keys[i]);
 		w.host[i].impostor = i == HOSTS - 1;
+		w.host[i].published[0] = w.host[i].impostor ? KEY_P256 : keys[i];
+		w.host[i].n_published = 1;
 		boot(&w, &w.host[i]);
 	}
 	w.host[CLIENT].own[1].b[3] = 99;

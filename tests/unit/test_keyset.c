@@ -182,6 +182,25 @@ static void sets_compare_by_their_keys(void **state)
 	keyset_unref(a);
 }
 
+static void some_of_a_set_are_a_set(void **state)
+{
+	(void)state;
+	struct unit_bytes abc[3] = { record("p256", 1, NULL), record("p384", 2, NULL), record("ed25519", 3, NULL) };
+	struct unit_bytes ac[2] = { record("p256", 1, NULL), record("ed25519", 3, NULL) };
+	struct keyset *x = set_of(abc, 3), *y = set_of(ac, 2), *some = keyset_select(x, 5), *all = keyset_select(x, 0xffff);
+
+	assert_non_null(some);
+	assert_true(keyset_equal(some, y));
+	assert_int_equal(keyset_count(some), 2);
+	assert_ptr_equal(all, x);
+	assert_null(keyset_select(x, 0));
+	assert_null(keyset_select(x, 8));
+	keyset_unref(x);
+	keyset_unref(y);
+	keyset_unref(some);
+	keyset_unref(all);
+}
+
 static void the_last_reference_frees(void **state)
 {
 	(void)state;
@@ -261,6 +280,7 @@ int main(void)
 		cmocka_unit_test(unusable_records_are_left_out),
 		cmocka_unit_test(a_crowd_of_records_is_refused),
 		cmocka_unit_test(sets_compare_by_their_keys),
+		cmocka_unit_test(some_of_a_set_are_a_set),
 		cmocka_unit_test(the_last_reference_frees),
 		cmocka_unit_test(any_key_of_the_set_may_sign),
 	};
