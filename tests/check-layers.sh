@@ -26,6 +26,7 @@ lower_layers()
 {
 	case $1 in
 	base) echo base ;;
+	conf) echo base conf ;;
 	proto) echo base proto ;;
 	wire) echo base wire ;;
 	crypto) echo base crypto ;;
@@ -34,9 +35,9 @@ lower_layers()
 	tunnel) echo base proto wire crypto dnskey ike tunnel ;;
 	# requests to the kernel are flat values that ike/ defines; nothing else of ike/ is for it
 	kernel) echo base crypto kernel ike/kernel_req.h ;;
-	daemon) echo base proto wire crypto dnskey ike tunnel kernel daemon ;;
+	daemon) echo base proto wire crypto dnskey ike tunnel kernel conf daemon ;;
 	# and asks the resolver as oe-iked does
-	cli) echo base proto crypto dnskey cli daemon/dns_channel.h ;;
+	cli) echo base proto crypto dnskey conf cli daemon/dns_channel.h ;;
 	module) echo base proto ;;
 	*) return 1 ;;
 	esac

@@ -3,6 +3,7 @@
 #include "cli/client.h"
 
 #include <errno.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,25 +12,46 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "cli/conf.h"
 #include "cli/text.h"
 #include "proto/control_proto.h"
 
 enum { ANSWER_WAIT_S = 10 };
 
-static enum oe_exit open_stream(const struct oe *oe, FILE **out)
+enum oe_exit client_conf(const struct oe *oe, struct conf *out)
+{
+	char error[CONF_ERROR_MAX];
+
+	if (conf_read_unjudged(oe->conf, oe->conf_given, out, error) == IKE_OK)
+		return OE_OK;
+	return oe_error(OE_USAGE, "%s", error);
+}
+
+/* What went wrong, for the caller to tell. */
+__attribute__((format(printf, 3, 4)))
+static enum oe_exit problem_is(char problem[CLIENT_PROBLEM_MAX], enum oe_exit status, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(problem, CLIENT_PROBLEM_MAX, format, args);
+	va_end(args);
+	return status;
+}
+
+static enum oe_exit open_stream(const struct oe *oe, FILE **out, char *problem)
 {
 	const struct timeval wait = { .tv_sec = ANSWER_WAIT_S };
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	enum oe_exit status = conf_find(oe, "control-socket", CONTROL_SOCKET_DEFAULT, address.sun_path, sizeof address.sun_path);
+	struct conf conf;
 	int fd;
 
 	*out = NULL;
-	if (status != OE_OK)
-		return status;
+	if (conf_read_unjudged(oe->conf, oe->conf_given, &conf, problem) != IKE_OK)
+		return OE_USAGE;
+	memcpy(address.sun_path, conf.control_socket, sizeof address.sun_path);
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
-		return oe_error(OE_FAILED, "%s", strerror(errno));
+		return problem_is(problem, OE_FAILED, "%s", strerror(errno));
 	(void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof wait);
 	(void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &wait, sizeof wait);
 	if (connect(fd, (struct sockaddr *)&address, sizeof address) != 0) {
@@ -37,33 +59,29 @@ static enum oe_exit open_stream(const struct oe *oe, FILE **out)
 
 		close(fd);
 		if (why == ENOENT || why == ECONNREFUSED)
-			return oe_error(OE_UNREACHABLE,
-					"oe-iked is not running (nobody listens on %s)",
-					address.sun_path);
+			return problem_is(problem, OE_UNREACHABLE, "oe-iked is not running (nobody listens on %s)", address.sun_path);
 		if (why == EACCES)
-			return oe_error(
-				OE_UNREACHABLE,
-				"no permission for %s: be root, or a member of the group that the option "
-				"control-group names",
-				address.sun_path);
-		return oe_error(OE_UNREACHABLE, "%s: %s", address.sun_path, strerror(why));
+			return problem_is(problem, OE_UNREACHABLE,
+					  "no permission for %s: be root, or a member of the group that the option control-group names",
+					  address.sun_path);
+		return problem_is(problem, OE_UNREACHABLE, "%s: %s", address.sun_path, strerror(why));
 	}
 	*out = fdopen(fd, "r+");
 	if (*out)
 		return OE_OK;
 	close(fd);
-	return oe_error(OE_FAILED, "out of memory");
+	return problem_is(problem, OE_FAILED, "out of memory");
 }
 
-static enum oe_exit refused(const json_t *line)
+static enum oe_exit refused(const json_t *line, char *problem)
 {
 	const char *text = json_string_value(json_object_get(line, "error"));
 	char safe[TEXT_SAFE_MAX];
 
-	return oe_error(OE_FAILED, "%s", text_safe(text ? text : "refused without a reason", safe));
+	return problem_is(problem, OE_FAILED, "%s", text_safe(text ? text : "refused without a reason", safe));
 }
 
-static enum oe_exit read_answer(FILE *stream, client_line *each, void *arg, json_t **last)
+static enum oe_exit read_answer(FILE *stream, client_line *each, void *arg, json_t **last, char *problem)
 {
 	char *text = malloc(CONTROL_ANSWER_MAX);
 	enum oe_exit status = OE_UNREACHABLE;
@@ -77,7 +95,7 @@ static enum oe_exit read_answer(FILE *stream, client_line *each, void *arg, json
 			break;
 		result = json_string_value(json_object_get(line, "result"));
 		if (result) {
-			status = strcmp(result, "ok") == 0 ? OE_OK : refused(line);
+			status = strcmp(result, "ok") == 0 ? OE_OK : refused(line, problem);
 			break;
 		}
 		if (each)
@@ -89,32 +107,40 @@ static enum oe_exit read_answer(FILE *stream, client_line *each, void *arg, json
 		*last = line;
 		line = NULL;
 	} else if (status == OE_UNREACHABLE) {
-		(void)oe_error(status, line || feof(stream) ? "oe-iked broke off its answer"
-							    : "oe-iked does not answer");
+		(void)problem_is(problem, status, line || feof(stream) ? "oe-iked broke off its answer" : "oe-iked does not answer");
 	}
 	json_decref(line);
 	free(text);
 	return status;
 }
 
-enum oe_exit client_ask(const struct oe *oe, json_t *request, client_line *each, void *arg,
-			json_t **last)
+enum oe_exit client_ask_quietly(const struct oe *oe, json_t *request, client_line *each, void *arg, json_t **last,
+				char problem[CLIENT_PROBLEM_MAX])
 {
 	char *text = request ? json_dumps(request, JSON_COMPACT) : NULL;
 	enum oe_exit status;
 	FILE *stream = NULL;
 
 	*last = NULL;
+	problem[0] = '\0';
 	json_decref(request);
 	if (!text)
-		return oe_error(OE_FAILED, "out of memory");
-	status = open_stream(oe, &stream);
+		return problem_is(problem, OE_FAILED, "out of memory");
+	status = open_stream(oe, &stream, problem);
 	if (status == OE_OK && (fprintf(stream, "%s\n", text) < 0 || fflush(stream) != 0))
-		status = oe_error(OE_UNREACHABLE, "oe-iked does not answer");
+		status = problem_is(problem, OE_UNREACHABLE, "oe-iked does not answer");
 	if (status == OE_OK)
-		status = read_answer(stream, each, arg, last);
+		status = read_answer(stream, each, arg, last, problem);
 	if (stream)
 		fclose(stream);
 	free(text);
 	return status;
+}
+
+enum oe_exit client_ask(const struct oe *oe, json_t *request, client_line *each, void *arg, json_t **last)
+{
+	char problem[CLIENT_PROBLEM_MAX];
+	enum oe_exit status = client_ask_quietly(oe, request, each, arg, last, problem);
+
+	return status == OE_OK ? OE_OK : oe_error(status, "%s", problem);
 }

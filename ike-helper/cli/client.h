@@ -3,6 +3,12 @@
 #define OE_CLI_CLIENT_H
 
 #include "cli/oe.h"
+#include "conf/conf.h"
+
+enum { CLIENT_PROBLEM_MAX = CONF_ERROR_MAX };
+
+/* The configuration, as far as oe needs it; it is oe-iked that judges it. Otherwise the person has been told why. */
+enum oe_exit client_conf(const struct oe *oe, struct conf *out);
 
 /* What to do with a line of the answer that is not the last one; borrowed. */
 typedef void client_line(void *arg, const json_t *line);
@@ -12,5 +18,9 @@ typedef void client_line(void *arg, const json_t *line);
  * *last is NULL. */
 enum oe_exit client_ask(const struct oe *oe, json_t *request, client_line *each, void *arg,
 			json_t **last);
+
+/* The same, and it is for the caller to tell what went wrong. */
+enum oe_exit client_ask_quietly(const struct oe *oe, json_t *request, client_line *each, void *arg, json_t **last,
+				char problem[CLIENT_PROBLEM_MAX]);
 
 #endif

@@ -11,8 +11,8 @@
 #include "proto/control_proto.h"
 
 const struct oe_command *const oe_commands[] = {
-	&command_status,  &command_down, &command_stats, &command_key,
-	&command_version, &command_help, NULL,
+	&command_status, &command_why,     &command_down, &command_stats,
+	&command_key,    &command_version, &command_help, NULL,
 };
 
 static void print_error(const char *prefix, const char *format, va_list args, const char *suffix)
@@ -74,7 +74,8 @@ static enum oe_exit run_help(const struct oe *oe, int argc, char **argv)
 	       "                     " CONTROL_CONF_DEFAULT "\n"
 	       "  -V, --version      print the version and exit\n"
 	       "  -h, --help         this; after a command: about the command\n\n"
-	       "Exit status: 0 done; 1 failed or refused; 2 wrong usage; 3 oe-iked does not answer.\n");
+	       "Exit status: 0 done; 1 failed or refused; 2 wrong usage; 3 oe-iked does not answer;\n"
+	       "others: see oe why --help.\n");
 	return OE_OK;
 }
 

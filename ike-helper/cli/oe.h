@@ -14,6 +14,10 @@ enum oe_exit {
 	OE_NOT_VALIDATED = 4,       /* the key is there, but not validated */
 	OE_OTHER_KEY = 5,           /* another key is there */
 	OE_NOT_PUBLISHED = 6,       /* none is there */
+	/* Of oe why; OE_OK: protected */
+	OE_PLAIN = 4,               /* the name is answered in clear */
+	OE_REFUSED = 5,             /* it is refused */
+	OE_CANNOT_TELL = 6,         /* it cannot be told, or there is nothing to protect */
 };
 
 struct oe {
@@ -31,7 +35,7 @@ struct oe_command {
 };
 
 extern const struct oe_command command_status, command_down, command_key, command_stats,
-	command_version, command_help;
+	command_version, command_why, command_help;
 
 /* In the order of `oe help`; ends with NULL. */
 extern const struct oe_command *const oe_commands[];

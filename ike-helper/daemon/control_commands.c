@@ -38,10 +38,28 @@ static bool is_match(const struct control_walk *walk, const struct tunnel_info *
 	return walk->address.family == IP_NONE || ip_equal(&walk->address, &info->remote);
 }
 
+void control_walk_end(struct control_walk *walk)
+{
+	json_decref(walk->lines);
+	memset(walk, 0, sizeof *walk);
+}
+
+static json_t *next_line(struct control_walk *walk)
+{
+	json_t *line = json_incref(json_array_get(walk->lines, walk->found++));
+
+	if (walk->found == json_array_size(walk->lines))
+		control_walk_end(walk);
+	return line;
+}
+
 json_t *control_walk_next(const struct controld_user *user, struct control_walk *walk)
 {
 	struct tunnel_info info;
 	json_t *last;
+
+	if (walk->lines)
+		return next_line(walk);
 
 	while (tunnels_next(user->tunnels, &walk->cursor, &info)) {
 		if (!is_match(walk, &info))
@@ -109,6 +127,7 @@ static const struct {
 		       struct control_walk *walk);
 } commands[] = {
 	{ "status", do_status },
+	{ "why", control_why },
 	{ "down", do_down },
 	{ "stats", do_stats },
 	{ "version", do_version },
@@ -127,5 +146,5 @@ json_t *control_run(const struct controld_user *user, const json_t *request,
 	for (i = 0; i < sizeof commands / sizeof *commands; i++)
 		if (strcmp(commands[i].word, word) == 0)
 			return commands[i].run(user, request, walk);
-	return control_error("unknown-command", "no such command (status, down, stats, version)");
+	return control_error("unknown-command", "no such command (status, why, down, stats, version)");
 }

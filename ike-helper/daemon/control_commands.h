@@ -18,6 +18,7 @@ struct control_walk {
 	unsigned found;
 	struct dnsname name;            /* n = 0: any */
 	struct ip_addr address;         /* IP_NONE: any */
+	json_t *lines;                  /* these, and no tunnels; owned */
 };
 
 /* Run a request. Returns the answer's line; NULL when walk->active, or when there is no memory. */
@@ -26,6 +27,12 @@ json_t *control_run(const struct controld_user *user, const json_t *request,
 
 /* The next line of a long answer; the last one ends it. NULL: no memory. */
 json_t *control_walk_next(const struct controld_user *user, struct control_walk *walk);
+
+/* The command "why": control_run() for it. */
+json_t *control_why(const struct controld_user *user, const json_t *request, struct control_walk *walk);
+
+/* An answer that is not wanted any more. */
+void control_walk_end(struct control_walk *walk);
 
 /* {"result": "error", ...}; NULL: no memory. */
 json_t *control_error(const char *word, const char *text);

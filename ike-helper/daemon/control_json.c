@@ -87,6 +87,65 @@ json_t *control_json_tunnel(const struct tunnel_info *info, uint64_t now_ms)
 	return to;
 }
 
+/* "the host refused: no", or without the detail. */
+static json_t *reason_json(enum rp_reason reason, const char *detail)
+{
+	return json_sprintf("%s%s%s", rp_reason_text(reason), detail[0] != '\0' ? ": " : "", detail);
+}
+
+static const char *verdict_text(enum rp_verdict_kind kind)
+{
+	switch (kind) {
+	case RP_ALLOW: return "allow";
+	case RP_CLEAR: return "clear";
+	case RP_REFUSE: return "refuse";
+	}
+	return "refuse";
+}
+
+json_t *control_json_decision(const struct tunnel_decision *decision, uint64_t now_ms)
+{
+	bool fine = decision->reason == REASON_NONE;
+
+	return json_pack("{s:s, s:o, s:o, s:o}", "verdict", verdict_text(decision->kind), "reason",
+			 fine ? json_null() : json_string(rp_reason_word(decision->reason)), "text",
+			 fine ? json_null() : reason_json(decision->reason, decision->detail), "ago_s",
+			 seconds_json(decision->at_ms, now_ms));
+}
+
+static const char *prospect_text(enum tunnel_prospect_kind kind)
+{
+	switch (kind) {
+	case PROSPECT_REFUSED: return "refused";
+	case PROSPECT_OWN: return "own";
+	case PROSPECT_PROTECTED: return "protected";
+	case PROSPECT_TRY: return "try";
+	}
+	return "refused";
+}
+
+/* The last second counts: it is not over yet. */
+static json_t *wait_json(uint64_t now_ms, uint64_t until_ms)
+{
+	return json_integer(until_ms > now_ms ? (json_int_t)((until_ms - now_ms + 999) / 1000) : 0);
+}
+
+void control_json_prospect(const struct tunnel_prospect *prospect, uint64_t now_ms, json_t *host)
+{
+	bool fine = prospect->kind != PROSPECT_REFUSED;
+
+	json_object_set_new(host, "next", json_string(prospect_text(prospect->kind)));
+	json_object_set_new(host, "reason", fine ? json_null() : json_string(rp_reason_word(prospect->reason)));
+	json_object_set_new(host, "text", fine ? json_null() : reason_json(prospect->reason, prospect->detail));
+	if (prospect->failure.at_ms == 0)
+		return;
+	json_object_set_new(host, "failure",
+			    json_pack("{s:s, s:o, s:i, s:o, s:o}", "reason", rp_reason_word(prospect->failure.reason), "text",
+				      reason_json(prospect->failure.reason, prospect->failure.detail), "times",
+				      (int)prospect->failure.times, "ago_s", seconds_json(prospect->failure.at_ms, now_ms),
+				      "again_in_s", wait_json(now_ms, prospect->failure.until_ms)));
+}
+
 static void add_count(json_t *to, const char *group, const char *name, uint64_t count)
 {
 	char key[64];

@@ -11,6 +11,10 @@
 /* All return a new reference, or NULL when there is no memory. */
 json_t *control_json_tunnel(const struct tunnel_info *info, uint64_t now_ms);
 json_t *control_json_server(const struct controld_user *user);
+json_t *control_json_decision(const struct tunnel_decision *decision, uint64_t now_ms);
 json_t *control_json_stats(const struct controld_user *user);
+
+/* Adds next, reason, text and failure to a host. */
+void control_json_prospect(const struct tunnel_prospect *prospect, uint64_t now_ms, json_t *host);
 
 #endif

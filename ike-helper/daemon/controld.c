@@ -47,6 +47,7 @@ static void person_free(struct person *p)
 {
 	LIST_REMOVE(p, next);
 	p->d->n_people--;
+	control_walk_end(&p->walk);
 	if (p->stream)
 		bufferevent_free(p->stream);
 	free(p);

@@ -16,7 +16,7 @@
 
 #include "base/secret.h"
 #include "daemon/bridge.h"
-#include "daemon/conf.h"
+#include "conf/conf.h"
 #include "daemon/controld.h"
 #include "daemon/group.h"
 #include "daemon/keylookup.h"

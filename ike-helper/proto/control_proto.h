@@ -8,7 +8,7 @@
 
 enum {
 	CONTROL_VERSION = 1,
-	CONTROL_REQUEST_MAX = 4096,     /* bytes of a request line, with its newline */
+	CONTROL_REQUEST_MAX = 32768,    /* bytes of a request line, with its newline */
 	CONTROL_ANSWER_MAX = 16384,     /* bytes of one line of an answer */
 };
 

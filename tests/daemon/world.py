@@ -179,6 +179,7 @@ class World:
     """Paths, keys and the daemons that run."""
 
     def __init__(self, build):
+        self.build = os.path.realpath(build)
         self.folder = tempfile.mkdtemp(prefix='oe-daemon.')
         os.chmod(self.folder, 0o755)
         for name in PROGRAMS:       # copies: other users run them too, who may not even enter the build folder
@@ -186,6 +187,7 @@ class World:
             os.chmod(self.path(name), 0o755)
         self.daemons = []
         self.keys = {}
+        self.at_end = []        # functions, for what stays from case to case
 
     def path(self, name):
         return os.path.join(self.folder, name)
@@ -240,6 +242,8 @@ class World:
         return wrong
 
     def remove(self):
+        for function in self.at_end:
+            function()
         shutil.rmtree(self.folder)
 
 

@@ -147,12 +147,24 @@ class Proxy(threading.Thread):
 
 
 class World:
+    """Another choice of zones is a subclass."""
+    unsigned = ('plain.test.',)
+    delegations = {'far': 'far IN NS srv.keyed.test.\n'}        # of those that are not served by a name of their own
+
+    @staticmethod
+    def zones():
+        return leaf_zones()
+
+    def tamper(self):
+        self._tamper('example.test.', 'bogusa.example.test.', 'A', '192.0.2.9', '192.0.2.99')
+        self._tamper('example.test.', 'boguskey.example.test.', 'IPSECKEY', KEY, KEY[:-8] + 'AAAAAAA=')
+
     def __init__(self, folder):
         self.folder = folder
         self.processes = []
         self.trust_anchor = os.path.join(folder, 'root.key')
         self._make_zones()
-        for address, zones in ((ROOT, ['.']), (TLD, ['test.']), (LEAF, list(leaf_zones()))):
+        for address, zones in ((ROOT, ['.']), (TLD, ['test.']), (LEAF, list(self.zones()))):
             self._nsd(address, zones)
         self.root, self.tld, self.leaf = Proxy(ROOT), Proxy(TLD), Proxy(LEAF)
         self._wait()
@@ -174,19 +186,18 @@ class World:
 
     def _make_zones(self):
         delegations = ''
-        for zone, text in leaf_zones().items():
+        for zone, text in self.zones().items():
             label = zone.split('.')[0]
-            if zone == 'far.test.':
-                delegations += 'far IN NS srv.keyed.test.\n'
+            if label in self.delegations:
+                delegations += self.delegations[label]
             else:
                 delegations += '%s IN NS ns.%s\nns.%s IN A %s\n' % (label, zone, zone, LEAF)
-            if zone in ('plain.test.',):
+            if zone in self.unsigned:
                 with open(self.file(zone) + '.signed', 'w') as f:
                     f.write(text)
             else:
                 delegations += self._sign(zone, text)[0]
-        self._tamper('example.test.', 'bogusa.example.test.', 'A', '192.0.2.9', '192.0.2.99')
-        self._tamper('example.test.', 'boguskey.example.test.', 'IPSECKEY', KEY, KEY[:-8] + 'AAAAAAA=')
+        self.tamper()
         tld = soa('test.', 'ns.test.') + host('ns', TLD) + delegations
         ds, _ = self._sign('test.', tld)
         root = soa('.', 'ns.') + host('ns.', ROOT) + 'test. IN NS ns.test.\nns.test. IN A %s\n' % TLD + ds
@@ -216,7 +227,7 @@ class World:
         self.processes.append(subprocess.Popen([shutil.which('nsd') or '/usr/sbin/nsd', '-d', '-c', conf]))
 
     def _wait(self):
-        for proxy, name in ((self.root, '.'), (self.tld, 'test'), (self.leaf, 'example.test')):
+        for proxy, name in ((self.root, '.'), (self.tld, 'test'), (self.leaf, next(iter(self.zones())).rstrip('.'))):
             for _ in range(100):
                 answer = dns.Pending((proxy.back[0], NSD_PORT), name, 6).answer(0.1)
                 if answer and answer.rcode == 0 and answer.answer:

@@ -1,6 +1,6 @@
 #include "config.h"
 
-#include "daemon/conf.h"
+#include "conf/conf.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "base/conf_line.h"
-#include "daemon/options.h"
+#include "conf/options.h"
 
 #define OPTION_ROW(name_, field, kind_, fallback_, min_, max_, help_) \
 	{ .name = name_, .kind = kind_, .offset = offsetof(struct conf, field), \
@@ -323,7 +323,8 @@ static enum ike_err apply_line(struct conf *conf, const char *file, unsigned num
 	return IKE_E_CONFIG;
 }
 
-static enum ike_err read_lines(FILE *in, const char *file, struct conf *conf, char *error)
+/* strict: a wrong line is an error; otherwise it is passed over. */
+static enum ike_err read_lines(FILE *in, const char *file, bool strict, struct conf *conf, char *error)
 {
 	char text[CONF_LINE_MAX];
 	unsigned number = 0;
@@ -334,7 +335,7 @@ static enum ike_err read_lines(FILE *in, const char *file, struct conf *conf, ch
 
 		number++;
 		/* A NUL byte ends the text early; it must not hide what follows it. */
-		if (n == 0 || (text[n - 1] != '\n' && !feof(in))) {
+		if (strict && (n == 0 || (text[n - 1] != '\n' && !feof(in)))) {
 			snprintf(error, CONF_ERROR_MAX,
 				 n == sizeof text - 1 ? "%s:%u: line too long (allowed: %d bytes)"
 						      : "%s:%u: control character",
@@ -342,7 +343,7 @@ static enum ike_err read_lines(FILE *in, const char *file, struct conf *conf, ch
 			return IKE_E_CONFIG;
 		}
 		err = apply_line(conf, file, number, span_of(text, n), error);
-		if (err != IKE_OK)
+		if (err != IKE_OK && strict)
 			return err;
 	}
 	if (ferror(in)) {
@@ -382,8 +383,7 @@ static enum ike_err check_together(const struct conf *conf, const char *file, ch
 	return IKE_E_CONFIG;
 }
 
-enum ike_err conf_read(const char *file, bool must_exist, struct conf *out,
-		       char error[CONF_ERROR_MAX])
+static enum ike_err read_file(const char *file, bool must_exist, bool strict, struct conf *out, char *error)
 {
 	enum ike_err err;
 	FILE *in;
@@ -397,11 +397,21 @@ enum ike_err conf_read(const char *file, bool must_exist, struct conf *out,
 		snprintf(error, CONF_ERROR_MAX, "%s: %s", file, strerror(errno));
 		return IKE_E_CONFIG;
 	}
-	err = read_lines(in, file, out, error);
+	err = read_lines(in, file, strict, out, error);
 	fclose(in);
-	if (err == IKE_OK)
+	if (err == IKE_OK && strict)
 		err = check_together(out, file, error);
 	if (err != IKE_OK)
 		conf_defaults(out);
 	return err;
+}
+
+enum ike_err conf_read(const char *file, bool must_exist, struct conf *out, char error[CONF_ERROR_MAX])
+{
+	return read_file(file, must_exist, true, out, error);
+}
+
+enum ike_err conf_read_unjudged(const char *file, bool must_exist, struct conf *out, char error[CONF_ERROR_MAX])
+{
+	return read_file(file, must_exist, false, out, error);
 }

@@ -11,8 +11,8 @@
  *   min, max of a number; the size of a text
  *   help     whole sentences; each string is one line of oe.conf.example
  */
-#ifndef OE_DAEMON_OPTIONS_H
-#define OE_DAEMON_OPTIONS_H
+#ifndef OE_CONF_OPTIONS_H
+#define OE_CONF_OPTIONS_H
 
 #define CONF_OPTIONS(X) \
 	X("resolver-socket", resolver_socket, OPTION_PATH, \

@@ -1,6 +1,6 @@
 /* conf.h - oe.conf into an immutable struct. The options are listed in options.h. */
-#ifndef OE_DAEMON_CONF_H
-#define OE_DAEMON_CONF_H
+#ifndef OE_CONF_CONF_H
+#define OE_CONF_CONF_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -90,5 +90,9 @@ void conf_defaults(struct conf *out);
  * holds the defaults. */
 IKE_CHECKED enum ike_err conf_read(const char *file, bool must_exist, struct conf *out,
 				   char error[CONF_ERROR_MAX]);
+
+/* The same for whoever wants some of the options, and leaves it to oe-iked to judge the others: lines that are wrong count as
+ * not there. IKE_E_CONFIG: the file cannot be read. */
+IKE_CHECKED enum ike_err conf_read_unjudged(const char *file, bool must_exist, struct conf *out, char error[CONF_ERROR_MAX]);
 
 #endif
