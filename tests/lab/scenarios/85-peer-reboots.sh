@@ -1,26 +1,40 @@
 #!/bin/bash
-# lab: variants=libreswan,own timeout=150
+# lab: variants=libreswan,own,strongswan timeout=150
 # interop: libreswan host it reboots
+# interop: strongswan host it reboots
 # A host loses all that it knew, its daemon and its kernel, while packets flow, and comes back: after two seconds, and after a longer while.
 # From its return on, when its daemon answers IKE, it takes less than 10 s until the first answer, and nothing is in clear.
 . "$LAB/lib.sh"
+. "$LAB/lib-strongswan.sh"
 
 lab_topology client dns server
 lab_capture wire
 lab_key good rsa
+lab_key mine rsa
 lab_zone keyed.example signed <<ZONE
 host A $server_v4
 host IPSECKEY $(lab_ipseckey good)
 ZONE
-lab_responder server "$LAB_VARIANT" good
+start_host() {
+	case $LAB_VARIANT in
+	strongswan)	lab_strongswan server host.keyed.example good client client.keyed.example mine ;;
+	*)		lab_responder server "$LAB_VARIANT" good ;;
+	esac
+}
+start_host
+[ "$LAB_VARIANT" != strongswan ] ||
+	lab_oe_conf "server-key: $LAB_WORK/mine.pem" 'server-identity: client.keyed.example' 'identify-to: keyed.example'
 lab_start_client
 lab_dig host.keyed.example
 expect_answer "$server_v4"
 expect_protected server
 lab_daemon ping client ping -D -i 0.2 "$server_v4"
 
-daemon=pluto.server
-[ "$LAB_VARIANT" = libreswan ] || daemon=oe-iked.server
+case $LAB_VARIANT in
+libreswan)	daemon=pluto.server ;;
+own)		daemon=oe-iked.server ;;
+strongswan)	daemon=charon.server ;;
+esac
 # crash: power fails
 crash() {
 	ip -n wire link set p-server down
@@ -28,7 +42,7 @@ crash() {
 	wait "${lab_pid[$daemon]}" || :
 	ip -n server xfrm state flush
 	ip -n server xfrm policy flush
-	rm -rf "pluto.server/run"
+	rm -rf pluto.server/run charon.server/charon.vici
 	mv "$daemon.log" "$daemon.$1.log"
 }
 # answered_since TIME: when the first ping after that was answered; fails while none was
@@ -39,7 +53,7 @@ reboots() {
 	crash "$1"
 	nap "$1"
 	ip -n wire link set p-server up
-	lab_responder server "$LAB_VARIANT" good
+	start_host
 	back=$EPOCHREALTIME
 	lab_wait 30 "an answer after the reboot" answered_since "$back" >/dev/null
 	first=$(answered_since "$back")
@@ -51,10 +65,9 @@ reboots() {
 lab_wait 10 "pings" answered_since 0 >/dev/null
 nap 1
 reboots 2
-nap 3
 case $LAB_VARIANT in
-libreswan)	reboots 40 ;;
-own)		reboots 15 ;;
+libreswan)	nap 3; reboots 40 ;;
+own)		nap 3; reboots 15 ;;
 esac
 expect_no_cleartext client "$server_v4"
 expect_protected server
