@@ -114,9 +114,10 @@
 	  "time when the last answer that led to it has expired.") \
 	X("soft-life", soft_life_s, OPTION_NUMBER, "3600", 10, 86400, \
 	  "Seconds after which a tunnel that is in use gets new keys for its packets. Where the\n" \
-	  "host does not do that, the tunnel is made anew before the old one goes.") \
+	  "host does not do that, the tunnel is made anew before the old one goes. One that\n" \
+	  "another host has asked for gets them later, if that host does not see to it.") \
 	X("ike-life", ike_life_s, OPTION_NUMBER, "14400", 10, 604800, \
-	  "Seconds after which it gets new keys for IKE itself, by a new key exchange.") \
+	  "Seconds after which it gets new keys for IKE itself, by a new key exchange; likewise.") \
 	X("fragment-size", fragment_size, OPTION_NUMBER, "0", 0, 65535, \
 	  "Bytes of the largest IP packet that IKE is sent in (RFC 7383); 0 means 576 for IPv4\n" \
 	  "and 1280 for IPv6.")

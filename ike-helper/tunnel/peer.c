@@ -272,6 +272,15 @@ void peer_too_late(struct tunnels *t, struct peer *p, const struct ike_event *e)
 		retire(t, p, inner);
 }
 
+/* When keys of p that are new now are old. Who has asked for the tunnel is the first to make others; a client that does not is asked an
+ * eighth to a quarter of their life later. */
+static uint64_t renewal_ms(struct tunnels *t, const struct peer *p, uint32_t life_s)
+{
+	uint64_t life_ms = life_s * UINT64_C(1000);
+
+	return t->now_ms + (p->ours ? 0 : life_ms / 4) + jittered(t, life_ms);
+}
+
 struct peer *peer_established(struct tunnels *t, const struct ike_event *e, const struct attempt *a)
 {
 	const struct ike_tunnel *u = &e->tunnel;
@@ -315,8 +324,8 @@ struct peer *peer_established(struct tunnels *t, const struct ike_event *e, cons
 	p->round_trip_ms = u->round_trip_ms;
 	p->unanswered_ms = 0;
 	p->watch_until_ms = t->now_ms + WATCH_MS;
-	p->renew_ms = a ? t->now_ms + jittered(t, t->config.soft_life_s * 1000ull) : NEVER_MS;
-	p->renew_ike_ms = a ? t->now_ms + jittered(t, t->config.ike_life_s * 1000ull) : NEVER_MS;
+	p->renew_ms = renewal_ms(t, p, t->config.soft_life_s);
+	p->renew_ike_ms = renewal_ms(t, p, t->config.ike_life_s);
 	if (a)
 		bind_keys(t, p, a, u->key_index);
 	else if (u->peer_keys)
@@ -329,18 +338,19 @@ struct peer *peer_established(struct tunnels *t, const struct ike_event *e, cons
 void peer_refresh(struct tunnels *t, struct peer *p)
 {
 	/* Should nothing come of it, not even a failure, then it is tried again. */
-	if (p->renew_ms != NEVER_MS)
-		p->renew_ms = t->now_ms + jittered(t, HEAL_LAST_MS);
+	p->renew_ms = t->now_ms + jittered(t, HEAL_LAST_MS);
 	if (p->sa && ike_rekey_child(t->ike, p->sa, t->now_ms) == IKE_OK)
 		return;
-	if (peer_is_answered(p))
+	if (is_ours_to_heal(p))
 		(void)attempt_renew(t, p, false);
 }
 
 static void refresh_ike(struct tunnels *t, struct peer *p)
 {
 	p->renew_ike_ms = t->now_ms + jittered(t, HEAL_LAST_MS);
-	if (!p->sa || ike_rekey_ike(t->ike, p->sa, t->now_ms) != IKE_OK)
+	if (p->sa && ike_rekey_ike(t->ike, p->sa, t->now_ms) == IKE_OK)
+		return;
+	if (is_ours_to_heal(p))
 		(void)attempt_renew(t, p, false);
 }
 
@@ -362,21 +372,22 @@ void peer_rekeyed(struct tunnels *t, struct peer *p, const struct ike_event *e)
 	}
 	if (e->tunnel.sa != p->sa)
 		return;                     /* one that we have just closed */
-	if (e->kind == EV_REKEY_FAILED) {
-		if (peer_is_answered(p) && p->state == TUNNEL_PROTECTED)
+	if (e->kind == EV_REKEY_FAILED && is_ours_to_heal(p)) {
+		if (p->state == TUNNEL_PROTECTED)
 			(void)attempt_renew(t, p, false);
 		return;
 	}
-	p->spi_in = e->tunnel.spi_in;
-	p->spi_out = e->tunnel.spi_out;
-	p->esp_suite = e->tunnel.esp_suite;
-	p->packets_out = 0;
-	if (p->renew_ms == NEVER_MS)
-		return;
+	if (e->kind == EV_REKEYED) {
+		p->spi_in = e->tunnel.spi_in;
+		p->spi_out = e->tunnel.spi_out;
+		p->esp_suite = e->tunnel.esp_suite;
+		p->packets_out = 0;
+	}
+	/* A client that refuses is asked again when its keys are as old again. */
 	if (e->ike_sa)
-		p->renew_ike_ms = t->now_ms + jittered(t, t->config.ike_life_s * 1000ull);
+		p->renew_ike_ms = renewal_ms(t, p, t->config.ike_life_s);
 	else
-		p->renew_ms = t->now_ms + jittered(t, t->config.soft_life_s * 1000ull);
+		p->renew_ms = renewal_ms(t, p, t->config.soft_life_s);
 	if (p->state == TUNNEL_PROTECTED)
 		peer_set_timer(t, p);
 }

@@ -83,8 +83,8 @@ struct tunnel_config {
 	unsigned requests_max;      /* waiting requests in all; 0: 4096 */
 	uint32_t attempt_ms;        /* an attempt's whole life; 0: 10000 */
 	uint32_t idle_s;            /* release this long after the last answer expired and the last packet passed; 0: 300 */
-	uint32_t soft_life_s;       /* the CHILD SA of a tunnel of ours is rekeyed after this long; 0: 3600 */
-	uint32_t ike_life_s;        /* its IKE SA after this long; 0: 14400 */
+	uint32_t soft_life_s;       /* the CHILD SA of a tunnel of ours is rekeyed after this long, a client's a quarter later; 0: 3600 */
+	uint32_t ike_life_s;        /* its IKE SA after this long; likewise; 0: 14400 */
 	uint32_t drain_ms;          /* between DOWN to the resolver and the removal of the policies; 0: 2000 */
 	uint16_t ike_port;          /* source port of IKE; 0: 500 */
 	uint16_t peer_port;         /* destination port of IKE; 0: 500 */

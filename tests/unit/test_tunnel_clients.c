@@ -230,6 +230,37 @@ static void other_key_from_our_new_address_is_a_conflict(void **state)
 
 #define WITH_WORLD(f) cmocka_unit_test_setup_teardown(f, world_setup, world_teardown)
 
+/* It does so itself, normally; one that does not, or refuses, is asked by our clock. */
+static void keys_of_a_client_do_not_grow_old(void **state)
+{
+	struct world *w = *state;
+	uint32_t reqid;
+	ike_handle sa;
+
+	assert_int_equal(authorize(w, "192.0.2.1", &reqid), REASON_NONE);
+	sa = client_up(w, "192.0.2.1", reqid);
+	advance(w, 4000 * 1000);
+	assert_int_equal(w->rekeys, 0);
+	core_rekeyed(w, sa, 0x7001, 0x7002);    /* by the client */
+	advance(w, 4499 * 1000);
+	assert_int_equal(w->rekeys, 0);
+	advance(w, 1000);
+	assert_int_equal(w->rekeys, 1);
+	core_cannot_rekey(w, sa);
+	advance(w, 4499 * 1000);
+	assert_int_equal(w->rekeys, 1);
+	assert_int_equal(w->n_sas, 1);
+	advance(w, 1000);
+	assert_int_equal(w->rekeys, 2);
+	core_rekeyed(w, sa, 0x7003, 0x7004);
+	advance(w, 4000 * 1000);
+	core_rekeyed(w, sa, 0x7005, 0x7006);
+	assert_int_equal(w->ike_rekeys, 0);
+	advance(w, 1000 * 1000);                /* now it is 18000 s old */
+	assert_int_equal(w->ike_rekeys, 1);
+	assert_false(w->sas[sa - 1].ended);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -246,6 +277,7 @@ int main(void)
 		WITH_WORLD(other_source_address_needs_a_tunnel_of_its_own),
 		WITH_WORLD(attempt_from_our_new_address_goes_on),
 		WITH_WORLD(other_key_from_our_new_address_is_a_conflict),
+		WITH_WORLD(keys_of_a_client_do_not_grow_old),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

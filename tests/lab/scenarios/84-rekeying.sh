@@ -39,8 +39,7 @@ only_these() {
 	want=$(tr / '\n' <<<"$1" | sort)
 	for host in client server; do [ "$(states $host)" = "$want" ] || return 1; done
 }
-# wear_out: our own host has no clock for the keys of clients, but its kernel says when an SA has carried much. Let one packet
-# be much.
+# wear_out: our own host leaves it to its clients for an hour, but its kernel says when an SA has carried much. Let one packet be much.
 wear_out() {
 	[ "$LAB_VARIANT" = own-asks ] || return 0
 	local sa
