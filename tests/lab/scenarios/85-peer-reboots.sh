@@ -9,6 +9,7 @@
 
 lab_topology client dns server
 lab_capture wire
+lab_may_refuse server	# it is on the wire again before its daemon is
 lab_key good rsa
 lab_key mine rsa
 lab_zone keyed.example signed <<ZONE
