@@ -156,6 +156,60 @@ static void add_address(struct conf *conf, const char *value, char *wrong)
 		conf->listen.at[conf->listen.n++] = address;
 }
 
+/* Clients take no other addresses (RFC 6598, RFC 4193): what they are assigned, others must not have. */
+static bool may_be_assigned(const struct ip_addr *a)
+{
+	return a->family == IP_V4 ? a->b[0] == 100 && (a->b[1] & 0xc0) == 64 : (a->b[0] & 0xfe) == 0xfc;
+}
+
+static bool has_host_bits(const struct ip_addr *a, unsigned length)
+{
+	struct span bytes = ip_bytes(a);
+
+	for (unsigned bit = length; bit < 8 * bytes.n; bit++)
+		if (bytes.p[bit / 8] & 0x80 >> bit % 8)
+			return true;
+	return false;
+}
+
+/* All addresses of the prefix but, where there are more than two, the first and the last, which some take for something else. */
+static struct conf_pool pool_of(const struct ip_addr *prefix, unsigned host_bits)
+{
+	struct conf_pool pool = { .first = *prefix, .n = host_bits >= 16 ? CONF_POOL_MAX : 1u << host_bits };
+
+	if (pool.n > 2) {
+		pool.first.b[ip_bytes(prefix).n - 1] |= 1;
+		pool.n -= 2;
+	}
+	return pool;
+}
+
+static void set_pool(struct conf *conf, const char *value, char *wrong)
+{
+	static const char allowed[] = "(allowed: ADDRESS/LENGTH inside 100.64.0.0/10 or fc00::/7)";
+	const char *slash = strchr(value, '/');
+	char address[IP_TEXT_MAX] = "", *end = NULL;
+	struct ip_addr prefix = { .family = IP_NONE };
+	unsigned long length = 0;
+	unsigned bits;
+
+	if (slash && (size_t)(slash - value) < sizeof address && slash[1] >= '0' && slash[1] <= '9') {
+		memcpy(address, value, (size_t)(slash - value));
+		length = strtoul(slash + 1, &end, 10);
+	}
+	if (!end || *end != '\0' || ip_from_text(address, &prefix) != IKE_OK) {
+		snprintf(wrong, WRONG_MAX, "is not a prefix %s", allowed);
+		return;
+	}
+	bits = prefix.family == IP_V4 ? 32 : 128;
+	if (length > bits || length < (prefix.family == IP_V4 ? 10u : 7u) || !may_be_assigned(&prefix))
+		snprintf(wrong, WRONG_MAX, "is out of range %s", allowed);
+	else if (has_host_bits(&prefix, (unsigned)length))
+		snprintf(wrong, WRONG_MAX, "has bits behind its length %s", allowed);
+	else
+		*(prefix.family == IP_V4 ? &conf->pool.v4 : &conf->pool.v6) = pool_of(&prefix, bits - (unsigned)length);
+}
+
 static void set_option(struct conf *conf, const struct option_row *row, const char *value,
 		       char *wrong)
 {
@@ -183,6 +237,9 @@ static void set_option(struct conf *conf, const struct option_row *row, const ch
 	case OPTION_ADDRESS:
 		add_address(conf, value, wrong);
 		break;
+	case OPTION_POOL:
+		set_pool(conf, value, wrong);
+		break;
 	case OPTION_SERVER:
 		set_server(field, row, value, wrong);
 		break;
@@ -208,6 +265,8 @@ bool conf_same(const struct option_row *row, const struct conf *a, const struct 
 		return dnsname_equal(one, other);
 	case OPTION_NAMES:
 		return memcmp(&a->identify_to, &b->identify_to, sizeof a->identify_to) == 0;
+	case OPTION_POOL:
+		return memcmp(&a->pool, &b->pool, sizeof a->pool) == 0;
 	case OPTION_SERVER:
 		return ip_endpoint_equal(one, other);
 	case OPTION_ADDRESS:
@@ -366,6 +425,8 @@ static enum ike_err check_together(const struct conf *conf, const char *file, ch
 	else if (conf->accept_identified && conf->server_key[0] == '\0')
 		wrong = "accept-identified: \"yes\" needs server-key: "
 			"without a key nobody is answered";
+	else if ((conf->pool.v4.n > 0 || conf->pool.v6.n > 0) && conf->server_key[0] == '\0')
+		wrong = "address-pool needs server-key: without a key nobody is answered";
 	else if (conf->identify_to.n > 0 && (conf->server_key[0] == '\0' || conf->server_identity.n == 0))
 		wrong = "identify-to needs server-key and server-identity: the name to say, and the key to sign for it";
 	else if (ip_scope(&conf->resolver.addr) != IP_SCOPE_LOOPBACK && !conf->trust_resolver)

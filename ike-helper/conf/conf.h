@@ -17,8 +17,15 @@ enum {
 	CONF_WORD_MAX = 64,
 	CONF_LISTEN_MAX = 32,
 	CONF_NAMES_MAX = 32,
+	CONF_POOL_MAX = 65536,
 	CONF_LINE_MAX = 2048,       /* bytes of one line of the file */
 	CONF_ERROR_MAX = 1024,
+};
+
+/* The addresses first ... first + n - 1. */
+struct conf_pool {
+	struct ip_addr first;           /* IP_NONE: none */
+	uint32_t n;
 };
 
 struct conf {
@@ -37,6 +44,9 @@ struct conf {
 	} identify_to;
 	struct ip_endpoint resolver;
 	bool trust_resolver;
+	struct {
+		struct conf_pool v4, v6;
+	} pool;
 	bool always_cookie;
 	uint32_t cookie_threshold, half_open_max, half_open_per_source;
 	bool post_quantum;
@@ -62,6 +72,7 @@ enum option_kind {
 	OPTION_NAME,                /* domain name, not the root */
 	OPTION_NAMES,               /* domain name, repeatable */
 	OPTION_ADDRESS,             /* IP address, repeatable */
+	OPTION_POOL,                /* PREFIX/LENGTH inside 100.64.0.0/10 or fc00::/7, one of each family */
 	OPTION_SERVER,              /* ADDRESS or ADDRESS@PORT of a DNS server */
 	OPTION_LEVEL,               /* error, info, debug */
 };

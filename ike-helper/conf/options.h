@@ -42,6 +42,13 @@
 	X("accept-identified", accept_identified, OPTION_BOOL, "no", 0, 0, \
 	  "Accept hosts that say who they are and sign with a key that DNS publishes for that\n" \
 	  "name, validated by DNSSEC (see resolver). Needs server-key.") \
+	X("address-pool", pool, OPTION_POOL, "", 0, 0, \
+	  "Addresses that this host assigns to clients, which use them inside of their tunnels\n" \
+	  "only: ADDRESS/LENGTH inside 100.64.0.0/10 or fc00::/7, one prefix of each family, of\n" \
+	  "which 65536 addresses at most are used. Needs server-key. A client behind a NAT has to\n" \
+	  "take one, so that several behind one NAT have tunnels at once and others there can\n" \
+	  "reach this host without IPsec; any other gets one if it asks. Without it clients behind\n" \
+	  "a NAT are served one at a time.") \
 	X("identify-to", identify_to, OPTION_NAMES, "", 0, CONF_NAMES_MAX, \
 	  "A domain; hosts of this name, and below it, are told who this host is when it asks\n" \
 	  "for a tunnel: it says server-identity and signs with server-key. May be given\n" \

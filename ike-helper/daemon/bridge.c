@@ -31,11 +31,10 @@ static void do_sign(struct bridge *b, const struct ike_output *out, uint64_t now
 	ike_signed(b->ike, out->id, err, method, err == IKE_OK ? wr_span(&w) : span_of(NULL, 0), now_ms);
 }
 
-static void decide(struct bridge *b, uint64_t id, const struct ip_path *path, const struct ip_addr *behind,
-		   struct keyset *keys, uint64_t now_ms)
+static void decide(struct bridge *b, uint64_t id, const struct ike_client *client, struct keyset *keys, uint64_t now_ms)
 {
 	uint32_t reqid = 0;
-	enum rp_reason refuse = tunnels_authorize(b->tunnels, path, behind, keys, &reqid, now_ms);
+	enum rp_reason refuse = tunnels_authorize(b->tunnels, client, keys, &reqid, now_ms);
 
 	ike_authorized(b->ike, id, refuse, "", keys, reqid, now_ms);
 }
@@ -43,30 +42,29 @@ static void decide(struct bridge *b, uint64_t id, const struct ip_path *path, co
 /* One that says who it is: DNS is asked first, unless it may not come in anyway. */
 static void do_authorize(struct bridge *b, const struct ike_output *out, uint64_t now_ms)
 {
-	const struct ip_path path = out->u.authorize.path;
-	const struct ip_addr behind = out->u.authorize.behind;
+	const struct ike_client client = out->u.authorize.client;
 	const struct dnsname claimed = out->u.authorize.claimed;
 	enum rp_reason refuse = REASON_PEER_REFUSED;
 
 	if (claimed.n == 0) {
-		decide(b, out->id, &path, &behind, NULL, now_ms);
+		decide(b, out->id, &client, NULL, now_ms);
 		return;
 	}
 	if (b->keylookup)
-		refuse = tunnels_consider(b->tunnels, &path, now_ms);
+		refuse = tunnels_consider(b->tunnels, &client, now_ms);
 	if (refuse == REASON_NONE)
-		keylookup_start(b->keylookup, out->id, &path, &behind, &claimed);
+		keylookup_start(b->keylookup, out->id, &client, &claimed);
 	else
 		ike_authorized(b->ike, out->id, refuse, "", NULL, 0, now_ms);
 }
 
-static void on_found(void *arg, uint64_t id, const struct ip_path *path, const struct ip_addr *behind, enum rp_reason reason,
-		     const char *detail, struct keyset *keys)
+static void on_found(void *arg, uint64_t id, const struct ike_client *client, enum rp_reason reason, const char *detail,
+		     struct keyset *keys)
 {
 	struct bridge *b = arg;
 
 	if (reason == REASON_NONE)
-		decide(b, id, path, behind, keys, loop_now_ms());
+		decide(b, id, client, keys, loop_now_ms());
 	else
 		ike_authorized(b->ike, id, reason, detail, NULL, 0, loop_now_ms());
 }
@@ -85,21 +83,29 @@ static enum ike_err take_assigned(struct bridge *b, const struct kernel_request 
 }
 
 /* An address that the host has assigned is there before the policies that protect it, and goes before them: so there is no
- * moment at which its packets could leave in clear while the host counts as protected. */
+ * moment at which its packets could leave in clear while the host counts as protected. So it is with the route to an address that we
+ * have assigned. */
 static enum ike_err apply(struct bridge *b, const struct kernel_request *r)
 {
 	bool assigned = r->inner_local.family != IP_NONE && !ip_equal(&r->inner_local, &r->local);
+	bool client = r->inner_remote.family != IP_NONE && !ip_equal(&r->inner_remote, &r->remote);
 	bool fresh = false;
 	enum ike_err err = IKE_OK;
 
 	if (assigned && (r->op == KERNEL_UNPROTECT || r->op == KERNEL_RETIRE))
 		inner_remove(b->inner, &r->inner_local, &r->inner_remote);
+	if (client && r->op == KERNEL_UNPROTECT)
+		inner_client_remove(b->inner, &r->inner_remote);
 	if (assigned && r->op == KERNEL_PROTECT)
 		err = take_assigned(b, r, &fresh);
+	else if (client && r->op == KERNEL_PROTECT)
+		err = inner_client_add(b->inner, &r->inner_remote, &r->local, &r->remote);
 	if (err == IKE_OK)
 		err = kernel_apply(b->kernel, r);
 	if (err != IKE_OK && fresh)
 		inner_remove(b->inner, &r->inner_local, &r->inner_remote);
+	if (err != IKE_OK && client && r->op == KERNEL_PROTECT)
+		inner_client_remove(b->inner, &r->inner_remote);
 	return err;
 }
 

@@ -21,8 +21,7 @@ struct question {
 	struct keylookup *owner;
 	bool used;
 	uint64_t id;
-	struct ip_path path;
-	struct ip_addr behind;
+	struct ike_client client;
 	struct dnsname name;
 };
 
@@ -129,7 +128,7 @@ static enum rp_reason judge(const struct question *q, int status, struct span me
 	}
 	if (answer.more)
 		return REASON_TOO_MANY_RECORDS;
-	err = keyset_new(answer.rdata, answer.n, &q->path.remote.addr, keys, &why);
+	err = keyset_new(answer.rdata, answer.n, &q->client.path.remote.addr, keys, &why);
 	if (err != IKE_OK)
 		snprintf(detail, KEYLOOKUP_DETAIL_MAX, "%s", why ? why : ike_err_text(err));
 	return err == IKE_OK ? REASON_NONE : REASON_NO_USABLE_KEY;
@@ -148,7 +147,7 @@ static void on_answer(void *arg, int status, int timeouts, unsigned char *bytes,
 	if (k->closing)
 		return;
 	reason = judge(q, status, span_of(bytes, n > 0 ? (size_t)n : 0), &keys, detail);
-	k->user.found(k->user.arg, q->id, &q->path, &q->behind, reason, detail, keys);
+	k->user.found(k->user.arg, q->id, &q->client, reason, detail, keys);
 	keyset_unref(keys);
 }
 
@@ -162,25 +161,24 @@ static struct question *room(struct keylookup *k, const struct ip_addr *client)
 	for (unsigned i = 0; i < QUESTIONS_MAX; i++) {
 		if (!k->question[i].used)
 			q = &k->question[i];
-		else if (ip_equal(&k->question[i].path.remote.addr, client))
+		else if (ip_equal(&k->question[i].client.path.remote.addr, client))
 			same++;
 	}
 	return same < PER_CLIENT_MAX ? q : NULL;
 }
 
-void keylookup_start(struct keylookup *k, uint64_t id, const struct ip_path *path, const struct ip_addr *behind,
-		     const struct dnsname *name)
+void keylookup_start(struct keylookup *k, uint64_t id, const struct ike_client *client, const struct dnsname *name)
 {
-	struct question *q = room(k, &path->remote.addr);
+	struct question *q = room(k, &client->path.remote.addr);
 	uint8_t bytes[DNS_QUESTION_MAX];
 	struct wr w = wr_over(bytes, sizeof bytes);
 	uint16_t dns_id;
 
 	if (!q) {
-		k->user.found(k->user.arg, id, path, behind, REASON_LIMIT, "too many lookups at once", NULL);
+		k->user.found(k->user.arg, id, client, REASON_LIMIT, "too many lookups at once", NULL);
 		return;
 	}
-	*q = (struct question){ .owner = k, .used = true, .id = id, .path = *path, .behind = *behind, .name = *name };
+	*q = (struct question){ .owner = k, .used = true, .id = id, .client = *client, .name = *name };
 	rng_fill(k->rng, &dns_id, sizeof dns_id);
 	dns_question_write(&w, dns_id, name, DNS_TYPE_IPSECKEY, DNS_FLAG_AD);
 	ares_send(k->channel, bytes, (int)wr_span(&w).n, on_answer, q);

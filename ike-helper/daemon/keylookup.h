@@ -13,6 +13,7 @@
 #include "base/err.h"
 #include "base/rng.h"
 #include "dnskey/keyset.h"
+#include "ike/ike.h"
 #include "proto/resolver_proto.h"
 
 struct event_base;
@@ -23,8 +24,8 @@ enum { KEYLOOKUP_DETAIL_MAX = 128 };
 struct keylookup_user {
 	void *arg;
 	/* REASON_NONE: keys (borrowed) are what DNS has, validated; otherwise why there are none, with a detail for people. */
-	void (*found)(void *arg, uint64_t id, const struct ip_path *path, const struct ip_addr *behind, enum rp_reason reason,
-		      const char *detail, struct keyset *keys);
+	void (*found)(void *arg, uint64_t id, const struct ike_client *client, enum rp_reason reason, const char *detail,
+		      struct keyset *keys);
 	void (*done)(void *arg);    /* after what the loop has called; not after keylookup_start() */
 };
 
@@ -34,8 +35,7 @@ IKE_CHECKED enum ike_err keylookup_new(struct event_base *base, const struct ip_
 /* Nobody is told of what is still asked. NULL is fine. */
 void keylookup_free(struct keylookup *k);
 
-/* found() comes exactly once, perhaps at once, with this id, path and behind (the client's own address, if a NAT hides it). */
-void keylookup_start(struct keylookup *k, uint64_t id, const struct ip_path *path, const struct ip_addr *behind,
-		     const struct dnsname *name);
+/* found() comes exactly once, perhaps at once, with this id and client. */
+void keylookup_start(struct keylookup *k, uint64_t id, const struct ike_client *client, const struct dnsname *name);
 
 #endif

@@ -272,6 +272,10 @@ static enum ike_err start_core(struct daemon *d)
 		.natt_port = (uint16_t)conf->natt_port,
 		.always_encapsulate = conf->always_encapsulate,
 		.identity = conf->server_identity,
+		.pool_v4 = conf->pool.v4.first,
+		.pool_v4_size = conf->pool.v4.n,
+		.pool_v6 = conf->pool.v6.first,
+		.pool_v6_size = conf->pool.v6.n,
 		.qcd_secret = secret_span(&d->qcd_secret),
 	};
 	const struct tunnel_config tunnels = {

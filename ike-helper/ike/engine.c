@@ -31,8 +31,8 @@ enum ike_err ike_new(const struct ike_config *config, const struct rng *rng, con
 		ike->config.cookie_threshold = COOKIE_THRESHOLD;
 	if (!ike->config.natt_port)
 		ike->config.natt_port = NATT_PORT;
-	pool_init(&ike->pool_v4, &config->pool_v4, config->pool_size);
-	pool_init(&ike->pool_v6, &config->pool_v6, config->pool_size);
+	pool_init(&ike->pool_v4, &config->pool_v4, config->pool_v4_size);
+	pool_init(&ike->pool_v6, &config->pool_v6, config->pool_v6_size);
 	out_init(&ike->out);
 	cookie_init(&ike->cookies, rng, 0);
 	if (table_init(&ike->by_spi) != IKE_OK || table_init(&ike->by_handle) != IKE_OK ||
@@ -292,6 +292,7 @@ void engine_inherit(struct ike_sa *from, struct ike_sa *heir)
 	heir->claim = from->claim;
 	heir->inner_local = from->inner_local;
 	heir->inner_remote = from->inner_remote;
+	heir->assigned = from->assigned;
 	heir->child = from->child;
 	heir->children = from->children;
 	for (c = heir->children; c; c = c->next)
@@ -299,7 +300,7 @@ void engine_inherit(struct ike_sa *from, struct ike_sa *heir)
 	if (from->news)
 		engine_news(heir, from->news);
 	from->claim = NULL;
-	from->inner_remote.family = IP_NONE;    /* given back by heir */
+	from->assigned = false;                 /* given back by heir */
 	from->child = from->children = NULL;
 	from->news = 0;
 	from->said_name = from->owes_end = from->close_asked = from->rekey_child_asked = from->rekey_ike_asked = false;
@@ -441,7 +442,7 @@ void engine_leave_tables(struct ike_sa *sa)
 {
 	struct ike *ike = sa->ike;
 
-	if (sa->inner_remote.family != IP_NONE)
+	if (sa->assigned)
 		pool_give(engine_pool(ike, (enum ip_family)sa->inner_remote.family), &sa->inner_remote);
 	table_remove(&ike->by_spi, &sa->by_spi);
 	table_remove(&ike->by_handle, &sa->by_handle);

@@ -76,9 +76,10 @@ struct ike_config {
 	bool always_cookie;         /* demand a COOKIE from everybody */
 	unsigned fragment_max;      /* largest IP datagram that we send, in bytes (RFC 7383 2.5.1); 0: 576 IPv4, 1280 IPv6 */
 	uint16_t natt_port;         /* our own UDP port for encapsulated traffic; 0: 4500 */
-	struct ip_addr pool_v4, pool_v6;        /* responder: the first of the addresses that are assigned to peers, one to each, in
-	                                         * tunnel mode (CP); IP_NONE: none, and transport mode */
-	unsigned pool_size;         /* how many there are of each */
+	/* Responder: the first of the addresses that are assigned to peers, one to each, in tunnel mode (CP), and how many there are;
+	 * IP_NONE: none. A peer gets one that asks for it; one whose address a NAT has changed has to ask. */
+	struct ip_addr pool_v4, pool_v6;
+	unsigned pool_v4_size, pool_v6_size;
 	const struct kem *kem;      /* offer and accept ML-KEM-768 as additional key exchange; NULL: do neither */
 	bool always_encapsulate;    /* responder: ESP in UDP also where no NAT is found */
 	/* Tokens by which peers learn of a restart are made from this (RFC 6290): the same before and after, borrowed for the life of the
@@ -184,7 +185,7 @@ struct ike_tunnel {
 	struct ike_suite ike_suite;
 	struct esp_suite esp_suite;
 	bool encapsulated;          /* ESP in UDP */
-	struct ip_addr behind;      /* as in OUT_AUTHORIZE */
+	struct ip_addr behind;      /* as in struct ike_client */
 	bool wants_keepalive;       /* a NAT at our end, or what made ESP go in UDP, forgets us when we are silent */
 	unsigned key_index;         /* which key of the set proved it */
 	uint8_t auth_method;        /* by which the peer authenticated */
@@ -225,6 +226,13 @@ struct ike_event {
 
 enum { IKE_SIGNED_PARTS = 4 };
 
+/* A peer that wants in, by its addresses. */
+struct ike_client {
+	struct ip_path path;
+	struct ip_addr behind;      /* its own address, when a NAT hides it; IP_NONE: none does */
+	struct ip_addr assigned;    /* from the pool: its packets carry this one; IP_NONE: none */
+};
+
 enum ike_output_kind { OUT_SEND, OUT_KERNEL, OUT_SIGN, OUT_AUTHORIZE, OUT_EVENT };
 
 struct ike_output {
@@ -243,9 +251,8 @@ struct ike_output {
 			struct span parts[IKE_SIGNED_PARTS];    /* octets to sign, concatenated */
 		} sign;
 		struct {
-			struct ip_path path;
+			struct ike_client client;
 			struct dnsname asked_name;  /* IDr of the request when it was an FQDN; n = 0 otherwise */
-			struct ip_addr behind;      /* the peer's own address, when a NAT hides it; IP_NONE: none does */
 			struct dnsname claimed;     /* who the peer says it is, with a signature that is still to be
 			                             * checked; n = 0: anonymous */
 		} authorize;

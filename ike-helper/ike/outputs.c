@@ -13,9 +13,11 @@ static void ask_output(struct ike_sa *sa, enum out_slot_kind kind, struct ike_ou
 	out->id = sa->pending_id = sa->handle << 8 | ++sa->asks;
 	if (kind == SLOT_AUTHORIZE) {
 		out->kind = OUT_AUTHORIZE;
-		out->u.authorize.path = sa->path;
+		out->u.authorize.client.path = sa->path;
+		out->u.authorize.client.behind = sa->behind;
+		if (sa->assigned)
+			out->u.authorize.client.assigned = sa->inner_remote;
 		out->u.authorize.asked_name = hs->name;
-		out->u.authorize.behind = sa->behind;
 		if (sa->claim)
 			out->u.authorize.claimed = sa->claim->name;
 	} else if (kind == SLOT_SIGN) {

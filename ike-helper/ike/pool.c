@@ -27,18 +27,42 @@ void pool_init(struct pool *p, const struct ip_addr *first, unsigned n)
 		p->n = n < POOL_MAX ? n : POOL_MAX;
 }
 
-bool pool_take(struct pool *p, struct ip_addr *out)
+/* Which one it is; p->n: none of the pool. */
+static unsigned place_of(const struct pool *p, const struct ip_addr *a)
 {
+	struct ip_addr same = *a;
+	uint32_t at;
+
+	if (p->n == 0 || a->family != p->first.family)
+		return p->n;
+	at = last_bytes(a) - last_bytes(&p->first);
+	set_last_bytes(&same, last_bytes(&p->first));
+	return at < p->n && ip_equal(&same, &p->first) ? at : p->n;
+}
+
+static void take(struct pool *p, unsigned at, struct ip_addr *out)
+{
+	p->used[at] = true;
+	*out = p->first;
+	set_last_bytes(out, last_bytes(out) + at);
+}
+
+bool pool_take(struct pool *p, const struct ip_addr *wish, struct ip_addr *out)
+{
+	unsigned wanted = place_of(p, wish);
+
 	*out = (struct ip_addr){ .family = IP_NONE };
+	if (wanted < p->n && !p->used[wanted]) {
+		take(p, wanted, out);
+		return true;
+	}
 	for (unsigned i = 0; i < p->n; i++) {
 		unsigned at = (p->next + i) % p->n;
 
 		if (p->used[at])
 			continue;
-		p->used[at] = true;
 		p->next = at + 1;
-		*out = p->first;
-		set_last_bytes(out, last_bytes(out) + at);
+		take(p, at, out);
 		return true;
 	}
 	return false;
@@ -46,13 +70,8 @@ bool pool_take(struct pool *p, struct ip_addr *out)
 
 void pool_give(struct pool *p, const struct ip_addr *a)
 {
-	struct ip_addr same = *a;
-	uint32_t at;
+	unsigned at = place_of(p, a);
 
-	if (p->n == 0 || a->family != p->first.family)
-		return;
-	at = last_bytes(a) - last_bytes(&p->first);
-	set_last_bytes(&same, last_bytes(&p->first));
-	if (at < p->n && ip_equal(&same, &p->first))
+	if (at < p->n)
 		p->used[at] = false;
 }

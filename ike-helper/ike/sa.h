@@ -169,6 +169,7 @@ struct ike_sa {
 	struct natd nat;
 	struct ip_addr behind;          /* as in struct ike_tunnel */
 	bool wants_keepalive;           /* as in struct ike_tunnel */
+	bool assigned;                  /* inner_remote is from our pool */
 	struct ip_addr moved_from;      /* where the kernel's SAs go, when the peer is somewhere else now; IP_NONE: it is not */
 	enum rp_reason close_reason;    /* with which */
 	uint8_t peer_id_type, auth_method;

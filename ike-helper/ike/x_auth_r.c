@@ -75,15 +75,21 @@ struct grant {
 	struct ts_pair ts;
 	bool tunnel;                /* tunnel mode */
 	struct pool *pool;          /* from which it is assigned an address; NULL: from none */
+	struct ip_addr wish;
 };
 
-static bool asks_for_address(const struct msg_chain *chain, enum ip_family family)
+/* wish: the one that it had before, perhaps. */
+static bool asks_for_address(const struct msg_chain *chain, enum ip_family family, struct ip_addr *wish)
 {
 	const struct msg_payload *payload = msg_find(chain, PL_CP);
+	const struct pl_cp_addresses *asked;
 	struct pl_cp cp;
 
-	return payload && pl_cp_read(payload->body, &cp) == IKE_OK && cp.type == CFG_REQUEST &&
-	       (family == IP_V4 ? cp.v4.n : cp.v6.n) > 0;
+	if (!payload || pl_cp_read(payload->body, &cp) != IKE_OK || cp.type != CFG_REQUEST)
+		return false;
+	asked = family == IP_V4 ? &cp.v4 : &cp.v6;
+	*wish = asked->first;
+	return asked->n > 0;
 }
 
 /* 0, or the notify with which the CHILD SA is refused (RFC 7296 1.2, 3.10.1). */
@@ -98,11 +104,16 @@ static uint16_t judge_child(const struct ike_sa *sa, const struct stimulus *s, s
 		.us_behind_nat = sa->nat.local_behind_nat,
 	};
 	struct pl_notify notify;
+	bool has_to_ask;
 
-	out->pool = pool->n > 0 ? pool : NULL;
+	out->wish.family = IP_NONE;
+	out->pool = pool->n > 0 && asks_for_address(s->chain, family, &out->wish) ? pool : NULL;
 	out->tunnel = out->pool || !pl_notify_find(s->chain, N_USE_TRANSPORT_MODE, &notify);
-	if (out->pool && !asks_for_address(s->chain, family))
-		return N_FAILED_CP_REQUIRED;
+	/* In transport mode its packets would have the address of the NAT, and whoever else is behind that, with or without IPsec, could
+	 * not talk to us any more. */
+	has_to_ask = pool->n > 0 && !out->pool && ends.peer_behind_nat && !ends.us_behind_nat;
+	if (has_to_ask)
+		ends.peer_behind_nat = false;
 	/* The packets inside carry the addresses of the selectors, which no NAT translates: they must be ours, and the peer's
 	 * as we know it. Any address of the pool stands for the one that it will get. */
 	if (out->tunnel)
@@ -112,7 +123,7 @@ static uint16_t judge_child(const struct ike_sa *sa, const struct stimulus *s, s
 	if (choose_esp(msg_find(s->chain, PL_SA)->body, &out->esp) != IKE_OK)
 		return N_NO_PROPOSAL_CHOSEN;
 	if (ts_narrow(msg_find(s->chain, PL_TSI)->body, msg_find(s->chain, PL_TSR)->body, &ends, &out->ts) != IKE_OK)
-		return N_TS_UNACCEPTABLE;
+		return has_to_ask ? N_FAILED_CP_REQUIRED : N_TS_UNACCEPTABLE;
 	return 0;
 }
 
@@ -138,9 +149,12 @@ static void take_child(struct ike_sa *sa, const struct stimulus *s)
 		sa->inner_local = sa->path.local.addr;
 		sa->inner_remote = sa->path.remote.addr;
 	}
-	if (grant.pool && !pool_take(grant.pool, &sa->inner_remote))
+	if (!grant.pool)
+		return;
+	sa->assigned = pool_take(grant.pool, &grant.wish, &sa->inner_remote);
+	if (!sa->assigned)
 		hs->child_refused = N_INTERNAL_ADDRESS_FAILURE;
-	else if (grant.pool)
+	else
 		hs->ts = (struct ts_pair){ .i = ts_host(&sa->inner_remote), .r = grant.ts.r, .i_own = sa->inner_remote };
 }
 
@@ -223,7 +237,7 @@ static enum ike_err take_request(struct ike_sa *sa, const struct stimulus *s,
 	read_asked_name(hs, s->chain);
 	qcd_take(sa, s->chain);
 	take_child(sa, s);
-	if (!hs->child_refused && sa->nat.remote_behind_nat && !ip_equal(&hs->ts.i_own, &sa->path.remote.addr))
+	if (!hs->child_refused && sa->nat.remote_behind_nat && !sa->assigned && !ip_equal(&hs->ts.i_own, &sa->path.remote.addr))
 		sa->behind = hs->ts.i_own;
 	return IKE_OK;
 }

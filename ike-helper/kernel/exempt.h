@@ -6,7 +6,7 @@
  * So an exemption of ours beats a protection of ours and nothing else: the policies of an administrator or of another IKE
  * daemon decide as if we were not there. What follows from that for an address that such a policy covers is in
  * kernel_xfrm.c. Among ours: what protects a pair beats what lets forwarded packets pass, and both beat the shield. What is from
- * an address that the host assigned, and that nobody else knows, beats exemptions too: in clear no answer would come back.
+ * an address that one of the two has assigned, and that nobody else knows, beats exemptions too: in clear no answer would come back.
  *
  * Exemptions have no template and therefore no reqid to know them by. Their fingerprint is: priority exactly
  * PRIORITY_EXEMPT, action allow, no template, and a selector out of this table.

@@ -11,10 +11,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 
 enum {
 	OUR_PROTOCOL = 0x6f,        /* "o", as in our reqids; of routes, and of addresses from Linux 5.18 on */
 	OUR_METRIC = 111,
+	CLIENT_METRIC = 112,        /* of routes to clients: those have no address of ours to be removed with them */
+	ANSWER_WAIT_S = 2,          /* the kernel answers while it is asked, or never: it had no memory for the answer */
+	LATE_MAX = 64,
 	ATTR_ADDRESS_PROTO = 11,    /* IFA_PROTO, which older headers do not have; older kernels read over it */
 };
 #define OUR_LABEL "lo:oe"
@@ -25,12 +29,19 @@ struct hold {
 	bool routed;                /* it has the route to remote; one at most does */
 };
 
+/* A client of ours, and what we have assigned to it. */
+struct client {
+	struct ip_addr address, local, via;
+};
+
 struct inner {
 	const struct log *log;
 	struct nl_sock *sock;           /* NULL: in memory */
 	int lo;                         /* index of the interface */
 	struct hold *holds;
 	unsigned n, max;
+	struct client *clients;
+	unsigned n_clients, max_clients;
 };
 
 static uint8_t family_of(const struct ip_addr *a)
@@ -52,10 +63,31 @@ static int put_address(struct nl_msg *m, int type, const struct ip_addr *a)
 
 /* Talking to the kernel ---------------------------------------------------------------------------------------------- */
 
+/* What came too late for the question that it answers is not the answer to the next one: there, sequence numbers are not compared,
+ * or a lost answer would make all that follow wrong. */
+static void forget_late_answers(struct inner *n)
+{
+	uint8_t late[LATE_MAX];
+
+	while (recv(nl_socket_get_fd(n->sock), late, sizeof late, MSG_DONTWAIT | MSG_TRUNC) > 0)
+		;
+}
+
+static bool bound_waiting(struct nl_sock *sock)
+{
+	const struct timeval wait = { .tv_sec = ANSWER_WAIT_S };
+
+	nl_socket_disable_seq_check(sock);
+	return setsockopt(nl_socket_get_fd(sock), SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof wait) == 0;
+}
+
 /* 0, or the negative error of libnl; m is freed. */
 static int talk(struct inner *n, struct nl_msg *m)
 {
-	int err = nl_send_auto(n->sock, m);
+	int err;
+
+	forget_late_answers(n);
+	err = nl_send_auto(n->sock, m);
 
 	nlmsg_free(m);
 	return err < 0 ? err : nl_wait_for_ack(n->sock);
@@ -151,6 +183,7 @@ static bool find_way(struct inner *n, const struct ip_addr *to, uint32_t flags, 
 	*out = (struct way){ .found = false };
 	if (!m)
 		return false;
+	forget_late_answers(n);
 	sent = nlmsg_append(m, &body, sizeof body, NLMSG_ALIGNTO) == 0 && put_address(m, RTA_DST, to) == 0 &&
 	       nl_socket_modify_cb(n->sock, NL_CB_VALID, NL_CB_CUSTOM, on_way, out) == 0 && nl_send_auto(n->sock, m) >= 0;
 	nlmsg_free(m);
@@ -158,16 +191,16 @@ static bool find_way(struct inner *n, const struct ip_addr *to, uint32_t flags, 
 	return sent && nl_recvmsgs_default(n->sock) == 0 && nl_wait_for_ack(n->sock) == 0 && out->found;
 }
 
-/* via: NULL to delete. */
-static enum ike_err change_route(struct inner *n, const struct hold *h, const struct way *via)
+/* The route to one address, from another; via: NULL to delete. */
+static enum ike_err change_route_to(struct inner *n, const struct ip_addr *to, const struct ip_addr *source, uint32_t metric,
+				    const struct way *via)
 {
 	struct rtmsg body = {
-		.rtm_family = family_of(&h->remote), .rtm_dst_len = bits_of(&h->remote), .rtm_table = RT_TABLE_MAIN,
+		.rtm_family = family_of(to), .rtm_dst_len = bits_of(to), .rtm_table = RT_TABLE_MAIN,
 		.rtm_protocol = OUR_PROTOCOL, .rtm_type = RTN_UNICAST,
 		.rtm_scope = via && via->gateway.family == IP_NONE ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE,
 	};
 	struct nl_msg *m = nlmsg_alloc_simple(via ? RTM_NEWROUTE : RTM_DELROUTE, via ? NLM_F_CREATE | NLM_F_EXCL : 0);
-	uint32_t metric = OUR_METRIC;
 	int err;
 
 	if (!m)
@@ -175,8 +208,8 @@ static enum ike_err change_route(struct inner *n, const struct hold *h, const st
 	if (!via)
 		body.rtm_scope = RT_SCOPE_NOWHERE;      /* any */
 	err = nlmsg_append(m, &body, sizeof body, NLMSG_ALIGNTO);
-	err = err ? err : put_address(m, RTA_DST, &h->remote);
-	err = err ? err : put_address(m, RTA_PREFSRC, &h->address);
+	err = err ? err : put_address(m, RTA_DST, to);
+	err = err ? err : put_address(m, RTA_PREFSRC, source);
 	err = err ? err : nla_put(m, RTA_PRIORITY, sizeof metric, &metric);
 	if (via)
 		err = err ? err : nla_put(m, RTA_OIF, sizeof via->interface, &via->interface);
@@ -186,7 +219,12 @@ static enum ike_err change_route(struct inner *n, const struct hold *h, const st
 	/* The kernel takes it along with its interface or its source. */
 	if (!via && (err == -NLE_OBJ_NOTFOUND || err == -NLE_NOADDR))
 		return IKE_OK;
-	return report(n, err, via ? "cannot route by the assigned address to" : "cannot remove the route to", &h->remote);
+	return report(n, err, via ? "cannot make the route to" : "cannot remove the route to", to);
+}
+
+static enum ike_err change_route(struct inner *n, const struct hold *h, const struct way *via)
+{
+	return change_route_to(n, &h->remote, &h->address, OUR_METRIC, via);
 }
 
 /* Holding ------------------------------------------------------------------------------------------------------------ */
@@ -361,6 +399,65 @@ void inner_unroute(struct inner *n, const struct ip_addr *remote)
 		drop_route(n, h);
 }
 
+/* Clients ------------------------------------------------------------------------------------------------------------ */
+
+static struct client *find_client(const struct inner *n, const struct ip_addr *address)
+{
+	for (unsigned i = 0; i < n->n_clients; i++)
+		if (ip_equal(&n->clients[i].address, address))
+			return &n->clients[i];
+	return NULL;
+}
+
+static enum ike_err route_to_client(struct inner *n, const struct client *c)
+{
+	char address[IP_TEXT_MAX], via[IP_TEXT_MAX];
+	struct way to;
+
+	if (find_way(n, &c->via, 0, &to) && to.type == RTN_UNICAST && to.can_be_copied)
+		return change_route_to(n, &c->address, &c->local, CLIENT_METRIC, &to);
+	log_error(n->log, "%s is not assigned to %s: the way there cannot be copied", ip_text(&c->address, address),
+		  ip_text(&c->via, via));
+	return IKE_E_CONFLICT;
+}
+
+enum ike_err inner_client_add(struct inner *n, const struct ip_addr *address, const struct ip_addr *local, const struct ip_addr *via)
+{
+	const struct client c = { .address = *address, .local = *local, .via = *via };
+	enum ike_err err = IKE_OK;
+
+	inner_client_remove(n, address);
+	if (n->n_clients == n->max_clients) {
+		unsigned want = n->max_clients ? 2 * n->max_clients : 16;
+		struct client *more = realloc(n->clients, want * sizeof *more);
+
+		if (!more)
+			return IKE_E_NOMEM;
+		n->clients = more;
+		n->max_clients = want;
+	}
+	if (n->sock)
+		err = route_to_client(n, &c);
+	if (err == IKE_OK)
+		n->clients[n->n_clients++] = c;
+	return err;
+}
+
+void inner_client_remove(struct inner *n, const struct ip_addr *address)
+{
+	struct client *have = find_client(n, address);
+	struct client gone;
+
+	if (!have)
+		return;
+	gone = *have;
+	*have = n->clients[--n->n_clients];
+	if (n->sock)
+		(void)change_route_to(n, &gone.address, &gone.local, CLIENT_METRIC, NULL);
+}
+
+/* Routes that change ------------------------------------------------------------------------------------------------- */
+
 /* Its route may have been taken along with an interface. While there is no way to the host, there is no route either. */
 static void copy_again(struct inner *n, struct hold *h)
 {
@@ -380,6 +477,12 @@ void inner_refresh(struct inner *n, const struct ip_addr *remote)
 		if ((!has || has == h) && (!remote || (ip_equal(&h->remote, remote) && !is_source_now(n, h))))
 			copy_again(n, h);
 	}
+	for (unsigned i = 0; n->sock && !remote && i < n->n_clients; i++) {
+		const struct client *c = &n->clients[i];
+
+		(void)change_route_to(n, &c->address, &c->local, CLIENT_METRIC, NULL);
+		(void)!route_to_client(n, c);
+	}
 }
 
 /* What an earlier run left ------------------------------------------------------------------------------------------- */
@@ -387,7 +490,7 @@ void inner_refresh(struct inner *n, const struct ip_addr *remote)
 /* Found first, removed afterwards: the kernel does not like its tables changed under a dump. */
 struct litter {
 	struct inner *n;
-	struct hold *holds;             /* remote IP_NONE: an address */
+	struct hold *holds;             /* remote IP_NONE: an address; address IP_NONE: a route to a client */
 	unsigned found, max;
 };
 
@@ -416,12 +519,19 @@ static void route_left(struct litter *l, struct nlmsghdr *hdr)
 	const struct rtmsg *r = nlmsg_data(hdr);
 	struct nlattr *attrs[RTA_MAX + 1];
 	struct hold h = { .local.family = IP_NONE };
+	uint32_t metric;
 
-	if (nlmsg_parse(hdr, sizeof *r, attrs, RTA_MAX, NULL) < 0 || r->rtm_protocol != OUR_PROTOCOL ||
-	    !attrs[RTA_PRIORITY] || nla_get_u32(attrs[RTA_PRIORITY]) != OUR_METRIC ||
+	if (nlmsg_parse(hdr, sizeof *r, attrs, RTA_MAX, NULL) < 0 || r->rtm_protocol != OUR_PROTOCOL || !attrs[RTA_PRIORITY] ||
 	    !read_address(attrs[RTA_DST], &h.remote) ||
 	    !read_address(attrs[RTA_PREFSRC], &h.address) || r->rtm_dst_len != bits_of(&h.remote))
 		return;
+	metric = nla_get_u32(attrs[RTA_PRIORITY]);
+	if (metric != OUR_METRIC && metric != CLIENT_METRIC)
+		return;
+	if (metric == CLIENT_METRIC) {
+		h.local = h.address;
+		h.address.family = IP_NONE;
+	}
 	remember(l, &h);
 }
 
@@ -481,7 +591,9 @@ static enum ike_err remove_left(struct inner *n)
 	if (err == IKE_OK)
 		err = dump(&l, RTM_GETADDR);
 	for (unsigned i = 0; i < l.found && err == IKE_OK; i++)
-		if (l.holds[i].remote.family != IP_NONE)
+		if (l.holds[i].address.family == IP_NONE)
+			(void)change_route_to(n, &l.holds[i].remote, &l.holds[i].local, CLIENT_METRIC, NULL);
+		else if (l.holds[i].remote.family != IP_NONE)
 			(void)change_route(n, &l.holds[i], NULL);
 	for (unsigned i = 0; i < l.found && err == IKE_OK; i++) {
 		const struct ip_addr *address = &l.holds[i].address;
@@ -510,7 +622,8 @@ enum ike_err inner_open(bool in_memory, const struct log *log, struct inner **ou
 		return IKE_OK;
 	n->lo = (int)if_nametoindex("lo");
 	n->sock = nl_socket_alloc();
-	err = n->lo > 0 && n->sock && nl_connect(n->sock, NETLINK_ROUTE) == 0 ? remove_left(n) : IKE_E_IO;
+	err = n->lo > 0 && n->sock && nl_connect(n->sock, NETLINK_ROUTE) == 0 && bound_waiting(n->sock) ? remove_left(n)
+														    : IKE_E_IO;
 	if (err != IKE_OK) {
 		inner_close(n, false);
 		*out = NULL;
@@ -524,7 +637,10 @@ void inner_close(struct inner *n, bool remove)
 		return;
 	while (remove && n->n > 0)
 		inner_remove(n, &n->holds[0].address, &n->holds[0].remote);
+	while (remove && n->n_clients > 0)
+		inner_client_remove(n, &n->clients[0].address);
 	nl_socket_free(n->sock);
 	free(n->holds);
+	free(n->clients);
 	free(n);
 }

@@ -1,10 +1,14 @@
-/* inner.h - addresses that hosts assign to us, and that live only inside of their tunnels.
+/* inner.h - addresses that live only inside of tunnels: those that hosts assign to us, and those that we assign to clients.
  *
  * Such an address is put on the loopback interface, where it belongs to no link and nothing else takes it as a source, and
  * each host that assigned it gets a route that makes it the source of what is sent there:
  *
  *	100.64.0.1/32 dev lo scope host  label lo:oe                    IPv6: /128, deprecated, proto 0x6f
  *	192.0.2.10 via 198.51.100.254 dev eth0 src 100.64.0.1 proto 0x6f metric 111
+ *
+ * One that we have assigned to a client is reached by the way to where the client comes from:
+ *
+ *	100.64.0.7 via 198.51.100.254 dev eth0 src 192.0.2.10 proto 0x6f metric 112
  *
  * Several hosts may assign the same one. What is not marked like this is never touched; what is, and was left by a run
  * that was killed, goes at the next start.
@@ -32,6 +36,13 @@ IKE_CHECKED enum ike_err inner_add(struct inner *n, const struct ip_addr *addres
 				   const struct ip_addr *remote, bool *fresh);
 /* The route, and the address if no other host has assigned it. Absent ones are fine. */
 void inner_remove(struct inner *n, const struct ip_addr *address, const struct ip_addr *remote);
+
+/* We have assigned address to the client that comes from via; local is where its tunnel ends here. IKE_E_KERNEL, IKE_E_CONFLICT:
+ * there is no way to it that could be copied. On failure nothing is left. */
+IKE_CHECKED enum ike_err inner_client_add(struct inner *n, const struct ip_addr *address, const struct ip_addr *local,
+					  const struct ip_addr *via);
+/* One that is absent is fine. */
+void inner_client_remove(struct inner *n, const struct ip_addr *address);
 
 /* Our own end of the tunnel to remote is no address of this host any more: let the routing table tell the new one. */
 void inner_unroute(struct inner *n, const struct ip_addr *remote);

@@ -6,7 +6,7 @@
 
 bool client_is_accepted(const struct tunnels *t, const struct peer *p, const struct ike_tunnel *u)
 {
-	const struct peer *bound = (p && p->keys) || !u->peer_keys ? p : peer_bound(t, &u->path.remote.addr);
+	const struct peer *bound = (p && p->keys) || !u->peer_keys ? p : peer_bound(t, tunnel_remote(u));
 
 	/* What was answered is not rebound by whoever comes; and what is bound is not for somebody anonymous. */
 	if (!bound || !bound->keys)

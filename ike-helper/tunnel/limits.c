@@ -20,14 +20,14 @@ static struct peer *of_client_link(struct table_link *link)
 
 static bool is_from(const struct peer *p, const struct ip_addr *source)
 {
-	const struct ip_addr own = ip_source(&p->remote);
+	const struct ip_addr own = ip_source(&p->outer);
 
 	return ip_equal(&own, source);
 }
 
 void client_count(struct tunnels *t, struct peer *p)
 {
-	const struct ip_addr source = ip_source(&p->remote);
+	const struct ip_addr source = ip_source(&p->outer);
 
 	table_remove(&t->anonymous, &p->by_source);
 	if (!p->keys && p->state != TUNNEL_DRAINING)

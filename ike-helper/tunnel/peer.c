@@ -31,6 +31,16 @@ bool peer_has_assigned(const struct peer *p)
 	return p->inner_local.family != IP_NONE && !ip_equal(&p->inner_local, &p->local);
 }
 
+const struct ip_addr *tunnel_remote(const struct ike_tunnel *u)
+{
+	return u->inner_remote.family != IP_NONE ? &u->inner_remote : &u->path.remote.addr;
+}
+
+bool peer_is_assigned(const struct peer *p)
+{
+	return !ip_equal(&p->outer, &p->remote);
+}
+
 /* Our address of the packets that its policies are for. */
 static const struct ip_addr *packets_from(const struct peer *p)
 {
@@ -225,7 +235,7 @@ IKE_CHECKED static struct peer *peer_new(struct tunnels *t, const struct ip_addr
 		return NULL;
 	}
 	p->local = *local;
-	p->remote = *remote;
+	p->remote = p->outer = *remote;
 	p->reqid = reqid;
 	table_insert(&t->peers, &p->link, hash_address(t, &p->remote));
 	table_insert(&t->peers_by_reqid, &p->by_reqid, p->reqid);
@@ -284,12 +294,12 @@ static uint64_t renewal_ms(struct tunnels *t, const struct peer *p, uint32_t lif
 struct peer *peer_established(struct tunnels *t, const struct ike_event *e, const struct attempt *a)
 {
 	const struct ike_tunnel *u = &e->tunnel;
-	struct peer *p = peer_by_pair(t, &u->path.local.addr, &u->path.remote.addr);
+	struct peer *p = peer_by_pair(t, &u->path.local.addr, tunnel_remote(u));
 	struct ip_addr before;
 	ike_handle old;
 
 	if (!p)
-		p = peer_new(t, &u->path.local.addr, &u->path.remote.addr, u->reqid);
+		p = peer_new(t, &u->path.local.addr, tunnel_remote(u), u->reqid);
 	if (!p)
 		return NULL;
 	p->state = TUNNEL_PROTECTED;
@@ -303,6 +313,7 @@ struct peer *peer_established(struct tunnels *t, const struct ike_event *e, cons
 	p->sa = u->sa;
 	if (old && old != u->sa)
 		(void)!ike_close(t->ike, old, REASON_NONE, t->now_ms);
+	p->outer = u->path.remote.addr;
 	p->ours = u->initiator;
 	memcpy(p->spi_i, u->spi_i, sizeof p->spi_i);
 	p->spi_in = u->spi_in;
@@ -457,8 +468,9 @@ void peer_closed(struct tunnels *t, struct peer *p, enum rp_reason reason)
 	}
 	if (is_ours_to_heal(p))
 		begin_healing(t, p, reason);
-	else if (reason == REASON_AUTH_FAILED)
-		/* It found our key wrong, and must reach us in clear at once, for the names that have no key. */
+	else if (reason == REASON_AUTH_FAILED || peer_is_assigned(p))
+		/* It found our key wrong, and must reach us in clear at once, for the names that have no key. Or nobody has its address
+		 * any more. */
 		peer_drain(t, p, reason, 0);
 	else if (reason == REASON_PEER_REFUSED)
 		peer_drain(t, p, reason, t->config.drain_ms);   /* it said goodbye, and its address may soon be somebody else's */
@@ -497,7 +509,7 @@ void peer_lost(struct tunnels *t, struct peer *p, enum rp_reason reason)
 static enum ike_err look(const struct tunnels *t, const struct peer *p, struct sa_traffic *out)
 {
 	*out = (struct sa_traffic){ 0 };
-	return t->env->traffic(t->env->arg, p->reqid, p->spi_in, p->spi_out, &p->local, &p->remote, out);
+	return t->env->traffic(t->env->arg, p->reqid, p->spi_in, p->spi_out, &p->local, &p->outer, out);
 }
 
 void peer_look_at_use(struct tunnels *t, struct peer *p)
@@ -574,7 +586,7 @@ static void listen_to_both(struct tunnels *t, struct peer *p, const struct sa_tr
 
 	p->busy = false;
 	listen_to(t, p, p->sa, traffic, &p->packets_out);
-	if (spare->sa && t->env->traffic(t->env->arg, p->reqid, spare->spi_in, spare->spi_out, &p->local, &p->remote, &other) == IKE_OK)
+	if (spare->sa && t->env->traffic(t->env->arg, p->reqid, spare->spi_in, spare->spi_out, &p->local, &p->outer, &other) == IKE_OK)
 		listen_to(t, p, spare->sa, &other, &spare->packets_out);
 }
 

@@ -120,6 +120,7 @@ struct peer {
 	enum tunnel_state state;
 	enum rp_reason down_reason;
 	struct ip_addr remote, local;
+	struct ip_addr outer;               /* where its SAs end: remote, or where a client comes from that has an address of our pool */
 	uint32_t reqid;
 	struct keyset *keys;                /* NULL: an anonymous client of ours */
 	unsigned key_index;                 /* which one was proved */
@@ -266,6 +267,10 @@ void attempts_start_queued(struct tunnels *t);
 struct peer *peer_by_pair(const struct tunnels *t, const struct ip_addr *local, const struct ip_addr *remote);
 /* The host has assigned the address from which its packets go. */
 bool peer_has_assigned(const struct peer *p);
+/* The peer's address of the packets in this tunnel: its own, or one that we have assigned. */
+const struct ip_addr *tunnel_remote(const struct ike_tunnel *u);
+/* We have assigned its address. */
+bool peer_is_assigned(const struct peer *p);
 /* The one that packets between these two belong to. */
 struct peer *peer_by_packet(const struct tunnels *t, const struct ip_addr *local, const struct ip_addr *remote);
 /* A pair whose remote address is bound to a key, and was answered: of several, one for each address of ours that sends to it, any; one that

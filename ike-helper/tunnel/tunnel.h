@@ -41,6 +41,8 @@
  *  - Anonymous clients have a number of tunnels of their own, and each source of them has (an IPv4 address, an IPv6 /64): the one that
  *    has been idle for longest goes, at once, for one that comes, and one that is in use never. What this host has asked for,
  *    or a client that has proved a name, does not go for an anonymous one.
+ *  - A client that has an address of our pool is known by that one, whatever address its NAT has: the pair is between ours and the
+ *    assigned one. It lives no longer than its SA, since the client comes back with another address.
  *  - Of several clients behind one NAT address the first one is served while it lives: what we send to that address goes by the newest
  *    SA, and nothing in a packet says to whom of them. The others are refused; whether the first one lives is asked then.
  *  - A binding is to the remote address, an SA between two: while an address is bound, what goes to it from another address of
@@ -122,12 +124,12 @@ void tunnels_client_gone(struct tunnels *t, uint64_t client);
 
 /* OUT_EVENT and OUT_AUTHORIZE of the core. */
 void tunnels_ike_event(struct tunnels *t, const struct ike_event *event, uint64_t now_ms);
-/* behind: as in struct ike_tunnel. keys: of the name that the client claims; NULL: it is anonymous. */
-enum rp_reason tunnels_authorize(struct tunnels *t, const struct ip_path *path, const struct ip_addr *behind,
-				 const struct keyset *keys, uint32_t *reqid, uint64_t now_ms);
+/* keys: of the name that the client claims; NULL: it is anonymous. */
+enum rp_reason tunnels_authorize(struct tunnels *t, const struct ike_client *client, const struct keyset *keys, uint32_t *reqid,
+				 uint64_t now_ms);
 /* A client claims a name: is it worth the question to DNS? The same answer as tunnels_authorize(), as far as it does not
  * depend on the keys. */
-enum rp_reason tunnels_consider(struct tunnels *t, const struct ip_path *path, uint64_t now_ms);
+enum rp_reason tunnels_consider(struct tunnels *t, const struct ike_client *client, uint64_t now_ms);
 /* Result of a TUNNEL_KERNEL output. */
 void tunnels_kernel_done(struct tunnels *t, uint64_t id, enum ike_err result, uint64_t now_ms);
 /* The kernel wants to send to a protected address and has no SA (XFRM acquire). local: the packet's source, perhaps not ours. */
@@ -182,6 +184,7 @@ struct tunnel_info {
 	struct dnsname name;        /* first owner name, or what a client of ours has proved to be; n = 0: an anonymous one */
 	unsigned names;             /* how many owner names share it */
 	struct ip_addr local, remote;
+	struct ip_addr outer;       /* where a client comes from that has an address of our pool; otherwise remote */
 	char key_text[24];          /* "RSA-3072"; "" for an anonymous client */
 	uint16_t key_tag;
 	uint32_t spi_in, spi_out, reqid;

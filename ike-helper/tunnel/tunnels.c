@@ -164,7 +164,7 @@ static void on_established(struct tunnels *t, const struct ike_event *e)
 		(void)!ike_close(t->ike, e->tunnel.sa, REASON_KEY_CONFLICT, t->now_ms);
 		return;
 	}
-	p = peer_by_pair(t, &e->tunnel.path.local.addr, &e->tunnel.path.remote.addr);
+	p = peer_by_pair(t, &e->tunnel.path.local.addr, tunnel_remote(&e->tunnel));
 	if (p && p->state == TUNNEL_DRAINING) { /* its policies are about to go: nothing may be promised */
 		if (a)
 			attempt_failed(t, a, REASON_BACKOFF, "the earlier tunnel is being removed");
@@ -251,17 +251,25 @@ static enum rp_reason admit_client(struct tunnels *t, const struct ip_path *path
 	return (p && p->state != TUNNEL_DRAINING) || client_has_room(t, &path->remote.addr, anonymous) ? REASON_NONE : REASON_LIMIT;
 }
 
-enum rp_reason tunnels_consider(struct tunnels *t, const struct ip_path *path, uint64_t now_ms)
+/* The address of its packets. */
+static const struct ip_addr *client_remote(const struct ike_client *c)
 {
-	see(t, now_ms);
-	return admit_client(t, path, peer_by_pair(t, &path->local.addr, &path->remote.addr), false);
+	return c->assigned.family != IP_NONE ? &c->assigned : &c->path.remote.addr;
 }
 
-enum rp_reason tunnels_authorize(struct tunnels *t, const struct ip_path *path, const struct ip_addr *behind,
-				 const struct keyset *keys, uint32_t *reqid, uint64_t now_ms)
+enum rp_reason tunnels_consider(struct tunnels *t, const struct ike_client *client, uint64_t now_ms)
 {
-	struct peer *p = peer_by_pair(t, &path->local.addr, &path->remote.addr);
-	const struct attempt *ours = attempt_of_pair(t, &path->local.addr, &path->remote.addr);
+	see(t, now_ms);
+	return admit_client(t, &client->path, peer_by_pair(t, &client->path.local.addr, client_remote(client)), false);
+}
+
+enum rp_reason tunnels_authorize(struct tunnels *t, const struct ike_client *client, const struct keyset *keys, uint32_t *reqid,
+				 uint64_t now_ms)
+{
+	const struct ip_path *path = &client->path;
+	const struct ip_addr *remote = client_remote(client);
+	struct peer *p = peer_by_pair(t, &path->local.addr, remote);
+	const struct attempt *ours = attempt_of_pair(t, &path->local.addr, remote);
 	const struct peer *bound;
 	enum rp_reason refuse;
 
@@ -270,11 +278,17 @@ enum rp_reason tunnels_authorize(struct tunnels *t, const struct ip_path *path, 
 	refuse = admit_client(t, path, p, !keys);
 	if (refuse != REASON_NONE)
 		return refuse;
-	bound = p && p->keys ? p : peer_bound(t, &path->remote.addr);
+	/* An address of the pool is one client's: not for another one to which it is assigned while the first is there, nor for somebody
+	 * who comes from it. And it must be nobody's else, this host's least of all. */
+	if (client->assigned.family != IP_NONE && t->env->is_own_address(t->env->arg, remote))
+		return REASON_ADDRESS_NOT_ALLOWED;
+	if (p && (client->assigned.family != IP_NONE || peer_is_assigned(p)) && !(peer_is_assigned(p) && p->state == TUNNEL_DRAINING))
+		return REASON_KEY_CONFLICT;
+	bound = p && p->keys ? p : peer_bound(t, remote);
 	/* Somebody on the path could be an anonymous client: what we have authenticated is not replaced by what nobody has. */
 	if (bound && (keys ? peer_is_answered(bound) && !peer_key_in(bound, keys) : !p || p->keys))
 		return REASON_KEY_CONFLICT;
-	if (p && p->state == TUNNEL_PROTECTED && p->sa && !ip_equal(&p->behind, behind)) {
+	if (p && p->state == TUNNEL_PROTECTED && p->sa && !ip_equal(&p->behind, &client->behind)) {
 		(void)!ike_check_liveness(t->ike, p->sa, t->now_ms);
 		return REASON_TS_UNACCEPTABLE;
 	}
@@ -545,7 +559,7 @@ static void ask_kernel(const struct peer *p, enum kernel_op op, const struct ip_
 	out->kernel.op = op;
 	out->kernel.reqid = p->reqid;
 	out->kernel.local = p->local;
-	out->kernel.remote = p->remote;
+	out->kernel.remote = p->outer;
 	out->kernel.inner_local = *inner_local;
 	if (inner_local->family != IP_NONE)
 		out->kernel.inner_remote = p->remote;
@@ -675,6 +689,7 @@ static void describe_peer(const struct tunnels *t, const struct peer *p, struct 
 	out->names = p->n_names;
 	out->local = p->local;
 	out->remote = p->remote;
+	out->outer = p->outer;
 	describe_key(p->keys, p->key_index, out);
 	out->spi_in = p->spi_in;
 	out->spi_out = p->spi_out;
@@ -701,7 +716,7 @@ static void describe_attempt(const struct attempt *a, struct tunnel_info *out)
 	out->name = a->owner;
 	out->names = 1;
 	out->local = a->local;
-	out->remote = a->remote;
+	out->remote = out->outer = a->remote;
 	out->reqid = a->reqid;
 	describe_key(a->keys, 0, out);
 }

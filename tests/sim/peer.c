@@ -343,8 +343,7 @@ bool peer_verifies(const struct sim_peer *p, const struct msg_chain *inner, cons
 	return keyset_verify(keys, auth.method, auth.value, parts, 4, &which) == IKE_OK;
 }
 
-void peer_write_child(struct msg_wr *m, uint32_t spi, const struct ip_addr *i,
-		      const struct ip_addr *r)
+static void write_child(struct msg_wr *m, uint32_t spi, const struct pl_selector *i, const struct ip_addr *r)
 {
 	struct pl_proposal proposal = {
 		.number = 1,
@@ -356,12 +355,25 @@ void peer_write_child(struct msg_wr *m, uint32_t spi, const struct ip_addr *i,
 		.transform = { { .type = TT_ENCR, .id = ENCR_AES_GCM_16, .key_bits = 256 },
 			       { .type = TT_ESN, .id = 1 } },
 	};
-	struct pl_selector ts[2] = {
-		{ .family = i->family, .port_last = UINT16_MAX, .first = *i, .last = *i },
-		{ .family = r->family, .port_last = UINT16_MAX, .first = *r, .last = *r },
-	};
+	struct pl_selector tsr = { .family = r->family, .port_last = UINT16_MAX, .first = *r, .last = *r };
 
 	pl_sa_write(m, &proposal, 1);
-	pl_ts_write(m, PL_TSI, &ts[0], 1);
-	pl_ts_write(m, PL_TSR, &ts[1], 1);
+	pl_ts_write(m, PL_TSI, i, 1);
+	pl_ts_write(m, PL_TSR, &tsr, 1);
+}
+
+void peer_write_child(struct msg_wr *m, uint32_t spi, const struct ip_addr *i,
+		      const struct ip_addr *r)
+{
+	struct pl_selector tsi = { .family = i->family, .port_last = UINT16_MAX, .first = *i, .last = *i };
+
+	write_child(m, spi, &tsi, r);
+}
+
+void peer_write_child_any(struct msg_wr *m, uint32_t spi, const struct ip_addr *r)
+{
+	struct pl_selector tsi = { .family = r->family, .port_last = UINT16_MAX, .first.family = r->family, .last.family = r->family };
+
+	memset(tsi.last.b, 0xff, r->family == IP_V4 ? 4 : 16);
+	write_child(m, spi, &tsi, r);
 }

@@ -84,6 +84,8 @@ bool peer_verifies(const struct sim_peer *p, const struct msg_chain *inner, cons
 /* SA { AES-GCM-256, ESN }, TSi, TSr: host to host. */
 void peer_write_child(struct msg_wr *m, uint32_t spi, const struct ip_addr *i,
 		      const struct ip_addr *r);
+/* The same with TSi any address: whoever wants to be assigned one. */
+void peer_write_child_any(struct msg_wr *m, uint32_t spi, const struct ip_addr *r);
 void peer_write_notify(struct msg_wr *m, uint16_t type);
 
 #endif

@@ -225,9 +225,9 @@ static void plan(struct schedule *s, uint64_t seed, bool verbose)
 	if (dnsname_from_text("client.example", &client.identity) != IKE_OK)
 		abort();
 
-	/* It assigns addresses, and wants to be asked for one. */
-	if (chance(s, 25)) {
-		server.pool_size = 64;
+	/* It assigns addresses, and wants to be asked for one where there is a NAT. */
+	if (chance(s, 50)) {
+		server.pool_v4_size = server.pool_v6_size = 64;
 		if (ip_from_text("100.64.0.1", &server.pool_v4) != IKE_OK || ip_from_text("fd00:64::1", &server.pool_v6) != IKE_OK)
 			abort();
 	}

@@ -477,10 +477,10 @@ static void authorize(struct whole *w, struct host *h, const struct ike_output *
 		if (dnsname_from_text(text, &name) != IKE_OK)
 			abort();
 		if (dnsname_equal(&name, claimed))
-			keys = sim_keyset(w->host[i].published, w->host[i].n_published, &o->u.authorize.path.remote.addr);
+			keys = sim_keyset(w->host[i].published, w->host[i].n_published, &o->u.authorize.client.path.remote.addr);
 	}
 	if (claimed->n == 0 || keys)
-		refuse = tunnels_authorize(h->tunnels, &o->u.authorize.path, &o->u.authorize.behind, keys, &reqid, w->now_ms);
+		refuse = tunnels_authorize(h->tunnels, &o->u.authorize.client, keys, &reqid, w->now_ms);
 	ike_authorized(h->ike, o->id, refuse, "", keys, reqid, w->now_ms);
 	keyset_unref(keys);
 }

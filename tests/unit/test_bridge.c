@@ -156,11 +156,12 @@ static struct ip_addr addr(const char *text)
 static void client_has_a_tunnel(const char *address)
 {
 	struct ike_event up = { .kind = EV_ESTABLISHED };
-	const struct ip_addr none = { .family = IP_NONE };
+	struct ike_client client = { .behind.family = IP_NONE };
 
 	up.tunnel.sa = 1;
 	up.tunnel.path = (struct ip_path){ { addr("198.51.100.1"), 500 }, { addr(address), 500 } };
-	assert_int_equal(tunnels_authorize(bridge.tunnels, &up.tunnel.path, &none, NULL, &up.tunnel.reqid, 0), REASON_NONE);
+	client.path = up.tunnel.path;
+	assert_int_equal(tunnels_authorize(bridge.tunnels, &client, NULL, &up.tunnel.reqid, 0), REASON_NONE);
 	tunnels_ike_event(bridge.tunnels, &up, 0);
 	assert_int_equal(tunnels_count(bridge.tunnels), 1);
 }

@@ -88,6 +88,8 @@ static void every_option_is_read(void **state)
 				   "server-identity: Www.Example.ORG\n"
 				   "accept-anonymous: yes\n"
 				   "accept-identified: yes\n"
+				   "address-pool: 100.64.0.0/24\n"
+				   "address-pool: fd00:64::/64\n"
 				   "identify-to: Friends.example\n"
 				   "identify-to: .\n"
 				   "resolver: ::1@5353\n"
@@ -122,6 +124,10 @@ static void every_option_is_read(void **state)
 	assert_string_equal(dnsname_text(&conf.server_identity, text), "www.example.org");
 	assert_true(conf.accept_anonymous);
 	assert_true(conf.accept_identified);
+	assert_string_equal(ip_text(&conf.pool.v4.first, text), "100.64.0.1");
+	assert_int_equal(conf.pool.v4.n, 254);
+	assert_string_equal(ip_text(&conf.pool.v6.first, text), "fd00:64::1");
+	assert_int_equal(conf.pool.v6.n, 65534);
 	assert_int_equal(conf.identify_to.n, 2);
 	assert_string_equal(dnsname_text(&conf.identify_to.at[0], text), "friends.example");
 	assert_string_equal(dnsname_text(&conf.identify_to.at[1], text), ".");
@@ -193,6 +199,14 @@ static void complaints_say_where_what_and_what_is_allowed(void **state)
 			 "FILE:1: server-key: \"key.pem\" is not an absolute path");
 	assert_complaint("server-identity: a..b",
 			 "FILE:1: server-identity: \"a..b\" is not a domain name");
+	assert_complaint("address-pool: 100.64.0.0", "FILE:1: address-pool: \"100.64.0.0\" is not a prefix "
+			 "(allowed: ADDRESS/LENGTH inside 100.64.0.0/10 or fc00::/7)");
+	assert_complaint("address-pool: 10.0.0.0/24", "FILE:1: address-pool: \"10.0.0.0/24\" is out of range "
+			 "(allowed: ADDRESS/LENGTH inside 100.64.0.0/10 or fc00::/7)");
+	assert_complaint("address-pool: 100.64.0.1/24", "FILE:1: address-pool: \"100.64.0.1/24\" has bits behind its length "
+			 "(allowed: ADDRESS/LENGTH inside 100.64.0.0/10 or fc00::/7)");
+	assert_complaint("address-pool: fd00::/129", "FILE:1: address-pool: \"fd00::/129\" is out of range "
+			 "(allowed: ADDRESS/LENGTH inside 100.64.0.0/10 or fc00::/7)");
 	assert_complaint("identify-to: a..b", "FILE:1: identify-to: \"a..b\" is not a domain name");
 	assert_complaint("resolver: localhost", "FILE:1: resolver: \"localhost\" is not the address of a server "
 			 "(allowed: ADDRESS or ADDRESS@PORT)");
@@ -278,6 +292,7 @@ static void options_that_contradict_are_refused(void **state)
 			 "FILE: accept-anonymous: \"yes\" needs server-key: without a key nobody is answered");
 	assert_complaint("accept-identified: yes",
 			 "FILE: accept-identified: \"yes\" needs server-key: without a key nobody is answered");
+	assert_complaint("address-pool: fd00::/120", "FILE: address-pool needs server-key: without a key nobody is answered");
 	assert_complaint("identify-to: .\nserver-key: /x",
 			 "FILE: identify-to needs server-key and server-identity: the name to say, and the key to sign for it");
 	assert_complaint("identify-to: .\nserver-identity: x",
@@ -313,7 +328,8 @@ static void a_change_is_seen(void **state)
 	static const char *const changes[] = {
 		"resolver-socket: /x", "resolver-group: x", "control-socket: /x", "control-group: x", "deadline: 101",
 		"allow-private: yes", "server-key: /x", "server-identity: x", "accept-anonymous: yes\nserver-key: /x",
-		"accept-identified: yes\nserver-key: /x", "identify-to: a\nserver-key: /x\nserver-identity: x",
+		"accept-identified: yes\nserver-key: /x", "address-pool: 100.64.0.0/24\nserver-key: /x",
+		"identify-to: a\nserver-key: /x\nserver-identity: x",
 		"resolver: 127.0.0.1@54", "trust-resolver: yes", "always-cookie: yes",
 		"cookie-threshold: 5", "half-open-max: 50", "half-open-per-source: 5", "post-quantum: no", "qcd: no", "qcd-secret: /x", "listen: 192.0.2.1",
 		"ike-port: 501", "natt-port: 501", "peer-port: 501", "always-encapsulate: yes", "log-level: debug", "tunnels-max: 5",
@@ -375,6 +391,8 @@ static const char *shown_value(const struct option_row *row)
 		return "NUMBER";
 	case OPTION_BOOL:
 		return "yes | no";
+	case OPTION_POOL:
+		return "PREFIX";
 	case OPTION_NAME: case OPTION_NAMES:
 		return "NAME";
 	case OPTION_SERVER:

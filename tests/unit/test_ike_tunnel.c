@@ -442,9 +442,11 @@ static void unasked_address_is_ignored(void **state)
 
 static void begin_with_pool(struct sim_world *w, enum ip_family family, unsigned size)
 {
-	struct ike_config server = { .pool_v4 = address("100.64.0.255"), .pool_v6 = address("fd00:64::ffff"), .pool_size = size };
+	struct ike_config server = { .pool_v4 = address("100.64.0.255"), .pool_v6 = address("fd00:64::ffff"), .pool_v4_size = size,
+				     .pool_v6_size = size };
 
 	sim_init(w, 40, family, NULL, &server, KEY_ED25519, false);
+	w->nat = family == IP_V4;               /* who is behind none keeps his own address */
 }
 
 static ike_handle connect(struct sim_world *w)
@@ -460,34 +462,42 @@ static const char *inner_of(struct sim_world *w, ike_handle sa, char to[IP_TEXT_
 	return ip_text(&sim_end_of(w, CLIENT, sa)->last.tunnel.inner_local, to);
 }
 
-static void each_client_gets_an_address_of_its_own(void **state)
+static void each_client_behind_a_nat_gets_an_address_of_its_own(void **state)
 {
-	static const struct {
-		enum ip_family family;
-		bool nat;
-		const char *first, *second;
-	} cases[] = {
-		{ IP_V4, false, "100.64.0.255", "100.64.1.0" }, { IP_V4, true, "100.64.0.255", "100.64.1.0" },
-		{ IP_V6, false, "fd00:64::ffff", "fd00:64::1:0" },
-	};
+	const struct kernel_request *r;
 	char text[IP_TEXT_MAX];
+	struct sim_world w;
+	ike_handle sa;
 
 	(void)state;
-	for (unsigned i = 0; i < sizeof cases / sizeof *cases; i++) {
-		const struct kernel_request *r;
+	begin_with_pool(&w, IP_V4, 2);
+	sa = connect(&w);
+	assert_up(&w, CLIENT, sa);
+	assert_string_equal(inner_of(&w, sa, text), "100.64.0.255");
+	r = &w.host[SERVER].sas[0].asked;
+	assert_true(ip_equal(&r->inner_remote, &w.host[CLIENT].sas[0].asked.inner_local));
+	assert_true(ip_equal(&r->inner_local, &w.host[SERVER].addr));
+	assert_true(ip_equal(&w.host[SERVER].ends[0].last.tunnel.inner_remote, &r->inner_remote));
+	sa = connect(&w);
+	assert_string_equal(inner_of(&w, sa, text), "100.64.1.0");
+	at_rest(&w);
+}
+
+/* It could be reached at its own address, and is. */
+static void client_behind_no_nat_has_transport_mode(void **state)
+{
+	static const enum ip_family families[] = { IP_V4, IP_V6 };
+
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
 		struct sim_world w;
 		ike_handle sa;
 
-		begin_with_pool(&w, cases[i].family, 2);
-		w.nat = cases[i].nat;
+		begin_with_pool(&w, families[i], 2);
+		w.nat = false;
 		sa = connect(&w);
 		assert_up(&w, CLIENT, sa);
-		assert_string_equal(inner_of(&w, sa, text), cases[i].first);
-		r = &w.host[SERVER].sas[0].asked;
-		assert_true(ip_equal(&r->inner_remote, &w.host[CLIENT].sas[0].asked.inner_local));
-		assert_true(ip_equal(&r->inner_local, &w.host[SERVER].addr));
-		sa = connect(&w);
-		assert_string_equal(inner_of(&w, sa, text), cases[i].second);
+		assert_int_equal(w.host[SERVER].sas[0].asked.inner_remote.family, IP_NONE);
 		at_rest(&w);
 	}
 }
@@ -496,14 +506,13 @@ static void each_client_gets_an_address_of_its_own(void **state)
 static void rekeyed_tunnel_stays_one(void **state)
 {
 	(void)state;
-	for (unsigned i = 0; i < 4; i++) {
+	for (unsigned i = 0; i < 2; i++) {
 		enum sim_side side = i % 2 ? SERVER : CLIENT;
 		struct ip_addr inner = address("100.64.0.255");
 		struct sim_world w;
 		ike_handle sa;
 
 		begin_with_pool(&w, IP_V4, 2);
-		w.nat = i >= 2;
 		sa = connect(&w);
 		assert_up(&w, CLIENT, sa);
 		assert_int_equal(ike_rekey_child(w.host[side].ike, w.host[side].ends[0].sa, w.now_ms), IKE_OK);
@@ -600,14 +609,54 @@ static void client_gets_no_tunnel_for_the_address_of_another(void **state)
 
 	(void)state;
 	for (unsigned pool = 0; pool < 2; pool++) {
-		if (pool)
+		if (pool) {
 			begin_with_pool(&w, IP_V4, 2);
-		else
+			w.nat = false;
+		} else
 			sim_init(&w, 42, IP_V4, NULL, NULL, KEY_ED25519, false);
 		asks_tunnel(&w, &p, &other, pool, &plain, &inner);
 		assert_true(has_notify(&inner, N_TS_UNACCEPTABLE));
 		assert_null(msg_find(&inner, PL_SA));
 		assert_int_equal(sim_sas(&w, SERVER), 0);
+		peer_clear(&p);
+		sim_run_until(&w, w.now_ms + FOREVER_MS);
+		assert_string_equal(w.broken, "");
+		sim_clear(&w);
+	}
+}
+
+/* RFC 7296 3.15.1: the one that it had before, if it is free. */
+static void client_that_asks_gets_an_address_and_the_one_it_had_if_free(void **state)
+{
+	static const struct { const char *wish, *got; } cases[] = {
+		{ NULL, "100.64.0.255" }, { "100.64.1.0", "100.64.1.0" }, { "100.64.9.9", "100.64.0.255" }, { "192.0.2.1", "100.64.0.255" },
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct ip_addr any = address("100.64.0.255"), wish = cases[i].wish ? address(cases[i].wish) : any;
+		struct peer_message plain;
+		struct msg_chain inner;
+		struct sim_peer p;
+		struct sim_world w;
+		struct msg_wr m;
+		struct pl_cp cp;
+		char text[IP_TEXT_MAX];
+
+		begin_with_pool(&w, IP_V4, 3);
+		w.nat = false;
+		script_client_init(&w, &p, 0);
+		m = peer_inner();
+		pl_id_write(&m, PL_IDI, ID_NULL, span_of(NULL, 0));
+		peer_write_auth_null(&p, &m, ID_NULL, span_of(NULL, 0));
+		pl_cp_write(&m, CFG_REQUEST, IP_V4, cases[i].wish ? &wish : NULL);
+		peer_write_child_any(&m, 0x1234, &w.host[SERVER].addr);
+		script_sends(&w, &p, EXCH_IKE_AUTH, 1, REQUEST, &m);
+		script_takes(&w, &p, EXCH_IKE_AUTH, RESPONSE, &plain, &inner);
+		assert_non_null(msg_find(&inner, PL_CP));
+		assert_int_equal(pl_cp_read(msg_find(&inner, PL_CP)->body, &cp), IKE_OK);
+		assert_int_equal(cp.type, CFG_REPLY);
+		assert_string_equal(ip_text(&cp.v4.first, text), cases[i].got);
 		peer_clear(&p);
 		sim_run_until(&w, w.now_ms + FOREVER_MS);
 		assert_string_equal(w.broken, "");
@@ -627,7 +676,9 @@ int main(void)
 		cmocka_unit_test(second_try_ends_at_the_deadline),
 		cmocka_unit_test(only_one_address_for_the_host_alone_is_taken),
 		cmocka_unit_test(unasked_address_is_ignored),
-		cmocka_unit_test(each_client_gets_an_address_of_its_own),
+		cmocka_unit_test(each_client_behind_a_nat_gets_an_address_of_its_own),
+		cmocka_unit_test(client_behind_no_nat_has_transport_mode),
+		cmocka_unit_test(client_that_asks_gets_an_address_and_the_one_it_had_if_free),
 		cmocka_unit_test(rekeyed_tunnel_stays_one),
 		cmocka_unit_test(empty_pool_refuses_until_an_address_is_given_back),
 		cmocka_unit_test(client_that_wants_tunnel_mode_gets_one_for_its_own_address),

@@ -335,6 +335,61 @@ static void next_start_removes_what_a_killed_run_left_and_nothing_else(void **st
 	assert_string_equal(snapshot(after), before);
 }
 
+static enum ike_err add_client(struct inner *n, const char *address, const char *via)
+{
+	struct ip_addr a = addr(address), v = addr(via), local = addr(v.family == IP_V4 ? "192.0.2.1" : "2001:db8:1::1");
+
+	return inner_client_add(n, &a, &local, &v);
+}
+
+/* One route, by the way to its NAT, from the end of its tunnel; and none that was left, but for somebody else's. */
+static void client_is_reached_by_the_way_to_where_it_comes_from(void **state)
+{
+	static const struct { const char *address, *via, *way; } cases[] = {
+		{ "100.64.0.1", SERVER2, "via 192.0.2.254 dev eth0 src 192.0.2.1 metric 112" },
+		{ "100.64.0.2", SERVER, "dev eth0 scope link src 192.0.2.1 metric 112" },
+		{ "fd00:64::1", "2001:db8:9::9", "via 2001:db8:1::fe dev eth0 src 2001:db8:1::1 metric 112" },
+	};
+	char before[TEXT_MAX], after[TEXT_MAX], said[TEXT_MAX];
+	struct inner *n = open_inner();
+
+	(void)state;
+	run(said, "ip addr add 2001:db8:1::1/128 dev lo");     /* a server's own address may well be there */
+	snapshot(before);
+	for (unsigned i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct ip_addr a = addr(cases[i].address);
+
+		assert_int_equal(add_client(n, cases[i].address, cases[i].via), IKE_OK);
+		if (!strstr(run(said, "ip route show proto 0x6f; ip -6 route show proto 0x6f"), cases[i].way))
+			fail_msg("%s: %s", cases[i].address, said);
+		/* It has moved, or comes again: still one. */
+		assert_int_equal(add_client(n, cases[i].address, cases[i].via), IKE_OK);
+		inner_refresh(n, NULL);
+		inner_client_remove(n, &a);
+		assert_string_equal(snapshot(after), before);
+		inner_client_remove(n, &a);
+	}
+	for (unsigned i = 0; i < sizeof cases / sizeof *cases; i++)
+		assert_int_equal(add_client(n, cases[i].address, cases[i].via), IKE_OK);
+	inner_close(n, false);
+	n = open_inner();
+	assert_string_equal(snapshot(after), before);
+	inner_close(n, true);
+}
+
+static void client_to_whom_there_is_no_way_is_refused(void **state)
+{
+	char before[TEXT_MAX], after[TEXT_MAX], said[TEXT_MAX];
+	struct inner *n = open_inner();
+
+	(void)state;
+	run(said, "ip route del default");
+	snapshot(before);
+	assert_int_equal(add_client(n, "100.64.0.1", SERVER2), IKE_E_CONFLICT);
+	assert_string_equal(snapshot(after), before);
+	inner_close(n, true);
+}
+
 static void in_memory_nothing_is_touched(void **state)
 {
 	char before[TEXT_MAX], after[TEXT_MAX];
@@ -367,6 +422,8 @@ int main(void)
 		cmocka_unit_test_setup(address_routed_by_the_other_family_is_refused, begin),
 		cmocka_unit_test_setup(stronger_route_is_a_conflict_and_stays, begin),
 		cmocka_unit_test_setup(next_start_removes_what_a_killed_run_left_and_nothing_else, begin),
+		cmocka_unit_test_setup(client_is_reached_by_the_way_to_where_it_comes_from, begin),
+		cmocka_unit_test_setup(client_to_whom_there_is_no_way_is_refused, begin),
 		cmocka_unit_test_setup(in_memory_nothing_is_touched, begin),
 	};
 

@@ -196,6 +196,83 @@ static void other_source_address_needs_a_tunnel_of_its_own(void **state)
 	assert_int_equal(tunnels_count(w->t), 2);
 }
 
+/* A pool ------------------------------------------------------------------------------------------------------------ */
+
+#define NAT "192.0.2.254"
+#define POOL_1 "100.64.0.1"
+#define POOL_2 "100.64.0.2"
+
+static ike_handle assigned_client_up(struct world *w, const char *address, const char *assigned)
+{
+	uint32_t reqid;
+	ike_handle sa;
+
+	w->assigned = address_of(assigned);
+	assert_int_equal(authorize(w, address, &reqid), REASON_NONE);
+	sa = client_up(w, address, reqid);
+	w->assigned.family = IP_NONE;
+	return sa;
+}
+
+/* Each with its own policies, for its own address; the NAT has none, and whoever else is behind it is left alone. */
+static void clients_behind_one_nat_have_addresses_of_the_pool(void **state)
+{
+	struct world *w = *state;
+	const struct ip_addr nat = address_of(NAT), first = address_of(POOL_1);
+	ike_handle one = assigned_client_up(w, NAT, POOL_1), two = assigned_client_up(w, NAT, POOL_2);
+
+	assert_int_equal(state_of(w, POOL_1), TUNNEL_PROTECTED);
+	assert_int_equal(state_of(w, POOL_2), TUNNEL_PROTECTED);
+	assert_int_equal(state_of(w, NAT), -1);
+	assert_false(w->sas[one - 1].ended || w->sas[two - 1].ended);
+	assert_int_not_equal(w->sas[one - 1].reqid, w->sas[two - 1].reqid);
+	/* It has gone: so do its policies, and not another's. */
+	core_closed(w, one, REASON_TIMEOUT);
+	advance(w, 1);
+	assert_int_equal(w->n_unprotects, 1);
+	assert_true(ip_equal(&w->unprotects[0].remote, &nat));
+	assert_true(ip_equal(&w->unprotects[0].inner_remote, &first));
+	assert_int_equal(state_of(w, POOL_1), -1);
+	assert_int_equal(state_of(w, POOL_2), TUNNEL_PROTECTED);
+	/* Its address may be somebody else's now. */
+	(void)assigned_client_up(w, "203.0.113.9", POOL_1);
+	assert_int_equal(state_of(w, POOL_1), TUNNEL_PROTECTED);
+}
+
+/* Else a host that could make itself that address would have the tunnel of the client that we gave it to. */
+static void address_of_the_pool_is_not_for_who_comes_from_it(void **state)
+{
+	struct world *w = *state;
+	uint32_t reqid;
+	ike_handle one = assigned_client_up(w, NAT, POOL_1);
+
+	assert_int_equal(authorize(w, POOL_1, &reqid), REASON_KEY_CONFLICT);
+	w->assigned = address_of(POOL_1);
+	assert_int_equal(authorize(w, "203.0.113.9", &reqid), REASON_KEY_CONFLICT);
+	w->assigned = w->local;
+	assert_int_equal(authorize(w, NAT, &reqid), REASON_ADDRESS_NOT_ALLOWED);
+	w->assigned.family = IP_NONE;
+	assert_false(w->sas[one - 1].ended);
+	/* And one who is there already keeps it. */
+	assert_int_equal(authorize(w, POOL_2, &reqid), REASON_NONE);
+	(void)client_up(w, POOL_2, reqid);
+	w->assigned = address_of(POOL_2);
+	assert_int_equal(authorize(w, NAT, &reqid), REASON_KEY_CONFLICT);
+}
+
+/* The share of a source is that of its NAT, whatever we assign. */
+static void assigned_addresses_count_for_where_they_come_from(void **state)
+{
+	struct world *w = *state;
+	uint32_t reqid;
+
+	w->config.anonymous_per_source = 1;
+	world_restart(w);
+	(void)assigned_client_up(w, NAT, POOL_1);
+	w->assigned = address_of(POOL_2);
+	assert_int_equal(authorize(w, NAT, &reqid), REASON_LIMIT);
+}
+
 /* Our address changed while the first attempt was under way: each pair has its own, and neither ends the other. */
 static void attempt_from_our_new_address_goes_on(void **state)
 {
@@ -275,6 +352,9 @@ int main(void)
 		WITH_WORLD(silent_client_is_held_and_may_come_back),
 		WITH_WORLD(client_of_two_of_our_addresses_keeps_both),
 		WITH_WORLD(other_source_address_needs_a_tunnel_of_its_own),
+		WITH_WORLD(clients_behind_one_nat_have_addresses_of_the_pool),
+		WITH_WORLD(address_of_the_pool_is_not_for_who_comes_from_it),
+		WITH_WORLD(assigned_addresses_count_for_where_they_come_from),
 		WITH_WORLD(attempt_from_our_new_address_goes_on),
 		WITH_WORLD(other_key_from_our_new_address_is_a_conflict),
 		WITH_WORLD(keys_of_a_client_do_not_grow_old),

@@ -44,6 +44,10 @@ static struct ike_event event_of(struct world *w, ike_handle handle, enum ike_ev
 	e.tunnel.encapsulated = sa->encapsulated;
 	e.tunnel.round_trip_ms = w->round_trip_ms;
 	e.tunnel.behind = w->behind;
+	if (sa->assigned.family != IP_NONE) {
+		e.tunnel.inner_local = sa->path.local.addr;
+		e.tunnel.inner_remote = sa->assigned;
+	}
 	e.tunnel.wants_keepalive = w->wants_keepalive;
 	e.tunnel.spi_i[0] = sa->spi;
 	return e;
@@ -203,8 +207,9 @@ void core_closed(struct world *w, ike_handle handle, enum rp_reason reason)
 
 enum rp_reason authorize(struct world *w, const char *address, uint32_t *reqid)
 {
-	const struct ip_path path = { { w->local, 500 }, { address_of(address), 500 } };
-	enum rp_reason reason = tunnels_authorize(w->t, &path, &w->behind, NULL, reqid, w->now_ms);
+	const struct ike_client client = { .path = { { w->local, 500 }, { address_of(address), 500 } }, .behind = w->behind,
+					   .assigned = w->assigned };
+	enum rp_reason reason = tunnels_authorize(w->t, &client, NULL, reqid, w->now_ms);
 
 	take_outputs(w);
 	return reason;
@@ -249,9 +254,9 @@ static struct keyset *keyset_of(const char *letters, const char *address)
 
 enum rp_reason authorize_named(struct world *w, const char *address, const char *keys, uint32_t *reqid)
 {
-	const struct ip_path path = { { w->local, 500 }, { address_of(address), 500 } };
+	const struct ike_client client = { .path = { { w->local, 500 }, { address_of(address), 500 } }, .behind = w->behind };
 	struct keyset *set = keyset_of(keys, address);
-	enum rp_reason reason = tunnels_authorize(w->t, &path, &w->behind, set, reqid, w->now_ms);
+	enum rp_reason reason = tunnels_authorize(w->t, &client, set, reqid, w->now_ms);
 
 	keyset_unref(set);
 	take_outputs(w);
@@ -285,7 +290,8 @@ ike_handle client_up(struct world *w, const char *address, uint32_t reqid)
 	struct ike_event e;
 
 	assert_true(w->n_sas < SAS_MAX);
-	*sa = (struct double_sa){ .path = { { w->local, 500 }, { address_of(address), 500 } }, .reqid = reqid, .up = true };
+	*sa = (struct double_sa){ .path = { { w->local, 500 }, { address_of(address), 500 } }, .reqid = reqid, .up = true,
+				  .assigned = w->assigned };
 	e = event_of(w, w->n_sas, EV_ESTABLISHED);
 	tunnels_ike_event(w->t, &e, w->now_ms);
 	take_outputs(w);

@@ -20,6 +20,7 @@ struct double_sa {
 	uint8_t spi;                /* first byte of the initiator's SPI */
 	char proved;                /* the key, once it is up */
 	enum rp_reason close_reason;
+	struct ip_addr assigned;    /* to a client, from our pool; IP_NONE: none */
 	uint32_t idle_s;            /* not 0: as the kernel says of this one, whatever be_idle() says of all */
 };
 
@@ -50,6 +51,7 @@ struct world {
 	enum ike_err traffic_err, kernel_err;
 	bool no_route;
 	struct ip_addr behind;              /* own address of the client that comes in; IP_NONE: it is not behind a NAT */
+	struct ip_addr assigned;            /* to it, from our pool; IP_NONE: it has none */
 	bool wants_keepalive;               /* every tunnel that comes up is behind a NAT */
 	bool nobody_behind;
 	uint16_t round_trip_ms;             /* of every tunnel that comes up */

@@ -1,0 +1,87 @@
+#!/bin/bash
+# lab: variants=own,full timeout=120
+# promise: 3 4 7
+# Two clients behind one NAT ask for the same host, which assigns each an address (address-pool): both are served at once, each gets
+# its own address and no more, and what has no IPsec behind that NAT reaches the host as before. full: there is one address for the
+# two; the second is told so, and has it when the first one has gone.
+. "$LAB/lib.sh"
+
+lab_topology -r client dns server
+lab_nat
+ip netns add client2
+ip -n wire link add eth0 netns client2 type veth peer name eth2 netns router
+ip -n router -batch - <<BATCH
+addr add 203.0.113.254/24 dev eth2
+link set eth2 up
+BATCH
+ip -n client2 -batch - <<BATCH
+link set lo up
+addr add 203.0.113.1/24 dev eth0
+link set eth0 up
+route add default via 203.0.113.254
+BATCH
+lab_capture wire
+lab_key good rsa
+lab_zone keyed.example signed <<ZONE
+host A $server_v4
+host IPSECKEY $(lab_ipseckey good)
+ZONE
+pool=100.64.0.0/24 inner=100.64.0.1
+[ "$LAB_VARIANT" != full ] || pool=100.64.0.1/32
+lab_responder server own good "address-pool: $pool"
+lab_start_client
+lab_dig host.keyed.example
+expect_answer "$server_v4"
+expect_within 1500
+expect_protected server
+lab_oe status | grep -Fw "tunnel/$inner" >/dev/null || fail "oe status does not tell the address"
+# Only between the server and that address, and nothing about the NAT.
+policies() { ip -n server xfrm policy | grep -E '^src ' | grep -Ew "$server_v4/32" | sort; }
+[ "$(policies)" = "$(printf 'src %s/32 dst %s/32 \n' "$inner" "$server_v4" "$server_v4" "$inner" | sort)" ] ||
+	fail "the server's policies: $(policies)"
+ip -n server route get $inner | grep -Fw "src $server_v4" >/dev/null || fail "no way to $inner"
+# What is exempt elsewhere goes through the tunnel too.
+in_host client dig +tries=1 +time=1 "@$server_v4" name.example >/dev/null || :
+expect_no_cleartext client server since-answer
+ping_from router "$server_v4"
+check_capture cleartext wire.pcap "$router_v4" "$server_v4" >/dev/null && fail "the router's ping was not in clear"
+
+# second LINE...: the words of this lab, with the second host in the place of the client
+mkdir -p second
+cp root.key second/
+second() {
+	unshare --mount env LAB_WORK="$LAB_WORK/second" bash -c '
+		mount --bind /run/netns/client2 /run/netns/client
+		. "$LAB/lib.sh"
+		lab_dns_up=yes
+		eval "$1"' second "$(printf '%s\n' "$@")" || fail "$(cat second/reason)"
+}
+since=$EPOCHREALTIME
+if [ "$LAB_VARIANT" = full ]; then
+	second lab_start_client 'lab_dig host.keyed.example' \
+		'expect_servfail_ede "peer said INTERNAL_ADDRESS_FAILURE"' 'expect_within 1500'
+	ping_from client "$server_v4"
+else
+	in_host client ping -q -i 0.1 -c 60 -W 1 "$server_v4" >ping.txt &
+	pinger=$!
+	second lab_start_client 'lab_dig host.keyed.example' 'expect_answer "$server_v4"' 'ping_from client2 "$server_v4"'
+	wait $pinger || fail "the first client's pings are not answered: $(tail -n 2 ping.txt)"
+	grep -q ' 0% packet loss' ping.txt || fail "the first client has lost packets: $(grep loss ping.txt)"
+	[ "$(policies | wc -l)" = 4 ] || fail "the server's policies: $(policies)"
+	[ "$(ip -n server route show proto 0x6f | wc -l)" = 2 ] || fail "the server's routes: $(ip -n server route)"
+	ping_from client "$server_v4"
+fi
+check_capture cleartext wire.pcap "$router_v4" "$server_v4" --since "$since" || fail "cleartext"
+
+# The first one goes: so do its address, its policies and its route, and the second one is served.
+kill "${lab_pid[oe-iked]}"
+wait "${lab_pid[oe-iked]}" || :
+gone() { [ -z "$(ip -n server route show "$inner")" ] && ! ip -n server xfrm policy | grep -Fw "$inner" >/dev/null; }
+lab_wait 10 "the first client's things at the server go" gone
+since=$EPOCHREALTIME     # what the killed one refuses with ICMP is not the second one's
+if [ "$LAB_VARIANT" = full ]; then
+	nap 13
+	second 'lab_dig host.keyed.example' 'expect_answer "$server_v4"'
+fi
+second 'ping_from client2 "$server_v4"'
+check_capture cleartext wire.pcap "$router_v4" "$server_v4" --since "$since" || fail "cleartext of the second client"
