@@ -13,8 +13,8 @@ from world import LEAF, Resolver
 
 
 class Bench:
-    def __init__(self, paths, world, folder):
-        self.paths, self.world, self.folder = paths, world, folder
+    def __init__(self, paths, world, folder, reloads):
+        self.paths, self.world, self.folder, self.reloads = paths, world, folder, reloads
         os.mkdir(folder)
         self.socket = os.path.join(folder, 's')
         self.helper = self.resolver = None
