@@ -74,7 +74,7 @@ def leaf_zones():
     example += svc('web', 65, 1, '.', (1, b'\x02h2'), (4, ip4('192.0.2.15')), (6, ip6('2001:db8::15')))
     example += svc('webother', 65, 1, 'host.example.test.', (4, ip4('192.0.2.1')))
     example += svc('webplain', 65, 1, '.', (4, ip4('192.0.2.16')))
-    example += svc('webcut', 65, 1, '.', (4, b'\xc0\x00\x02'))
+    example += svc('webmany', 65, 1, '.', (4, ip4(*['198.18.0.%d' % i for i in range(1, 40)])))
     example += svc('webalias', 65, 0, 'web.example.test.')
     example += svc('_dns', 64, 1, 'web.example.test.', (1, b'\x03dot'), (4, ip4('192.0.2.15')))
     example += host('plainhost', '192.0.2.20')
@@ -283,6 +283,7 @@ class Resolver:
  jostle-timeout: 5000
  qname-minimisation: yes
  ede: yes
+ val-log-level: 2
  local-zone: "test." nodefault
 %s
 dynlib:

@@ -24,9 +24,9 @@ expect_no_tunnel server
 expect_no_esp client server
 # Asked again at once, and by a stub that wants to validate by itself or does not care about validation.
 lab_dig host.keyed.example A +dnssec
-expect_rcode SERVFAIL
+expect_servfail_ede "ipsec: the host does not hold the key"
 lab_dig host.keyed.example A +cdflag
-expect_rcode SERVFAIL
+expect_servfail_ede "ipsec: the host does not hold the key"
 expect_no_tunnel server
 
 # Only that name fails: another name of the same host answers, and the host is reached in clear as ever.

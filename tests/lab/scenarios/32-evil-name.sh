@@ -35,5 +35,5 @@ lab_dig host.victim.example
 expect_answer "$server_v4"
 expect_protected server
 lab_dig host.evil.example
-expect_rcode SERVFAIL
+expect_servfail_ede "ipsec: the address is already protected for another name with another key"
 expect_protected server

@@ -26,4 +26,4 @@ expect_no_tunnel server2
 expect_protected server
 expect_no_cleartext client server2
 lab_dig host.keyed.example A +dnssec
-expect_rcode SERVFAIL
+expect_servfail_ede "ipsec: the host does not hold the key"
