@@ -131,7 +131,7 @@ static enum ike_err start_kernel(struct daemon *d)
 		kernel_fake_clock(*kernel, loop_now_ms);
 	if (kernel_check_esp(*kernel, &suites, &why) != IKE_OK)
 		return stopped("%s", why);
-	if (kernel_install_exemptions(*kernel) != IKE_OK)
+	if (kernel_install_exemptions(*kernel, d->bridge.signer != NULL) != IKE_OK)
 		return stopped("the kernel does not take the policies that exempt DNS, DHCP and "
 			       "neighbour discovery");
 	if (inner_open(d->options.fake_kernel, &d->log, &d->bridge.inner) != IKE_OK)

@@ -20,7 +20,7 @@
 enum {
 	PRIORITY_ASSIGNED = 0x6effff00, PRIORITY_EXEMPT = 0x6f000000, PRIORITY_PROTECT = 0x6f000100, PRIORITY_PASS = 0x6f000180, PRIORITY_SHIELD = 0x6f000200
 };
-enum { EXEMPT_MAX = 64 };
+enum { EXEMPT_MAX = 96 };
 
 enum exempt_where {
 	EXEMPT_ANYWHERE,            /* any two addresses */
@@ -36,9 +36,10 @@ struct exemption {
 	uint8_t proto;              /* 0 = any */
 	uint16_t sport, dport;      /* of the packet; 0 = any. ICMPv6: sport is the type */
 	const char *name;           /* "DNS", for the log */
+	bool server;                /* only a host that others ask for tunnels needs it */
 };
 
-/* The i-th, from 0; false behind the last. */
+/* The i-th, from 0; false behind the last. Those of servers come last. */
 bool exemption_at(unsigned i, struct exemption *out);
 
 #endif

@@ -81,11 +81,11 @@ enum ike_err kernel_apply(struct kernel *k, const struct kernel_request *request
 	return err;
 }
 
-enum ike_err kernel_install_exemptions(struct kernel *k)
+enum ike_err kernel_install_exemptions(struct kernel *k, bool serves)
 {
 	struct plan plan;
 
-	plan_exemptions(&plan);
+	plan_exemptions(&plan, serves);
 	return plan_run(&plan, run_steps, k);
 }
 

@@ -36,8 +36,9 @@ IKE_CHECKED enum ike_err kernel_check_esp(struct kernel *k, uint32_t *suites, co
 const struct esp_suite *kernel_suites(unsigned *n);
 
 /* Policies that let through, in both directions and at a higher priority than any of ours: ICMPv6 133-137 (ND), DHCP, DHCPv6, NTP,
- * DNS (ports 53 and 853 of other hosts), multicast, broadcast, loopback. IKE's own sockets carry a bypass policy of their own. */
-IKE_CHECKED enum ike_err kernel_install_exemptions(struct kernel *k);
+ * DNS (ports 53 and 853 of other hosts), multicast, broadcast, loopback; serves: also our own ports of DNS and NTP, which others ask in
+ * clear. IKE's own sockets carry a bypass policy of their own. */
+IKE_CHECKED enum ike_err kernel_install_exemptions(struct kernel *k, bool serves);
 
 /* Carry out one request; keys in it are the caller's to wipe. IKE_E_KERNEL, IKE_E_CONFLICT: nothing changed. */
 IKE_CHECKED enum ike_err kernel_apply(struct kernel *k, const struct kernel_request *request);

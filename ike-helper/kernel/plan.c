@@ -253,11 +253,11 @@ enum ike_err plan_make(const struct kernel_request *r, const struct plan_view *v
 	return IKE_E_SYNTAX;
 }
 
-void plan_exemptions(struct plan *out)
+void plan_exemptions(struct plan *out, bool serves)
 {
 	struct exemption e;
 
-	for (out->n = 0; exemption_at(out->n, &e); out->n++)
+	for (out->n = 0; exemption_at(out->n, &e) && (serves || !e.server); out->n++)
 		out->steps[out->n] = (struct step){ .kind = STEP_EXEMPT_ADD, .dir = e.dir, .index = out->n };
 }
 

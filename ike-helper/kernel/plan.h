@@ -72,7 +72,7 @@ struct step {
 	const struct kernel_request *request;   /* addresses, and for STEP_SA_ADD suite and keys; borrowed */
 };
 
-enum { PLAN_STEPS_MAX = 64 };      /* the longest are all exemptions, and the SAs of UNPROTECT */
+enum { PLAN_STEPS_MAX = 96 };      /* the longest are all exemptions, and the SAs of UNPROTECT */
 
 struct plan {
 	struct step steps[PLAN_STEPS_MAX];
@@ -102,8 +102,8 @@ IKE_CHECKED enum ike_err plan_check(const struct kernel_request *request);
 /* IKE_E_CONFLICT: somebody else, or another reqid of ours, has a policy for this pair; the plan is then empty. */
 IKE_CHECKED enum ike_err plan_make(const struct kernel_request *request, const struct plan_view *view, struct plan *out);
 
-/* Every exemption of exempt.h. */
-void plan_exemptions(struct plan *out);
+/* The exemptions of exempt.h, those of servers only for one. */
+void plan_exemptions(struct plan *out, bool serves);
 
 /* Carries out the steps of one stage in order and reports each: IKE_OK; IKE_E_STATE: nothing to delete; IKE_E_CONFLICT:
  * to be added, but it exists; any other: refused. A failed step does not stop those behind it in the same call. */

@@ -274,8 +274,8 @@ static void every_suite_carries_packets_both_ways(void **state)
 
 	(void)state;
 	/* Or answers of neighbours count among the packets. */
-	assert_int_equal(kernel_install_exemptions(kernels[CLIENT]), IKE_OK);
-	assert_int_equal(kernel_install_exemptions(kernels[SERVER]), IKE_OK);
+	assert_int_equal(kernel_install_exemptions(kernels[CLIENT], false), IKE_OK);
+	assert_int_equal(kernel_install_exemptions(kernels[SERVER], true), IKE_OK);
 	for (unsigned i = 0; i < n + 3; i++)
 		for (unsigned f = 0; f < 2; f++)
 			for (unsigned encap = 0; encap < 2; encap++)
@@ -369,7 +369,7 @@ static void foreign_objects_survive_everything(void **state)
 	(void)state;
 	add_foreign();
 	net_snapshot(CLIENT, before);
-	assert_int_equal(kernel_install_exemptions(kernels[CLIENT]), IKE_OK);
+	assert_int_equal(kernel_install_exemptions(kernels[CLIENT], false), IKE_OK);
 	apply_both(IP_V4, KERNEL_PROTECT, 1);
 	assert_true(both_ways(IP_V4));
 	kernel_leave(kernels[CLIENT]);
@@ -380,7 +380,7 @@ static void foreign_objects_survive_everything(void **state)
 	assert_string_equal(net_snapshot(CLIENT, after), before);
 	kernels[CLIENT] = open_at(CLIENT);
 
-	assert_int_equal(kernel_install_exemptions(kernels[CLIENT]), IKE_OK);
+	assert_int_equal(kernel_install_exemptions(kernels[CLIENT], false), IKE_OK);
 	assert_int_equal(apply_at(CLIENT, IP_V4, KERNEL_PROTECT, 2), IKE_OK);
 	assert_int_equal(apply_at(CLIENT, IP_V4, KERNEL_UNPROTECT, 2), IKE_OK);
 	kernel_close(kernels[CLIENT]);
@@ -591,7 +591,7 @@ static void a_shield_closes_the_host_to_our_other_addresses(void **state)
 			      "ip -n client addr add 2001:db8:1::77/64 dev eth0 nodad"));
 	assert_int_equal(ip_from_text("192.0.2.77", &second[0]), IKE_OK);
 	assert_int_equal(ip_from_text("2001:db8:1::77", &second[1]), IKE_OK);
-	assert_int_equal(kernel_install_exemptions(kernels[CLIENT]), IKE_OK);
+	assert_int_equal(kernel_install_exemptions(kernels[CLIENT], false), IKE_OK);
 	for (unsigned f = 0; f < 2; f++) {
 		struct kernel_request r = request_of(CLIENT, families[f], KERNEL_PROTECT, &gcm, 1);
 		struct kernel_request pass = { .op = KERNEL_PASS, .local = second[f], .remote = r.remote };
@@ -665,7 +665,7 @@ static void exempt_traffic_passes_in_clear(void **state)
 		assert_int_equal(apply_at(SERVER, families[f], KERNEL_UNPROTECT, 1), IKE_OK);
 		(void)net_send(SERVER, families[f], 53, SERVICE_PORT);
 		assert_false(net_arrived(SERVER, families[f]));
-		assert_int_equal(kernel_install_exemptions(kernels[CLIENT]), IKE_OK);
+		assert_int_equal(kernel_install_exemptions(kernels[CLIENT], false), IKE_OK);
 		(void)net_send(SERVER, families[f], 53, SERVICE_PORT);
 		assert_true(net_arrived(SERVER, families[f]));
 		(void)net_send(SERVER, families[f], 123, SERVICE_PORT);
@@ -688,8 +688,8 @@ static void neighbours_are_found_under_the_policy(void **state)
 	struct wire w;
 
 	(void)state;
-	assert_int_equal(kernel_install_exemptions(kernels[CLIENT]), IKE_OK);
-	assert_int_equal(kernel_install_exemptions(kernels[SERVER]), IKE_OK);
+	assert_int_equal(kernel_install_exemptions(kernels[CLIENT], false), IKE_OK);
+	assert_int_equal(kernel_install_exemptions(kernels[SERVER], true), IKE_OK);
 	apply_both(IP_V6, KERNEL_PROTECT, 1);
 	assert_true(net_shell("ip -n client -6 neigh flush all; ip -n server -6 neigh flush all"));
 	(void)net_wire();

@@ -674,8 +674,8 @@ static void exemptions_are_all_or_none(void **state)
 	struct kernel *k = open_fake();
 
 	(void)state;
-	assert_int_equal(kernel_install_exemptions(k), IKE_OK);
-	assert_int_equal(kernel_install_exemptions(k), IKE_OK);
+	assert_int_equal(kernel_install_exemptions(k, true), IKE_OK);
+	assert_int_equal(kernel_install_exemptions(k, true), IKE_OK);
 	kernel_fake_count(k, &c);
 	all = c.exemptions;
 	assert_true(all > 20);
@@ -683,7 +683,7 @@ static void exemptions_are_all_or_none(void **state)
 	for (n = 1; n <= all; n++) {
 		k = open_fake();
 		kernel_fake_fail_at(k, n);
-		assert_int_equal(kernel_install_exemptions(k), IKE_E_KERNEL);
+		assert_int_equal(kernel_install_exemptions(k, true), IKE_E_KERNEL);
 		kernel_fake_count(k, &c);
 		assert_int_equal(c.exemptions, 0);
 		kernel_close(k);

@@ -448,15 +448,20 @@ static void every_listed_suite_makes_a_valid_request(void **state)
 	}
 }
 
-static bool exempt(enum kernel_dir dir, enum ip_family family, uint8_t proto, uint16_t sport, uint16_t dport)
+static bool exempt_at(bool server, enum kernel_dir dir, enum ip_family family, uint8_t proto, uint16_t sport, uint16_t dport)
 {
 	struct exemption e;
 
 	for (unsigned i = 0; exemption_at(i, &e); i++)
-		if (e.dir == dir && e.family == family && e.where == EXEMPT_ANYWHERE && e.proto == proto &&
+		if (e.server == server && e.dir == dir && e.family == family && e.where == EXEMPT_ANYWHERE && e.proto == proto &&
 		    (e.sport == 0 || e.sport == sport) && (e.dport == 0 || e.dport == dport))
 			return true;
 	return false;
+}
+
+static bool exempt(enum kernel_dir dir, enum ip_family family, uint8_t proto, uint16_t sport, uint16_t dport)
+{
+	return exempt_at(false, dir, family, proto, sport, dport);
 }
 
 static void exemptions_cover_the_list_and_no_more(void **state)
@@ -480,9 +485,13 @@ static void exemptions_cover_the_list_and_no_more(void **state)
 		assert_true(exempt(DIR_IN, family, IPPROTO_TCP, 53, 40000));
 		assert_true(exempt(DIR_OUT, family, IPPROTO_TCP, 40000, 853));
 		assert_true(exempt(DIR_IN, family, IPPROTO_UDP, 123, 40000));
-		/* Others' name servers are exempt, a name server of ours is not. */
+		/* Others' name servers are exempt; a name server of ours is where others ask for tunnels. */
 		assert_false(exempt(DIR_IN, family, IPPROTO_UDP, 40000, 53));
 		assert_false(exempt(DIR_OUT, family, IPPROTO_UDP, 53, 40000));
+		assert_true(exempt_at(true, DIR_IN, family, IPPROTO_UDP, 40000, 53));
+		assert_true(exempt_at(true, DIR_OUT, family, IPPROTO_TCP, 53, 40000));
+		assert_true(exempt_at(true, DIR_OUT, family, IPPROTO_UDP, 123, 40000));
+		assert_false(exempt_at(true, DIR_OUT, family, IPPROTO_UDP, 40000, 53));
 		assert_false(exempt(DIR_OUT, family, IPPROTO_TCP, 40000, 80));
 	}
 }

@@ -199,8 +199,8 @@ static void exemptions_come_once_and_go(void **state)
 	while (exemption_at(n, &e))
 		n++;
 	put_policy(&other, DIR_OUT, 7);
-	assert_int_equal(kernel_install_exemptions(k), IKE_OK);
-	assert_int_equal(kernel_install_exemptions(k), IKE_OK);
+	assert_int_equal(kernel_install_exemptions(k, true), IKE_OK);
+	assert_int_equal(kernel_install_exemptions(k, true), IKE_OK);
 	c = count();
 	assert_int_equal(c.exempt, n);
 	assert_int_equal(c.policies, n + 1);
@@ -213,7 +213,7 @@ static void exemptions_come_once_and_go(void **state)
 	assert_int_equal(count().policies, 1);
 
 	k = open_kernel();
-	assert_int_equal(kernel_install_exemptions(k), IKE_OK);
+	assert_int_equal(kernel_install_exemptions(k, true), IKE_OK);
 	kernel_close(k);
 	assert_int_equal(count().policies, 1);
 }
