@@ -271,6 +271,7 @@ static void bind_keys(struct tunnels *t, struct peer *p, const struct attempt *a
 static void retire(struct tunnels *t, struct peer *p, const struct ip_addr *address)
 {
 	p->retired = *address;
+	p->retire_asked = false;
 	peer_queue_out(t, p);
 }
 
@@ -323,6 +324,8 @@ struct peer *peer_established(struct tunnels *t, const struct ike_event *e, cons
 	p->encapsulated = u->encapsulated;
 	before = *packets_from(p);
 	p->inner_local = u->inner_local;
+	if (ip_equal(&p->retired, packets_from(p)))
+		p->retired.family = IP_NONE;    /* they are in use again */
 	if (p->established_ms != 0 && !ip_equal(&before, packets_from(p)))
 		retire(t, p, &before);
 	p->established_ms = t->now_ms;
@@ -760,6 +763,8 @@ static void release(struct tunnels *t, struct peer *p)
 
 void peer_due(struct tunnels *t, struct peer *p)
 {
+	if (p->retired.family != IP_NONE)
+		retire(t, p, &p->retired);  /* the kernel has failed to */
 	switch (p->state) {
 	case TUNNEL_ESTABLISHING:
 		break;

@@ -136,6 +136,7 @@ struct peer {
 	bool encapsulated;
 	struct ip_addr inner_local;         /* as in struct kernel_request; inner_remote is remote */
 	struct ip_addr retired;             /* our address of packets that other policies of this pair were for; IP_NONE: none */
+	bool retire_asked;                  /* the kernel was asked to remove those, and is not asked again before the next look */
 	struct ip_addr behind;              /* an anonymous client's own address, when a NAT hides it */
 	bool wants_keepalive;               /* as in struct ike_tunnel */
 	uint64_t sent_ms;                   /* since then nothing was sent, as far as is known */

@@ -4,6 +4,9 @@
 
 #include "tunnel/state.h"
 
+/* Of KERNEL_RETIRE, with the reqid; above those of passes. */
+static const uint64_t retire_ids = UINT64_C(1) << 48;
+
 enum { SHUTDOWN_DRAIN_MS = 200, UNPROTECT_AGAIN_MS = 1000, LONG_SLEEP_MS = 60000 };
 
 static uint64_t mix(uint64_t h)
@@ -304,6 +307,11 @@ void tunnels_kernel_done(struct tunnels *t, uint64_t id, enum ike_err result, ui
 	struct peer *p = peer_by_reqid(t, (uint32_t)id);
 
 	see(t, now_ms);
+	if (id >= retire_ids) {
+		if (p && result == IKE_OK)
+			p->retired.family = IP_NONE;
+		return;
+	}
 	if (pass_done(t, id, result) || !p || !p->unprotecting)
 		return;
 	if (result == IKE_OK) {
@@ -552,7 +560,6 @@ static void verdict_of(const struct request *r, struct tunnel_output *out)
 	v->ttl_cap_s = v->kind == RP_ALLOW ? r->ttl_s : 0;
 }
 
-/* Without an id: what becomes of it changes nothing. */
 static void ask_kernel(const struct peer *p, enum kernel_op op, const struct ip_addr *inner_local, struct tunnel_output *out)
 {
 	out->kind = TUNNEL_KERNEL;
@@ -575,9 +582,10 @@ static bool peer_output(struct tunnels *t, struct peer *p, struct tunnel_output 
 			return true;
 		p->tell_down = false;
 	}
-	if (p->retired.family != IP_NONE) {
+	if (p->retired.family != IP_NONE && !p->retire_asked) {
+		p->retire_asked = true;
 		ask_kernel(p, KERNEL_RETIRE, &p->retired, out);
-		p->retired.family = IP_NONE;
+		out->id = retire_ids | p->reqid;
 		return true;
 	}
 	if (!p->unprotect)

@@ -124,6 +124,52 @@ static void address_that_is_no_longer_assigned_retires(void **state)
 	assert_int_equal(w->n_retired, 1);      /* the same again */
 }
 
+/* The kernel is asked again at each look, and before the rest goes. */
+static void policies_that_the_kernel_fails_to_retire_are_retired_later(void **state)
+{
+	struct world *w = *state;
+	struct ip_addr first = address_of("100.64.0.1");
+	unsigned asked;
+
+	w->inner = first;
+	w->ttl_s = 3600;
+	protect(w, "www.example.org", HOST);
+	advance(w, 70000);
+	core_closed(w, 1, REASON_TIMEOUT);
+	w->inner = address_of("100.64.0.2");
+	w->kernel_err = IKE_E_KERNEL;
+	core_up(w, 2, 'A');
+	advance(w, 20000);
+	asked = w->n_retired;
+	assert_in_range(asked, 2, 20);
+	w->kernel_err = IKE_OK;
+	advance(w, 60000);
+	assert_int_equal(w->n_retired, asked + 1);
+	assert_true(ip_equal(&w->retired[asked].inner_local, &first));
+	assert_int_equal(w->n_unprotects, 0);
+}
+
+static void policies_that_are_in_use_again_are_not_retired(void **state)
+{
+	struct world *w = *state;
+
+	w->ttl_s = 3600;
+	w->inner = address_of("100.64.0.1");
+	protect(w, "www.example.org", HOST);
+	w->kernel_err = IKE_E_KERNEL;
+	for (unsigned i = 1; i <= 2; i++) {
+		advance(w, 70000);
+		core_closed(w, i, REASON_TIMEOUT);
+		w->inner = address_of(i == 1 ? "100.64.0.2" : "100.64.0.1");
+		core_up(w, i + 1, 'A');
+	}
+	w->kernel_err = IKE_OK;
+	w->n_retired = 0;
+	advance(w, 60000);
+	assert_int_equal(w->n_retired, 1);
+	assert_int_equal(w->retired[0].inner_local.b[3], 2);
+}
+
 /* The same private address in two networks, and a NAT in the second one: the policies of transport mode are for other packets than
  * those of the assigned address, and would stay when the tunnel goes. */
 static void policies_of_another_mode_retire(void **state)
@@ -713,6 +759,8 @@ int main(void)
 		WITH_WORLD(dead_host_is_tried_with_growing_pauses),
 		WITH_WORLD(release_names_the_addresses_inside),
 		WITH_WORLD(address_that_is_no_longer_assigned_retires),
+		WITH_WORLD(policies_that_the_kernel_fails_to_retire_are_retired_later),
+		WITH_WORLD(policies_that_are_in_use_again_are_not_retired),
 		WITH_WORLD(policies_of_another_mode_retire),
 		WITH_WORLD(tunnel_that_comes_too_late_leaves_no_assigned_address),
 		WITH_WORLD(what_waits_for_its_turn_is_taken_down_too),
