@@ -94,6 +94,39 @@ static void question_has_the_tunnel_watched_again(void **state)
 	assert_int_equal(w->n_sas, 2);
 }
 
+/* Of the n-th address of a host whose packets never come back, from an address of ours where others' do. */
+static void host_is_silent_at(struct world *w, unsigned n)
+{
+	char address[32], name[64];
+
+	snprintf(address, sizeof address, "198.18.0.%u", n);
+	snprintf(name, sizeof name, "n%u.silent.example", n);
+	w->traffic = (struct sa_traffic){ 0 };
+	protect(w, name, address);
+	send_into_the_void(w);
+	advance(w, 1000);
+	core_up(w, w->n_sas, 'A');
+}
+
+/* Found when a host of many addresses that answers nobody filled the memory, and what was known of a network was forgotten. */
+static void silent_host_does_not_push_out_what_is_known_of_a_network(void **state)
+{
+	struct world *w = *state;
+	const struct ip_addr here = w->local;
+
+	host_is_silent_at(w, 1);                /* nobody has answered here yet: it is the network */
+	w->local = address_of("198.51.100.2");
+	protect(w, "www.example.org", HOST);
+	w->traffic.packets_in = w->traffic.packets_out = 1;
+	advance(w, 1000);                       /* here ESP passes */
+	for (unsigned n = 2; n < 40; n++)
+		host_is_silent_at(w, n);
+	w->local = here;
+	w->traffic = (struct sa_traffic){ 0 };
+	ask(w, 500, "mail.example.org", "A", HOST2);
+	assert_true(w->sas[w->n_sas - 1].encapsulated);
+}
+
 static void network_that_drops_esp_is_remembered(void **state)
 {
 	struct world *w = *state;
@@ -442,6 +475,7 @@ int main(void)
 		WITH_WORLD(tunnel_that_nobody_uses_is_no_sign),
 		WITH_WORLD(first_packet_that_comes_late_is_watched_too),
 		WITH_WORLD(question_has_the_tunnel_watched_again),
+		WITH_WORLD(silent_host_does_not_push_out_what_is_known_of_a_network),
 		WITH_WORLD(network_that_drops_esp_is_remembered),
 		WITH_WORLD(host_behind_a_wall_is_not_the_network),
 		WITH_WORLD(network_that_drops_udp_is_not_held_to_it),
