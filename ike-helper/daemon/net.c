@@ -388,8 +388,8 @@ static enum ike_err port_open(struct net *net, const struct ip_endpoint *at, boo
 	if (!kernel)
 		return IKE_OK;
 	if (kernel_socket_bypass(fd, at->addr.family == IP_V4 ? IP_V4 : IP_V6) != IKE_OK) {
-		snprintf(error, NET_ERROR_MAX, "the kernel does not let IKE's own sockets pass by "
-			 "IPsec policies: start as root");
+		snprintf(error, NET_ERROR_MAX, "the kernel does not let IKE's own sockets pass by IPsec policies (%s): %s",
+			 strerror(errno), errno == EPERM ? "start as root" : "does it have CONFIG_XFRM_USER (modprobe xfrm_user)?");
 		return IKE_E_IO;
 	}
 	if (at->port == net->natt_port && kernel_socket_encap(fd) != IKE_OK)

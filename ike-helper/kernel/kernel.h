@@ -61,7 +61,7 @@ int kernel_event_fd(const struct kernel *k);
 /* Next event; false when there is none (never blocks). Lost events (socket overrun) are not an error: liveness finds out. */
 bool kernel_next_event(struct kernel *k, struct kernel_event *out);
 
-/* Per-socket bypass for IKE (in and out), UDP_ENCAP for the NAT-T port. IKE_E_KERNEL. */
+/* Per-socket bypass for IKE (in and out), UDP_ENCAP for the NAT-T port. IKE_E_KERNEL: errno says why. */
 IKE_CHECKED enum ike_err kernel_socket_bypass(int fd, enum ip_family family);
 IKE_CHECKED enum ike_err kernel_socket_encap(int fd);
 
