@@ -137,6 +137,20 @@ lab_start_client() {
 	lab_resolver dynlib validator iterator
 }
 
+# expect_why NAME OUTCOME TEXT: of NAME `oe why` says that it is protected, plain or refused, and TEXT is in its last line
+expect_why() {
+	local status=0 wanted
+	case $2 in
+	protected)	wanted=0 ;;
+	plain)		wanted=4 ;;
+	refused)	wanted=5 ;;
+	*)		fail "expect_why: $2?" ;;
+	esac
+	lab_oe why "$1" >"why-$1.txt" 2>&1 || status=$?
+	[ $status = $wanted ] || fail "oe why $1 ends with $status, not $wanted: $(tail -n 1 "why-$1.txt")"
+	[[ $(tail -n 1 "why-$1.txt") == *"$3"* ]] || fail "oe why $1 says \"$(tail -n 1 "why-$1.txt")\", without \"$3\""
+}
+
 # lab_oe ARGUMENT...: the command line tool on the client
 lab_oe() { in_host client env OE_CONF="$LAB_WORK/oe.conf" "$LAB_BINDIR/oe" -c "$LAB_WORK/oe.conf" "$@"; }
 

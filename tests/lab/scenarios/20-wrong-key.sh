@@ -22,6 +22,7 @@ expect_servfail_ede "ipsec: the host does not hold the key"
 expect_within 1600
 expect_no_tunnel server
 expect_no_esp client server
+expect_why host.keyed.example refused "because the host does not hold the key that its DNS name publishes"
 # Asked again at once, and by a stub that wants to validate by itself or does not care about validation.
 lab_dig host.keyed.example A +dnssec
 expect_servfail_ede "ipsec: the host does not hold the key"

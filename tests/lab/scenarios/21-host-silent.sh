@@ -25,6 +25,7 @@ lab_dig silent.keyed.example
 expect_servfail_ede "ipsec: the host does not answer IKE"
 expect_within 1600
 expect_no_tunnel server
+expect_why silent.keyed.example refused "because the host does not answer IKE"
 
 # With mute.keyed.example hanging, the others are as quick as ever.
 lab_ask 127.0.0.1 mute.keyed.example plain.keyed.example plain2.keyed.example host.keyed.example

@@ -26,6 +26,7 @@ expect_servfail_ede "ipsec: "
 expect_servfail_ede "$why"
 expect_within 1600
 expect_no_tunnel server
+expect_why host.keyed.example refused "$why"
 lab_dig plain.keyed.example
 expect_answer "$server_v4"
 ping_from client "$server_v4"

@@ -25,6 +25,7 @@ for kind in signed nsec3; do
 		expect_answer "$server_v6"
 		expect_ad
 	done
+	expect_why alias.$kind.example plain "the signed zone of www.$kind.example proves that it has no IPSECKEY record"
 	lab_dig nothing.$kind.example
 	expect_rcode NXDOMAIN
 done

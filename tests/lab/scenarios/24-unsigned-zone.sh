@@ -24,3 +24,4 @@ expect_cleartext "$client_v4" "$server_v4"
 # Nobody asked for the key either.
 tcpdump -nr wire.pcap udp port 53 2>/dev/null | grep -F host.unsigned.example >queries.txt || :
 ! grep -E 'IPSECKEY|Type45' queries.txt || fail "the key of an unsigned zone was asked for"
+expect_why host.unsigned.example plain "its zone is not signed by DNSSEC, so that the IPSECKEY records there prove nothing"

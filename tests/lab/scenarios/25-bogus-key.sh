@@ -24,6 +24,7 @@ expect_no_tunnel server
 lab_dig host.keyed.example A +cdflag
 expect_servfail_ede "ipsec: the IPSECKEY records do not validate"
 expect_no_tunnel server
+expect_why host.keyed.example refused "because the IPSECKEY records do not validate"
 
 lab_dig fine.keyed.example
 expect_answer "$server_v4"

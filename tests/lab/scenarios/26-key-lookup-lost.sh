@@ -26,3 +26,4 @@ expect_within 300
 lab_dig host.keyed.example
 expect_servfail_ede "ipsec: the IPSECKEY lookup failed"
 expect_within 1600
+expect_why host.keyed.example refused "because the IPSECKEY lookup failed"

@@ -25,6 +25,7 @@ xfrm_of client "$server_v4" >before.txt
 lab_dig host.two.example
 expect_servfail_ede "ipsec: the address is already protected for another name with another key"
 expect_within 500
+expect_why host.two.example refused "because the address is already protected for another name with another key: bound to host.one.example"
 xfrm_of client "$server_v4" >after.txt
 diff before.txt after.txt || fail "the first name's tunnel changed"
 lab_dig host.one.example

@@ -24,6 +24,9 @@ lab_start_client
 lab_dig host.evil.example
 expect_servfail_ede "ipsec: "
 expect_no_tunnel server
+why="does not hold the key"
+[ "$LAB_VARIANT" != closed ] || why="unreachable"
+expect_why host.evil.example refused "$why"
 lab_dig plain.victim.example
 expect_answer "$server_v4"
 ping_from client "$server_v4"

@@ -25,5 +25,6 @@ expect_tunnel server
 expect_no_tunnel server2
 expect_protected server
 expect_no_cleartext client server2
+expect_why host.keyed.example protected "; $server2_v4 is left out, because the host does not hold the key that its DNS name publishes"
 lab_dig host.keyed.example A +dnssec
 expect_servfail_ede "ipsec: the host does not hold the key"

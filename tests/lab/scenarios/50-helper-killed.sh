@@ -30,3 +30,4 @@ lab_dig new.keyed.example
 expect_servfail_ede "ipsec: oe-iked is not running"
 expect_within 1600
 expect_no_tunnel server2
+expect_why new.keyed.example refused "because oe-iked is not running"

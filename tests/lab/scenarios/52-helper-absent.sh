@@ -17,6 +17,7 @@ lab_start_client alone
 lab_dig host.keyed.example
 expect_servfail_ede "ipsec: oe-iked is not running"
 expect_within 1600
+expect_why host.keyed.example refused "because oe-iked is not running"
 lab_dig plain.keyed.example
 expect_answer "$server_v4"
 expect_ad

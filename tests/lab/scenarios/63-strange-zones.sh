@@ -58,6 +58,7 @@ refused() {
 		tell "   $1 $2: $lab_rcode, $lab_ede, ${lab_answers[*]:-}, $lab_ms ms; expected \"$3\""
 		failed=1
 	fi
+	expect_why "$1.odd.example" refused "${3#ipsec: }"
 }
 for name in small dsa odd point; do refused $name A "no usable key"; done
 # What cannot be read as IPSECKEY is not always signed and sent as it was written.
