@@ -12,7 +12,7 @@
 
 const struct oe_command *const oe_commands[] = {
 	&command_status, &command_why,     &command_down, &command_stats,
-	&command_key,    &command_version, &command_help, NULL,
+	&command_reload, &command_checkconf, &command_key, &command_version, &command_help, NULL,
 };
 
 static void print_error(const char *prefix, const char *format, va_list args, const char *suffix)
@@ -69,7 +69,7 @@ static enum oe_exit run_help(const struct oe *oe, int argc, char **argv)
 	printf("usage: oe [-c FILE] COMMAND [ARGUMENT...]\n"
 	       "Look at the tunnels that oe-iked holds, and make keys for names.\n\n");
 	for (i = 0; oe_commands[i]; i++)
-		printf("  %-8s  %s\n", oe_commands[i]->name, oe_commands[i]->summary);
+		printf("  %-9s  %s\n", oe_commands[i]->name, oe_commands[i]->summary);
 	printf("\n  -c, --config=FILE  the configuration of the oe-iked to talk to; without it $OE_CONF, or\n"
 	       "                     " CONTROL_CONF_DEFAULT "\n"
 	       "  -V, --version      print the version and exit\n"

@@ -35,7 +35,7 @@ struct oe_command {
 };
 
 extern const struct oe_command command_status, command_down, command_key, command_stats,
-	command_version, command_why, command_help;
+	command_version, command_why, command_reload, command_checkconf, command_help;
 
 /* In the order of `oe help`; ends with NULL. */
 extern const struct oe_command *const oe_commands[];

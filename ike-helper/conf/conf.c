@@ -277,6 +277,43 @@ bool conf_same(const struct option_row *row, const struct conf *a, const struct 
 	return false;
 }
 
+void conf_take(const struct option_row *row, struct conf *to, const struct conf *from)
+{
+	void *field = (char *)to + row->offset;
+	const void *value = (const char *)from + row->offset;
+
+	switch (row->kind) {
+	case OPTION_PATH:
+	case OPTION_WORD:
+		memcpy(field, value, row->max);
+		break;
+	case OPTION_NUMBER:
+		memcpy(field, value, sizeof(uint32_t));
+		break;
+	case OPTION_BOOL:
+		memcpy(field, value, sizeof(bool));
+		break;
+	case OPTION_NAME:
+		memcpy(field, value, sizeof(struct dnsname));
+		break;
+	case OPTION_NAMES:
+		to->identify_to = from->identify_to;
+		break;
+	case OPTION_ADDRESS:
+		to->listen = from->listen;
+		break;
+	case OPTION_POOL:
+		to->pool = from->pool;
+		break;
+	case OPTION_SERVER:
+		memcpy(field, value, sizeof(struct ip_endpoint));
+		break;
+	case OPTION_LEVEL:
+		memcpy(field, value, sizeof(enum log_level));
+		break;
+	}
+}
+
 void conf_defaults(struct conf *out)
 {
 	char wrong[WRONG_MAX];

@@ -92,6 +92,9 @@ const struct option_row *conf_options(unsigned *n);
 /* Have both the same value? */
 bool conf_same(const struct option_row *row, const struct conf *a, const struct conf *b);
 
+/* Give to the value that from has. */
+void conf_take(const struct option_row *row, struct conf *to, const struct conf *from);
+
 /* The defaults. */
 void conf_defaults(struct conf *out);
 

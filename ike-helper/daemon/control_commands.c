@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "daemon/control_json.h"
+#include "daemon/reload.h"
 #include "proto/control_proto.h"
 #include "tunnel/tunnel.h"
 
@@ -112,6 +113,27 @@ static json_t *do_stats(const struct controld_user *user, const json_t *request,
 	return json_pack("{s:s, s:o}", "result", "ok", "stats", control_json_stats(user));
 }
 
+static json_t *names_json(const char *const *names, unsigned n)
+{
+	json_t *all = json_array();
+
+	for (unsigned i = 0; i < n; i++)
+		json_array_append_new(all, json_string(names[i]));
+	return all;
+}
+
+static json_t *do_reload(const struct controld_user *user, const json_t *request, struct control_walk *walk)
+{
+	struct reload reload;
+
+	(void)request;
+	(void)walk;
+	if (user->reload(user->arg, &reload) != IKE_OK)
+		return control_error("bad-configuration", reload.error);
+	return json_pack("{s:s, s:o, s:o}", "result", "ok", "changed", names_json(reload.changed, reload.n_changed), "restart",
+			 names_json(reload.restart, reload.n_restart));
+}
+
 static json_t *do_version(const struct controld_user *user, const json_t *request,
 			  struct control_walk *walk)
 {
@@ -130,6 +152,7 @@ static const struct {
 	{ "why", control_why },
 	{ "down", do_down },
 	{ "stats", do_stats },
+	{ "reload", do_reload },
 	{ "version", do_version },
 };
 
@@ -146,5 +169,5 @@ json_t *control_run(const struct controld_user *user, const json_t *request,
 	for (i = 0; i < sizeof commands / sizeof *commands; i++)
 		if (strcmp(commands[i].word, word) == 0)
 			return commands[i].run(user, request, walk);
-	return control_error("unknown-command", "no such command (status, why, down, stats, version)");
+	return control_error("unknown-command", "no such command (status, why, down, stats, reload, version)");
 }

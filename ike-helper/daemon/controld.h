@@ -13,6 +13,7 @@ struct controld;
 struct event_base;
 struct ike;
 struct net;
+struct reload;
 struct resolverd;
 struct tunnels;
 
@@ -24,6 +25,8 @@ struct controld_user {
 	struct tunnels *tunnels;
 	const struct ike *ike;
 	bool serves;                    /* it answers hosts that want a tunnel */
+	/* Read the configuration again; IKE_E_CONFIG as reload_conf(). */
+	enum ike_err (*reload)(void *arg, struct reload *out);
 	const char *post_quantum;       /* the key exchange that is added, or why none is; for people */
 	const struct net *net;
 	const struct resolverd *resolverd;

@@ -24,6 +24,7 @@
 #include "daemon/loop.h"
 #include "daemon/net.h"
 #include "daemon/priv.h"
+#include "daemon/reload.h"
 #include "daemon/qcd_secret.h"
 #include "daemon/resolverd.h"
 #include "daemon/route.h"
@@ -155,27 +156,56 @@ static void on_stop(void *arg)
 	bridge_stop(&d->bridge);
 }
 
-static void on_reload(void *arg)
+static struct tunnel_config tunnel_config_of(const struct conf *conf)
+{
+	return (struct tunnel_config){
+		.allow_private = conf->allow_private,
+		.accept_anonymous = conf->accept_anonymous,
+		.accept_identified = conf->accept_identified,
+		.identify_to = conf->identify_to.at,
+		.n_identify_to = conf->identify_to.n,
+		.tunnels_max = conf->tunnels_max,
+		.anonymous_max = conf->anonymous_max,
+		.anonymous_per_source = conf->anonymous_per_source,
+		.establishing_max = conf->establishing_max,
+		.attempt_ms = conf->attempt_ms,
+		.idle_s = conf->idle_s,
+		.soft_life_s = conf->soft_life_s,
+		.ike_life_s = conf->ike_life_s,
+		.ike_port = (uint16_t)conf->ike_port,
+		.peer_port = (uint16_t)conf->peer_port,
+		.always_encapsulate = conf->always_encapsulate,
+	};
+}
+
+/* The control socket asks. */
+static enum ike_err on_reload_asked(void *arg, struct reload *out)
 {
 	struct daemon *d = arg;
-	struct conf *new = malloc(sizeof *new);
-	char error[CONF_ERROR_MAX];
-	const struct option_row *rows;
-	unsigned n, i;
+	struct tunnel_config tunnels;
+	unsigned i;
 
-	if (!new || conf_read(d->options.file, d->options.file_given, new, error) != IKE_OK) {
-		log_error(&d->log, "nothing changed: %s", new ? error : "out of memory");
-		free(new);
-		return;
+	if (reload_conf(d->options.file, d->options.file_given, &d->conf, out) != IKE_OK) {
+		log_error(&d->log, "nothing changed: %s", out->error);
+		return IKE_E_CONFIG;
 	}
-	rows = conf_options(&n);
-	for (i = 0; i < n; i++)
-		if (rows[i].kind != OPTION_LEVEL && !conf_same(&rows[i], &d->conf, new))
-			log_error(&d->log, "%s has changed in %s: restart oe-iked to use it",
-				  rows[i].name, d->options.file);
-	d->conf.log_level = d->log.max = new->log_level;
+	d->log.max = d->conf.log_level;
+	tunnels = tunnel_config_of(&d->conf);
+	tunnels_configure(d->bridge.tunnels, &tunnels);
+	for (i = 0; i < out->n_restart; i++)
+		log_error(&d->log, "%s has changed in %s: restart oe-iked to use it", out->restart[i], d->options.file);
+	for (i = 0; i < out->n_changed; i++)
+		log_info(&d->log, "%s has changed", out->changed[i]);
 	log_info(&d->log, "read %s again", d->options.file);
-	free(new);
+	return IKE_OK;
+}
+
+static void on_reload(void *arg)
+{
+	struct reload reload;
+
+	/* What went wrong is in the log. */
+	(void)!on_reload_asked(arg, &reload);
 }
 
 static void on_kernel(void *arg)
@@ -278,24 +308,7 @@ static enum ike_err start_core(struct daemon *d)
 		.pool_v6_size = conf->pool.v6.n,
 		.qcd_secret = secret_span(&d->qcd_secret),
 	};
-	const struct tunnel_config tunnels = {
-		.allow_private = conf->allow_private,
-		.accept_anonymous = conf->accept_anonymous,
-		.accept_identified = conf->accept_identified,
-		.identify_to = conf->identify_to.at,
-		.n_identify_to = conf->identify_to.n,
-		.tunnels_max = conf->tunnels_max,
-		.anonymous_max = conf->anonymous_max,
-		.anonymous_per_source = conf->anonymous_per_source,
-		.establishing_max = conf->establishing_max,
-		.attempt_ms = conf->attempt_ms,
-		.idle_s = conf->idle_s,
-		.soft_life_s = conf->soft_life_s,
-		.ike_life_s = conf->ike_life_s,
-		.ike_port = (uint16_t)conf->ike_port,
-		.peer_port = (uint16_t)conf->peer_port,
-		.always_encapsulate = conf->always_encapsulate,
-	};
+	const struct tunnel_config tunnels = tunnel_config_of(conf);
 
 	bridge_tunnel_env(&d->bridge, &d->env);
 	if (ike_new(&ike, &d->rng, &d->log, &d->bridge.ike) != IKE_OK ||
@@ -355,6 +368,7 @@ static enum ike_err start_service(struct daemon *d)
 		.arg = d,
 		.now_ms = on_time_asked,
 		.done = on_changed,
+		.reload = on_reload_asked,
 		.tunnels = d->bridge.tunnels,
 		.ike = d->bridge.ike,
 		.serves = d->bridge.signer != NULL,

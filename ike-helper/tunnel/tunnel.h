@@ -111,6 +111,8 @@ struct tunnel_env {
 IKE_CHECKED enum ike_err tunnels_new(const struct tunnel_config *config, const struct tunnel_env *env, struct ike *ike,
 				     const struct rng *rng, const struct log *log, struct tunnels **out);
 void tunnels_free(struct tunnels *t);
+/* Other values from now on, for what begins from now on; the ports and identify_to must be the same. */
+void tunnels_configure(struct tunnels *t, const struct tunnel_config *config);
 
 /* In --------------------------------------------------------------------------------------------------------- */
 

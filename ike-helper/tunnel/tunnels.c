@@ -112,6 +112,11 @@ enum ike_err tunnels_new(const struct tunnel_config *config, const struct tunnel
 	return IKE_OK;
 }
 
+void tunnels_configure(struct tunnels *t, const struct tunnel_config *config)
+{
+	t->config = with_defaults(*config);
+}
+
 /* Whatever waits in a table, one after the other. */
 static struct table_link *any(const struct table *table)
 {

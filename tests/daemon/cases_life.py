@@ -7,8 +7,8 @@ import stat
 import subprocess
 import time
 
-from resolver import Resolver, SHUTDOWN, REFUSE
-from world import CLIENT, NOBODY, Daemon, check, check_equal, say
+from resolver import ADDRESS_NOT_ALLOWED, ALLOW, Resolver, SHUTDOWN, REFUSE
+from world import CLIENT, NOBODY, SERVER, Daemon, check, check_equal, say
 
 
 def idle_memory_is_below_5_MB(world):
@@ -191,13 +191,13 @@ def usage_errors_end_with_2(world):
 
 def hangup_reads_the_log_level_again(world):
     daemon = world.client().start()
-    daemon.write_conf(['log-level: error', 'idle: 77'])
+    daemon.write_conf(['log-level: error', 'tunnels-max: 77'])
     daemon.signal(signal.SIGHUP)
     for _ in range(200):
-        if daemon.says('idle has changed'):
+        if daemon.says('tunnels-max has changed'):
             break
         time.sleep(0.01)
-    check(daemon.says(f'error: idle has changed in {daemon.file}: restart oe-iked to use it'), daemon.log())
+    check(daemon.says(f'error: tunnels-max has changed in {daemon.file}: restart oe-iked to use it'), daemon.log())
     check(not daemon.says('allow-private has changed'), daemon.log())
     before = daemon.log()
     Resolver(daemon.resolver).close()
@@ -207,6 +207,33 @@ def hangup_reads_the_log_level_again(world):
     daemon.signal(signal.SIGHUP)
     time.sleep(0.2)
     check(daemon.says('nothing changed: ') and daemon.says('is not a level'), daemon.log())
+
+
+def reload_changes_options_and_leaves_tunnels(world):
+    daemon, _ = world.pair()
+    _, key = world.key()
+    with Resolver(daemon.resolver) as resolver:
+        check_equal(resolver.request('private.example', ['10.1.2.3'], [key]).reason, ADDRESS_NOT_ALLOWED, 'private addresses at first')
+        check_equal(resolver.request('www.example', [SERVER], [key]).kind, ALLOW, 'a tunnel')
+        before = daemon.tunnels()[0]['spi_in']
+        got = daemon.oe('reload')
+        check_equal((got.returncode, got.stdout), (0, 'nothing has changed\n'), 'the same file')
+        daemon.write_conf(['log-level: debug', 'allow-private: yes', 'idle: 77', 'tunnels-max: 99'])
+        got = daemon.oe('reload')
+        check_equal((got.returncode, got.stdout), (0, 'allow-private: changed\nidle: changed\n'
+                                                   'tunnels-max: restart oe-iked to change it\n'), got.stderr)
+        check(resolver.request('private.example', ['10.1.2.3'], [key]).reason != ADDRESS_NOT_ALLOWED, 'private addresses are allowed now')
+        check_equal(daemon.tunnels(SERVER)[0]['spi_in'], before, 'the tunnel')
+        daemon.write_conf(['idle: 0'])
+        got = daemon.oe('reload')
+        check_equal((got.returncode, got.stderr),
+                    (1, f'oe: {daemon.file}:3: idle: "0" is out of range (allowed: 1 to 604800)\n'), 'an error')
+        checked = daemon.oe('checkconf')
+        check_equal((checked.returncode, checked.stderr), (2, got.stderr), 'oe checkconf')
+        daemon.write_conf(['idle: 77'])
+        checked = daemon.oe('checkconf')
+        check_equal((checked.returncode, checked.stdout), (0, f'no errors in {daemon.file}\n'), 'oe checkconf')
+        check_equal(daemon.oe('checkconf', daemon.file + '.none').returncode, 2, 'no such file')
 
 
 def only_addresses_in_listen_are_used(world):
@@ -232,7 +259,7 @@ def oe_has_exit_statuses_for_scripts(world):
         got = daemon.oe(*arguments)
         check_equal(got.returncode, status, f'oe {arguments}: {got.stderr}')
         check_equal(bool(got.stderr), status != 0, f'oe {arguments} says on stderr {got.stderr!r}')
-    for command in ('status', 'down', 'key', 'stats', 'version', 'help'):
+    for command in ('status', 'down', 'key', 'stats', 'reload', 'checkconf', 'why', 'version', 'help'):
         got = daemon.oe(command, '--help')
         check(got.returncode == 0 and got.stdout.startswith(f'usage: oe {command}'), f'oe {command} --help: {got.stdout}')
     daemon.stop()
@@ -307,6 +334,7 @@ CASES = [
     a_stop_refuses_who_waits, the_background_is_entered_when_all_works, a_service_manager_is_told,
     a_second_instance_refuses, a_stale_socket_is_replaced, a_file_in_the_way_is_left_alone, bad_configurations_end_with_2,
     what_the_host_lacks_ends_with_1, usage_errors_end_with_2, hangup_reads_the_log_level_again,
+    reload_changes_options_and_leaves_tunnels,
     only_addresses_in_listen_are_used, oe_has_exit_statuses_for_scripts, oe_says_who_may_use_it,
     keys_are_made_once_and_private, the_control_protocol_is_as_documented,
 ]
