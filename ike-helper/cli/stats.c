@@ -7,40 +7,86 @@
 #include "cli/client.h"
 #include "cli/text.h"
 
-static enum oe_exit run(const struct oe *oe, int argc, char **argv)
+static void print_json(const json_t *stats)
 {
-	bool json = argc == 2 && strcmp(argv[1], "--json") == 0;
-	enum oe_exit status;
-	json_t *last, *stats, *value;
+	json_dumpf(stats, stdout, JSON_INDENT(2) | JSON_ENSURE_ASCII);
+	putchar('\n');
+}
+
+static void print_text(const json_t *stats)
+{
+	const json_t *value;
 	const char *name;
 
-	if (argc > 2 || (argc == 2 && !json))
+	json_object_foreach((json_t *)stats, name, value) {
+		char safe[TEXT_SAFE_MAX];
+
+		printf("%s=%lld\n", text_safe(name, safe), (long long)json_integer_value(value));
+	}
+}
+
+/* docs/control.md: what counts things that there are now; all others count events since the start. */
+static bool is_gauge(const char *name)
+{
+	static const char *const gauges[] = {
+		"tunnels.all", "tunnels.anonymous", "tunnels.establishing", "tunnels.protected", "tunnels.healing", "tunnels.draining",
+		"resolver.connections", "ike.sas", "ike.initiating", "ike.half_open", "ike.sas_established",
+	};
+
+	for (size_t i = 0; i < sizeof gauges / sizeof *gauges; i++)
+		if (strcmp(gauges[i], name) == 0)
+			return true;
+	return false;
+}
+
+/* Prometheus' text format 0.0.4: names of [a-zA-Z0-9_], and those of counters end with _total. */
+static void print_prometheus(const json_t *stats)
+{
+	const json_t *value;
+	const char *name;
+
+	json_object_foreach((json_t *)stats, name, value) {
+		const char *suffix = is_gauge(name) ? "" : "_total";
+		char metric[128];
+		size_t n;
+
+		snprintf(metric, sizeof metric, "unbound_oe_%.100s", name);
+		for (n = 0; metric[n] != '\0'; n++)
+			if (!strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_", metric[n]))
+				metric[n] = '_';
+		printf("# TYPE %s%s %s\n%s%s %lld\n", metric, suffix, is_gauge(name) ? "gauge" : "counter", metric, suffix,
+		       (long long)json_integer_value(value));
+	}
+}
+
+static enum oe_exit run(const struct oe *oe, int argc, char **argv)
+{
+	void (*print)(const json_t *stats) = print_text;
+	enum oe_exit status;
+	json_t *last;
+
+	if (argc == 2 && strcmp(argv[1], "--json") == 0)
+		print = print_json;
+	else if (argc == 2 && strcmp(argv[1], "--prometheus") == 0)
+		print = print_prometheus;
+	else if (argc > 1)
 		return oe_usage(&command_stats, "unknown argument");
 	status = client_ask(oe, json_pack("{s:s}", "command", "stats"), NULL, NULL, &last);
 	if (status != OE_OK)
 		return status;
-	stats = json_object_get(last, "stats");
-	if (json) {
-		json_dumpf(stats, stdout, JSON_INDENT(2) | JSON_ENSURE_ASCII);
-		putchar('\n');
-	} else {
-		json_object_foreach(stats, name, value) {
-			char safe[TEXT_SAFE_MAX];
-
-			printf("%s=%lld\n", text_safe(name, safe),
-			       (long long)json_integer_value(value));
-		}
-	}
+	print(json_object_get(last, "stats"));
 	json_decref(last);
 	return OE_OK;
 }
 
 const struct oe_command command_stats = {
 	.name = "stats",
-	.arguments = "[--json]",
+	.arguments = "[--json | --prometheus]",
 	.summary = "Show counters, as name=value",
-	.help = "  --json  one object\n\n"
-		"tunnels.*, resolver.connections, ike.sas*, ike.initiating and ike.half_open count what\n"
-		"there is now; all others count events since the start.\n",
+	.help = "  --json        one object\n"
+		"  --prometheus  the text format of Prometheus\n\n"
+		"tunnels.all, .anonymous and those of the states, resolver.connections, ike.sas*,\n"
+		"ike.initiating and ike.half_open count what there is now; all others count events since the\n"
+		"start.\n",
 	.run = run,
 };

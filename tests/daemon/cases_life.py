@@ -236,6 +236,50 @@ def reload_changes_options_and_leaves_tunnels(world):
         check_equal(daemon.oe('checkconf', daemon.file + '.none').returncode, 2, 'no such file')
 
 
+def stats_are_what_prometheus_reads(world):
+    """Every line by the grammar of the text format, every counter there once, and the kinds right where they matter."""
+    daemon = world.client().start()
+    plain = dict(line.split('=') for line in daemon.oe('stats').stdout.splitlines())
+    lines = daemon.oe('stats', '--prometheus').stdout.splitlines()
+    kinds, values = {}, {}
+    for kind, value in zip(lines[::2], lines[1::2], strict=True):
+        declared = re.fullmatch(r'# TYPE ([a-z][a-z0-9_]*) (gauge|counter)', kind)
+        sample = re.fullmatch(r'([a-z][a-z0-9_]*) (\d+)', value)
+        check(declared and sample and declared.group(1) == sample.group(1), f'{kind}\n{value}')
+        check(sample.group(1) not in values, f'{sample.group(1)} twice')
+        check_equal(sample.group(1).endswith('_total'), declared.group(2) == 'counter', kind)
+        kinds[sample.group(1)], values[sample.group(1)] = declared.group(2), int(sample.group(2))
+    check_equal(len(values), len(plain), 'metrics')
+    check_equal({name for name, kind in kinds.items() if kind == 'gauge'},
+                {'unbound_oe_' + name for name in ('tunnels_all', 'tunnels_anonymous', 'tunnels_establishing', 'tunnels_protected',
+                                                   'tunnels_healing', 'tunnels_draining', 'resolver_connections', 'ike_sas',
+                                                   'ike_initiating', 'ike_half_open', 'ike_sas_established')}, 'gauges')
+    check('unbound_oe_ike_received_total' in values, f'{sorted(values)}')
+
+
+def the_shell_completes_commands_options_and_names(world):
+    """Every command of oe help, the options of each that has some, and the tunnels that there are."""
+    daemon, _ = world.pair()
+    with Resolver(daemon.resolver) as resolver:
+        check_equal(resolver.request('www.example', [SERVER], [world.key()[1]]).kind, ALLOW, 'a tunnel')
+        script = os.path.join(os.path.dirname(os.path.realpath(__file__)), '../../ike-helper/cli/completion/oe')
+
+        def complete(*words):
+            got = subprocess.run(['bash', '-c', '. "$0"; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _oe; printf "%s\\n" "${COMPREPLY[@]}"',
+                                  script, 'oe', *words], capture_output=True, text=True, check=True, timeout=20,
+                                 env={**os.environ, 'OE_CONF': daemon.file, 'PATH': f'{world.folder}:{os.environ["PATH"]}'})
+            return got.stdout.split()
+        commands = re.findall(r'^  ([a-z]+)  ', daemon.oe('help').stdout, re.M)
+        check_equal(complete(''), commands + ['--config', '--help', '--version'], 'commands')
+        check_equal(complete('sta'), ['status', 'stats'], 'commands with sta')
+        check_equal(complete('why', 'w'), ['www.example'], 'names')
+        check_equal(complete('down', ''), [SERVER, 'www.example'], 'names and addresses')
+        check_equal(complete('-c', daemon.file, 'stats', '--'), ['--json', '--prometheus'], 'options')
+        check_equal(complete('key', 'd'), ['dns'], 'key')
+        daemon.stop()
+        check_equal(complete('down', ''), [], 'without oe-iked')
+
+
 def only_addresses_in_listen_are_used(world):
     daemon = world.client([f'listen: {CLIENT}']).start()
     got = subprocess.run(['ss', '-Hlnu'], capture_output=True, text=True, check=True).stdout
@@ -334,7 +378,8 @@ CASES = [
     a_stop_refuses_who_waits, the_background_is_entered_when_all_works, a_service_manager_is_told,
     a_second_instance_refuses, a_stale_socket_is_replaced, a_file_in_the_way_is_left_alone, bad_configurations_end_with_2,
     what_the_host_lacks_ends_with_1, usage_errors_end_with_2, hangup_reads_the_log_level_again,
-    reload_changes_options_and_leaves_tunnels,
+    reload_changes_options_and_leaves_tunnels, stats_are_what_prometheus_reads,
+    the_shell_completes_commands_options_and_names,
     only_addresses_in_listen_are_used, oe_has_exit_statuses_for_scripts, oe_says_who_may_use_it,
     keys_are_made_once_and_private, the_control_protocol_is_as_documented,
 ]
