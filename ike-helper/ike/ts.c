@@ -45,12 +45,11 @@ static enum ike_err ts_read(struct span body, struct pl_ts *out)
 	return err == IKE_E_NOSPACE ? IKE_E_NO_PROPOSAL : err;
 }
 
-/* own: what the peer calls this end. */
-static enum ike_err narrow_one(const struct pl_ts *ts, const struct ip_addr *a, bool behind_nat, struct ip_addr *own)
+static enum ike_err narrow_one(const struct pl_ts *ts, const struct ip_addr *a, bool behind_nat, struct pl_selector *out)
 {
 	for (unsigned i = 0; i < ts->n; i++) {
 		if (is_any_traffic(&ts->selector[i]) && contains(&ts->selector[i], a)) {
-			*own = *a;
+			*out = ts_host(a);
 			return IKE_OK;
 		}
 	}
@@ -58,7 +57,7 @@ static enum ike_err narrow_one(const struct pl_ts *ts, const struct ip_addr *a, 
 		const struct pl_selector *s = &ts->selector[i];
 
 		if (s->family == a->family && is_any_traffic(s) && is_one_address(s)) {
-			*own = s->first;
+			*out = *s;
 			return IKE_OK;
 		}
 	}
@@ -67,18 +66,17 @@ static enum ike_err narrow_one(const struct pl_ts *ts, const struct ip_addr *a, 
 
 enum ike_err ts_narrow(struct span tsi_body, struct span tsr_body, const struct ts_ends *ends, struct ts_pair *out)
 {
-	struct ip_addr i_own, r_own;
 	struct pl_ts i, r;
 	enum ike_err err;
 
 	memset(out, 0, sizeof *out);
 	if ((err = ts_read(tsi_body, &i)) != IKE_OK || (err = ts_read(tsr_body, &r)) != IKE_OK)
 		return err;
-	err = narrow_one(&i, &ends->peer, ends->peer_behind_nat, &i_own);
+	err = narrow_one(&i, &ends->peer, ends->peer_behind_nat, &out->i);
 	if (!err)
-		err = narrow_one(&r, &ends->us, ends->us_behind_nat, &r_own);
-	if (!err)
-		*out = (struct ts_pair){ .i = ts_host(&ends->peer), .r = ts_host(&ends->us), .i_own = i_own };
+		err = narrow_one(&r, &ends->us, ends->us_behind_nat, &out->r);
+	if (err)
+		memset(out, 0, sizeof *out);
 	return err;
 }
 

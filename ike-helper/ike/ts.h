@@ -2,8 +2,11 @@
  *
  * Behind a NAT the two ends know different addresses for the same host. In transport mode each end reads the selector of an
  * end behind a NAT as the address that it knows for it itself, the one of the path (RFC 7296 2.23.1): the initiator asks for what
- * it sees, the responder answers with what it sees. In tunnel mode the selectors are the addresses inside, whatever the NAT does
- * to those outside.
+ * it sees, and the answer may have another one. In tunnel mode the selectors are the addresses inside, whatever the NAT does to
+ * those outside.
+ *
+ * The RFC has the responder answer with what it sees. We answer with what the initiator sees: one that does as the RFC says puts
+ * its own address in the place of either, and libreswan 4.10 takes only the one that it sent.
  *
  * What somebody on the path gains by that: nothing. He can always be a NAT, and so have any selector of one address read as the
  * address of the path; but that address, exactly one, is all that it can be read as. The kernel gets the addresses of the path
@@ -25,7 +28,6 @@ struct pl_selector ts_any(enum ip_family family);
 /* Selectors for an answer. */
 struct ts_pair {
 	struct pl_selector i, r;
-	struct ip_addr i_own;               /* what the initiator calls itself: the address in i, or what a NAT has changed into it */
 };
 
 /* How we see the two ends. */
@@ -36,7 +38,7 @@ struct ts_ends {
 
 /* Responder: narrow TSi to the peer and TSr to us. Each list must have a selector for any protocol and any port
  * that contains that address. Of an end behind a NAT one of exactly one address of the same family will do, too (the
- * first such one). out->i and out->r are the addresses in ends, whatever the lists say.
+ * first such one), and is what goes into the answer; what is granted are the addresses in ends.
  * IKE_E_SYNTAX: malformed. IKE_E_NO_PROPOSAL: TS_UNACCEPTABLE. *out is zero on failure. */
 IKE_CHECKED enum ike_err ts_narrow(struct span tsi_body, struct span tsr_body, const struct ts_ends *ends, struct ts_pair *out);
 

@@ -155,7 +155,7 @@ static void take_child(struct ike_sa *sa, const struct stimulus *s)
 	if (!sa->assigned)
 		hs->child_refused = N_INTERNAL_ADDRESS_FAILURE;
 	else
-		hs->ts = (struct ts_pair){ .i = ts_host(&sa->inner_remote), .r = grant.ts.r, .i_own = sa->inner_remote };
+		hs->ts.i = ts_host(&sa->inner_remote);
 }
 
 /* false: not a domain name. */
@@ -237,8 +237,8 @@ static enum ike_err take_request(struct ike_sa *sa, const struct stimulus *s,
 	read_asked_name(hs, s->chain);
 	qcd_take(sa, s->chain);
 	take_child(sa, s);
-	if (!hs->child_refused && sa->nat.remote_behind_nat && !sa->assigned && !ip_equal(&hs->ts.i_own, &sa->path.remote.addr))
-		sa->behind = hs->ts.i_own;
+	if (!hs->child_refused && sa->nat.remote_behind_nat && !sa->assigned && !ip_equal(&hs->ts.i.first, &sa->path.remote.addr))
+		sa->behind = hs->ts.i.first;
 	return IKE_OK;
 }
 

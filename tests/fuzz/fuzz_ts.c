@@ -22,10 +22,11 @@ static struct span body_of(unsigned which, const struct pl_selector *s)
 	return span_of(out.p + 4, out.n - 4);
 }
 
-static void check_host(const struct pl_selector *s, const struct ip_addr *seen)
+static void check_host(const struct pl_selector *s, const struct ip_addr *seen, bool behind_nat)
 {
-	FUZZ_CHECK(s->family == seen->family && ip_equal(&s->first, seen) && ip_equal(&s->last, seen));
+	FUZZ_CHECK(s->family == seen->family && ip_equal(&s->first, &s->last));
 	FUZZ_CHECK(s->ip_protocol == 0 && s->port_first == 0 && s->port_last == UINT16_MAX);
+	FUZZ_CHECK(behind_nat || ip_equal(&s->first, seen));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *input, size_t n)
@@ -46,10 +47,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t n)
 	if (!rd_ok(&r))
 		return 0;
 	if (ts_narrow(tsi, tsr, &ends, &pair) == IKE_OK) {
-		check_host(&pair.i, &ends.peer);
-		check_host(&pair.r, &ends.us);
-		FUZZ_CHECK(pair.i_own.family == ends.peer.family);
-		FUZZ_CHECK(ends.peer_behind_nat || ip_equal(&pair.i_own, &ends.peer));
+		check_host(&pair.i, &ends.peer, ends.peer_behind_nat);
+		check_host(&pair.r, &ends.us, ends.us_behind_nat);
 		FUZZ_CHECK(ts_check_answer(body_of(0, &pair.i), body_of(1, &pair.r), &swapped) == IKE_OK);
 	} else {
 		FUZZ_CHECK(pair.i.family == IP_NONE && pair.r.family == IP_NONE);
