@@ -182,13 +182,20 @@ expect_no_tunnel() {
 esp_packets() {
 	ip -n client -s xfrm state list | awk '/lifetime current/ { getline; sub(/.*bytes\), /, ""); n += $0 } END { print n + 0 }'
 }
+# expect_reached HOST ADDRESS [PING-ARGUMENT...]: pings from HOST are answered, and the client's ESP counters move
+expect_reached() {
+	local before
+	before=$(esp_packets)
+	ping_from "$@"
+	[ "$(esp_packets)" -gt "$before" ] || fail "the ping to $2 was answered but the ESP counters stand"
+}
+# expect_sa TEXT: one of the client's SAs is so
+expect_sa() { ip -n client xfrm state list | grep -F -- "$1" >/dev/null || fail "no SA of the client is $1"; }
 # expect_protected HOST [4|6]: pings reach HOST, the client's ESP counters move, and nothing was in clear since lab_dig
 expect_protected() {
-	local address=${lab_v4[$1]:-$1} before
+	local address=${lab_v4[$1]:-$1}
 	[ "${2:-4}" = 4 ] || address=${lab_v6[$1]:-$1}
-	before=$(esp_packets)
-	ping_from client "$address"
-	[ "$(esp_packets)" -gt "$before" ] || fail "the ping to $address was answered but the ESP counters stand"
+	expect_reached client "$address"
 	expect_no_cleartext client "$address" since-answer
 	expect_esp client "$address"
 }
