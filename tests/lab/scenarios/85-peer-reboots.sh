@@ -2,6 +2,7 @@
 # lab: variants=libreswan,own,strongswan timeout=150
 # interop: libreswan host it reboots
 # interop: strongswan host it reboots
+# promise: 4
 # A host loses all that it knew, its daemon and its kernel, while packets flow, and comes back: after two seconds, and after a longer while.
 # From its return on, when its daemon answers IKE, it takes less than 10 s until the first answer, and nothing is in clear.
 . "$LAB/lib.sh"
