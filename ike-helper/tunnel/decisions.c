@@ -32,22 +32,30 @@ static void append(struct tunnels *t, struct decision *d)
 	t->newest_decision = d;
 }
 
-static void forget(struct tunnels *t, struct decision *d)
+/* A free place, or that of the oldest. All are one piece of memory: places that come and go among the tunnels would keep the
+ * allocator from giving theirs back. NULL: no memory, and nobody will be told why. */
+static struct decision *decision_place(struct tunnels *t)
 {
+	struct decision *d = t->oldest_decision;
+
+	if (!t->decision_places)
+		t->decision_places = calloc(DECISIONS_MAX, sizeof *t->decision_places);
+	if (!t->decision_places)
+		return NULL;
+	if (t->decisions.n < DECISIONS_MAX)
+		return &t->decision_places[t->decisions.n];
 	table_remove(&t->decisions, &d->link);
 	unchain(t, d);
-	free(d);
+	return d;
 }
 
-/* A new one, at the end of the chain; NULL: no memory, and nobody will be told why. */
+/* A new one, at the end of the chain; NULL as above. */
 static struct decision *decision_new(struct tunnels *t, const struct dnsname *owner)
 {
-	struct decision *d = calloc(1, sizeof *d);
+	struct decision *d = decision_place(t);
 
 	if (!d)
 		return NULL;
-	if (t->decisions.n >= DECISIONS_MAX)
-		forget(t, t->oldest_decision);
 	d->owner = *owner;
 	table_insert(&t->decisions, &d->link, hash_name(t, owner));
 	append(t, d);
@@ -87,6 +95,12 @@ bool tunnels_decision(const struct tunnels *t, const struct dnsname *owner, stru
 
 void decisions_clear(struct tunnels *t)
 {
-	while (t->oldest_decision)
-		forget(t, t->oldest_decision);
+	while (t->oldest_decision) {
+		struct decision *d = t->oldest_decision;
+
+		table_remove(&t->decisions, &d->link);
+		unchain(t, d);
+	}
+	free(t->decision_places);
+	t->decision_places = NULL;
 }

@@ -208,6 +208,7 @@ struct tunnels {
 	struct attempt *queue_first, **queue_tail;
 	struct peer *out_first, **out_tail;
 	struct failure *oldest, *newest;
+	struct decision *decision_places;   /* DECISIONS_MAX of them, the first decisions.n in use; NULL: none yet */
 	struct decision *oldest_decision, *newest_decision;
 	struct pass *oldest_pass, **pass_tail, *pass_out_first, **pass_out_tail;
 	unsigned n_passes;
