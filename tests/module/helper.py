@@ -126,13 +126,19 @@ class Helper:
                     with self._lock:
                         self._peers[peer.fileno()] = peer
                     poll.register(peer, select.POLLIN)
-                    if self.greeting:
-                        peer.send(self.greeting)
+                    self._greet(poll, peer)
                 elif fd in self._peers:
                     self._receive(poll, self._peers[fd])
             while self._later and self._later[0][0] <= time.monotonic():
                 _, _, peer, request, action = heapq.heappop(self._later)
                 self._act(poll, peer, request, action)
+
+    def _greet(self, poll, peer):
+        try:
+            if self.greeting:
+                peer.send(self.greeting)
+        except OSError:     # an Unbound that reloads has gone already
+            self._drop(poll, peer)
 
     def _drop(self, poll, peer):
         with self._lock:
