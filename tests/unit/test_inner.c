@@ -56,7 +56,11 @@ static bool make_network(void)
 		      "ip link set eth0 addrgenmode none && ip link set eth1 addrgenmode none && ip addr add 192.0.2.1/24 dev eth0 && "
 		      "ip addr add 2001:db8:1::1/64 dev eth0 nodad && ip link set eth0 up && ip link set eth1 up && "
 		      "ip route add default via 192.0.2.254 && ip route add default via 2001:db8:1::fe && "
-		      "ip route add 100.100.0.0/16 via 192.0.2.253; } >/dev/null 2>&1") == 0;
+		      "ip route add 100.100.0.0/16 via 192.0.2.253 && "
+		      /* The carrier comes in its own time, too, and routes with it. */
+		      "for i in $(seq 200); do ip link show eth0 | grep -q 'state UP' && ip link show eth1 | grep -q 'state UP' && "
+		      "ip -6 route show table local dev eth0 | grep -q ff00 && ! ip route | grep -q linkdown && exit 0; sleep 0.02; "
+		      "done; exit 1; } >/dev/null 2>&1") == 0;
 }
 
 static int begin(void **state)
