@@ -136,6 +136,7 @@ IKE_CHECKED static struct attempt *attempt_new(struct tunnels *t, const struct i
 	}
 	a->owner = *owner;
 	a->id = ++t->last_id;
+	a->lookup = t->last_lookup;
 	a->local = *local;
 	a->remote = *remote;
 	a->keys = keyset_ref(keys);
@@ -270,13 +271,20 @@ void attempts_start_queued(struct tunnels *t)
 	}
 }
 
-void attempt_succeeded(struct tunnels *t, struct attempt *a, struct peer *p)
+/* p is what those wait for who wait for a. */
+static void answer_all(struct tunnels *t, const struct attempt *a, struct peer *p)
 {
 	for (struct wait *w = a->waits; w; w = w->next)
-		peer_answer(t, p, &w->request->owner, a->keys, w->request->ttl_s);
+		peer_answer(t, p, &w->request->owner, (struct said){ .keys = a->keys, .lookup = w->request->lookup },
+			    w->request->ttl_s);
+}
+
+void attempt_succeeded(struct tunnels *t, struct attempt *a, struct peer *p)
+{
+	answer_all(t, a, p);
 	/* Nobody waits any more, but the next question will come: as if it had been answered now. */
 	if (p->n_names == 0)
-		peer_answer(t, p, &a->owner, a->keys, a->ttl_s);
+		peer_answer(t, p, &a->owner, (struct said){ .keys = a->keys, .lookup = a->lookup }, a->ttl_s);
 	failure_forget(t, a);
 	decide_all(t, a, REASON_NONE, "");
 	attempts_settle(t, p, a);
@@ -327,8 +335,8 @@ void attempts_settle(struct tunnels *t, struct peer *p, const struct attempt *wi
 	while ((a = to_be_settled(t, p, winner)) != NULL) {
 		bool shared = peer_key_in(p, a->keys);
 
-		for (struct wait *w = a->waits; w && shared; w = w->next)
-			peer_answer(t, p, &w->request->owner, a->keys, w->request->ttl_s);
+		if (shared)
+			answer_all(t, a, p);
 		decide_all(t, a, shared ? REASON_NONE : REASON_KEY_CONFLICT, "another name's key was proved first");
 		/* Its EV_FAILED frees it. */
 		if (a->sa)

@@ -1,11 +1,11 @@
 /* The names that an address was answered for, and what each of them has to say about its key.
  *
  * The connections of a name go on under the key that was proved for it, whatever other names publish (promise 3). What a name
- * says is the key set of its last lookup, validated like all that comes here; the binding may move to another key when all
- * names but the one that brings it publish that key too. So a rollover (the new key beside the old one for a TTL, then alone)
- * goes through without an interruption, for one name or for several on one host. Whoever copies a key in order to share the
- * address moves nothing by a key of his own, which the others do not publish; but by holding on to the old one he
- * can keep theirs from moving while the tunnel lives.
+ * says is the key set of its last lookup, validated like all that comes here, even if an earlier one waited longer for the
+ * host; the binding may move to another key when all names but the one that brings it publish that key too. So a rollover
+ * (the new key beside the old one for a TTL, then alone) goes through without an interruption, for one name or for several
+ * on one host. Whoever copies a key in order to share the address moves nothing by a key of his own, which the others do
+ * not publish; but by holding on to the old one he can keep theirs from moving while the tunnel lives.
  */
 #include "tunnel/state.h"
 
@@ -16,6 +16,7 @@ enum { SETS_MAX = 4 };
 
 struct peer_name {
 	struct keyset *published;   /* NULL: not remembered; the bound key is what it stands by */
+	uint64_t lookup;            /* the one that said so; 0: none */
 	uint8_t n;
 	uint8_t b[];                /* wire form */
 };
@@ -90,18 +91,21 @@ static struct keyset *kept(const struct peer *p, struct keyset *keys)
 	return keyset_ref(keys);
 }
 
-static void publishes(const struct peer *p, struct peer_name *name, struct keyset *keys)
+static void publishes(const struct peer *p, struct peer_name *name, struct said said)
 {
 	struct keyset *before = name->published;
 
-	if (before && keyset_equal(before, keys))
+	if (!said.keys || said.lookup < name->lookup)
+		return;
+	name->lookup = said.lookup;
+	if (before && keyset_equal(before, said.keys))
 		return;
 	name->published = NULL;
-	name->published = kept(p, keys);
+	name->published = kept(p, said.keys);
 	keyset_unref(before);
 }
 
-void peer_add_name(struct peer *p, const struct dnsname *name, struct keyset *keys)
+void peer_add_name(struct peer *p, const struct dnsname *name, struct said said)
 {
 	struct peer_name *new = find(p, name), **names;
 
@@ -119,24 +123,24 @@ void peer_add_name(struct peer *p, const struct dnsname *name, struct keyset *ke
 		memcpy(new->b, name->b, name->n);
 		p->names[p->n_names++] = new;
 	}
-	if (keys)
-		publishes(p, new, keys);
+	publishes(p, new, said);
 }
 
-void peer_name_publishes(struct peer *p, const struct dnsname *name, struct keyset *keys)
+void peer_name_publishes(struct peer *p, const struct dnsname *name, struct said said)
 {
 	struct peer_name *known = find(p, name);
 
 	if (known)
-		publishes(p, known, keys);
+		publishes(p, known, said);
 }
 
 void peer_copy_names(struct peer *p, const struct peer *from)
 {
 	for (unsigned i = 0; i < from->n_names; i++) {
-		struct dnsname name = name_of(from->names[i]);
+		const struct peer_name *known = from->names[i];
+		struct dnsname name = name_of(known);
 
-		peer_add_name(p, &name, from->names[i]->published);
+		peer_add_name(p, &name, (struct said){ .keys = known->published, .lookup = known->lookup });
 	}
 }
 

@@ -178,12 +178,12 @@ bool peer_key_in(const struct peer *p, const struct keyset *keys)
 	return keyset_contains(keys, &key);
 }
 
-void peer_answer(struct tunnels *t, struct peer *p, const struct dnsname *name, struct keyset *keys, uint32_t ttl_s)
+void peer_answer(struct tunnels *t, struct peer *p, const struct dnsname *name, struct said said, uint32_t ttl_s)
 {
 	uint64_t expires_ms = later(t->now_ms, ttl_s);
 	bool was_ours = is_ours_to_heal(p);
 
-	peer_add_name(p, name, keys);
+	peer_add_name(p, name, said);
 	if (expires_ms > p->answer_expires_ms)
 		p->answer_expires_ms = expires_ms;
 	/* Its first packet may come now. */
@@ -194,13 +194,13 @@ void peer_answer(struct tunnels *t, struct peer *p, const struct dnsname *name, 
 	}
 }
 
-void peers_hear_keys(struct tunnels *t, const struct ip_addr *remote, const struct dnsname *name, struct keyset *keys)
+void peers_hear_keys(struct tunnels *t, const struct ip_addr *remote, const struct dnsname *name, struct said said)
 {
 	struct peer *p = of_link(table_first(&t->peers, hash_address(t, remote)));
 
 	for (; p; p = of_link(table_next(&p->link))) {
 		if (ip_equal(&p->remote, remote))
-			peer_name_publishes(p, name, keys);
+			peer_name_publishes(p, name, said);
 	}
 }
 

@@ -54,7 +54,7 @@ static void confirm(struct tunnels *t, struct request *r, struct wait *w)
 	if (w->local)
 		return;
 	if (p && p->state == TUNNEL_PROTECTED && peer_has_name(p, &r->owner)) {
-		peer_answer(t, p, &r->owner, NULL, r->ttl_s);
+		peer_answer(t, p, &r->owner, (struct said){ .lookup = r->lookup }, r->ttl_s);
 		return;
 	}
 	w->allowed = false;
@@ -221,11 +221,12 @@ static void decide_address(struct tunnels *t, struct wait *w, const struct rp_es
 {
 	struct request *r = w->request;
 	struct fate f;
+	struct said said;
 
 	judge(t, &q->owner, q->keys, q->n_keys, a, &f);
+	said = (struct said){ .keys = f.keys, .lookup = r->lookup };
 	w->from = f.from;
-	if (f.keys)
-		peers_hear_keys(t, a, &q->owner, f.keys);
+	peers_hear_keys(t, a, &q->owner, said);
 	switch (f.kind) {
 	case PROSPECT_OWN:
 		if (r->ttl_s > OWN_ADDRESS_TTL_S)
@@ -235,7 +236,7 @@ static void decide_address(struct tunnels *t, struct wait *w, const struct rp_es
 		break;
 	case PROSPECT_PROTECTED:
 		(void)peer_revive(t, f.p);
-		peer_answer(t, f.p, &q->owner, f.keys, r->ttl_s);
+		peer_answer(t, f.p, &q->owner, said, r->ttl_s);
 		request_decide(t, w, REASON_NONE, "");
 		break;
 	case PROSPECT_TRY:
@@ -282,6 +283,7 @@ IKE_CHECKED static enum ike_err request_new(struct tunnels *t, uint64_t client, 
 	}
 	r->client = client;
 	r->id = id;
+	r->lookup = ++t->last_lookup;
 	r->owner = q->owner;
 	r->ttl_s = q->ttl_s < TTL_MAX_S ? q->ttl_s : TTL_MAX_S;
 	r->n = r->pending = q->n_addresses;

@@ -57,6 +57,12 @@ struct attempt;
 struct request;
 struct peer_name;
 
+/* What a name publishes, by one of its lookups. */
+struct said {
+	struct keyset *keys;                /* borrowed; NULL: not known, or as before */
+	uint64_t lookup;                    /* its number: a later one has a larger one, whatever the order in which they are answered */
+};
+
 /* One address of a request. */
 struct wait {
 	struct request *request;
@@ -72,7 +78,7 @@ struct request {
 	struct table_link link;             /* by client and id */
 	struct timer timer;
 	struct request *next_ready;
-	uint64_t client;
+	uint64_t client, lookup;
 	uint32_t id, ttl_s;
 	bool ready;                         /* in the queue of verdicts */
 	unsigned n, pending;
@@ -95,6 +101,7 @@ struct attempt {
 	bool encapsulated;                  /* ESP in UDP even if there is no NAT */
 	bool ending;                        /* whoever waits is being told; it is freed by whoever tells */
 	struct dnsname owner;               /* of whoever asked first: IDr */
+	uint64_t lookup;                    /* the last one when it began */
 	uint32_t ttl_s;                     /* longest of the waiting names */
 };
 
@@ -215,7 +222,7 @@ struct tunnels {
 	uint64_t last_pass, passes_again_ms;
 	struct esp_dropped dropped[ESP_DROPPED_MAX];
 	unsigned running;                   /* attempts that the core works on */
-	uint64_t last_id, now_ms;
+	uint64_t last_id, last_lookup, now_ms;
 	uint64_t hash_key[4];
 	uint32_t last_reqid;
 	uint64_t roam_ms;                   /* when to look where everybody is reached from now */
@@ -320,10 +327,9 @@ bool peer_can_revive(const struct tunnels *t, const struct peer *p);
 bool peer_revive(struct tunnels *t, struct peer *p);
 /* A client said goodbye and is back before its policies are gone: they stay for its new SA. False: it was not that. */
 bool peer_readmit(struct tunnels *t, struct peer *p);
-/* keys: what the name publishes; NULL: as before. */
-void peer_answer(struct tunnels *t, struct peer *p, const struct dnsname *name, struct keyset *keys, uint32_t ttl_s);
-/* The name publishes these keys now, for all pairs of this address. */
-void peers_hear_keys(struct tunnels *t, const struct ip_addr *remote, const struct dnsname *name, struct keyset *keys);
+void peer_answer(struct tunnels *t, struct peer *p, const struct dnsname *name, struct said said, uint32_t ttl_s);
+/* This is what the name publishes now, for all pairs of this address. */
+void peers_hear_keys(struct tunnels *t, const struct ip_addr *remote, const struct dnsname *name, struct said said);
 void peer_drain(struct tunnels *t, struct peer *p, enum rp_reason reason, uint64_t wait_ms);
 void peer_due(struct tunnels *t, struct peer *p);
 void peer_free(struct tunnels *t, struct peer *p);
@@ -357,10 +363,10 @@ bool peer_has_other_name(const struct peer *p, const struct dnsname *name);
 void peer_first_name(const struct peer *p, struct dnsname *out);
 /* Next name to be told as DOWN; false when all are. */
 bool peer_next_down(struct peer *p, struct dnsname *out);
-/* keys: what it publishes; NULL: not known, or as before. Without memory, or when there are too many, p does not get it. */
-void peer_add_name(struct peer *p, const struct dnsname *name, struct keyset *keys);
-/* Nothing if p does not have this name. */
-void peer_name_publishes(struct peer *p, const struct dnsname *name, struct keyset *keys);
+/* Without memory, or when there are too many, p does not get it. */
+void peer_add_name(struct peer *p, const struct dnsname *name, struct said said);
+/* Nothing if p does not have this name, or has heard a later lookup of it. */
+void peer_name_publishes(struct peer *p, const struct dnsname *name, struct said said);
 void peer_copy_names(struct peer *p, const struct peer *from);
 void peer_free_names(struct peer *p);
 /* Which of the keys that this name publishes may be proved for p, as bits: the one that it is bound to, and those that all its other names

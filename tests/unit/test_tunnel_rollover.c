@@ -107,6 +107,36 @@ static void healing_knows_the_key_that_was_published_last(void **state)
 	assert_int_equal(w->n_sas, 2);
 }
 
+/* Both lookups of www wait for the host; the later one is served first. */
+static void healing_knows_the_last_lookup_not_the_one_answered_last(void **state)
+{
+	struct world *w = *state;
+
+	ask(w, 1, WWW, "A", HOST);
+	ask(w, 2, WWW, "AB", HOST);
+	core_up(w, 2, 'A');
+	assert_allowed(w, 1);
+	assert_allowed(w, 2);
+	advance(w, 70000);
+	core_closed(w, 2, REASON_TIMEOUT);
+	assert_asked_for(w, 3, "AB");
+}
+
+/* The same at the end of a rollover: the key that was withdrawn may have been stolen. */
+static void a_withdrawn_key_is_not_brought_back_by_an_earlier_lookup(void **state)
+{
+	struct world *w = *state;
+
+	ask(w, 1, WWW, "AB", HOST);
+	ask(w, 2, WWW, "B", HOST);
+	core_up(w, 2, 'B');
+	assert_allowed(w, 1);
+	assert_allowed(w, 2);
+	advance(w, 70000);
+	core_closed(w, 2, REASON_TIMEOUT);
+	assert_asked_for(w, 3, "B");
+}
+
 static void names_that_roll_together_move_together(void **state)
 {
 	struct world *w = *state;
@@ -245,6 +275,8 @@ int main(void)
 		WITH_WORLD(a_new_key_that_is_not_proved_leaves_the_tunnel),
 		WITH_WORLD(a_withdrawn_key_heals_nothing),
 		WITH_WORLD(healing_knows_the_key_that_was_published_last),
+		WITH_WORLD(healing_knows_the_last_lookup_not_the_one_answered_last),
+		WITH_WORLD(a_withdrawn_key_is_not_brought_back_by_an_earlier_lookup),
 		WITH_WORLD(names_that_roll_together_move_together),
 		WITH_WORLD(the_last_name_to_publish_it_moves_the_key),
 		WITH_WORLD(a_copied_key_cannot_be_rolled_over),
