@@ -47,17 +47,19 @@ static void ask(ares_channel channel, struct lookup_question *q)
 /* Until c-ares has nothing to wait for. */
 static void wait_for_all(ares_channel channel)
 {
-	ares_socket_t sockets[ARES_GETSOCK_MAXNUM];
-	struct pollfd fds[ARES_GETSOCK_MAXNUM];
+	/* One less than c-ares offers, whose macro for the last one shifts into the sign. One resolver has two at most. */
+	enum { SOCKETS_MAX = ARES_GETSOCK_MAXNUM - 1 };
+	ares_socket_t sockets[SOCKETS_MAX];
+	struct pollfd fds[SOCKETS_MAX];
 
 	for (;;) {
-		int bits = ares_getsock(channel, sockets, ARES_GETSOCK_MAXNUM);
+		int bits = ares_getsock(channel, sockets, SOCKETS_MAX);
 		struct timeval wait, *next = ares_timeout(channel, NULL, &wait);
 		nfds_t n = 0;
 
 		if (bits == 0 || !next)
 			return;
-		for (int i = 0; i < ARES_GETSOCK_MAXNUM; i++) {
+		for (int i = 0; i < SOCKETS_MAX; i++) {
 			short events = (short)((ARES_GETSOCK_READABLE(bits, i) ? POLLIN : 0) |
 					       (ARES_GETSOCK_WRITABLE(bits, i) ? POLLOUT : 0));
 
