@@ -309,6 +309,12 @@ void attempt_failed(struct tunnels *t, struct attempt *a, enum rp_reason reason,
 		peer_attempt_failed(t, p);
 }
 
+/* May every key that is accepted from a's host be proved for p? */
+static bool allows_all(const struct peer *p, const struct attempt *a)
+{
+	return peer_allowed_keys(p, &a->owner, a->accepted) == (1u << keyset_count(a->accepted)) - 1;
+}
+
 /* One that p's new binding ends; NULL. A name that may bring newer keys goes on with them. */
 static struct attempt *to_be_settled(struct tunnels *t, const struct peer *p, const struct attempt *winner)
 {
@@ -317,9 +323,9 @@ static struct attempt *to_be_settled(struct tunnels *t, const struct peer *p, co
 	for (; a; a = of_link(table_next(&a->link))) {
 		if (a == winner || a->ending || !ip_equal(&a->remote, &p->remote))
 			continue;
-		/* From another address of ours it needs a tunnel of its own, and may have it with the same key. */
-		if (!ip_equal(&a->local, &p->local) && peer_key_in(p, a->accepted) &&
-		    (keyset_count(a->accepted) == 1 || !peer_has_other_name(p, &a->owner)))
+		/* From another address of ours it needs a tunnel of its own, and may have it with the same key, or in a rollover
+		 * with either one. */
+		if (!ip_equal(&a->local, &p->local) && peer_key_in(p, a->accepted) && allows_all(p, a))
 			continue;
 		if (a->reqid != p->reqid || peer_key_in(p, a->keys) || !peer_allowed_keys(p, &a->owner, a->accepted))
 			return a;

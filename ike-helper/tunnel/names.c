@@ -45,11 +45,6 @@ bool peer_has_name(const struct peer *p, const struct dnsname *name)
 	return find(p, name) != NULL;
 }
 
-bool peer_has_other_name(const struct peer *p, const struct dnsname *name)
-{
-	return p->n_names > (peer_has_name(p, name) ? 1u : 0u);
-}
-
 void peer_first_name(const struct peer *p, struct dnsname *out)
 {
 	*out = p->n_names > 0 ? name_of(p->names[0]) : (struct dnsname){ .n = 0 };

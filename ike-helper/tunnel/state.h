@@ -357,8 +357,6 @@ bool client_has_room(struct tunnels *t, const struct ip_addr *remote, bool anony
 /* Has an answer been given out for it? */
 bool peer_is_answered(const struct peer *p);
 bool peer_has_name(const struct peer *p, const struct dnsname *name);
-/* Has it been answered for a name other than this one? */
-bool peer_has_other_name(const struct peer *p, const struct dnsname *name);
 /* n = 0: it has none. */
 void peer_first_name(const struct peer *p, struct dnsname *out);
 /* Next name to be told as DOWN; false when all are. */

@@ -242,6 +242,30 @@ static void a_new_key_is_asked_for_from_our_other_addresses_too(void **state)
 	assert_uninterrupted(w);
 }
 
+/* The host was restarted with the new key while both are published, and is missed from both addresses at once. */
+static void a_new_key_proved_to_one_address_ends_no_attempt_from_another(void **state)
+{
+	struct world *w = *state;
+
+	protect(w, WWW, HOST);
+	ask(w, 2, MAIL, "A", HOST);
+	w->other = address_of(OTHER);
+	acquire(w, OTHER, HOST);
+	advance(w, 1);
+	core_up(w, 2, 'A');
+	ask(w, 3, WWW, "AB", HOST);
+	ask(w, 4, MAIL, "AB", HOST);
+	advance(w, 70000);
+	core_silent(w, 1);
+	core_silent(w, 2);
+	assert_asked_for(w, 4, "AB");
+	core_up(w, 3, 'B');
+	assert_false(w->sas[3].ended);
+	core_up(w, 4, 'B');
+	assert_true(w->sas[1].ended);
+	assert_uninterrupted(w);
+}
+
 /* A zone with another set every second: what is remembered does not grow, and what is forgotten stands by the bound key. */
 static void many_different_sets_are_not_remembered(void **state)
 {
@@ -283,6 +307,7 @@ int main(void)
 		WITH_WORLD(a_stranger_who_was_first_cannot_roll_it_over_either),
 		WITH_WORLD(a_stranger_in_a_rollover_brings_no_key_of_his_own),
 		WITH_WORLD(a_new_key_is_asked_for_from_our_other_addresses_too),
+		WITH_WORLD(a_new_key_proved_to_one_address_ends_no_attempt_from_another),
 		WITH_WORLD(many_different_sets_are_not_remembered),
 	};
 
