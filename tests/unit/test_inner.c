@@ -91,10 +91,12 @@ static void drop(struct inner *n, const char *address, const char *remote)
 	inner_remove(n, &a, &r);
 }
 
-/* Addresses and routes, all of them: two equal texts are two equal states. */
+/* Addresses and routes, all of them: two equal texts are two equal states. An IPv6 address is tentative, and without its
+ * route, until a kernel thread has looked at it, also with nodad. */
 static const char *snapshot(char to[TEXT_MAX])
 {
-	return run(to, "ip -o addr show | sed 's/\\\\.*//'; ip route show table all; ip -6 route show table all | sort");
+	return run(to, "for i in $(seq 200); do ip -6 addr show tentative | grep -q . || break; sleep 0.02; done; "
+		       "ip -o addr show | sed 's/\\\\.*//'; ip route show table all; ip -6 route show table all | sort");
 }
 
 static void assert_source(const char *remote, const char *source)
