@@ -56,4 +56,4 @@ wait "${lab_pid[oe-iked]}" || :
 left=$EPOCHREALTIME
 nap 13
 second 'lab_dig host.keyed.example' 'expect_answer "$server_v4"' 'ping_from client2 "$server_v4"'
-check_capture cleartext wire.pcap "$router_v4" "$server_v4" --since "$left" || fail "cleartext of the second client"
+check_capture cleartext wire.pcap "$router_v4" "$server_v4" --since "$left" --errors-of "$router_v4" --tally witness || fail "cleartext of the second client"
