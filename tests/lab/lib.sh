@@ -132,6 +132,34 @@ lab_nat() {
 	lab_may_refuse router
 }
 
+# lab_second_client: a host client2 (203.0.113.1) behind the router of lab_topology -r, in another network than the client
+lab_second_client() {
+	ip netns add client2
+	ip -n wire link add eth0 netns client2 type veth peer name eth2 netns router
+	ip -n router -batch - <<-BATCH
+	addr add 203.0.113.254/24 dev eth2
+	link set eth2 up
+	BATCH
+	ip -n client2 -batch - <<-BATCH
+	link set lo up
+	addr add 203.0.113.1/24 dev eth0
+	link set eth0 up
+	route add default via 203.0.113.254
+	BATCH
+}
+
+# second LINE...: the words of this lab, with client2 in the place of the client and second/ as its folder; after lab_start_client
+# shellcheck disable=SC2016 # what is given is for the other shell
+second() {
+	mkdir -p second
+	cp root.key second/
+	unshare --mount env LAB_WORK="$LAB_WORK/second" bash -c '
+		mount --bind /run/netns/client2 /run/netns/client
+		. "$LAB/lib.sh"
+		lab_dns_up=yes
+		eval "$1"' second "$(printf '%s\n' "$@")" || fail "$(cat second/reason)"
+}
+
 # lab_address HOST ADDRESS...: further addresses of a host
 lab_address() {
 	local host=$1 address

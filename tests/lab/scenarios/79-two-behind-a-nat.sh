@@ -8,18 +8,7 @@
 
 lab_topology -r client dns server
 lab_nat
-ip netns add client2
-ip -n wire link add eth0 netns client2 type veth peer name eth2 netns router
-ip -n router -batch - <<BATCH
-addr add 203.0.113.254/24 dev eth2
-link set eth2 up
-BATCH
-ip -n client2 -batch - <<BATCH
-link set lo up
-addr add 203.0.113.1/24 dev eth0
-link set eth0 up
-route add default via 203.0.113.254
-BATCH
+lab_second_client
 lab_capture wire
 lab_key good rsa
 lab_zone keyed.example signed <<ZONE
@@ -34,16 +23,6 @@ expect_protected server
 in_host client ping -q -i 0.1 -c 60 -W 1 "$server_v4" >ping.txt &
 pinger=$!
 
-# second LINE...: the words of this lab, with the second host in the place of the client
-mkdir -p second
-cp root.key second/
-second() {
-	unshare --mount env LAB_WORK="$LAB_WORK/second" bash -c '
-		mount --bind /run/netns/client2 /run/netns/client
-		. "$LAB/lib.sh"
-		lab_dns_up=yes
-		eval "$1"' second "$(printf '%s\n' "$@")" || fail "$(cat second/reason)"
-}
 second lab_start_client 'lab_dig host.keyed.example' \
 	'expect_servfail_ede "peer said TS_UNACCEPTABLE"' 'expect_within 1500' \
 	'[ -z "$(ip -n client2 xfrm state)$(ip -n client2 xfrm policy | grep -Fw "$server_v4")" ] || fail "something is left"'

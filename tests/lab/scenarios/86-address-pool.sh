@@ -8,18 +8,7 @@
 
 lab_topology -r client dns server
 lab_nat
-ip netns add client2
-ip -n wire link add eth0 netns client2 type veth peer name eth2 netns router
-ip -n router -batch - <<BATCH
-addr add 203.0.113.254/24 dev eth2
-link set eth2 up
-BATCH
-ip -n client2 -batch - <<BATCH
-link set lo up
-addr add 203.0.113.1/24 dev eth0
-link set eth0 up
-route add default via 203.0.113.254
-BATCH
+lab_second_client
 lab_capture wire
 lab_key good rsa
 lab_zone keyed.example signed <<ZONE
@@ -46,16 +35,6 @@ expect_no_cleartext client server since-answer
 ping_from router "$server_v4"
 check_capture cleartext wire.pcap "$router_v4" "$server_v4" >/dev/null && fail "the router's ping was not in clear"
 
-# second LINE...: the words of this lab, with the second host in the place of the client
-mkdir -p second
-cp root.key second/
-second() {
-	unshare --mount env LAB_WORK="$LAB_WORK/second" bash -c '
-		mount --bind /run/netns/client2 /run/netns/client
-		. "$LAB/lib.sh"
-		lab_dns_up=yes
-		eval "$1"' second "$(printf '%s\n' "$@")" || fail "$(cat second/reason)"
-}
 since=$EPOCHREALTIME
 if [ "$LAB_VARIANT" = full ]; then
 	second lab_start_client 'lab_dig host.keyed.example' \
