@@ -4,7 +4,6 @@
 # interop: libreswan client :ways IPv6
 # interop: libreswan client :ways cookies demanded by the host
 # interop: libreswan client :ways another group (INVALID_KE_PAYLOAD)
-# interop: libreswan client :ways IKE messages in fragments
 # interop: libreswan client :ways AES-CBC with HMAC-SHA2
 # interop: libreswan client :ways ChaCha20-Poly1305
 # interop: libreswan client :ways nothing in common (NO_PROPOSAL_CHOSEN)
