@@ -235,6 +235,12 @@ struct tunnels {
 uint64_t hash_address(const struct tunnels *t, const struct ip_addr *a);
 uint64_t hash_name(const struct tunnels *t, const struct dnsname *name);
 uint64_t later(uint64_t now_ms, uint64_t seconds);      /* now_ms plus seconds, without overflow */
+
+static inline uint64_t earlier(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
 uint32_t reqid_new(struct tunnels *t);
 /* Between seven eighths and all of ms, so that what began together does not end together. */
 uint64_t jittered(struct tunnels *t, uint64_t ms);
@@ -297,30 +303,15 @@ struct peer *peer_by_reqid(const struct tunnels *t, uint32_t reqid);
 struct peer *peer_established(struct tunnels *t, const struct ike_event *e, const struct attempt *a);
 /* p drains, and one more tunnel for it has come up: what that has put into the kernel beside p's own goes too. */
 void peer_too_late(struct tunnels *t, struct peer *p, const struct ike_event *e);
-/* EV_SILENT: the host may have lost its SA. What a new handshake proves settles that sooner than silence. */
-void peer_silent(struct tunnels *t, struct peer *p, const struct ike_event *e);
-/* An attempt for it has failed. */
-void peer_attempt_failed(struct tunnels *t, struct peer *p);
-/* May an attempt for it begin, whatever came of the earlier ones? */
-bool peer_may_be_tried(const struct tunnels *t, const struct peer *p);
 /* EV_REKEYED or EV_REKEY_FAILED of its SA. */
 void peer_rekeyed(struct tunnels *t, struct peer *p, const struct ike_event *e);
 /* Its SAs are old: new ones, by rekeying. */
 void peer_refresh(struct tunnels *t, struct peer *p);
-/* Ask the kernel; when the SA is gone there, p is HEALING afterwards. */
-bool peer_lost_sa(struct tunnels *t, struct peer *p);
-/* Its SAs are of no use any more, and the host is told; the policies stay. */
-void peer_lost(struct tunnels *t, struct peer *p, enum rp_reason reason);
-void peer_closed(struct tunnels *t, struct peer *p, enum rp_reason reason);
-/* Somebody sends to a HEALING one. */
-void peer_acquired(struct tunnels *t, struct peer *p);
 bool peer_key_in(const struct peer *p, const struct keyset *keys);
 /* Is the host of this attempt, with the key that it proved, the one that p is bound to, or may p be bound anew? */
 bool peer_accepts(const struct peer *p, const struct attempt *a, unsigned key_index);
 /* Is p bound to this key? */
 bool peer_is_bound_to(const struct peer *p, const struct keyset *keys, unsigned key_index);
-/* sa has ended. */
-void peer_sa_ended(struct tunnels *t, struct peer *p, ike_handle sa, enum rp_reason reason);
 /* A DRAINING one whose SA still works may be PROTECTED again. */
 bool peer_can_revive(const struct tunnels *t, const struct peer *p);
 /* It is so. False: too late for that. */
@@ -335,10 +326,41 @@ void peer_due(struct tunnels *t, struct peer *p);
 void peer_free(struct tunnels *t, struct peer *p);
 void peer_queue_out(struct tunnels *t, struct peer *p);
 struct peer *peer_of_timer(struct timer *timer);
-/* See how much it is used. */
-void peer_look_at_use(struct tunnels *t, struct peer *p);
 void peer_set_timer(struct tunnels *t, struct peer *p);
 struct peer *peer_of_link(struct table_link *link);
+/* The resolver is to forget its names. */
+void peer_tell_down(struct tunnels *t, struct peer *p, enum rp_reason reason);
+
+/* health.c: does a tunnel work, and what becomes of one that does not */
+/* Is it to be found out whether ESP comes through to this host? */
+bool peer_is_watched(const struct tunnels *t, const struct peer *p);
+/* Is it for us to establish it again? A client does that itself. */
+bool peer_is_ours_to_heal(const struct peer *p);
+/* When a PROTECTED one is to be looked at next. */
+uint64_t peer_look_due_ms(const struct tunnels *t, const struct peer *p);
+/* That look. */
+void peer_check(struct tunnels *t, struct peer *p);
+/* heal_ms of a HEALING one has come. */
+void peer_heal(struct tunnels *t, struct peer *p);
+/* A client that fell silent may come back to connections that still live: nothing leaves in clear for them. */
+void peer_hold(struct tunnels *t, struct peer *p);
+/* EV_SILENT: the host may have lost its SA. What a new handshake proves settles that sooner than silence. */
+void peer_silent(struct tunnels *t, struct peer *p, const struct ike_event *e);
+/* An attempt for it has failed. */
+void peer_attempt_failed(struct tunnels *t, struct peer *p);
+/* May an attempt for it begin, whatever came of the earlier ones? */
+bool peer_may_be_tried(const struct tunnels *t, const struct peer *p);
+/* Ask the kernel; when the SA is gone there, p is HEALING afterwards. */
+bool peer_lost_sa(struct tunnels *t, struct peer *p);
+/* Its SAs are of no use any more, and the host is told; the policies stay. */
+void peer_lost(struct tunnels *t, struct peer *p, enum rp_reason reason);
+void peer_closed(struct tunnels *t, struct peer *p, enum rp_reason reason);
+/* Somebody sends to a HEALING one. */
+void peer_acquired(struct tunnels *t, struct peer *p);
+/* sa has ended. */
+void peer_sa_ended(struct tunnels *t, struct peer *p, ike_handle sa, enum rp_reason reason);
+/* See how much it is used. */
+void peer_look_at_use(struct tunnels *t, struct peer *p);
 
 /* limits.c */
 /* p has become an anonymous client, or ceased to be one that counts. */
