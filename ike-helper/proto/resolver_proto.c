@@ -15,8 +15,16 @@ enum tlv_type {
 	TLV_REASON = 8,         /* u16 */
 	TLV_REASON_TEXT = 9,    /* UTF-8 */
 	TLV_RESULT = 10,        /* u16 reason, 0 = allowed; one for each address */
+	TLV_GATEWAY = 11,       /* on the wire with TLV_OPTIONAL: u16 keys, u8 finding, {u8 4 or 16, address}... */
+	TLV_REVERSE = 12,       /* likewise: u8 number of the address, u8 finding, u16 keys */
 	TLV_END
 };
+
+/* Those that a helper that does not know them may skip: it refuses what it cannot use without them. */
+static bool is_optional(unsigned type)
+{
+	return type >= TLV_GATEWAY;
+}
 
 #define BIT(tlv) (1u << (tlv))
 
@@ -28,7 +36,8 @@ static const struct form {
 	[RP_HELLO] = { .need = BIT(TLV_VERSIONS), .id_zero = true },
 	[RP_ESTABLISH] = {
 		.need = BIT(TLV_OWNER) | BIT(TLV_ADDRESS) | BIT(TLV_KEY) | BIT(TLV_TTL) | BIT(TLV_DEADLINE),
-		.repeat = BIT(TLV_ADDRESS) | BIT(TLV_KEY),
+		.may = BIT(TLV_GATEWAY) | BIT(TLV_REVERSE),
+		.repeat = BIT(TLV_ADDRESS) | BIT(TLV_KEY) | BIT(TLV_GATEWAY) | BIT(TLV_REVERSE),
 	},
 	[RP_CANCEL] = { .need = 0 },
 	[RP_VERDICT] = {
@@ -122,6 +131,37 @@ static enum ike_err read_versions(struct rd *r, struct rp_hello *out)
 	return out->version_min > 0 && out->version_min <= out->version_max ? IKE_OK : IKE_E_SYNTAX;
 }
 
+static enum ike_err read_finding(struct rd *r, enum rp_finding *out)
+{
+	*out = (enum rp_finding)rd_u8(r);
+	return *out >= RP_FOUND && *out <= RP_FOUND_LATE ? IKE_OK : IKE_E_SYNTAX;
+}
+
+static enum ike_err read_gateway(struct rd *r, struct rp_gateway *out)
+{
+	out->keys = rd_u16(r);
+	if (read_finding(r, &out->finding) != IKE_OK)
+		return IKE_E_SYNTAX;
+	while (rd_left(r) > 0) {
+		size_t n = rd_u8(r);
+
+		if (out->n_addresses == RP_GATEWAY_ADDRESSES_MAX ||
+		    ip_from_bytes(rd_bytes(r, n), &out->addresses[out->n_addresses++]) != IKE_OK)
+			return IKE_E_SYNTAX;
+	}
+	return IKE_OK;
+}
+
+static enum ike_err read_reverse(struct rd *r, struct rp_reverse *out)
+{
+	enum ike_err err;
+
+	out->address = rd_u8(r);
+	err = read_finding(r, &out->finding);
+	out->keys = rd_u16(r);
+	return err;
+}
+
 static enum ike_err read_establish(struct rd *r, enum tlv_type type, struct rp_establish *out)
 {
 	switch ((int)type) {
@@ -137,6 +177,10 @@ static enum ike_err read_establish(struct rd *r, enum tlv_type type, struct rp_e
 			return IKE_E_SYNTAX;
 		out->keys[out->n_keys++] = rd_rest(r);
 		return IKE_OK;
+	case TLV_GATEWAY:
+		return out->n_gateways < RP_GATEWAYS_MAX ? read_gateway(r, &out->gateways[out->n_gateways++]) : IKE_E_SYNTAX;
+	case TLV_REVERSE:
+		return out->n_reverse < RP_ADDRESSES_MAX ? read_reverse(r, &out->reverse[out->n_reverse++]) : IKE_E_SYNTAX;
 	case TLV_TTL:
 		out->ttl_s = rd_u32(r);
 		return IKE_OK;
@@ -209,6 +253,31 @@ static enum ike_err read_value(struct rd *r, enum tlv_type type, struct rp_messa
 	return IKE_E_SYNTAX;
 }
 
+/* What is said about gateways and reverse names is about keys and addresses that are there, and said once. */
+static bool establish_is_consistent(const struct rp_establish *e)
+{
+	const uint32_t all = (1u << e->n_keys) - 1;
+	uint32_t keys = 0, addresses = 0;
+
+	_Static_assert(RP_KEYS_MAX <= 16 && RP_ADDRESSES_MAX <= 32, "a bit for each");
+	for (unsigned i = 0; i < e->n_gateways; i++) {
+		const struct rp_gateway *g = &e->gateways[i];
+
+		if (g->keys == 0 || (g->keys & ~all) || (g->keys & keys) || (g->finding == RP_FOUND) != (g->n_addresses > 0))
+			return false;
+		keys |= g->keys;
+	}
+	for (unsigned i = 0; i < e->n_reverse; i++) {
+		const struct rp_reverse *v = &e->reverse[i];
+
+		if (v->address >= e->n_addresses || (addresses >> v->address & 1) || (v->keys & ~all) ||
+		    (v->finding != RP_FOUND && v->keys))
+			return false;
+		addresses |= 1u << v->address;
+	}
+	return true;
+}
+
 /* A verdict that contradicts itself would let the other end choose what to believe. */
 static bool verdict_is_consistent(const struct rp_verdict *v)
 {
@@ -235,14 +304,15 @@ static enum ike_err read_tlvs(struct rd *r, const struct form *form, struct rp_m
 	uint16_t seen = 0;
 
 	while (rd_left(r) > 0) {
-		uint16_t type = rd_u16(r);
+		uint16_t on_wire = rd_u16(r), type = (uint16_t)(on_wire & ~TLV_OPTIONAL);
 		struct rd value = rd_sub(r, rd_u16(r));
-		bool known = type < TLV_END && ((form->need | form->may) & BIT(type)) != 0;
+		bool known = type < TLV_END && !!(on_wire & TLV_OPTIONAL) == is_optional(type) &&
+			     ((form->need | form->may) & BIT(type)) != 0;
 
 		if (!rd_ok(r))
 			return IKE_E_SYNTAX;
 		/* A HELLO of a later version may carry anything beside the versions. */
-		if (!known && ((type & TLV_OPTIONAL) || out->type == RP_HELLO))
+		if (!known && ((on_wire & TLV_OPTIONAL) || out->type == RP_HELLO))
 			continue;
 		if (!known || ((seen & BIT(type)) && !(form->repeat & BIT(type))))
 			return IKE_E_SYNTAX;
@@ -272,6 +342,8 @@ enum ike_err rp_read(struct span datagram, struct rp_message *out)
 	out->type = (enum rp_type)type;
 	if (read_tlvs(&r, form, out) != IKE_OK)
 		return IKE_E_SYNTAX;
+	if (out->type == RP_ESTABLISH && !establish_is_consistent(&out->u.establish))
+		return IKE_E_SYNTAX;
 	if (out->type == RP_VERDICT && !verdict_is_consistent(&out->u.verdict))
 		return IKE_E_SYNTAX;
 	return IKE_OK;
@@ -281,7 +353,7 @@ enum ike_err rp_read(struct span datagram, struct rp_message *out)
 
 static size_t tlv_begin(struct wr *w, enum tlv_type type)
 {
-	wr_u16(w, (uint16_t)type);
+	wr_u16(w, (uint16_t)(is_optional(type) ? TLV_OPTIONAL | (unsigned)type : type));
 	wr_u16(w, 0);
 	return w->n;
 }
@@ -330,13 +402,37 @@ static enum ike_err write_hello(const struct rp_hello *hello, struct wr *w)
 	return IKE_OK;
 }
 
+static void put_gateway(struct wr *w, const struct rp_gateway *g)
+{
+	size_t at = tlv_begin(w, TLV_GATEWAY);
+
+	wr_u16(w, g->keys);
+	wr_u8(w, (uint8_t)g->finding);
+	for (unsigned i = 0; i < g->n_addresses; i++) {
+		wr_u8(w, (uint8_t)ip_bytes(&g->addresses[i]).n);
+		wr_put(w, ip_bytes(&g->addresses[i]));
+	}
+	tlv_end(w, at);
+}
+
+static void put_reverse(struct wr *w, const struct rp_reverse *v)
+{
+	size_t at = tlv_begin(w, TLV_REVERSE);
+
+	wr_u8(w, v->address);
+	wr_u8(w, (uint8_t)v->finding);
+	wr_u16(w, v->keys);
+	tlv_end(w, at);
+}
+
 static enum ike_err write_establish(const struct rp_establish *e, struct wr *w)
 {
 	unsigned i;
 
-	if (e->n_addresses > RP_ADDRESSES_MAX || e->n_keys > RP_KEYS_MAX)
+	if (e->n_addresses > RP_ADDRESSES_MAX || e->n_keys > RP_KEYS_MAX || e->n_gateways > RP_GATEWAYS_MAX ||
+	    e->n_reverse > RP_ADDRESSES_MAX)
 		return IKE_E_NOSPACE;
-	if (e->owner.n == 0 || e->n_addresses == 0 || e->n_keys == 0)
+	if (e->owner.n == 0 || e->n_addresses == 0 || e->n_keys == 0 || !establish_is_consistent(e))
 		return IKE_E_SYNTAX;
 	put_bytes(w, TLV_OWNER, dnsname_span(&e->owner));
 	for (i = 0; i < e->n_addresses; i++) {
@@ -348,6 +444,10 @@ static enum ike_err write_establish(const struct rp_establish *e, struct wr *w)
 		put_bytes(w, TLV_KEY, e->keys[i]);
 	put_u32(w, TLV_TTL, e->ttl_s);
 	put_u32(w, TLV_DEADLINE, e->deadline_ms);
+	for (i = 0; i < e->n_gateways; i++)
+		put_gateway(w, &e->gateways[i]);
+	for (i = 0; i < e->n_reverse; i++)
+		put_reverse(w, &e->reverse[i]);
 	return IKE_OK;
 }
 
@@ -459,6 +559,21 @@ const char *rp_reason_word(unsigned reason)
 	case REASON_NOT_SECURE: return "not-secure";
 	case REASON_INTERNAL: return "internal";
 	case REASON_DOWN_BY_OPERATOR: return "down-by-operator";
+	case REASON_GATEWAY_LOOKUP: return "gateway-lookup";
+	case REASON_GATEWAY_UNCONFIRMED: return "gateway-unconfirmed";
+	}
+	return "unknown";
+}
+
+const char *rp_finding_text(enum rp_finding finding)
+{
+	switch (finding) {
+	case RP_FOUND: return "found";
+	case RP_FOUND_NONE: return "no such record";
+	case RP_FOUND_INSECURE: return "not signed";
+	case RP_FOUND_BOGUS: return "bogus";
+	case RP_FOUND_FAILED: return "the lookup failed";
+	case RP_FOUND_LATE: return "no answer in time";
 	}
 	return "unknown";
 }

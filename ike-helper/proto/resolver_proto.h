@@ -22,6 +22,8 @@ enum {
 	RP_MESSAGE_MAX = 32768,     /* bytes of one datagram */
 	RP_ADDRESSES_MAX = 32,      /* of one request; more in one RRset: the module refuses the name */
 	RP_KEYS_MAX = 16,           /* IPSECKEY records of one request */
+	RP_GATEWAYS_MAX = 4,        /* names of gateways in them */
+	RP_GATEWAY_ADDRESSES_MAX = 4,       /* of one such name */
 	RP_REASON_TEXT_MAX = 200,   /* bytes of reason text, UTF-8 without control characters */
 };
 
@@ -60,7 +62,9 @@ enum rp_type {
 	X(REASON_SHUTDOWN, 22, "oe-iked is stopping") \
 	X(REASON_NOT_SECURE, 23, "the alias chain is not validated by DNSSEC") \
 	X(REASON_INTERNAL, 24, "internal error") \
-	X(REASON_DOWN_BY_OPERATOR, 25, "taken down by the operator")
+	X(REASON_DOWN_BY_OPERATOR, 25, "taken down by the operator") \
+	X(REASON_GATEWAY_LOOKUP, 26, "the gateway's name has no validated address") \
+	X(REASON_GATEWAY_UNCONFIRMED, 27, "the address's reverse name does not confirm the gateway")
 
 #define RP_REASON_ENTRY(symbol, value, text) symbol = value,
 enum rp_reason { RP_REASONS(RP_REASON_ENTRY) };
@@ -77,12 +81,44 @@ enum rp_verdict_kind {
 	RP_REFUSE = 3,              /* SERVFAIL with the reason */
 };
 
+/* What came of a lookup beside those of the addresses and their IPSECKEY records. */
+enum rp_finding {
+	RP_FOUND = 1,               /* records, validated as secure */
+	RP_FOUND_NONE = 2,          /* their validated denial */
+	RP_FOUND_INSECURE = 3,      /* an answer of a zone without DNSSEC */
+	RP_FOUND_BOGUS = 4,
+	RP_FOUND_FAILED = 5,        /* no answer that says anything */
+	RP_FOUND_LATE = 6,          /* none in time */
+};
+
+/* "bogus". */
+const char *rp_finding_text(enum rp_finding finding);
+
+/* The name that the gateway field of IPSECKEY records has (RFC 4025 2.5, type 3). */
+struct rp_gateway {
+	uint16_t keys;              /* bit i: keys[i] has it; each of them in one such at most */
+	enum rp_finding finding;
+	struct ip_addr addresses[RP_GATEWAY_ADDRESSES_MAX];
+	unsigned n_addresses;       /* RP_FOUND: at least 1; otherwise 0 */
+};
+
+/* What the owner of an address publishes about it: IPSECKEY at its name below in-addr.arpa or ip6.arpa (RFC 4025 1.2). */
+struct rp_reverse {
+	uint8_t address;            /* number in addresses; each once at most */
+	enum rp_finding finding;
+	uint16_t keys;              /* RP_FOUND: bit i: there is keys[i], but for its precedence; otherwise 0 */
+};
+
 struct rp_establish {
 	struct dnsname owner;       /* owner of the address RRset (the end of any alias chain) */
 	struct ip_addr addresses[RP_ADDRESSES_MAX];
 	unsigned n_addresses;       /* at least 1 */
 	struct span keys[RP_KEYS_MAX];      /* raw IPSECKEY RDATA, RFC 4025 2; all of them, in DNS order */
 	unsigned n_keys;            /* at least 1 */
+	struct rp_gateway gateways[RP_GATEWAYS_MAX];
+	unsigned n_gateways;
+	struct rp_reverse reverse[RP_ADDRESSES_MAX];        /* of addresses for which a record names another gateway */
+	unsigned n_reverse;
 	uint32_t ttl_s;             /* how long the answer may live in caches: min of all TTLs used */
 	uint32_t deadline_ms;       /* the module answers SERVFAIL by itself this long after sending */
 };

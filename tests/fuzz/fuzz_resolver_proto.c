@@ -3,6 +3,26 @@
 
 #include "proto/resolver_proto.h"
 
+static void check_same_gateways(const struct rp_establish *a, const struct rp_establish *b)
+{
+	FUZZ_CHECK(a->n_gateways == b->n_gateways && a->n_gateways <= RP_GATEWAYS_MAX);
+	for (unsigned i = 0; i < a->n_gateways; i++) {
+		const struct rp_gateway *x = &a->gateways[i], *y = &b->gateways[i];
+
+		FUZZ_CHECK(x->keys == y->keys && x->finding == y->finding && x->n_addresses == y->n_addresses);
+		FUZZ_CHECK(x->keys != 0 && x->keys >> a->n_keys == 0 && x->n_addresses <= RP_GATEWAY_ADDRESSES_MAX);
+		for (unsigned k = 0; k < x->n_addresses; k++)
+			FUZZ_CHECK(ip_equal(&x->addresses[k], &y->addresses[k]));
+	}
+	FUZZ_CHECK(a->n_reverse == b->n_reverse && a->n_reverse <= a->n_addresses);
+	for (unsigned i = 0; i < a->n_reverse; i++) {
+		const struct rp_reverse *x = &a->reverse[i], *y = &b->reverse[i];
+
+		FUZZ_CHECK(x->address == y->address && x->finding == y->finding && x->keys == y->keys);
+		FUZZ_CHECK(x->address < a->n_addresses && x->keys >> a->n_keys == 0);
+	}
+}
+
 static void check_same_establish(const struct rp_establish *a, const struct rp_establish *b)
 {
 	unsigned i;
@@ -15,6 +35,7 @@ static void check_same_establish(const struct rp_establish *a, const struct rp_e
 	for (i = 0; i < a->n_keys; i++)
 		FUZZ_CHECK(span_equal(a->keys[i], b->keys[i]));
 	FUZZ_CHECK(a->ttl_s == b->ttl_s && a->deadline_ms == b->deadline_ms);
+	check_same_gateways(a, b);
 }
 
 static void check_same_verdict(const struct rp_verdict *a, const struct rp_verdict *b)

@@ -34,6 +34,31 @@ static struct rp_message example_establish(void)
 	return m;
 }
 
+static struct rp_message example_establish_gateway(void)
+{
+	static const uint8_t key[] = {
+		0x0a, 0x03, 0x04, 0x02, 'g', 'w', 0x07, 'e', 'x', 'a', 'm', 'p', 'l', 'e', 0x03, 'o', 'r', 'g', 0x00,
+		0xd7, 0x5a, 0x98, 0x01, 0x82, 0xb1, 0x0a, 0xb7, 0xd5, 0x4b, 0xfe, 0xd3, 0xc9, 0x64, 0x07, 0x3a,
+		0x0e, 0xe1, 0x72, 0xf3, 0xda, 0xa6, 0x23, 0x25, 0xaf, 0x02, 0x1a, 0x68, 0xf7, 0x07, 0x51, 0x1a,
+	};
+	struct rp_message m = { .type = RP_ESTABLISH, .id = 8 };
+	struct rp_establish *e = &m.u.establish;
+
+	assert_int_equal(dnsname_from_text("box.example.org", &e->owner), IKE_OK);
+	assert_int_equal(ip_from_text("192.0.2.2", &e->addresses[0]), IKE_OK);
+	e->n_addresses = 1;
+	e->keys[0] = span_of(key, sizeof key);
+	e->n_keys = 1;
+	e->ttl_s = 300;
+	e->deadline_ms = 1500;
+	e->gateways[0] = (struct rp_gateway){ .keys = 1, .finding = RP_FOUND, .n_addresses = 1 };
+	assert_int_equal(ip_from_text("192.0.2.99", &e->gateways[0].addresses[0]), IKE_OK);
+	e->n_gateways = 1;
+	e->reverse[0] = (struct rp_reverse){ .address = 0, .finding = RP_FOUND, .keys = 1 };
+	e->n_reverse = 1;
+	return m;
+}
+
 static struct rp_message example_allow(void)
 {
 	struct rp_message m = { .type = RP_VERDICT, .id = 7 };
@@ -82,6 +107,7 @@ static const struct example {
 } examples[] = {
 	{ "hello", example_hello },
 	{ "establish", example_establish },
+	{ "establish-gateway", example_establish_gateway },
 	{ "verdict-allow", example_allow },
 	{ "verdict-refuse", example_refuse },
 	{ "cancel", example_cancel },
@@ -139,6 +165,24 @@ static void assert_same_address_results(const struct rp_verdict *a, const struct
 	}
 }
 
+static void assert_same_gateways(const struct rp_establish *a, const struct rp_establish *b)
+{
+	assert_int_equal(a->n_gateways, b->n_gateways);
+	for (unsigned i = 0; i < a->n_gateways; i++) {
+		assert_int_equal(a->gateways[i].keys, b->gateways[i].keys);
+		assert_int_equal(a->gateways[i].finding, b->gateways[i].finding);
+		assert_int_equal(a->gateways[i].n_addresses, b->gateways[i].n_addresses);
+		for (unsigned k = 0; k < a->gateways[i].n_addresses; k++)
+			assert_true(ip_equal(&a->gateways[i].addresses[k], &b->gateways[i].addresses[k]));
+	}
+	assert_int_equal(a->n_reverse, b->n_reverse);
+	for (unsigned i = 0; i < a->n_reverse; i++) {
+		assert_int_equal(a->reverse[i].address, b->reverse[i].address);
+		assert_int_equal(a->reverse[i].finding, b->reverse[i].finding);
+		assert_int_equal(a->reverse[i].keys, b->reverse[i].keys);
+	}
+}
+
 static void assert_same_message(const struct rp_message *a, const struct rp_message *b)
 {
 	unsigned i;
@@ -160,6 +204,7 @@ static void assert_same_message(const struct rp_message *a, const struct rp_mess
 			unit_assert_span(a->u.establish.keys[i], b->u.establish.keys[i]);
 		assert_int_equal(a->u.establish.ttl_s, b->u.establish.ttl_s);
 		assert_int_equal(a->u.establish.deadline_ms, b->u.establish.deadline_ms);
+		assert_same_gateways(&a->u.establish, &b->u.establish);
 		break;
 	case RP_CANCEL:
 		break;
@@ -249,7 +294,7 @@ static void documented_reasons_are_the_list(void **state)
 		reason++;
 	}
 	fclose(f);
-	assert_string_equal(rp_reason_text(reason - 1), "taken down by the operator");
+	assert_string_equal(rp_reason_text(reason - 1), "the address's reverse name does not confirm the gateway");
 	assert_string_equal(rp_reason_text(reason), "unknown reason");
 	assert_string_equal(rp_reason_text(70000), "unknown reason");
 }
@@ -287,7 +332,7 @@ static void every_prefix_is_refused(void **state)
 
 		/* A RESULT left out at the end makes an ALLOW without results, or a shorter list: both must be noticed. The
 		 * REFUSE is the one message that is whole without its last TLVs. */
-		if (strcmp(examples[i].name, "verdict-refuse") != 0)
+		if (strcmp(examples[i].name, "verdict-refuse") != 0 && strcmp(examples[i].name, "establish-gateway") != 0)
 			unit_walk_prefixes(write_message(&m, buffer, sizeof buffer), read_only, NULL);
 	}
 }
@@ -306,6 +351,74 @@ static void refuse_may_end_before_its_results(void **state)
 	(void)state;
 	assert_int_equal(whole.n, 39);
 	unit_walk_prefixes(whole, read_only, refuse_is_whole);
+}
+
+static bool gateways_may_be_left_out(size_t n)
+{
+	return n == 108 || n == 120;    /* neither; no REVERSE */
+}
+
+static void gateways_may_be_cut_off_only_whole(void **state)
+{
+	struct rp_message m = example_establish_gateway();
+	uint8_t buffer[256];
+	struct span whole = write_message(&m, buffer, sizeof buffer);
+
+	(void)state;
+	assert_int_equal(whole.n, 128);
+	unit_walk_prefixes(whole, read_only, gateways_may_be_left_out);
+}
+
+/* One address, two keys. */
+#define TWO_KEYS "01020000 00000001 0002 0001 00 0003 0004 c0000201 0004 0001 01 0004 0001 02 0005 0004 00000001 0006 0004 00000001 "
+
+static void gateways_are_of_keys_and_addresses_that_are_there(void **state)
+{
+	static const char *const good[] = {
+		"800b 0008 0003 01 04 c0000209", "800b 0003 0001 02 800b 0003 0002 06", "800c 0004 00 01 0000",
+		"800b 0019 0001 01 04 c0000209 10 20010db8000000000000000000000009", "800c 0004 00 01 0003",
+	};
+	static const char *const bad[] = {
+		"800b 0003 0000 02", "800b 0003 0004 02", "800b 0003 0001 00", "800b 0003 0001 07", "800b 0003 0001 01",
+		"800b 0008 0001 02 04 c0000209", "800b 0007 0001 01 03 c00002", "800b 0007 0001 01 04 c00002",
+		"800b 0009 0001 01 04 c0000209 04", "800b 0003 0001 02 800b 0003 0001 02", "800b 0002 0001",
+		"800b 001c 0001 01 04 c0000201 04 c0000202 04 c0000203 04 c0000204 04 c0000205",
+		"800c 0004 01 01 0000", "800c 0004 00 01 0004", "800c 0004 00 02 0001", "800c 0004 00 00 0000", "800c 0004 00 07 0000",
+		"800c 0004 00 02 0000 800c 0004 00 02 0000", "800c 0003 00 01 00", "800c 0005 00 01 0000 00",
+		"000b 0003 0001 02", "000c 0004 00 01 0000",
+	};
+	char hex[512];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+		struct rp_message m;
+
+		snprintf(hex, sizeof hex, TWO_KEYS "%s", good[i]);
+		if (read_hex(hex, &m) != IKE_OK)
+			fail_msg("refused: %s", good[i]);
+	}
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+		snprintf(hex, sizeof hex, TWO_KEYS "%s", bad[i]);
+		assert_malformed(hex);
+	}
+}
+
+static void contradicting_gateways_are_not_written(void **state)
+{
+	struct rp_message m = example_establish_gateway();
+
+	(void)state;
+	m.u.establish.gateways[0].keys = 2;
+	assert_int_equal(write_only(&m), IKE_E_SYNTAX);
+	m = example_establish_gateway();
+	m.u.establish.gateways[0].finding = RP_FOUND_BOGUS;
+	assert_int_equal(write_only(&m), IKE_E_SYNTAX);
+	m = example_establish_gateway();
+	m.u.establish.reverse[0].address = 1;
+	assert_int_equal(write_only(&m), IKE_E_SYNTAX);
+	m = example_establish_gateway();
+	m.u.establish.n_gateways = RP_GATEWAYS_MAX + 1;
+	assert_int_equal(write_only(&m), IKE_E_NOSPACE);
 }
 
 static void one_byte_more_is_refused(void **state)
@@ -656,6 +769,9 @@ int main(void)
 		cmocka_unit_test(words_are_the_symbols),
 		cmocka_unit_test(every_prefix_is_refused),
 		cmocka_unit_test(refuse_may_end_before_its_results),
+		cmocka_unit_test(gateways_may_be_cut_off_only_whole),
+		cmocka_unit_test(gateways_are_of_keys_and_addresses_that_are_there),
+		cmocka_unit_test(contradicting_gateways_are_not_written),
 		cmocka_unit_test(one_byte_more_is_refused),
 		cmocka_unit_test(every_short_buffer_is_no_space),
 		cmocka_unit_test(unknown_tlv_is_skipped_only_with_the_high_bit),
