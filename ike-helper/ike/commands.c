@@ -13,6 +13,9 @@ enum ike_err ike_initiate(struct ike *ike, const struct ike_initiate *how, uint6
 	enum ike_err err;
 
 	*out = 0;
+	if (how->host.family != IP_NONE &&
+	    (how->host.family != how->path.remote.addr.family || ip_equal(&how->host, &how->path.remote.addr)))
+		return IKE_E_CONFIG;
 	if (how->identify && ike->config.identity.n == 0)
 		return IKE_E_CONFIG;
 	err = engine_add(ike, true, &how->path, &sa);
@@ -23,6 +26,7 @@ enum ike_err ike_initiate(struct ike *ike, const struct ike_initiate *how, uint6
 	sa->expire_ms = how->give_up_ms;
 	sa->owes_end = true;
 	sa->hs->path_500 = how->path;
+	sa->hs->host = how->host;
 	sa->hs->name = how->name;
 	sa->hs->identify = how->identify;
 	sa->hs->keys = keyset_ref(how->keys);

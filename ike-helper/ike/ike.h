@@ -114,6 +114,8 @@ uint64_t ike_deadline_ms(const struct ike *ike);
 
 struct ike_initiate {
 	struct ip_path path;        /* from our address and IKE port to the peer's address and port 500 */
+	struct ip_addr host;        /* the peer is the gateway of this address, which is the other end of the CHILD SA, in tunnel mode;
+	                             * IP_NONE: the peer is the host itself */
 	struct dnsname name;        /* sent as IDr, FQDN; n = 0: no IDr */
 	bool identify;              /* say who we are (config.identity), and sign: before the peer has proved anything, so that
 	                             * somebody who answers in its place learns it (RFC 7296 2.15) */
@@ -124,8 +126,9 @@ struct ike_initiate {
 	uint64_t tag;               /* given back in events; the core does not look at it */
 };
 
-/* Start to establish an IKE SA with one host-to-host CHILD SA. IKE_E_LIMIT: sas_max reached.
- * IKE_E_CONFIG: asked to identify, without an identity. IKE_E_NOMEM. */
+/* Start to establish an IKE SA with one CHILD SA, between two addresses. IKE_E_LIMIT: sas_max reached.
+ * IKE_E_CONFIG: asked to identify, without an identity; or the gateway's address and the host's are of different families or the
+ * same. IKE_E_NOMEM. */
 IKE_CHECKED enum ike_err ike_initiate(struct ike *ike, const struct ike_initiate *how,
 				      uint64_t now_ms, ike_handle *out);
 

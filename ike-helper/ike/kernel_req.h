@@ -47,8 +47,8 @@ struct kernel_request {
 	uint32_t reqid;                 /* from our range, one for each address pair; names what is ours */
 	struct ip_addr local, remote;   /* the two hosts: the ends of the SAs */
 	/* Tunnel mode: between which addresses the packets inside go; policies are for these. inner_local is ours: local, or one
-	 * that the host assigned and that lives nowhere else. inner_remote is the host's: remote, or one that we have assigned to a
-	 * client. IP_NONE, both: transport mode. */
+	 * that the host assigned and that lives nowhere else. inner_remote is the host's: remote; or the address of a host whose
+	 * gateway remote is, with a shield; or one that we have assigned to a client, without. IP_NONE, both: transport mode. */
 	struct ip_addr inner_local, inner_remote;
 	/* PROTECT: close the remote address to all other addresses of ours too, after the pair has its policies: what has no
 	 * SA of its own is dropped, and makes an acquire when it goes out. UNPROTECT: end that, before the pair loses its

@@ -94,6 +94,7 @@ struct handshake {
 	bool without_name;              /* second try, without IDr */
 	bool identify;                  /* we say who we are, and sign */
 	bool ask_address;               /* the next try, in tunnel mode: for an address inside of it (CP) */
+	struct ip_addr host;            /* behind the peer, which is its gateway; IP_NONE: the peer itself */
 	enum rp_reason suspicion;       /* what an unauthenticated message says is wrong; REASON_NONE = nothing */
 	uint16_t suspicion_notify;
 	struct ip_path path_500;        /* where IKE_SA_INIT goes, should it start anew */

@@ -44,11 +44,21 @@ static bool asks_for_name(const struct ike_sa *sa)
 	return sa->hs->name.n > 0 && !sa->hs->without_name;
 }
 
+static bool asks_gateway(const struct ike_sa *sa)
+{
+	return sa->hs->host.family != IP_NONE;
+}
+
+/* The other end of what is to be protected. */
+static const struct ip_addr *wanted_host(const struct ike_sa *sa)
+{
+	return asks_gateway(sa) ? &sa->hs->host : &sa->path.remote.addr;
+}
+
 enum ike_err auth_send(struct ike_sa *sa, uint64_t now_ms)
 {
 	struct msg_wr m = engine_inner(sa->ike);
-	struct pl_selector tsi = ts_host(&sa->path.local.addr),
-			   tsr = ts_host(&sa->path.remote.addr);
+	struct pl_selector tsi = ts_host(&sa->path.local.addr), tsr = ts_host(wanted_host(sa));
 	struct own_id id;
 	enum ip_family family = (enum ip_family)tsr.family;
 	struct offer offer;
@@ -70,7 +80,7 @@ enum ike_err auth_send(struct ike_sa *sa, uint64_t now_ms)
 	if (sa->hs->ask_address) {
 		pl_cp_write(&m, CFG_REQUEST, family, NULL);
 		tsi = ts_any(family);
-	} else {
+	} else if (!asks_gateway(sa)) {
 		write_notify(&m, N_USE_TRANSPORT_MODE);
 	}
 	err = child_begin(sa);
@@ -265,7 +275,8 @@ static enum ike_err take_address(struct ike_sa *sa, const struct msg_payload *pa
 		sa_blame(sa, REASON_PROTOCOL, "the host did not assign one address");
 		return IKE_E_REFUSED;
 	}
-	if (a->family != sa->path.remote.addr.family || !may_be_assigned(a) || ip_equal(a, &sa->path.remote.addr)) {
+	if (a->family != sa->inner_remote.family || !may_be_assigned(a) || ip_equal(a, &sa->inner_remote) ||
+	    ip_equal(a, &sa->path.remote.addr)) {
 		sa_blame(sa, REASON_PEER_REFUSED, "the host assigned %s, which is not in 100.64.0.0/10 or fc00::/7",
 			 ip_text(a, text));
 		return IKE_E_REFUSED;
@@ -274,8 +285,8 @@ static enum ike_err take_address(struct ike_sa *sa, const struct msg_payload *pa
 	return IKE_OK;
 }
 
-/* Transport mode; or, when the host does not do that, tunnel mode between the same two addresses; or from one that it
- * assigned. */
+/* Transport mode; or, when the host does not do that, tunnel mode between the same two addresses; or to the host behind a
+ * gateway; or from an address that the peer assigned. */
 static enum ike_err check_mode(struct ike_sa *sa, const struct stimulus *s)
 {
 	const struct msg_payload *cp = msg_find(s->chain, PL_CP);
@@ -283,13 +294,13 @@ static enum ike_err check_mode(struct ike_sa *sa, const struct stimulus *s)
 
 	sa->inner_local = sa->inner_remote = (struct ip_addr){ .family = IP_NONE };
 	if (pl_notify_find(s->chain, N_USE_TRANSPORT_MODE, &notify)) {
-		if (!sa->hs->ask_address)
+		if (!sa->hs->ask_address && !asks_gateway(sa))
 			return IKE_OK;
 		sa_blame(sa, REASON_PROTOCOL, "the host chose transport mode unasked");
 		return IKE_E_REFUSED;
 	}
 	sa->inner_local = sa->path.local.addr;
-	sa->inner_remote = sa->path.remote.addr;
+	sa->inner_remote = *wanted_host(sa);
 	return sa->hs->ask_address && cp ? take_address(sa, cp) : IKE_OK;
 }
 

@@ -748,6 +748,7 @@ ike_handle sim_initiate(struct sim_world *w, struct keyset *keys, const char *na
 		.reqid = KERNEL_REQID_BASE | ++h->last_reqid,
 		.give_up_ms = w->now_ms + life_ms,
 		.encapsulate = h->encapsulate,
+		.host = h->asks_for,
 		.tag = h->last_reqid,
 		.identify = h->identifies,
 	};

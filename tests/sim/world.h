@@ -63,6 +63,7 @@ struct sim_host {
 	unsigned kernel_fails;      /* the next n requests to protect fail */
 	bool sign_fails;
 	bool encapsulate;           /* its attempts ask for ESP in UDP */
+	struct ip_addr asks_for;    /* for which the other one is the gateway; IP_NONE: it is the host itself */
 	uint8_t sign_method;        /* 0: as the key says */
 	enum rp_reason refuses;
 	bool identifies;            /* says its name when it starts */

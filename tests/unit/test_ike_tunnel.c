@@ -119,6 +119,142 @@ static void transport_mode_has_no_inner_addresses(void **state)
 	at_rest(&w);
 }
 
+/* Through a gateway ------------------------------------------------------------------------------------------------- */
+
+static ike_handle begin_through_gateway(struct sim_world *w, const struct ip_addr *host)
+{
+	sim_init(w, 30, (enum ip_family)host->family, NULL, NULL, KEY_ED25519, false);
+	sim_remove_host(w, SERVER);
+	w->host[CLIENT].asks_for = *host;
+	return sim_initiate(w, published(w), host_id, LIFE_MS);
+}
+
+/* The request is for a tunnel to this host and to nobody else. */
+static void assert_asks_for_host(const struct msg_chain *inner, const struct ip_addr *host)
+{
+	const struct pl_selector want = { .family = host->family, .port_last = UINT16_MAX, .first = *host, .last = *host };
+	struct pl_ts ts;
+
+	assert_false(has_notify(inner, N_USE_TRANSPORT_MODE));
+	assert_int_equal(pl_ts_read(msg_find(inner, PL_TSR)->body, &ts), IKE_OK);
+	assert_int_equal(ts.n, 1);
+	assert_memory_equal(&ts.selector[0], &want, sizeof want);
+}
+
+static void assert_tunnel_through_gateway(struct sim_world *w, ike_handle sa, const struct ip_addr *ours, const struct ip_addr *host)
+{
+	const struct kernel_request *r = &w->host[CLIENT].sas[0].asked;
+	const struct ike_tunnel *t = &sim_end_of(w, CLIENT, sa)->last.tunnel;
+
+	assert_up(w, CLIENT, sa);
+	assert_true(r->shield);
+	assert_true(ip_equal(&r->inner_local, ours) && ip_equal(&r->inner_remote, host));
+	assert_true(ip_equal(&r->local, &w->host[CLIENT].addr) && ip_equal(&r->remote, &w->host[SERVER].addr));
+	assert_true(ip_equal(&t->inner_local, ours) && ip_equal(&t->inner_remote, host));
+}
+
+static void host_behind_a_gateway_is_the_other_selector(void **state)
+{
+	static const char *const hosts[] = { "198.51.100.77", "2001:db8:77::1" };
+
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		const struct ip_addr host = address(hosts[i]);
+		struct peer_message plain;
+		struct msg_chain inner;
+		struct sim_peer p;
+		struct sim_world w;
+		ike_handle sa = begin_through_gateway(&w, &host);
+		struct msg_wr m;
+
+		takes_handshake(&w, &p, &plain, &inner);
+		/* I --> R  { IDr=host's name, SA, TSi=we, TSr=host } */
+		assert_asks_for_host(&inner, &host);
+		m = proves_itself(&p);
+		peer_write_child(&m, 0x1234, &w.host[CLIENT].addr, &host);
+		script_sends(&w, &p, EXCH_IKE_AUTH, 1, RESPONSE, &m);
+		assert_tunnel_through_gateway(&w, sa, &w.host[CLIENT].addr, &host);
+		peer_clear(&p);
+		at_rest(&w);
+	}
+}
+
+static void gateway_may_assign_an_address(void **state)
+{
+	const struct ip_addr host = address("198.51.100.77"), ours = address("100.64.0.1");
+	struct peer_message plain;
+	struct msg_chain inner;
+	struct sim_peer p;
+	struct sim_world w;
+	ike_handle sa = begin_through_gateway(&w, &host);
+	struct msg_wr m;
+
+	(void)state;
+	takes_handshake(&w, &p, &plain, &inner);
+	m = peer_inner();
+	peer_write_notify(&m, N_TS_UNACCEPTABLE);
+	script_sends(&w, &p, EXCH_IKE_AUTH, 1, RESPONSE, &m);
+	peer_clear(&p);
+	takes_handshake(&w, &p, &plain, &inner);
+	assert_asks_for_an_address(&inner, &host);
+	m = proves_itself(&p);
+	pl_cp_write(&m, CFG_REPLY, IP_V4, &ours);
+	peer_write_child(&m, 0x1234, &ours, &host);
+	script_sends(&w, &p, EXCH_IKE_AUTH, 1, RESPONSE, &m);
+	assert_tunnel_through_gateway(&w, sa, &ours, &host);
+	peer_clear(&p);
+	at_rest(&w);
+}
+
+/* A gateway of one host gets the traffic of that host, and not in a mode that would be for its own. */
+static void gateway_gets_no_more_and_no_less_than_its_host(void **state)
+{
+	static const struct {
+		const char *host;           /* that it answers with */
+		bool transport;
+		enum rp_reason reason;
+	} cases[] = {
+		{ "198.51.100.78", false, REASON_TS_UNACCEPTABLE },
+		{ NULL, false, REASON_TS_UNACCEPTABLE },        /* its own address */
+		{ "198.51.100.77", true, REASON_PROTOCOL },
+	};
+	const struct ip_addr host = address("198.51.100.77");
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct peer_message plain;
+		struct msg_chain inner;
+		struct sim_peer p;
+		struct sim_world w;
+		ike_handle sa = begin_through_gateway(&w, &host);
+		struct ip_addr answered = cases[i].host ? address(cases[i].host) : w.host[SERVER].addr;
+		struct msg_wr m;
+
+		takes_handshake(&w, &p, &plain, &inner);
+		m = proves_itself(&p);
+		if (cases[i].transport)
+			peer_write_notify(&m, N_USE_TRANSPORT_MODE);
+		peer_write_child(&m, 0x1234, &w.host[CLIENT].addr, &answered);
+		script_sends(&w, &p, EXCH_IKE_AUTH, 1, RESPONSE, &m);
+		assert_failed(&w, CLIENT, sa, cases[i].reason, "");
+		peer_clear(&p);
+		at_rest(&w);
+	}
+}
+
+static void host_behind_itself_is_not_asked_for(void **state)
+{
+	struct sim_world w;
+
+	(void)state;
+	sim_init(&w, 30, IP_V4, NULL, NULL, KEY_ED25519, false);
+	w.host[CLIENT].asks_for = w.host[SERVER].addr;
+	assert_int_equal(sim_initiate(&w, published(&w), host_id, LIFE_MS), 0);
+	w.host[CLIENT].asks_for = address("2001:db8:77::1");
+	assert_int_equal(sim_initiate(&w, published(&w), host_id, LIFE_MS), 0);
+	at_rest(&w);
+}
+
 /* Being asked for an address --------------------------------------------------------------------------------------- */
 
 /* The host refuses the first time; its second handshake is in p, opened as far as IKE_AUTH. */
@@ -669,6 +805,10 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(host_that_ignores_transport_mode_gets_a_host_to_host_tunnel),
 		cmocka_unit_test(transport_mode_has_no_inner_addresses),
+		cmocka_unit_test(host_behind_a_gateway_is_the_other_selector),
+		cmocka_unit_test(gateway_may_assign_an_address),
+		cmocka_unit_test(gateway_gets_no_more_and_no_less_than_its_host),
+		cmocka_unit_test(host_behind_itself_is_not_asked_for),
 		cmocka_unit_test(server_with_a_pool_is_asked_for_an_address),
 		cmocka_unit_test(host_without_a_pool_may_give_a_host_to_host_tunnel),
 		cmocka_unit_test(address_is_asked_for_once),
