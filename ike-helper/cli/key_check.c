@@ -1,141 +1,275 @@
-/* key_check.c - oe key dns --check: does DNS publish this key, as others will see it? */
+/* key_check.c - oe key check: a name with a key as its clients see it: what DNS says, validated, and what its host proves.
+ *
+ * What there is to know is what oe why finds out; here it is looked at by the person who has published the key.
+ */
 #include "config.h"
 
-#include <jansson.h>
+#include <getopt.h>
+#include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
+#include "cli/described.h"
 #include "cli/key.h"
-#include "cli/lookup.h"
+#include "cli/text.h"
+#include "cli/why.h"
 #include "conf/conf.h"
-#include "dnskey/dns_answer.h"
 #include "dnskey/pubkey.h"
 
-/* The verdict ---------------------------------------------------------------------------------------------------------- */
+struct finding {
+	enum oe_exit status;
+	const char *state;          /* for scripts, see oe(1) */
+	char sentence[WHY_SENTENCE_MAX];
+};
 
-static bool is_same(const struct ipseckey *a, const struct ipseckey *b)
+__attribute__((format(printf, 4, 5)))
+static void set(struct finding *f, enum oe_exit status, const char *state, const char *format, ...)
+{
+	va_list args;
+
+	f->status = status;
+	f->state = state;
+	va_start(args, format);
+	vsnprintf(f->sentence, sizeof f->sentence, format, args);
+	va_end(args);
+}
+
+__attribute__((format(printf, 2, 3)))
+static void add(struct finding *f, const char *format, ...)
+{
+	size_t n = strlen(f->sentence);
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(f->sentence + n, sizeof f->sentence - n, format, args);
+	va_end(args);
+}
+
+/* The records -------------------------------------------------------------------------------------------------------- */
+
+bool key_is_same(const struct ipseckey *a, const struct ipseckey *b)
 {
 	return a->algorithm == b->algorithm && span_equal(pubkey_canonical(a), pubkey_canonical(b));
 }
 
-struct finding {
-	enum oe_exit status;        /* OE_OK, OE_NOT_VALIDATED, OE_OTHER_KEY, OE_NOT_PUBLISHED */
-	const char *word;           /* for JSON */
-	unsigned others;            /* tags of the other keys there */
-	uint16_t other[DNS_RECORDS_MAX];
-	uint32_t ttl_s;
+/* Of own, or when that is NULL of any key: is it published, can it be used? */
+struct tally {
+	bool found, usable;
+	const char *why;            /* found, and not usable */
+	char others[256];           /* ", 4711, 12": tags of the other keys */
 };
 
-static void judge(const struct dns_answer *answer, const struct ipseckey *own, struct finding *out)
+static void count_records(const struct why *w, const struct ipseckey *own, struct tally *t)
 {
-	bool found = false;
+	memset(t, 0, sizeof *t);
+	for (unsigned i = 0; i < w->keys.n; i++) {
+		struct described d;
+		size_t n = strlen(t->others);
 
-	*out = (struct finding){ .ttl_s = answer->ttl_s };
-	for (unsigned i = 0; i < answer->n; i++) {
-		struct ipseckey record;
-
-		if (ipseckey_read(answer->rdata[i], &record) != IKE_OK)
+		describe(w->keys.rdata[i], &d);
+		if (own && (!d.readable || !key_is_same(&d.record, own))) {
+			snprintf(t->others + n, sizeof t->others - n, "%s%u", n > 0 ? ", " : "",
+				 d.readable ? ipseckey_tag(&d.record) : 0U);
 			continue;
-		if (is_same(&record, own))
-			found = true;
-		else
-			out->other[out->others++] = ipseckey_tag(&record);
+		}
+		t->found = true;
+		t->usable |= d.usable;
+		if (!d.usable)
+			t->why = d.why;
 	}
-	out->status = !found ? (out->others ? OE_OTHER_KEY : OE_NOT_PUBLISHED) : answer->authentic ? OE_OK : OE_NOT_VALIDATED;
-	out->word = !found ? (out->others ? "other-key" : "nothing") : answer->authentic ? "published" : "not-validated";
 }
 
-static void print_others(const struct finding *f)
+/* DNS ---------------------------------------------------------------------------------------------------------------- */
+
+static const struct why_link *unsafe_link(const struct why *w)
 {
-	for (unsigned i = 0; i < f->others; i++)
-		printf("%s%u", i ? ", " : "", f->other[i]);
+	for (unsigned i = 0; i < w->n_links; i++)
+		if (w->links[i].security != WHY_SECURE)
+			return &w->links[i];
+	return NULL;
 }
 
-static void print_text(const char *name, const struct ipseckey *own, const struct finding *f)
+/* Why nobody would believe what is there; NULL when it validates. */
+static const char *unvalidated(const struct why *w)
 {
-	if (f->status == OE_NOT_PUBLISHED) {
-		printf("%s: no IPSECKEY record; that of this key has tag %u\n", name, ipseckey_tag(own));
-		return;
-	}
-	if (f->status == OE_OTHER_KEY) {
-		printf("%s: another key is published: tag ", name);
-		print_others(f);
-		printf("; this one has tag %u; TTL %u s\n", ipseckey_tag(own), f->ttl_s);
-		return;
-	}
-	if (f->status == OE_OK)
-		printf("%s: published and validated", name);
+	if (w->addresses[0].security == WHY_BOGUS || w->addresses[1].security == WHY_BOGUS)
+		return "the address records are bogus";
+	if (w->keys_security == WHY_SECURE && !unsafe_link(w))
+		return NULL;
+	return w->validates ? w->keys_security == WHY_SECURE ? "an alias on the way to it lies in a zone that is not signed" :
+							       "the zone is not signed"
+			    : "the resolver does not validate";
+}
+
+static void judge_silence(const struct why *w, struct finding *f)
+{
+	const struct why_addresses *a = &w->addresses[w->addresses[0].answered];
+
+	if (w->keys_security == WHY_LOST || (w->resolver_answers && !w->ask_keys.answered))
+		set(f, OE_UNREACHABLE, "cannot-tell", "the name servers of the zone do not answer, as the resolver %s says", w->resolver);
+	else if (!w->resolver_answers)
+		set(f, OE_UNREACHABLE, "cannot-tell", "the resolver %s: %s", w->resolver, a->error);
 	else
-		printf("%s: published, but not validated: the zone is not signed, or the resolver does not validate; nobody will use it",
-		       name);
-	printf("; tag %u; TTL %u s", ipseckey_tag(own), f->ttl_s);
-	if (f->others) {
-		printf("; beside it: tag ");
-		print_others(f);
-	}
-	putchar('\n');
+		set(f, OE_UNREACHABLE, "cannot-tell", "the resolver %s: error %u", w->resolver, w->ask_keys.message.rcode);
 }
 
-static void print_json(const char *name, const struct ipseckey *own, const struct finding *f)
+static void judge_dns(const struct why *w, const struct ipseckey *own, struct finding *f)
 {
-	json_t *out = json_object(), *others = json_array();
+	const char *doubt = unvalidated(w);
+	struct tally t;
 
-	for (unsigned i = 0; i < f->others; i++)
-		json_array_append_new(others, json_integer(f->other[i]));
-	json_object_set_new(out, "name", json_string(name));
-	json_object_set_new(out, "state", json_string(f->word));
-	json_object_set_new(out, "key_tag", json_integer(ipseckey_tag(own)));
-	json_object_set_new(out, "other_tags", others);
-	json_object_set_new(out, "ttl_s", f->status == OE_NOT_PUBLISHED ? json_null() : json_integer(f->ttl_s));
+	count_records(w, own, &t);
+	if (w->keys_security == WHY_UNKNOWN || w->keys_security == WHY_LOST)
+		judge_silence(w, f);
+	else if (w->keys_security == WHY_BOGUS)
+		set(f, OE_NOT_VALIDATED, "not-validated", "not validated: the IPSECKEY records are bogus; nobody will use them, nor the name");
+	else if (w->keys.n == 0 && own)
+		set(f, OE_NOT_PUBLISHED, "nothing", "no IPSECKEY record; that of this key has tag %u", ipseckey_tag(own));
+	else if (w->keys.n == 0)
+		set(f, OE_NOT_PUBLISHED, "nothing", "no IPSECKEY record");
+	else if (!t.found)
+		set(f, OE_OTHER_KEY, "other-key", "another key is published: tag %s; this one has tag %u; TTL %u s", t.others,
+		    ipseckey_tag(own), w->keys.ttl_s);
+	else if (doubt)
+		set(f, OE_NOT_VALIDATED, "not-validated", "published, but not validated: %s; nobody will use it", doubt);
+	else if (w->keys.more)
+		set(f, OE_NOT_PUBLISHED, "unusable", "published among more than %d records, which nobody will use", DNS_RECORDS_MAX);
+	else if (!t.usable)
+		set(f, OE_NOT_PUBLISHED, "unusable", "published, but clients cannot use it: %s", t.why);
+	else
+		set(f, OE_OK, "published", "published and validated");
+	if (!t.found || w->keys_security == WHY_BOGUS || (f->status != OE_OK && f->status != OE_NOT_VALIDATED))
+		return;
+	if (own)
+		add(f, "; tag %u", ipseckey_tag(own));
+	add(f, "; TTL %u s", w->keys.ttl_s);
+	if (t.others[0] != '\0')
+		add(f, "; beside it: tag %s", t.others);
+}
+
+/* The host ----------------------------------------------------------------------------------------------------------- */
+
+static bool is_word(const char *word, const char *const *words)
+{
+	for (; *words; words++)
+		if (strcmp(*words, word) == 0)
+			return true;
+	return false;
+}
+
+/* The tag of the key that the host has proved; -1. */
+static long long proved_tag(const struct why *w)
+{
+	const json_t *host, *tunnel;
+	size_t i, k;
+
+	json_array_foreach(w->hosts, i, host)
+		json_array_foreach(json_object_get(host, "tunnels"), k, tunnel)
+			if (why_text(tunnel, "key") && strcmp(why_text(tunnel, "state"), "protected") == 0)
+				return why_number(tunnel, "key_tag");
+	return -1;
+}
+
+/* The question for the addresses has been the exchange with the host: the module has oe-iked establish a tunnel before it answers. */
+static void judge_host(const struct why *w, const struct why_verdict *verdict, const struct ipseckey *own, struct finding *f)
+{
+	/* What says nothing about the host. */
+	static const char *const ours[] = { "helper-absent", "helper-silent", "helper-broken", "limit", "kernel", "shutdown", "internal",
+					    "no-route", "down-by-operator", "address-not-allowed", "module-absent", NULL };
+	long long tag = proved_tag(w);
+
+	if (verdict->outcome == WHY_PROTECTED && own && tag >= 0 && tag != ipseckey_tag(own))
+		add(f, "; its host has proved the key with tag %lld, not this one", tag);
+	else if (verdict->outcome == WHY_PROTECTED)
+		add(f, "; its host has proved its key");
+	else if (strcmp(verdict->reason, "own-address") == 0)
+		add(f, "; its host is this one: let another one ask, too");
+	else if (verdict->outcome == WHY_NOTHING)
+		add(f, "; it has no address: only a host that says this name can use it");
+	else if (is_word(verdict->reason, ours))
+		add(f, "; its host was not tried, because %s", verdict->cause);
+	else {
+		f->status = OE_NOT_PROVED;
+		f->state = "not-proved";
+		add(f, "; but %s", verdict->cause);
+	}
+}
+
+/* Together ----------------------------------------------------------------------------------------------------------- */
+
+static void print(const struct why *w, const struct why_verdict *verdict, const struct finding *f, const struct ipseckey *own, bool json)
+{
+	char name[DNSNAME_TEXT_MAX], safe[TEXT_SAFE_MAX];
+	json_t *out;
+
+	dnsname_text(&w->name, name);
+	if (!json) {
+		why_print_found(w);
+		printf("%s: %s\n", name, text_safe(f->sentence, safe));
+		return;
+	}
+	out = why_json(w, verdict);
+	json_object_set_new(out, "state", json_string(f->state));
+	json_object_set_new(out, "finding", json_string(f->sentence));
+	json_object_set_new(out, "key_tag", own ? json_integer(ipseckey_tag(own)) : json_null());
 	json_dumpf(out, stdout, JSON_INDENT(2) | JSON_ENSURE_ASCII);
 	putchar('\n');
 	json_decref(out);
 }
 
-static enum oe_exit read_reply(const struct lookup_question *q, const struct ip_endpoint *resolver, struct dns_answer *out)
+static enum oe_exit check(const struct oe *oe, const struct dnsname *name, const struct ipseckey *own, bool json)
 {
-	char address[IP_TEXT_MAX], server[IP_ENDPOINT_TEXT_MAX];
+	struct finding finding = { 0 };
+	struct why_verdict verdict;
+	struct why w;
+	enum oe_exit status = why_gather(oe, name, &w);
 
-	snprintf(server, sizeof server, "%s@%u", ip_text(&resolver->addr, address), resolver->port);
-	if (!q->answered)
-		return oe_error(OE_UNREACHABLE, "the resolver %s: %s", server, q->error);
-	if (dns_answer_read(q->message.bytes, &q->name, DNS_TYPE_IPSECKEY, out) != IKE_OK)
-		return oe_error(OE_UNREACHABLE, "the resolver %s: malformed answer", server);
-	if (out->rcode == DNS_RCODE_SERVFAIL)
-		return oe_error(OE_UNREACHABLE, "the resolver %s: SERVFAIL: the zone is bogus or cannot be reached", server);
-	if (out->rcode != DNS_RCODE_NOERROR && out->rcode != DNS_RCODE_NXDOMAIN)
-		return oe_error(OE_UNREACHABLE, "the resolver %s: error %u", server, out->rcode);
-	return OE_OK;
-}
-
-enum oe_exit key_check(const struct oe *oe, const char *file, const struct dnsname *name, bool json)
-{
-	struct lookup_question q = { .name = *name, .type = DNS_TYPE_IPSECKEY };
-	char error[CONF_ERROR_MAX], text[DNSNAME_TEXT_MAX];
-	uint8_t rdata[IPSECKEY_RDATA_MAX];
-	struct conf conf;
-	struct ipseckey own;
-	struct dns_answer answer;
-	struct finding finding;
-	enum oe_exit status;
-
-	if (conf_read(oe->conf, oe->conf_given, &conf, error) != IKE_OK)
-		return oe_error(OE_USAGE, "%s", error);
-	if (!file && conf.server_key[0] == '\0')
-		return oe_usage(&command_key, "%s has no server-key: say FILE", oe->conf);
-	status = key_file_record(file ? file : conf.server_key, rdata, &own);
 	if (status != OE_OK)
 		return status;
-	lookup_ask(&conf.resolver, &q, 1);
-	status = read_reply(&q, &conf.resolver, &answer);
-	if (status == OE_OK) {
-		judge(&answer, &own, &finding);
-		status = finding.status;
-		dnsname_text(name, text);
-		if (json)
-			print_json(text, &own, &finding);
-		else
-			print_text(text, &own, &finding);
+	why_judge(&w, &verdict);
+	judge_dns(&w, own, &finding);
+	if (finding.status == OE_OK)
+		judge_host(&w, &verdict, own, &finding);
+	print(&w, &verdict, &finding, own, json);
+	why_clear(&w);
+	return finding.status;
+}
+
+enum oe_exit key_check(const struct oe *oe, int argc, char **argv)
+{
+	static const struct option known[] = {
+		{ "json", no_argument, NULL, 'j' },
+		{ "key", required_argument, NULL, 'k' },
+		{ NULL, 0, NULL, 0 },
+	};
+	char error[CONF_ERROR_MAX];
+	uint8_t rdata[IPSECKEY_RDATA_MAX];
+	const char *file = NULL;
+	struct dnsname name;
+	struct ipseckey own;
+	struct conf conf;
+	bool json = false;
+	int option;
+
+	opterr = 0;
+	while ((option = getopt_long(argc, argv, "", known, NULL)) != -1) {
+		if (option == '?')
+			return oe_usage(&command_key, "unknown option, or it needs a value");
+		json |= option == 'j';
+		if (option == 'k')
+			file = optarg;
 	}
-	lookup_clear(&q, 1);
-	return status;
+	if (argc - optind != 1 || dnsname_from_text(argv[optind], &name) != IKE_OK)
+		return oe_usage(&command_key, "check wants one domain name");
+	if (conf_read(oe->conf, oe->conf_given, &conf, error) != IKE_OK)
+		return oe_error(OE_USAGE, "%s", error);
+	if (!file && conf.server_key[0] != '\0')
+		file = conf.server_key;
+	if (file) {
+		enum oe_exit status = key_file_record(file, rdata, &own);
+
+		if (status != OE_OK)
+			return status;
+	}
+	return check(oe, &name, file ? &own : NULL, json);
 }

@@ -11,11 +11,9 @@
 
 enum { NSUPDATE_TTL_S = 3600 };
 
-enum oe_exit key_dns(const struct oe *oe, int argc, char **argv)
+enum oe_exit key_dns(int argc, char **argv)
 {
 	static const struct option known[] = {
-		{ "check", no_argument, NULL, 'c' },
-		{ "json", no_argument, NULL, 'j' },
 		{ "nsupdate", no_argument, NULL, 'n' },
 		{ NULL, 0, NULL, 0 },
 	};
@@ -23,7 +21,7 @@ enum oe_exit key_dns(const struct oe *oe, int argc, char **argv)
 	char text[IPSECKEY_TEXT_MAX], owner[DNSNAME_TEXT_MAX + 1];
 	struct ipseckey record;
 	struct dnsname name;
-	bool nsupdate = false, check = false, json = false;
+	bool nsupdate = false;
 	enum oe_exit status;
 	int option;
 
@@ -32,17 +30,11 @@ enum oe_exit key_dns(const struct oe *oe, int argc, char **argv)
 		if (option == '?')
 			return oe_usage(&command_key, "unknown option");
 		nsupdate |= option == 'n';
-		check |= option == 'c';
-		json |= option == 'j';
 	}
-	if ((check && nsupdate) || (json && !check))
-		return oe_usage(&command_key, check ? "--check or --nsupdate" : "--json goes with --check");
-	if (argc - optind != 2 && !(check && argc - optind == 1))
-		return oe_usage(&command_key, check ? "dns --check wants FILE and NAME, or NAME" : "dns wants FILE and NAME");
+	if (argc - optind != 2)
+		return oe_usage(&command_key, "dns wants FILE and NAME");
 	if (dnsname_from_text(argv[argc - 1], &name) != IKE_OK)
 		return oe_usage(&command_key, "NAME is not a domain name");
-	if (check)
-		return key_check(oe, argc - optind == 2 ? argv[optind] : NULL, &name, json);
 	status = key_file_record(argv[optind], rdata, &record);
 	if (status != OE_OK)
 		return status;

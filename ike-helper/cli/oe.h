@@ -10,10 +10,11 @@ enum oe_exit {
 	OE_FAILED = 1,              /* refused, or nothing like that exists */
 	OE_USAGE = 2,               /* wrong usage or configuration */
 	OE_UNREACHABLE = 3,         /* oe-iked, or the resolver, does not answer */
-	/* Of oe key dns --check: */
+	/* Of oe key check: */
 	OE_NOT_VALIDATED = 4,       /* the key is there, but not validated */
 	OE_OTHER_KEY = 5,           /* another key is there */
-	OE_NOT_PUBLISHED = 6,       /* none is there */
+	OE_NOT_PUBLISHED = 6,       /* none is there, or none that can be used */
+	OE_NOT_PROVED = 7,          /* it is there, and the host does not prove it */
 	/* Of oe why; OE_OK: protected */
 	OE_PLAIN = 4,               /* the name is answered in clear */
 	OE_REFUSED = 5,             /* it is refused */

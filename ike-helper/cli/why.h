@@ -40,6 +40,7 @@ struct why_addresses {
 	enum why_security security;
 	struct ip_addr at[RP_ADDRESSES_MAX];
 	unsigned n;
+	uint32_t ttl_s;             /* the smallest of them */
 	char ipsec[DNS_EDE_TEXT_MAX];       /* the module's reason, without its "ipsec: "; "" when there is none */
 	char ede[DNS_EDE_TEXT_MAX];         /* another reason that the resolver gives; "" */
 };
@@ -71,6 +72,7 @@ enum why_outcome { WHY_PROTECTED, WHY_PLAIN, WHY_REFUSED, WHY_CANNOT_TELL, WHY_N
 struct why_verdict {
 	enum why_outcome outcome;
 	const char *reason;         /* a word for scripts: of docs/control.md, or of oe(1) */
+	char cause[WHY_CAUSE_MAX];  /* what follows "because" in the sentence */
 	char sentence[WHY_SENTENCE_MAX];
 };
 
@@ -79,6 +81,9 @@ void why_judge(const struct why *w, struct why_verdict *out);
 
 void why_print(const struct why *w, const struct why_verdict *verdict);
 void why_print_json(const struct why *w, const struct why_verdict *verdict);
+/* The parts of these: all but the sentence; the object, a new reference. */
+void why_print_found(const struct why *w);
+json_t *why_json(const struct why *w, const struct why_verdict *verdict);
 
 /* Members of hosts; NULL or 0 when they are not there. */
 const char *why_text(const json_t *object, const char *member);

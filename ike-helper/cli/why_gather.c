@@ -72,6 +72,8 @@ static void take_addresses(const struct lookup_question *q, struct why_addresses
 				take_reason(a, code, text);
 		} else if (record.type == q->type && record.class == CLASS_IN && record.section == DNS_ANSWER &&
 			   a->n < RP_ADDRESSES_MAX && ip_from_bytes(record.rdata, &a->at[a->n]) == IKE_OK) {
+			if (a->n == 0 || record.ttl_s < a->ttl_s)
+				a->ttl_s = record.ttl_s;
 			a->n++;
 		}
 	}

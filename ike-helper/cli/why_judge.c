@@ -311,6 +311,7 @@ void why_judge(const struct why *w, struct why_verdict *out)
 	other = 1 - lead;
 	out->outcome = f[lead].outcome;
 	out->reason = f[lead].reason;
+	memcpy(out->cause, f[lead].cause, sizeof out->cause);
 	out->sentence[0] = '\0';
 	say(w, &f[lead], out);
 	if (f[lead].outcome != f[other].outcome && f[other].outcome != WHY_NOTHING)

@@ -4,39 +4,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cli/described.h"
 #include "cli/text.h"
 #include "cli/why.h"
-#include "dnskey/ipseckey.h"
-#include "dnskey/pubkey.h"
-
-/* A record of a key set, described. */
-struct described {
-	struct ipseckey record;
-	bool readable, usable;
-	char key[24];               /* "RSA-3072" */
-	char gateway[DNSNAME_TEXT_MAX];
-	const char *why;            /* not usable */
-};
-
-static void describe(struct span rdata, struct described *out)
-{
-	char address[IP_TEXT_MAX];
-	struct pubkey *key = NULL;
-
-	memset(out, 0, sizeof *out);
-	out->why = "it is malformed";
-	out->readable = ipseckey_read(rdata, &out->record) == IKE_OK;
-	if (!out->readable)
-		return;
-	out->usable = pubkey_read(&out->record, &key, &out->why) == IKE_OK;
-	if (out->usable)
-		pubkey_text(key, out->key, sizeof out->key);
-	pubkey_free(key);
-	if (out->record.gateway_type == GATEWAY_NAME)
-		dnsname_text(&out->record.gateway_name, out->gateway);
-	else if (out->record.gateway_type != GATEWAY_NONE)
-		snprintf(out->gateway, sizeof out->gateway, "%s", ip_text(&out->record.gateway, address));
-}
 
 /* For people ------------------------------------------------------------------------------------------------------------ */
 
@@ -70,9 +40,10 @@ static void print_addresses(const struct why_addresses *a)
 	else if (a->rcode == DNS_RCODE_SERVFAIL)
 		printf("SERVFAIL%s%s%s\n", a->ipsec[0] != '\0' || a->ede[0] != '\0' ? ": " : "", a->ipsec,
 		       a->ipsec[0] == '\0' ? a->ede : "");
+	else if (a->n > 0)
+		printf("(%s, TTL %u s)\n", why_security_text(a->security), a->ttl_s);
 	else
-		printf("%s(%s)\n", a->n > 0 ? "" : a->rcode == DNS_RCODE_NXDOMAIN ? "no such name " : "none ",
-		       why_security_text(a->security));
+		printf("%s (%s)\n", a->rcode == DNS_RCODE_NXDOMAIN ? "no such name" : "none", why_security_text(a->security));
 }
 
 static void print_keys(const struct why *w)
@@ -92,7 +63,7 @@ static void print_keys(const struct why *w)
 			printf("gateway %s ", d.gateway);
 		if (!d.usable)
 			printf("not usable: %s ", d.why);
-		printf("(%s)\n", why_security_text(w->keys_security));
+		printf("(%s, TTL %u s)\n", why_security_text(w->keys_security), w->keys.ttl_s);
 	}
 }
 
@@ -173,10 +144,8 @@ static void print_daemon(const struct why *w)
 	}
 }
 
-void why_print(const struct why *w, const struct why_verdict *verdict)
+void why_print_found(const struct why *w)
 {
-	char safe[TEXT_SAFE_MAX];
-
 	if (w->addresses[0].answered || w->addresses[1].answered) {
 		print_chain(w);
 		print_addresses(&w->addresses[0]);
@@ -184,6 +153,13 @@ void why_print(const struct why *w, const struct why_verdict *verdict)
 		print_keys(w);
 	}
 	print_daemon(w);
+}
+
+void why_print(const struct why *w, const struct why_verdict *verdict)
+{
+	char safe[TEXT_SAFE_MAX];
+
+	why_print_found(w);
 	printf("%s\n", text_safe(verdict->sentence, safe));
 }
 
@@ -214,9 +190,9 @@ static json_t *addresses_json(const struct why_addresses *a)
 
 	for (unsigned i = 0; i < a->n; i++)
 		json_array_append_new(all, json_string(ip_text(&a->at[i], text)));
-	return json_pack("{s:s, s:o, s:o, s:s, s:s}", "type", a->type == DNS_TYPE_A ? "A" : "AAAA", "rcode",
-			 a->answered ? json_integer(a->rcode) : json_null(), "addresses", all, "security",
-			 why_security_text(a->security), "text", a->ipsec[0] != '\0' ? a->ipsec : a->answered ? a->ede : a->error);
+	return json_pack("{s:s, s:o, s:o, s:o, s:s, s:s}", "type", a->type == DNS_TYPE_A ? "A" : "AAAA", "rcode",
+			 a->answered ? json_integer(a->rcode) : json_null(), "addresses", all, "ttl_s",
+			 a->n > 0 ? json_integer(a->ttl_s) : json_null(), "security", why_security_text(a->security), "text", a->ipsec[0] != '\0' ? a->ipsec : a->answered ? a->ede : a->error);
 }
 
 static json_t *keys_json(const struct why *w)
@@ -233,16 +209,22 @@ static json_t *keys_json(const struct why *w)
 						     d.gateway[0] != '\0' ? json_string(d.gateway) : json_null(), "unusable",
 						     d.usable ? json_null() : json_string(d.why)));
 	}
-	return json_pack("{s:s, s:o}", "security", why_security_text(w->keys_security), "records", all);
+	return json_pack("{s:s, s:o, s:o}", "security", why_security_text(w->keys_security), "ttl_s",
+			 w->keys.n > 0 ? json_integer(w->keys.ttl_s) : json_null(), "records", all);
 }
 
-void why_print_json(const struct why *w, const struct why_verdict *verdict)
+json_t *why_json(const struct why *w, const struct why_verdict *verdict)
 {
-	json_t *all = json_pack("{s:o, s:s, s:s, s:s, s:s, s:o, s:o, s:[o, o], s:o, s:o, s:O?, s:O?}", "name", name_json(&w->name),
+	return json_pack("{s:o, s:s, s:s, s:s, s:s, s:o, s:o, s:[o, o], s:o, s:o, s:O?, s:O?}", "name", name_json(&w->name),
 				"outcome", why_outcome_text(verdict->outcome), "reason", verdict->reason, "sentence", verdict->sentence,
 				"resolver", w->resolver, "chain", chain_json(w), "owner", name_json(&w->owner), "addresses",
 				addresses_json(&w->addresses[0]), addresses_json(&w->addresses[1]), "keys", keys_json(w), "oe_iked",
 				w->daemon_runs ? json_null() : json_string(w->daemon_error), "hosts", w->hosts, "decision", w->decision);
+}
+
+void why_print_json(const struct why *w, const struct why_verdict *verdict)
+{
+	json_t *all = why_json(w, verdict);
 
 	json_dumpf(all, stdout, JSON_INDENT(2) | JSON_ENSURE_ASCII);
 	putchar('\n');

@@ -139,8 +139,8 @@ def the_way_to_the_decision_is_shown(world):
         check_equal([(x['to'], x['type']) for x in chain], [('www.tgt.why.test', 'DNAME')], 'DNAME')
         people = daemon.oe('why', 'alias.why.test')
         check_equal(people.stdout.splitlines()[-1], told['sentence'], 'the last line for people')
-        for words in ('CNAME      alias.why.test -> alias2.why.test (secure)', f'A          {SERVER} (secure)', 'AAAA       none (secure)',
-                      f'IPSECKEY   10 Ed25519/{record["key_tag"]} (secure)', f'tunnel     {SERVER} protected for '):
+        for words in ('CNAME      alias.why.test -> alias2.why.test (secure)', f'A          {SERVER} (secure, TTL ', 'AAAA       none (secure)',
+                      f'IPSECKEY   10 Ed25519/{record["key_tag"]} (secure, TTL ', f'tunnel     {SERVER} protected for '):
             check(words in people.stdout, f'"{words}" is not in:\n{people.stdout}')
 
 
@@ -159,6 +159,48 @@ def a_failure_is_told_with_its_end(world):
         [host] = why(daemon, 'wrongkey.why.test')[1]['hosts']
         check_equal(host['failure']['times'], 2, 'it was tried again, and not before')
         check(2 < host['failure']['again_in_s'] <= 10, f'{host["failure"]}')
+
+
+# name, number of the key that is thought to be there or None, exit status, state, words of the last line
+CHECKS = [
+    ('good', 0, 0, 'published', 'published and validated; tag '),
+    ('good', None, 0, 'published', '; its host has proved its key'),
+    ('good', 1, 5, 'other-key', 'another key is published: tag '),
+    ('alias', 0, 0, 'published', '; its host has proved its key'),
+    ('own', 0, 0, 'published', '; its host is this one: let another one ask, too'),
+    ('private', 0, 0, 'published', '; its host was not tried, because a tunnel to this kind of address is not allowed'),
+    ('in.unsigned.test.', 0, 4, 'not-validated', 'an alias on the way to it lies in a zone that is not signed; nobody will use it'),
+    ('www.unsigned.test.', 0, 4, 'not-validated', 'the zone is not signed; nobody will use it'),
+    ('boguskey', None, 4, 'not-validated', 'the IPSECKEY records are bogus'),
+    ('bogusa', 0, 4, 'not-validated', 'the address records are bogus'),
+    ('plain', 0, 6, 'nothing', 'no IPSECKEY record; that of this key has tag '),
+    ('broken', None, 6, 'unusable', 'published, but clients cannot use it: '),
+    ('gateway', 0, 7, 'not-proved', 'gateway'),
+    ('wrongkey', 1, 7, 'not-proved', '; but the host does not hold the key that its DNS name publishes'),
+    ('silent', 0, 7, 'not-proved', '; but '),
+    ('lostkey', 0, 3, 'cannot-tell', 'the name servers of the zone do not answer'),
+]
+
+
+def oe_key_check_sees_what_a_client_sees(world):
+    with dns(world) as names:
+        daemon = client(world).start()
+        world.server().start()
+        names.start(daemon.resolver)
+        names.zones.leaf.lost.add((LOST, mw.dns.IPSECKEY))
+        wrong = []
+        for name, number, status, state, words in CHECKS:
+            full = name if name.endswith('.') else name + '.why.test'
+            key = [] if number is None else ['--key', world.key('ed25519', number)[0]]
+            got = daemon.oe('key', 'check', '--json', *key, full)
+            told = json.loads(got.stdout)
+            if (got.returncode, told['state']) != (status, state) or words not in told['finding']:
+                wrong.append(f'{full}: {got.returncode} {told["state"]}: {told["finding"]}\n  wanted {status} {state}: {words}')
+        check(not wrong, '\n'.join(wrong))
+        people = daemon.oe('key', 'check', 'good.why.test').stdout
+        check(people.startswith(f'A          {SERVER} (secure, TTL ') and '\nIPSECKEY   10 Ed25519/' in people and
+              people.splitlines()[-1].startswith('good.why.test: published and validated; TTL '), people)
+    return f'{len(CHECKS)} findings'
 
 
 def without_oe_iked_it_says_so(world):
@@ -211,6 +253,7 @@ CASES = [
     every_cause_is_told_in_one_sentence,
     the_way_to_the_decision_is_shown,
     a_failure_is_told_with_its_end,
+    oe_key_check_sees_what_a_client_sees,
     without_oe_iked_it_says_so,
     without_unbound_or_its_module_it_says_so,
     wrong_usage_is_said,
