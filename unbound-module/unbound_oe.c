@@ -267,6 +267,17 @@ has_do_client(struct module_qstate* qstate)
 	return 0;
 }
 
+/** Say that a name with keys is answered in clear, and by whose word. */
+static void
+tell_clear(struct module_qstate* qstate, struct oe_target* t)
+{
+	char text[RP_REASON_TEXT_MAX+32];
+	snprintf(text, sizeof(text), "ipsec: in clear: %s", t->detail);
+	if(!edns_opt_list_append_ede(&qstate->edns_opts_front_out,
+		qstate->region, LDNS_EDE_OTHER, text))
+		log_err("unbound-oe: out of memory");
+}
+
 /** All verdicts are in: answer what they allow. */
 static enum oe_next
 answer_allowed(struct oe_env* oe, struct module_qstate* qstate,
@@ -290,6 +301,8 @@ answer_allowed(struct oe_env* oe, struct module_qstate* qstate,
 			ttl = t->keys_ttl;
 		if(t->n_refused > 0)
 			partial = t;
+		if(t->kind == RP_CLEAR)
+			tell_clear(qstate, t);
 	}
 	if(partial) {
 		/* a client that validates would reject the rest */

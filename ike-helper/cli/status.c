@@ -185,6 +185,15 @@ static void print_server(json_t *server)
 	print_counts("released for others by limits: ", json_object_get(server, "released"));
 }
 
+static void print_summary(const json_t *last)
+{
+	uint64_t permissions = member_number(last, "permissions");
+
+	if (permissions > 0)
+		printf("\nin clear by the operator's word: %u (oe clear --list)\n", (unsigned)permissions);
+	print_server(json_object_get(last, "server"));
+}
+
 static enum oe_exit print_table(const struct oe *oe, json_t *request, bool all)
 {
 	struct rows rows = { 0 };
@@ -200,7 +209,7 @@ static enum oe_exit print_table(const struct oe *oe, json_t *request, bool all)
 	else if (status == OE_OK)
 		print_rows(&rows);
 	if (status == OE_OK && all)
-		print_server(json_object_get(last, "server"));
+		print_summary(last);
 	json_decref(last);
 	rows_free(&rows);
 	return status;

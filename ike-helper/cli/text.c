@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <string.h>
 
 const char *text_safe(const char *text, char to[TEXT_SAFE_MAX])
 {
@@ -55,4 +56,26 @@ const char *text_seconds(uint64_t seconds, char to[TEXT_NUMBER_MAX])
 	else
 		snprintf(to, TEXT_NUMBER_MAX, "%" PRIu64 "d", seconds / 86400);
 	return to;
+}
+
+bool text_read_seconds(const char *text, uint32_t max, uint32_t *out)
+{
+	static const struct {
+		char unit;
+		uint32_t seconds;
+	} units[] = { { '\0', 1 }, { 's', 1 }, { 'm', 60 }, { 'h', 3600 }, { 'd', 86400 } };
+	uint64_t value = 0;
+	size_t n = strspn(text, "0123456789");
+
+	if (n == 0 || n > 9 || (text[n] != '\0' && text[n + 1] != '\0'))
+		return false;
+	for (size_t i = 0; i < n; i++)
+		value = value * 10 + (uint64_t)(text[i] - '0');
+	for (size_t i = 0; i < sizeof units / sizeof *units; i++) {
+		if (units[i].unit != text[n])
+			continue;
+		*out = value * units[i].seconds <= max ? (uint32_t)(value * units[i].seconds) : 0;
+		return *out > 0;
+	}
+	return false;
 }

@@ -67,6 +67,9 @@ struct why {
 enum oe_exit why_gather(const struct oe *oe, const struct dnsname *name, struct why *out);
 void why_clear(struct why *w);
 
+/* The end of the aliases of a name; an alias that is not secure is not followed. */
+void why_follow(const struct ip_endpoint *resolver, const struct dnsname *name, struct dnsname *owner);
+
 enum why_outcome { WHY_PROTECTED, WHY_PLAIN, WHY_REFUSED, WHY_CANNOT_TELL, WHY_NOTHING };
 
 struct why_verdict {

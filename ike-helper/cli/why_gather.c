@@ -132,6 +132,16 @@ static void walk_chain(const struct ip_endpoint *resolver, struct why *w)
 	}
 }
 
+void why_follow(const struct ip_endpoint *resolver, const struct dnsname *name, struct dnsname *owner)
+{
+	struct why w = { .name = *name };
+
+	walk_chain(resolver, &w);
+	*owner = *name;
+	for (unsigned i = 0; i < w.n_links && w.links[i].security == WHY_SECURE; i++)
+		*owner = w.links[i].to;
+}
+
 static void find_keys(const struct ip_endpoint *resolver, struct why *w)
 {
 	w->keys_security = look(resolver, &w->owner, DNS_TYPE_IPSECKEY, &w->ask_keys);

@@ -108,6 +108,18 @@ static const json_t *tunnel_of(const json_t *host, const char *state)
 	return NULL;
 }
 
+static void judge_permitted(const json_t *host, const json_t *tunnel, const char *ip, struct finding *f)
+{
+	const char *other = tunnel ? why_text(tunnel, "name") : NULL;
+	char time[TEXT_NUMBER_MAX];
+
+	set(f, WHY_PLAIN, "permitted", "the operator permits it for %s (oe clear)",
+	    text_seconds((uint64_t)why_number(host, "clear_for_s"), time));
+	if (tunnel)
+		snprintf(f->cause + strlen(f->cause), sizeof f->cause - strlen(f->cause),
+			 "; packets to %s are encrypted nevertheless, because of %s", ip, other ? other : "that host itself");
+}
+
 static void judge_host(const struct why *w, const struct ip_addr *address, struct finding *f)
 {
 	const json_t *host = why_host(w, address), *tunnel = tunnel_of(host, "protected");
@@ -115,7 +127,9 @@ static void judge_host(const struct why *w, const struct ip_addr *address, struc
 
 	ip_text(address, ip);
 	dnsname_text(&w->owner, owner);
-	if (is(host, "next", "protected") && tunnel)
+	if (is(host, "next", "clear"))
+		judge_permitted(host, tunnel, ip, f);
+	else if (is(host, "next", "protected") && tunnel)
 		set(f, WHY_PROTECTED, "ok", "packets to %s are encrypted, and its host has proved the key %s/%lld of %s", ip,
 		    why_text(tunnel, "key"), why_number(tunnel, "key_tag"), owner);
 	else if (is(host, "next", "own"))

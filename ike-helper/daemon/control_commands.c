@@ -14,8 +14,7 @@ json_t *control_error(const char *word, const char *text)
 	return json_pack("{s:s, s:s, s:s}", "result", "error", "word", word, "error", text);
 }
 
-/* The member "match": a domain name or an address. NULL, or what is wrong with it. */
-static json_t *read_match(const json_t *request, bool needed, struct control_walk *out)
+json_t *control_read_match(const json_t *request, bool needed, struct control_walk *out)
 {
 	const json_t *match = json_object_get(request, "match");
 	const char *text = json_string_value(match);
@@ -70,7 +69,8 @@ json_t *control_walk_next(const struct controld_user *user, struct control_walk 
 				 control_json_tunnel(&info, user->now_ms(user->arg)));
 	}
 	walk->active = false;
-	last = json_pack("{s:s, s:i}", "result", "ok", "tunnels", (int)walk->found);
+	last = json_pack("{s:s, s:i, s:i}", "result", "ok", "tunnels", (int)walk->found, "permissions",
+			 (int)tunnels_permissions(user->tunnels));
 	if (user->serves)
 		json_object_set_new(last, "server", control_json_server(user));
 	return last;
@@ -79,7 +79,7 @@ json_t *control_walk_next(const struct controld_user *user, struct control_walk 
 static json_t *do_status(const struct controld_user *user, const json_t *request,
 			 struct control_walk *walk)
 {
-	json_t *wrong = read_match(request, false, walk);
+	json_t *wrong = control_read_match(request, false, walk);
 
 	(void)user;
 	walk->active = !wrong;
@@ -89,7 +89,7 @@ static json_t *do_status(const struct controld_user *user, const json_t *request
 static json_t *do_down(const struct controld_user *user, const json_t *request,
 		       struct control_walk *walk)
 {
-	json_t *wrong = read_match(request, true, walk);
+	json_t *wrong = control_read_match(request, true, walk);
 	uint64_t now_ms = user->now_ms(user->arg);
 	unsigned released;
 
@@ -151,6 +151,9 @@ static const struct {
 	{ "status", do_status },
 	{ "why", control_why },
 	{ "down", do_down },
+	{ "clear", control_clear },
+	{ "clear-end", control_clear_end },
+	{ "clear-list", control_clear_list },
 	{ "stats", do_stats },
 	{ "reload", do_reload },
 	{ "version", do_version },
@@ -169,5 +172,5 @@ json_t *control_run(const struct controld_user *user, const json_t *request,
 	for (i = 0; i < sizeof commands / sizeof *commands; i++)
 		if (strcmp(commands[i].word, word) == 0)
 			return commands[i].run(user, request, walk);
-	return control_error("unknown-command", "no such command (status, why, down, stats, reload, version)");
+	return control_error("unknown-command", "no such command (status, why, down, clear, clear-end, clear-list, stats, reload, version)");
 }

@@ -31,6 +31,14 @@ json_t *control_walk_next(const struct controld_user *user, struct control_walk 
 /* The command "why": control_run() for it. */
 json_t *control_why(const struct controld_user *user, const json_t *request, struct control_walk *walk);
 
+/* "clear", "clear-end", "clear-list". */
+json_t *control_clear(const struct controld_user *user, const json_t *request, struct control_walk *walk);
+json_t *control_clear_end(const struct controld_user *user, const json_t *request, struct control_walk *walk);
+json_t *control_clear_list(const struct controld_user *user, const json_t *request, struct control_walk *walk);
+
+/* The member "match", a domain name or an address, into walk. NULL, or what is wrong with it. */
+json_t *control_read_match(const json_t *request, bool needed, struct control_walk *out);
+
 /* An answer that is not wanted any more. */
 void control_walk_end(struct control_walk *walk);
 

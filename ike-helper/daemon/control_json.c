@@ -119,6 +119,7 @@ static const char *prospect_text(enum tunnel_prospect_kind kind)
 	switch (kind) {
 	case PROSPECT_REFUSED: return "refused";
 	case PROSPECT_OWN: return "own";
+	case PROSPECT_CLEAR: return "clear";
 	case PROSPECT_PROTECTED: return "protected";
 	case PROSPECT_TRY: return "try";
 	}
@@ -138,6 +139,8 @@ void control_json_prospect(const struct tunnel_prospect *prospect, uint64_t now_
 	json_object_set_new(host, "next", json_string(prospect_text(prospect->kind)));
 	json_object_set_new(host, "reason", fine ? json_null() : json_string(rp_reason_word(prospect->reason)));
 	json_object_set_new(host, "text", fine ? json_null() : reason_json(prospect->reason, prospect->detail));
+	if (prospect->kind == PROSPECT_CLEAR)
+		json_object_set_new(host, "clear_for_s", wait_json(now_ms, prospect->until_ms));
 	if (prospect->failure.at_ms == 0)
 		return;
 	json_object_set_new(host, "failure",
@@ -145,6 +148,29 @@ void control_json_prospect(const struct tunnel_prospect *prospect, uint64_t now_
 				      reason_json(prospect->failure.reason, prospect->failure.detail), "times",
 				      (int)prospect->failure.times, "ago_s", seconds_json(prospect->failure.at_ms, now_ms),
 				      "again_in_s", wait_json(now_ms, prospect->failure.until_ms)));
+}
+
+/* A name that this permission has nothing to do with protects the address of its answer. */
+static json_t *protected_for_json(const struct controld_user *user, const struct tunnel_permission *p)
+{
+	struct tunnel_decision decision = { .n = 0 };
+	struct tunnel_info info;
+
+	if (p->name.n > 0)
+		(void)tunnels_decision(user->tunnels, &p->name, &decision);
+	for (unsigned i = 0; i < decision.n; i++) {
+		for (unsigned k = 0; tunnels_of_host(user->tunnels, &decision.at[i].address, k, &info); k++) {
+			if (info.established_ms != 0)
+				return info.name.n > 0 ? name_json(&info.name) : address_json(&info.remote);
+		}
+	}
+	return json_null();
+}
+
+json_t *control_json_permission(const struct controld_user *user, const struct tunnel_permission *p)
+{
+	return json_pack("{s:o, s:o, s:o, s:o}", "name", name_json(&p->name), "address", address_json(&p->address), "ends_in_s",
+			 wait_json(user->now_ms(user->arg), p->until_ms), "protected_for", protected_for_json(user, p));
 }
 
 static void add_count(json_t *to, const char *group, const char *name, uint64_t count)

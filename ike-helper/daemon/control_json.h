@@ -12,6 +12,7 @@
 json_t *control_json_tunnel(const struct tunnel_info *info, uint64_t now_ms);
 json_t *control_json_server(const struct controld_user *user);
 json_t *control_json_decision(const struct tunnel_decision *decision, uint64_t now_ms);
+json_t *control_json_permission(const struct controld_user *user, const struct tunnel_permission *permission);
 json_t *control_json_stats(const struct controld_user *user);
 
 /* Adds next, reason, text and failure to a host. */

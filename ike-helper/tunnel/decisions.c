@@ -93,6 +93,18 @@ bool tunnels_decision(const struct tunnels *t, const struct dnsname *owner, stru
 	return d;
 }
 
+void decisions_forget_answers(struct tunnels *t, const struct ip_addr *address)
+{
+	for (const struct decision *d = t->oldest_decision; d; d = d->newer) {
+		for (unsigned i = 0; i < d->told.n; i++) {
+			if (!ip_equal(&d->told.at[i].address, address))
+				continue;
+			forget_answer(t, &d->owner);
+			break;
+		}
+	}
+}
+
 void decisions_clear(struct tunnels *t)
 {
 	while (t->oldest_decision) {

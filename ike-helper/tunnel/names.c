@@ -50,6 +50,13 @@ void peer_first_name(const struct peer *p, struct dnsname *out)
 	*out = p->n_names > 0 ? name_of(p->names[0]) : (struct dnsname){ .n = 0 };
 }
 
+bool peer_name_at(const struct peer *p, unsigned i, struct dnsname *out)
+{
+	if (i < p->n_names)
+		*out = name_of(p->names[i]);
+	return i < p->n_names;
+}
+
 bool peer_is_answered(const struct peer *p)
 {
 	return p->n_names > 0;

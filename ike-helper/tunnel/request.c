@@ -40,6 +40,27 @@ void request_free(struct tunnels *t, struct request *r)
 	free(r);
 }
 
+static void limit_ttl(struct request *r, uint64_t seconds)
+{
+	if (r->ttl_s > seconds)
+		r->ttl_s = (uint32_t)seconds;
+}
+
+static void confirm_clear(struct tunnels *t, struct request *r, struct wait *w)
+{
+	uint64_t until_ms = permitted_until_ms(t, &r->owner, &w->remote);
+
+	if (until_ms == 0) {
+		w->allowed = false;
+		w->reason = REASON_DOWN_BY_OPERATOR;
+		return;
+	}
+	limit_ttl(r, CLEAR_TTL_S);
+	limit_ttl(r, (until_ms - t->now_ms) / 1000);
+	if (r->detail[0] == '\0')
+		snprintf(r->detail, sizeof r->detail, "permitted by the operator");
+}
+
 static void confirm(struct tunnels *t, struct request *r, struct wait *w)
 {
 	struct peer *p = peer_by_pair(t, &w->from, &w->remote);
@@ -53,6 +74,10 @@ static void confirm(struct tunnels *t, struct request *r, struct wait *w)
 	}
 	if (w->local)
 		return;
+	if (w->clear) {
+		confirm_clear(t, r, w);
+		return;
+	}
 	if (p && p->state == TUNNEL_PROTECTED && peer_has_name(p, &r->owner)) {
 		peer_answer(t, p, &r->owner, (struct said){ .lookup = r->lookup }, r->ttl_s);
 		return;
@@ -156,6 +181,7 @@ struct fate {
 	struct peer *p;                     /* what protects the pair, or NULL */
 	const struct peer *bound;           /* what the address is bound to, or NULL */
 	const struct failure *failure;      /* remembered; NULL */
+	uint64_t until_ms;                  /* PROSPECT_CLEAR */
 };
 
 static void refused(struct fate *f, enum rp_reason reason, const char *detail)
@@ -206,6 +232,11 @@ static void judge(struct tunnels *t, const struct dnsname *owner, const struct s
 		f->kind = PROSPECT_OWN;
 		return;
 	}
+	f->until_ms = permitted_until_ms(t, owner, a);
+	if (f->until_ms) {
+		f->kind = PROSPECT_CLEAR;
+		return;
+	}
 	reason = admit(t, a);
 	if (reason != REASON_NONE)
 		refused(f, reason, ip_scope_text(ip_scope(a)));
@@ -229,10 +260,13 @@ static void decide_address(struct tunnels *t, struct wait *w, const struct rp_es
 	peers_hear_keys(t, a, &q->owner, said);
 	switch (f.kind) {
 	case PROSPECT_OWN:
-		if (r->ttl_s > OWN_ADDRESS_TTL_S)
-			r->ttl_s = OWN_ADDRESS_TTL_S;
+		limit_ttl(r, OWN_ADDRESS_TTL_S);
 		w->local = true;
 		request_decide(t, w, REASON_NONE, "");  /* never leaves this host: nothing to protect */
+		break;
+	case PROSPECT_CLEAR:
+		w->clear = true;
+		request_decide(t, w, REASON_NONE, "");
 		break;
 	case PROSPECT_PROTECTED:
 		(void)peer_revive(t, f.p);
@@ -254,13 +288,13 @@ void tunnels_prospect(struct tunnels *t, const struct dnsname *owner, const stru
 {
 	struct fate f;
 
-	if (now_ms > t->now_ms)
-		t->now_ms = now_ms;
+	see(t, now_ms);
 	judge(t, owner, keys, n_keys, address, &f);
 	memset(out, 0, sizeof *out);
 	out->kind = f.kind;
 	out->reason = f.reason;
 	memcpy(out->detail, f.detail, sizeof out->detail);
+	out->until_ms = f.until_ms;
 	if (f.failure) {
 		out->failure.reason = f.failure->reason;
 		memcpy(out->failure.detail, f.failure->detail, sizeof out->failure.detail);
@@ -305,8 +339,7 @@ enum ike_err tunnels_request(struct tunnels *t, uint64_t client, uint32_t id, co
 	struct request *r;
 	enum ike_err err;
 
-	if (now_ms > t->now_ms)
-		t->now_ms = now_ms;
+	see(t, now_ms);
 	if (request->n_addresses == 0 || request->n_addresses > RP_ADDRESSES_MAX || find(t, client, id))
 		return IKE_E_SYNTAX;
 	if (t->stopping)

@@ -29,6 +29,7 @@ enum {
 	DETAIL_MAX = TUNNEL_DETAIL_MAX,
 	FIRST_SUCCESS_WAIT_MS = 300,        /* for the other addresses of a name, once one of them is up */
 	OWN_ADDRESS_TTL_S = 60,
+	CLEAR_TTL_S = 60,                   /* of an answer in clear by the operator's word: it ends with that, or so long after */
 	CHECK_MS = 4000,                    /* how often a protected address is looked at, */
 	CHECK_BUSY_MS = 2000,               /* when packets go out to it, */
 	CHECK_CLIENT_MS = 15000,            /* and when it is a client's, who alone can heal it */
@@ -71,6 +72,7 @@ struct wait {
 	struct ip_addr from, remote;        /* our address for it, and the address */
 	bool allowed;
 	bool local;                         /* our own address: nothing to protect */
+	bool clear;                         /* the operator has permitted it in clear */
 	enum rp_reason reason;
 };
 
@@ -185,6 +187,18 @@ struct decision {
 	struct tunnel_decision told;
 };
 
+/* `oe clear`. */
+struct permission {
+	struct permission *next;
+	struct tunnel_permission told;
+};
+
+/* An owner whose answer in clear the resolver is to forget. */
+struct forgotten {
+	struct forgotten *next;
+	struct dnsname owner;
+};
+
 struct pass {
 	struct pass *newer, *next_out;
 	uint64_t id;
@@ -220,6 +234,9 @@ struct tunnels {
 	struct pass *oldest_pass, **pass_tail, *pass_out_first, **pass_out_tail;
 	unsigned n_passes;
 	uint64_t last_pass, passes_again_ms;
+	struct permission *permissions;
+	unsigned n_permissions;
+	struct forgotten *forget_first, **forget_tail;
 	struct esp_dropped dropped[ESP_DROPPED_MAX];
 	unsigned running;                   /* attempts that the core works on */
 	uint64_t last_id, last_lookup, now_ms;
@@ -234,6 +251,7 @@ struct tunnels {
 /* Keyed: strangers choose addresses, and must not be able to make them all meet in one chain. */
 uint64_t hash_address(const struct tunnels *t, const struct ip_addr *a);
 uint64_t hash_name(const struct tunnels *t, const struct dnsname *name);
+void see(struct tunnels *t, uint64_t now_ms);           /* that is the time; it never goes back */
 uint64_t later(uint64_t now_ms, uint64_t seconds);      /* now_ms plus seconds, without overflow */
 
 static inline uint64_t earlier(uint64_t a, uint64_t b)
@@ -381,6 +399,8 @@ bool peer_is_answered(const struct peer *p);
 bool peer_has_name(const struct peer *p, const struct dnsname *name);
 /* n = 0: it has none. */
 void peer_first_name(const struct peer *p, struct dnsname *out);
+/* Its names, from 0; false: there are not so many. */
+bool peer_name_at(const struct peer *p, unsigned i, struct dnsname *out);
 /* Next name to be told as DOWN; false when all are. */
 bool peer_next_down(struct peer *p, struct dnsname *out);
 /* Without memory, or when there are too many, p does not get it. */
@@ -426,7 +446,23 @@ void failures_clear(struct tunnels *t);
 /* decisions.c */
 /* This is what the resolver is told; the oldest of DECISIONS_MAX names is forgotten. */
 void decision_remember(struct tunnels *t, const struct request *r, const struct rp_verdict *verdict);
+/* The resolver is to forget what it was told last about names that have this address. */
+void decisions_forget_answers(struct tunnels *t, const struct ip_addr *address);
 void decisions_clear(struct tunnels *t);
+
+/* by_hand.c */
+/* Those of this name, to this address, or all: NULL. Returns how many. */
+unsigned peers_drain(struct tunnels *t, const struct dnsname *name, const struct ip_addr *address, enum rp_reason reason,
+		     uint64_t wait_ms);
+/* Until when the operator has permitted this address of this owner in clear; 0: not. */
+uint64_t permitted_until_ms(struct tunnels *t, const struct dnsname *owner, const struct ip_addr *address);
+uint64_t permissions_deadline_ms(const struct tunnels *t);
+void permissions_due(struct tunnels *t);
+/* The resolver is to forget its answer in clear for this owner. */
+void forget_answer(struct tunnels *t, const struct dnsname *owner);
+/* The next one; false when there is none. */
+bool forget_output(struct tunnels *t, struct rp_down *out);
+void by_hand_free(struct tunnels *t);
 
 /* roam.c */
 /* Addresses or routes of ours have changed. */

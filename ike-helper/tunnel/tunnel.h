@@ -55,6 +55,9 @@
  *    may have lost. While somebody sends to a host whose SA is gone an attempt begins every 4 s, one at a time, whatever came of
  *    the earlier ones; while nobody does, but an answer lives, with growing pauses up to a minute; otherwise none.
  *  - Our own address is allowed at once: packets to it never leave this host.
+ *  - What the operator has permitted in clear (tunnels_clear) is answered at once, and nothing is established for it; its policies
+ *    go by that word alone. The answer lives for a minute at most, and not longer than the permission. What another name has
+ *    established for the same address stays, and what a host asks of us for itself is not meant.
  *  - An attempt outlives the verdict: at the request's deadline the verdict is REFUSE, the attempt itself goes on for attempt_ms.
  *  - A response is given to every request exactly once, unless it was cancelled or its client is gone.
  */
@@ -156,6 +159,32 @@ uint64_t tunnels_deadline_ms(const struct tunnels *t);
 /* `oe down`: by owner name (all its addresses) or by address. Returns how many tunnels are being released. */
 unsigned tunnels_down_name(struct tunnels *t, const struct dnsname *name, uint64_t now_ms);
 unsigned tunnels_down_address(struct tunnels *t, const struct ip_addr *address, uint64_t now_ms);
+
+/* `oe clear`: a permission to answer in clear, and to reach in clear, until a time; not kept over a restart. */
+enum { TUNNEL_PERMISSIONS_MAX = 64 };
+
+struct tunnel_permission {
+	struct dnsname name;        /* the owner of the addresses; n = 0: an address, whatever name has it */
+	struct ip_addr address;     /* IP_NONE: a name */
+	uint64_t until_ms;
+};
+
+struct tunnel_cleared {
+	unsigned released;          /* tunnels */
+	struct ip_addr shared;      /* IKE_E_CONFLICT: this address is protected for another name, too */
+	struct dnsname with;
+};
+
+/* Either name or address, the other one is NULL; a permission that is there gets another end. IKE_E_CONFLICT: the name shares an address
+ * with one that has no permission, nothing has changed: the address would have to be given. IKE_E_LIMIT: there are too many. */
+IKE_CHECKED enum ike_err tunnels_clear(struct tunnels *t, const struct dnsname *name, const struct ip_addr *address, uint32_t for_s,
+				       uint64_t now_ms, struct tunnel_cleared *out);
+/* False: there is no such permission. The resolver forgets what it answered by it. */
+bool tunnels_clear_end(struct tunnels *t, const struct dnsname *name, const struct ip_addr *address, uint64_t now_ms);
+unsigned tunnels_permissions(const struct tunnels *t);
+/* Number i, from 0; false when there are not so many. */
+bool tunnels_permission(const struct tunnels *t, unsigned i, struct tunnel_permission *out);
+
 /* Clean stop: refuse waiting requests with REASON_SHUTDOWN, tell the resolver, delete all. Done when no tunnels are left. */
 void tunnels_shutdown(struct tunnels *t, uint64_t now_ms);
 
@@ -247,6 +276,7 @@ bool tunnels_decision(const struct tunnels *t, const struct dnsname *owner, stru
 enum tunnel_prospect_kind {
 	PROSPECT_REFUSED,           /* at once, with reason and detail */
 	PROSPECT_OWN,               /* allowed: it is our own address */
+	PROSPECT_CLEAR,             /* in clear: the operator has permitted it */
 	PROSPECT_PROTECTED,         /* allowed at once */
 	PROSPECT_TRY,               /* an attempt decides: a new one, or one that is under way */
 };
@@ -255,6 +285,7 @@ struct tunnel_prospect {
 	enum tunnel_prospect_kind kind;
 	enum rp_reason reason;
 	char detail[TUNNEL_DETAIL_MAX];
+	uint64_t until_ms;          /* PROSPECT_CLEAR: the end of the permission */
 	struct {                    /* of the same keys at this address; at_ms = 0: none is remembered */
 		enum rp_reason reason;
 		char detail[TUNNEL_DETAIL_MAX];

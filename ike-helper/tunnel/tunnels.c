@@ -99,6 +99,7 @@ enum ike_err tunnels_new(const struct tunnel_config *config, const struct tunnel
 	t->out_tail = &t->out_first;
 	t->pass_tail = &t->oldest_pass;
 	t->pass_out_tail = &t->pass_out_first;
+	t->forget_tail = &t->forget_first;
 	t->passes_again_ms = NEVER_MS;
 	t->roam_ms = NEVER_MS;
 	if (table_init(&t->requests) != IKE_OK || table_init(&t->attempts) != IKE_OK ||
@@ -142,6 +143,7 @@ void tunnels_free(struct tunnels *t)
 	failures_clear(t);
 	decisions_clear(t);
 	passes_clear(t);
+	by_hand_free(t);
 	table_clear(&t->requests);
 	table_clear(&t->attempts);
 	table_clear(&t->attempts_by_id);
@@ -155,7 +157,7 @@ void tunnels_free(struct tunnels *t)
 	free(t);
 }
 
-static void see(struct tunnels *t, uint64_t now_ms)
+void see(struct tunnels *t, uint64_t now_ms)
 {
 	if (now_ms > t->now_ms)
 		t->now_ms = now_ms;
@@ -424,6 +426,7 @@ void tunnels_tick(struct tunnels *t, uint64_t now_ms)
 		request_due(t, request_of_timer(timer));
 	while ((timer = timers_first(&t->peer_timers)) != NULL && timer->due_ms <= t->now_ms)
 		peer_due(t, peer_of_timer(timer));
+	permissions_due(t);
 	passes_due(t);
 	roam_due(t);
 	attempts_start_queued(t);
@@ -432,81 +435,18 @@ void tunnels_tick(struct tunnels *t, uint64_t now_ms)
 uint64_t tunnels_deadline_ms(const struct tunnels *t)
 {
 	const struct timer *r = timers_first(&t->request_timers), *p = timers_first(&t->peer_timers);
-	uint64_t due_ms = t->passes_again_ms < t->roam_ms ? t->passes_again_ms : t->roam_ms;
+	uint64_t due_ms = permissions_deadline_ms(t);
 
+	if (t->passes_again_ms < due_ms)
+		due_ms = t->passes_again_ms;
+	if (t->roam_ms < due_ms)
+		due_ms = t->roam_ms;
 	if (r && r->due_ms < due_ms)
 		due_ms = r->due_ms;
 	return p && p->due_ms < due_ms ? p->due_ms : due_ms;
 }
 
-/* By hand --------------------------------------------------------------------------------------------------------- */
-
-static unsigned down(struct tunnels *t, const struct dnsname *name, const struct ip_addr *address, enum rp_reason reason,
-		     uint64_t wait_ms)
-{
-	unsigned n = 0;
-
-	for (size_t i = 0; i < t->peers.buckets; i++) {
-		struct peer *next, *p = peer_of_link(t->peers.bucket[i]);
-
-		for (; p; p = next) {
-			next = peer_of_link(p->link.next);
-			if ((name && !peer_has_name(p, name) && !(p->client && dnsname_equal(p->client, name))) ||
-			    (address && !ip_equal(&p->remote, address)))
-				continue;
-			peer_drain(t, p, reason, wait_ms);
-			n++;
-		}
-	}
-	return n;
-}
-
-static bool is_of(const struct attempt *a, const struct dnsname *name, const struct ip_addr *address)
-{
-	return (!name || dnsname_equal(&a->owner, name)) && (!address || ip_equal(&a->remote, address));
-}
-
-/* Looked for anew each time: to end one answers requests, which may end others. */
-static struct attempt *queued_of(const struct tunnels *t, const struct dnsname *name, const struct ip_addr *address)
-{
-	struct attempt *a = t->queue_first;
-
-	while (a && !is_of(a, name, address))
-		a = a->next_queued;
-	return a;
-}
-
-/* What is on its way up would come up behind the operator's back. */
-static unsigned down_attempts(struct tunnels *t, const struct dnsname *name, const struct ip_addr *address)
-{
-	struct attempt *a;
-	unsigned n = 0;
-
-	for (; (a = queued_of(t, name, address)) != NULL; n++)
-		attempt_failed(t, a, REASON_DOWN_BY_OPERATOR, "");
-	for (size_t i = 0; i < t->attempts.buckets; i++) {
-		for (struct table_link *link = t->attempts.bucket[i]; link; link = link->next) {
-			a = (struct attempt *)((char *)link - offsetof(struct attempt, link));
-			if (!is_of(a, name, address))
-				continue;
-			(void)!ike_close(t->ike, a->sa, REASON_DOWN_BY_OPERATOR, t->now_ms);
-			n += !peer_by_pair(t, &a->local, &a->remote);
-		}
-	}
-	return n;
-}
-
-unsigned tunnels_down_name(struct tunnels *t, const struct dnsname *name, uint64_t now_ms)
-{
-	see(t, now_ms);
-	return down(t, name, NULL, REASON_DOWN_BY_OPERATOR, t->config.drain_ms) + down_attempts(t, name, NULL);
-}
-
-unsigned tunnels_down_address(struct tunnels *t, const struct ip_addr *address, uint64_t now_ms)
-{
-	see(t, now_ms);
-	return down(t, NULL, address, REASON_DOWN_BY_OPERATOR, t->config.drain_ms) + down_attempts(t, NULL, address);
-}
+/* The end ---------------------------------------------------------------------------------------------------------- */
 
 void tunnels_shutdown(struct tunnels *t, uint64_t now_ms)
 {
@@ -523,7 +463,7 @@ void tunnels_shutdown(struct tunnels *t, uint64_t now_ms)
 			(void)!ike_close(t->ike, a->sa, REASON_SHUTDOWN, t->now_ms);
 		}
 	}
-	down(t, NULL, NULL, REASON_SHUTDOWN, SHUTDOWN_DRAIN_MS);
+	(void)peers_drain(t, NULL, NULL, REASON_SHUTDOWN, SHUTDOWN_DRAIN_MS);
 }
 
 /* Out -------------------------------------------------------------------------------------------------------------- */
@@ -535,8 +475,10 @@ static void log_verdict(const struct tunnels *t, const struct request *r, const 
 	unsigned allowed = 0;
 
 	for (unsigned i = 0; i < v->n_addresses; i++)
-		allowed += v->address[i].allowed;
-	if (v->kind == RP_ALLOW)
+		allowed += v->address[i].allowed && !r->wait[i].clear;
+	if (v->kind == RP_CLEAR)
+		log_info(t->log, "%s: answered in clear: %s", dnsname_text(&r->owner, name), r->detail);
+	else if (v->kind == RP_ALLOW)
 		log_info(t->log, "%s: answered: %u of %u addresses protected%s%s", dnsname_text(&r->owner, name), allowed,
 			 v->n_addresses, r->detail[0] ? ": " : "", r->detail);
 	else
@@ -547,6 +489,7 @@ static void log_verdict(const struct tunnels *t, const struct request *r, const 
 static void verdict_of(const struct request *r, struct tunnel_output *out)
 {
 	struct rp_verdict *v = &out->verdict;
+	unsigned clear = 0;
 
 	out->kind = TUNNEL_VERDICT;
 	out->client = r->client;
@@ -554,6 +497,7 @@ static void verdict_of(const struct request *r, struct tunnel_output *out)
 	v->kind = RP_REFUSE;
 	v->n_addresses = r->n;
 	for (unsigned i = 0; i < r->n; i++) {
+		clear += r->wait[i].clear && r->wait[i].allowed;
 		v->address[i].allowed = r->wait[i].allowed;
 		v->address[i].reason = r->wait[i].reason;
 		if (r->wait[i].allowed)
@@ -561,8 +505,12 @@ static void verdict_of(const struct request *r, struct tunnel_output *out)
 		else if (v->reason == REASON_NONE)
 			v->reason = r->wait[i].reason;
 	}
+	if (clear == r->n) {
+		v->kind = RP_CLEAR;
+		v->n_addresses = 0;
+	}
 	v->reason_text = span_of(r->detail, strlen(r->detail));
-	v->ttl_cap_s = v->kind == RP_ALLOW ? r->ttl_s : 0;
+	v->ttl_cap_s = v->kind == RP_REFUSE ? 0 : r->ttl_s;
 }
 
 static void ask_kernel(const struct peer *p, enum kernel_op op, const struct ip_addr *inner_local, struct tunnel_output *out)
@@ -615,6 +563,10 @@ bool tunnels_next_output(struct tunnels *t, struct tunnel_output *out)
 		t->given = NULL;
 	}
 	/* The resolver forgets first; only then is it told anything new. */
+	if (forget_output(t, &out->down)) {
+		out->kind = TUNNEL_DOWN;
+		return true;
+	}
 	while ((p = t->out_first) != NULL) {
 		if (peer_output(t, p, out))
 			return true;

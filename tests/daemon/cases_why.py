@@ -32,13 +32,13 @@ def zones_of(world):
             why = mw.soa('why.test.', 'ns.why.test.') + mw.host('ns', mw.LEAF)
             for owner, key, *addresses in (('good', good, SERVER), ('wrongkey', other, many(1)), ('conflict', other, SERVER),
                                            ('silent', good, NOBODY), ('private', good, '10.1.2.3'), ('own', good, CLIENT),
-                                           ('two', good, SERVER, NOBODY), ('bogusa', good, '192.0.2.9'),
+                                           ('two', good, SERVER, NOBODY), ('cleared', good, '192.0.2.15'), ('clearshared', other, SERVER), ('bogusa', good, '192.0.2.9'),
                                            ('boguskey', good, '192.0.2.10'), ('lostkey', good, '192.0.2.11'), ('tgt', good, SERVER)):
                 owner = 'www.tgt' if owner == 'tgt' else owner
                 why += mw.host(owner, *addresses) + key_line(owner, key)
             why += mw.host('broken', '192.0.2.12') + 'broken IN IPSECKEY 10 0 2 . AwEAAQ==\n'
             why += mw.host('gateway', '192.0.2.13') + key_line('gateway', good, '1 %d 192.0.2.14')
-            why += mw.host('plain', SERVER) + 'alias IN CNAME alias2\nalias2 IN CNAME good\ndn IN DNAME tgt\n'
+            why += mw.host('plain', SERVER) + 'alias IN CNAME alias2\nalias2 IN CNAME good\ncanon IN CNAME cleared\ndn IN DNAME tgt\n'
             why += 'toplain IN CNAME www.unsigned.test.\nlonely IN TXT "x"\ndead IN NS ns.dead\nns.dead IN A %s\n' % SILENT
             plain = mw.soa('unsigned.test.', 'ns.unsigned.test.') + mw.host('ns', mw.LEAF) + mw.host('www', SERVER)
             plain += key_line('www', good) + mw.host('bare', SERVER) + 'in IN CNAME good.why.test.\n'
@@ -93,6 +93,8 @@ CAUSES = [
     ('boguskey', REFUSED, 'key-bogus', 'is refused, because the IPSECKEY records do not validate'),
     ('lostkey', REFUSED, 'key-lookup-failed', 'is refused, because the IPSECKEY lookup failed'),
     ('www.dead', REFUSED, 'servers-silent', 'is refused, because the name servers of its zone do not answer'),
+    ('cleared', PLAIN, 'permitted', 'is answered in clear, because the operator permits it for '),
+    ('clearshared', PLAIN, 'permitted', f'; packets to {SERVER} are encrypted nevertheless, because of good.why.test'),
     ('missing', CANNOT_TELL, 'no-such-name', 'finds nothing to protect, because the name does not exist'),
     ('lonely', CANNOT_TELL, 'no-address', 'finds nothing to protect, because the name has no address'),
 ]
@@ -104,6 +106,9 @@ def every_cause_is_told_in_one_sentence(world):
         world.server().start()
         names.start(daemon.resolver)
         names.zones.leaf.lost.add((LOST, mw.dns.IPSECKEY))
+        check_equal(daemon.oe('clear', 'canon.why.test').stdout,
+                    'canon.why.test is an alias of cleared.why.test\ncleared.why.test: in clear for 60m\n', 'oe clear of an alias')
+        check_equal(daemon.oe('clear', 'clearshared.why.test').returncode, 0, 'oe clear')
         wrong = []
         for name, status, reason, words in CAUSES:
             full = name if name.endswith('.') else name + '.why.test'

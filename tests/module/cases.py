@@ -185,9 +185,15 @@ def test_wildcard_answers(b):
 
 
 def test_helper_may_say_clear(b):
-    r = b.start(lambda request: request.verdict(CLEAR))
+    """7: and a person can see by whose word."""
+    r = b.start(lambda request: request.verdict(CLEAR, text='permitted by the operator', ttl=30))
     answer = r.answer('host.example.test')
-    assert answer.addresses == ['192.0.2.1'] and answer.ad, answer
+    assert answer.addresses == ['192.0.2.1'] and answer.ad and answer.answer[0].ttl <= 30, answer
+    assert (0, 'ipsec: in clear: permitted by the operator') in answer.ede, answer.ede
+    assert r.answer('host.example.test').addresses == ['192.0.2.1'] and len(b.helper.requests) == 1, 'not from the cache'
+    b.helper.down('host.example.test')
+    b.helper.decide = lambda request: request.refuse()
+    assert soon(lambda: refused(r.answer('host.example.test'), 'does not hold the key')), 'DOWN ends it'
 
 
 # The cache -------------------------------------------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 # lab: variants=libreswan,own
 # interop: libreswan host deleted by us
 # promise: 4 7
-# What the operator sees and can do: `oe status`, `oe down`, and the name afterwards.
+# What the operator sees and can do: `oe status`, `oe down`, `oe clear`, and the name afterwards.
 . "$LAB/lib.sh"
 
 lab_topology client dns server
@@ -37,3 +37,17 @@ lab_dig host.keyed.example
 expect_answer "$server_v4"
 expect_protected server
 ! lab_oe down nobody.example || fail "oe down of an unknown name succeeds"
+
+# In clear by that word alone, until it is taken back.
+lab_oe clear host.keyed.example >clear.txt
+lab_wait 2 "the tunnel's end" tunnel_gone
+lab_dig host.keyed.example
+expect_answer "$server_v4"
+[[ $lab_ede == *"ipsec: in clear: permitted by the operator"* ]] || fail "EDE says: $lab_ede"
+expect_why host.keyed.example plain "the operator permits it for "
+lab_wait 5 "an answer in clear" in_host client ping -c 1 -W 0.5 "$server_v4"
+expect_cleartext client server
+lab_oe clear --end host.keyed.example
+lab_dig host.keyed.example
+expect_answer "$server_v4"
+expect_protected server
