@@ -1,5 +1,6 @@
 #include "base/addr.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 enum { V4_LEN = 4, V6_LEN = 16, V6_GROUPS = 8 };
@@ -153,6 +154,25 @@ enum ike_err ip_from_text(const char *text, struct ip_addr *out)
 	}
 	memset(out, 0, sizeof *out);
 	return IKE_E_SYNTAX;
+}
+
+enum ike_err ip_server_from_text(const char *text, uint16_t port, struct ip_endpoint *out)
+{
+	const char *at = strchr(text, '@');
+	char address[IP_TEXT_MAX] = "", *end = NULL;
+	unsigned long number = port;
+	size_t n = at ? (size_t)(at - text) : strlen(text);
+
+	memset(out, 0, sizeof *out);
+	if (n >= sizeof address)
+		return IKE_E_SYNTAX;
+	memcpy(address, text, n);
+	if (at)
+		number = strtoul(at + 1, &end, 10);
+	if ((at && (at[1] < '0' || at[1] > '9' || *end != '\0')) || number == 0 || number > UINT16_MAX)
+		return IKE_E_SYNTAX;
+	out->port = (uint16_t)number;
+	return ip_from_text(address, &out->addr);
 }
 
 /* Writing text. The longest forms fit IP_TEXT_MAX and IP_ENDPOINT_TEXT_MAX, so nothing here can overflow. ------ */

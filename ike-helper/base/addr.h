@@ -36,6 +36,9 @@ IKE_CHECKED enum ike_err ip_from_bytes(struct span bytes, struct ip_addr *out);
 /* "192.0.2.1", "2001:db8::1" (RFC 5952); anything else gives IKE_E_SYNTAX. */
 IKE_CHECKED enum ike_err ip_from_text(const char *text, struct ip_addr *out);
 
+/* "192.0.2.1", "2001:db8::1@5353": a DNS server as unbound.conf has it, at port when it names none; else IKE_E_SYNTAX. */
+IKE_CHECKED enum ike_err ip_server_from_text(const char *text, uint16_t port, struct ip_endpoint *out);
+
 /* The 4 or 16 bytes of a; a view into *a. */
 struct span ip_bytes(const struct ip_addr *a);
 

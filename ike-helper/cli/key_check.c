@@ -13,7 +13,6 @@
 #include "cli/key.h"
 #include "cli/text.h"
 #include "cli/why.h"
-#include "conf/conf.h"
 #include "dnskey/pubkey.h"
 
 struct finding {
@@ -242,13 +241,13 @@ enum oe_exit key_check(const struct oe *oe, int argc, char **argv)
 		{ "key", required_argument, NULL, 'k' },
 		{ NULL, 0, NULL, 0 },
 	};
-	char error[CONF_ERROR_MAX];
 	uint8_t rdata[IPSECKEY_RDATA_MAX];
 	const char *file = NULL;
 	struct dnsname name;
 	struct ipseckey own;
 	struct conf conf;
 	bool json = false;
+	enum oe_exit status;
 	int option;
 
 	opterr = 0;
@@ -261,15 +260,14 @@ enum oe_exit key_check(const struct oe *oe, int argc, char **argv)
 	}
 	if (argc - optind != 1 || dnsname_from_text(argv[optind], &name) != IKE_OK)
 		return oe_usage(&command_key, "check wants one domain name");
-	if (conf_read(oe->conf, oe->conf_given, &conf, error) != IKE_OK)
-		return oe_error(OE_USAGE, "%s", error);
+	status = key_conf(oe, &conf);
+	if (status != OE_OK)
+		return status;
 	if (!file && conf.server_key[0] != '\0')
 		file = conf.server_key;
-	if (file) {
-		enum oe_exit status = key_file_record(file, rdata, &own);
-
-		if (status != OE_OK)
-			return status;
-	}
+	if (file)
+		status = key_file_record(file, rdata, &own);
+	if (status != OE_OK)
+		return status;
 	return check(oe, &name, file ? &own : NULL, json);
 }

@@ -9,8 +9,6 @@
 #include "base/dnsname.h"
 #include "cli/key.h"
 
-enum { NSUPDATE_TTL_S = 3600 };
-
 enum oe_exit key_dns(int argc, char **argv)
 {
 	static const struct option known[] = {
@@ -45,7 +43,7 @@ enum oe_exit key_dns(int argc, char **argv)
 		strcat(owner, ".");
 	/* Nothing is deleted: while a key is replaced, both records are there. */
 	if (nsupdate)
-		printf("update add %s %d IN IPSECKEY %s\nsend\n", owner, NSUPDATE_TTL_S, text);
+		printf("update add %s %d IN IPSECKEY %s\nsend\n", owner, KEY_TTL_S, text);
 	else
 		printf("%s IN IPSECKEY %s\n", owner, text);
 	return OE_OK;

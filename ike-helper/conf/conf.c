@@ -123,19 +123,9 @@ static void add_name(struct conf *conf, const char *value, char *wrong)
 /* row->min is the port when none is given. */
 static void set_server(struct ip_endpoint *field, const struct option_row *row, const char *value, char *wrong)
 {
-	const char *at = strchr(value, '@');
-	char address[IP_TEXT_MAX] = "", *end = NULL;
-	struct ip_endpoint server = { .port = (uint16_t)row->min };
-	unsigned long port = row->min;
-	size_t n = at ? (size_t)(at - value) : strlen(value);
+	struct ip_endpoint server;
 
-	if (n < sizeof address)
-		memcpy(address, value, n);
-	if (at)
-		port = strtoul(at + 1, &end, 10);
-	server.port = (uint16_t)port;
-	if (n >= sizeof address || ip_from_text(address, &server.addr) != IKE_OK || (at && (at[1] < '0' || at[1] > '9')) ||
-	    (end && *end != '\0') || port == 0 || port > UINT16_MAX)
+	if (ip_server_from_text(value, (uint16_t)row->min, &server) != IKE_OK)
 		snprintf(wrong, WRONG_MAX, "is not the address of a server (allowed: ADDRESS or ADDRESS@PORT)");
 	else
 		*field = server;

@@ -139,8 +139,9 @@ static json_t *do_version(const struct controld_user *user, const json_t *reques
 {
 	(void)request;
 	(void)walk;
-	return json_pack("{s:s, s:s, s:i, s:s}", "result", "ok", "version", PACKAGE_VERSION, "protocol",
-			 CONTROL_VERSION, "post_quantum", user->post_quantum);
+	return json_pack("{s:s, s:s, s:i, s:s, s:I}", "result", "ok", "version", PACKAGE_VERSION, "protocol", CONTROL_VERSION,
+			 "post_quantum", user->post_quantum, "up_s",
+			 (json_int_t)((user->now_ms(user->arg) - user->started_ms) / 1000));
 }
 
 static const struct {

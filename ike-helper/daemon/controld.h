@@ -21,6 +21,7 @@ struct tunnels;
 struct controld_user {
 	void *arg;
 	uint64_t (*now_ms)(void *arg);
+	uint64_t started_ms;            /* when this oe-iked had read its configuration and its key, by that clock */
 	void (*done)(void *arg);        /* after a request that changed something: look for outputs */
 	struct tunnels *tunnels;
 	const struct ike *ike;

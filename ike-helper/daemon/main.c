@@ -367,6 +367,7 @@ static enum ike_err start_service(struct daemon *d)
 	people = (struct controld_user){
 		.arg = d,
 		.now_ms = on_time_asked,
+		.started_ms = loop_now_ms(),
 		.done = on_changed,
 		.reload = on_reload_asked,
 		.tunnels = d->bridge.tunnels,

@@ -130,7 +130,7 @@ enum ike_err dns_record_name(const struct dns_message *m, const struct dns_recor
 	struct rd r = rd_over(record->rdata);
 	enum ike_err err = read_name(m->bytes, &r, (size_t)(record->rdata.p - m->bytes.p), out);
 
-	if (err != IKE_OK || !rd_ok(&r) || rd_left(&r) > 0) {
+	if (err != IKE_OK || !rd_ok(&r) || (rd_left(&r) > 0 && record->type != DNS_TYPE_SOA)) {
 		out->n = 0;
 		return IKE_E_SYNTAX;
 	}

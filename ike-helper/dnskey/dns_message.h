@@ -48,7 +48,7 @@ IKE_CHECKED enum ike_err dns_message_open(struct span bytes, const struct dnsnam
 /* The next record of any section; false at the end, and at something malformed. */
 bool dns_record_next(struct dns_message *m, struct dns_record *out);
 
-/* The name that is the whole RDATA of a CNAME or DNAME, which may be compressed. IKE_E_SYNTAX. */
+/* The name that is the whole RDATA of a CNAME or DNAME, or the first field of an SOA's: it may be compressed. IKE_E_SYNTAX. */
 IKE_CHECKED enum ike_err dns_record_name(const struct dns_message *m, const struct dns_record *record, struct dnsname *out);
 
 /* The Extended DNS Errors of an OPT record (RFC 8914). *cursor begins with 0; false when there is no further one. text: its
