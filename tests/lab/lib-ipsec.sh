@@ -126,8 +126,8 @@ lab_oe_conf() { lab_oe_lines+=("$@"); }
 # lab_start_client [alone]: name server if it does not run yet, oe-iked (not if alone) and Unbound with our module
 lab_start_client() {
 	lab_dns
-	# valgrind needs seconds for code that it sees for the first time.
-	[ "$LAB_MEMCHECK" = no ] || lab_oe_conf 'deadline: 15000'
+	# valgrind and QEMU need seconds for code that they see for the first time.
+	[ "$LAB_SLOW" = no ] || lab_oe_conf 'deadline: 15000'
 	{
 		printf 'resolver-socket: "%s"\ncontrol-socket: "%s"\nlog-level: debug\n' "$LAB_WORK/resolver.sock" "$LAB_WORK/control.sock"
 		[ ${#lab_oe_lines[@]} = 0 ] || printf '%s\n' "${lab_oe_lines[@]}"

@@ -263,7 +263,7 @@ esp_both_ways() {
 # --- the end ---------------------------------------------------------------------------------------------------
 
 # What the sanitizers of a build, or valgrind, have said in a daemon's log: nobody waited for it.
-lab_findings() { grep -hE '^==[0-9]+== |runtime error: ' ./*.log | head -n 20; }
+lab_findings() { grep -hE '^==[0-9]+==( |ERROR: )|runtime error: ' ./*.log | head -n 20; }
 
 # What a person wants to see of a scenario that failed, and the shell of `run --shell`.
 lab_end() {
