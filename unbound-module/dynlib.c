@@ -11,6 +11,7 @@
 
 #include "ub_compat.h"
 #include "oe_built_for.h"
+#include "oe_conf_file.h"
 #include "unbound_oe.h"
 #include "dynlibmod/dynlibmod.h"
 
@@ -37,11 +38,13 @@ int
 init(struct module_env* env, int id)
 {
 	struct dynlibmod_env* de;
+	struct oe_config cfg;
 	struct oe_env* oe;
 	if(!oe_built_for_this())
 		return 0;
 	de = (struct dynlibmod_env*)env->modinfo[id];
-	if(!oe_init(env, id, &oe))
+	oe_conf_file_read(&cfg);
+	if(!oe_init(env, id, &cfg, &oe))
 		return 0;
 	de->dyn_env = oe;
 	return (*de->inplace_cb_register_wrapped)((void*)&oe_query_response,

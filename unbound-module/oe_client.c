@@ -106,6 +106,8 @@ struct oe_client {
 	int backoff_ms;
 	/** the failure has been logged, success has not */
 	int complained;
+	/** the module's counters for this worker */
+	struct oe_stats stats;
 	/** datagrams in and out */
 	uint8_t buffer[RP_MESSAGE_MAX];
 };
@@ -691,6 +693,22 @@ oe_client_wake(struct oe_client* client, time_t seconds,
 	}
 	client->wake_at = at;
 	add_in_ms(client->wake, (int64_t)seconds*1000);
+}
+
+struct oe_stats*
+oe_client_stats(struct oe_client* client)
+{
+	return &client->stats;
+}
+
+size_t
+oe_client_waiting(struct oe_client* client)
+{
+	struct oe_job* job;
+	size_t n = 0;
+	for(job = client->first; job; job = job->next)
+		n += !job->alarm;
+	return n;
 }
 
 size_t

@@ -23,6 +23,7 @@
 #define OE_CLIENT_H
 
 #include "proto/resolver_proto.h"
+#include "oe_stats.h"
 
 struct module_env;
 struct oe_client;
@@ -99,6 +100,13 @@ void oe_job_cancel(struct oe_job* job);
  */
 void oe_client_wake(struct oe_client* client, time_t seconds,
 	time_t (*func)(struct module_env* env, void* arg), void* arg);
+
+/** The counters of this worker: the module counts in them. The client itself
+ * counts nothing. */
+struct oe_stats* oe_client_stats(struct oe_client* client);
+
+/** requests that have no verdict yet */
+size_t oe_client_waiting(struct oe_client* client);
 
 /** memory in use */
 size_t oe_client_get_mem(struct oe_client* client);

@@ -1,12 +1,13 @@
 /*
- * unbound-module/oe_config.h - what the module reads from oe.conf.
+ * unbound-module/oe_config.h - settings of the module.
  */
 
 /**
  * \file
- * oe.conf is shared with the helper. The module takes two options from it
- * and leaves judging all others to the helper, which refuses to start with a
- * file that has a mistake.
+ * Where they come from depends on the form of the module: loaded by dynlib,
+ * which hands no options on, it takes them from oe.conf (oe_conf_file.h);
+ * built into Unbound, from unbound.conf (ipsecoe.h). What is allowed is the
+ * same and is decided here.
  */
 
 #ifndef OE_CONFIG_H
@@ -14,6 +15,9 @@
 
 /** longest path that fits struct sockaddr_un, with its final NUL */
 #define OE_SOCKET_PATH_MAX 108
+/** The deadline has to end before Unbound's discard-timeout (1900 ms by
+ * default), which drops an answer without a word. */
+#define OE_DEADLINE_DEFAULT_MS 1500
 
 /** settings of the module */
 struct oe_config {
@@ -22,18 +26,23 @@ struct oe_config {
 	/** a question that has waited this long, in milliseconds, is answered
 	 * with SERVFAIL */
 	int deadline_ms;
-	/** the file cannot be used: every keyed name is refused with this
+	/** the settings cannot be used: every keyed name is refused with this
 	 * text. Empty if all is well. */
 	char error[256];
 };
 
 /**
- * Read the configuration: the file named by the environment variable OE_CONF,
- * or SYSCONFDIR/unbound-oe/oe.conf. A file that does not exist means defaults.
- * Never fails as such: a resolver has to start. What is wrong with the file is
- * logged and kept in the error text.
- * @param cfg: filled in.
+ * Set where the helper listens.
+ * @param cfg: socket is set, if the path is good.
+ * @param path: need not end with a NUL.
+ * @param len: bytes of it.
+ * @return what is wrong with the path, in words to follow the name of the
+ *	option, or NULL.
  */
-void oe_config_read(struct oe_config* cfg);
+const char* oe_config_set_socket(struct oe_config* cfg, const char* path,
+	size_t len);
+
+/** Set the deadline, in milliseconds; returns as oe_config_set_socket(). */
+const char* oe_config_set_deadline(struct oe_config* cfg, int ms);
 
 #endif /* OE_CONFIG_H */

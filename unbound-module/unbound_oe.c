@@ -149,6 +149,45 @@ log_refusal(struct oe_env* oe, struct module_qstate* qstate, const char* text)
 	log_info("unbound-oe: %s %s refused: %s", name, type, text);
 }
 
+/** the helper has a message about cached answers, or is gone */
+static void
+down_func(struct module_env* env, void* arg, const struct dnsname* owner)
+{
+	oe_cache_forget(((struct oe_env*)arg)->cache, env, owner);
+}
+
+/** connection of this worker; NULL if out of memory or too many workers */
+static struct oe_client*
+client_get(struct oe_env* oe, struct module_env* env)
+{
+	struct oe_client* client = NULL;
+	size_t i;
+	lock_basic_lock(&oe->lock);
+	for(i = 0; i < oe->num_clients; i++) {
+		if(oe_client_is_for(oe->clients[i], env)) {
+			client = oe->clients[i];
+			break;
+		}
+	}
+	if(!client && oe->num_clients < OE_WORKERS_MAX) {
+		client = oe_client_create(env, &oe->cfg, down_func, oe);
+		if(client)
+			oe->clients[oe->num_clients++] = client;
+	}
+	lock_basic_unlock(&oe->lock);
+	return client;
+}
+
+/** count for the worker that env belongs to; nothing where it has no client,
+ * which has been logged */
+static void
+count(struct oe_env* oe, struct module_env* env, int stat)
+{
+	struct oe_client* client = client_get(oe, env);
+	if(client)
+		oe_client_stats(client)->n[stat]++;
+}
+
 /** answer SERVFAIL and say why */
 static enum oe_next
 refuse(struct oe_env* oe, struct oe_qstate* oq, sldns_ede_code code,
@@ -162,6 +201,9 @@ refuse(struct oe_env* oe, struct oe_qstate* oq, sldns_ede_code code,
 	else	snprintf(text, sizeof(text), "ipsec: %s",
 			rp_reason_text(reason));
 	log_refusal(oe, qstate, text);
+	count(oe, qstate->env, OE_STAT_REFUSED);
+	count(oe, qstate->env, OE_STAT_CAUSE + ((int)reason < OE_CAUSES ?
+		(int)reason : 0));
 	errinf(qstate, text);
 	oq->reason_code = code;
 	oq->reason = regional_strdup(qstate->region, text);
@@ -195,35 +237,6 @@ answer_clear(struct module_qstate* qstate, struct oe_qstate* oq)
 {
 	store_answer(qstate, oq, qstate->return_msg->rep);
 	return oe_next_finished;
-}
-
-/** the helper has a message about cached answers, or is gone */
-static void
-down_func(struct module_env* env, void* arg, const struct dnsname* owner)
-{
-	oe_cache_forget(((struct oe_env*)arg)->cache, env, owner);
-}
-
-/** connection of this worker; NULL if out of memory or too many workers */
-static struct oe_client*
-client_get(struct oe_env* oe, struct module_env* env)
-{
-	struct oe_client* client = NULL;
-	size_t i;
-	lock_basic_lock(&oe->lock);
-	for(i = 0; i < oe->num_clients; i++) {
-		if(oe_client_is_for(oe->clients[i], env)) {
-			client = oe->clients[i];
-			break;
-		}
-	}
-	if(!client && oe->num_clients < OE_WORKERS_MAX) {
-		client = oe_client_create(env, &oe->cfg, down_func, oe);
-		if(client)
-			oe->clients[oe->num_clients++] = client;
-	}
-	lock_basic_unlock(&oe->lock);
-	return client;
 }
 
 /** time for the list of cached addresses */
@@ -286,6 +299,7 @@ answer_allowed(struct oe_env* oe, struct module_qstate* qstate,
 	struct reply_info* rep = qstate->return_msg->rep;
 	time_t ttl = rep->ttl;
 	struct oe_target* t, *partial = NULL;
+	int protected = 0;
 	for(t = oq->targets; t; t = t->next) {
 		if(t->kind == RP_REFUSE) {
 			/* a prefetch: the answer is still in the cache */
@@ -299,6 +313,8 @@ answer_allowed(struct oe_env* oe, struct module_qstate* qstate,
 			ttl = t->ttl_cap;
 		if(t->keys_ttl < ttl)
 			ttl = t->keys_ttl;
+		if(t->kind == RP_ALLOW)
+			protected = 1;
 		if(t->n_refused > 0)
 			partial = t;
 		if(t->kind == RP_CLEAR)
@@ -312,8 +328,11 @@ answer_allowed(struct oe_env* oe, struct module_qstate* qstate,
 				partial->reason, partial->detail);
 		oe_answer_cap_ttl(rep, ttl < OE_PARTIAL_TTL ? ttl :
 			OE_PARTIAL_TTL);
+		count(oe, qstate->env, OE_STAT_ALLOWED);
+		count(oe, qstate->env, OE_STAT_PARTIAL);
 		return oe_next_finished;
 	}
+	count(oe, qstate->env, protected ? OE_STAT_ALLOWED : OE_STAT_CLEAR);
 	if(oq->for_subnet)
 		ttl = 0;
 	oe_answer_cap_ttl(rep, ttl);
@@ -386,6 +405,7 @@ establish(struct oe_env* oe, struct module_qstate* qstate,
 		if(!t->job)
 			return refuse(oe, oq, LDNS_EDE_OTHER, refused, "");
 		oq->waiting++;
+		oe_client_stats(client)->n[OE_STAT_ASKED]++;
 	}
 	return oe_next_verdict;
 }
@@ -505,8 +525,9 @@ check_order(struct oe_env* oe, struct module_qstate* qstate, int id)
 		if(strcmp(mods->mod[i]->name, "validator") == 0)
 			return;
 	if(!oe->order_logged)
-		log_err("unbound-oe: module-config: \"dynlib\" must be in "
-			"front of \"validator\"; nothing is protected");
+		log_err("unbound-oe: module-config: \"%s\" must be in "
+			"front of \"validator\"; nothing is protected",
+			mods->mod[id]->name);
 	oe->order_logged = 1;
 }
 
@@ -663,9 +684,8 @@ oe_clear(struct module_qstate* qstate, int id)
 	oq->waiting = 0;
 }
 
-/** say which settings of Unbound let addresses pass by us: docs/roads.md */
-static void
-warn_about_roads(struct config_file* cfg)
+void
+oe_warn_about_roads(struct config_file* cfg)
 {
 	struct config_auth* zone;
 	if(cfg->serve_expired)
@@ -682,7 +702,8 @@ warn_about_roads(struct config_file* cfg)
 }
 
 int
-oe_init(struct module_env* env, int id, struct oe_env** result)
+oe_init(struct module_env* env, int id, const struct oe_config* cfg,
+	struct oe_env** result)
 {
 	struct oe_env* oe = (struct oe_env*)calloc(1, sizeof(*oe));
 	*result = NULL;
@@ -692,10 +713,10 @@ oe_init(struct module_env* env, int id, struct oe_env** result)
 		return 0;
 	}
 	lock_basic_init(&oe->lock);
-	oe_config_read(&oe->cfg);
+	oe->cfg = *cfg;
 	verbose(VERB_ALGO, "unbound-oe[module %d]: helper at %s, deadline "
 		"%d ms", id, oe->cfg.socket, oe->cfg.deadline_ms);
-	warn_about_roads(env->cfg);
+	oe_warn_about_roads(env->cfg);
 	*result = oe;
 	return 1;
 }
@@ -723,4 +744,19 @@ oe_get_mem(struct oe_env* oe)
 		sum += oe_client_get_mem(oe->clients[i]);
 	lock_basic_unlock(&oe->lock);
 	return sum;
+}
+
+void
+oe_get_stats(struct oe_env* oe, struct module_env* env,
+	struct oe_stats* stats, int reset)
+{
+	struct oe_client* client = client_get(oe, env);
+	if(!client) {
+		memset(stats, 0, sizeof(*stats));
+		return;
+	}
+	*stats = *oe_client_stats(client);
+	stats->n[OE_STAT_WAITING] = (long long)oe_client_waiting(client);
+	if(reset)
+		memset(oe_client_stats(client), 0, sizeof(*stats));
 }

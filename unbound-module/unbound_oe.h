@@ -5,7 +5,9 @@
 /**
  * \file
  * The unbound-oe module. It sits in front of the validator:
- * module-config: "dynlib validator iterator"
+ * module-config: "dynlib validator iterator", with dynlib.c around it, or
+ * module-config: "ipsecoe validator iterator", with ipsecoe.c, in an Unbound
+ * that it is built into (patches/).
  *
  * The life of a query for www.example.org A, whose zone has an IPSECKEY beside
  * the address:
@@ -68,7 +70,9 @@
 #include "util/locks.h"
 #include "util/data/msgreply.h"
 #include "oe_config.h"
+#include "oe_stats.h"
 
+struct config_file;
 struct module_env;
 struct module_qstate;
 struct dns_msg;
@@ -139,8 +143,9 @@ struct oe_qstate {
 	char* reason;
 };
 
-/** Module init. */
-int oe_init(struct module_env* env, int id, struct oe_env** oe);
+/** Module init; cfg is copied. */
+int oe_init(struct module_env* env, int id, const struct oe_config* cfg,
+	struct oe_env** oe);
 /** Module deinit. Protected addresses leave the caches, which may outlive us
  * (unbound-control reload_keep_cache): our list of them is gone then. */
 void oe_deinit(struct oe_env* oe, struct module_env* env);
@@ -154,6 +159,15 @@ void oe_inform_super(struct module_qstate* qstate, int id,
 void oe_clear(struct module_qstate* qstate, int id);
 /** Memory in use. */
 size_t oe_get_mem(struct oe_env* oe);
+/** The counters of the worker that env belongs to, from its own thread.
+ * @param oe: the module's state.
+ * @param env: the worker's.
+ * @param stats: filled in.
+ * @param reset: start again from zero. */
+void oe_get_stats(struct oe_env* oe, struct module_env* env,
+	struct oe_stats* stats, int reset);
+/** Warn of settings of Unbound that let addresses pass by us: docs/roads.md. */
+void oe_warn_about_roads(struct config_file* cfg);
 /** Callback for a response from a server, see "The guard" above. */
 int oe_query_response(struct module_qstate* qstate, struct dns_msg* response,
 	int id, void* arg);

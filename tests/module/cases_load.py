@@ -3,7 +3,7 @@ import os
 import signal
 import time
 
-from cases import soon
+from bench import soon
 from world import Resolver
 
 UNKEYED = ['plainhost.example.test', 'www.plain.test', 'p%d.example.test', 'toplain.example.test']

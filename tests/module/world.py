@@ -257,13 +257,20 @@ class Resolver:
 
     def __init__(self, paths, world, folder, socket_path, server='', deadline=1500, threads=1, modules='dynlib validator iterator',
                  conf=None, extra=''):
+        """modules speaks of dynlib; where the module is built in its own name goes there. conf is all of oe.conf, which only the
+        form for dynlib reads."""
         self.paths, self.folder = paths, folder
         self.log = os.path.join(folder, 'unbound.log')
         self.conf = os.path.join(folder, 'unbound.conf')
         self.oe_conf = os.path.join(folder, 'oe.conf')
         self.socket_path = socket_path
-        with open(self.oe_conf, 'w') as f:
-            f.write('resolver-socket: "%s"\ndeadline: %d\n' % (socket_path, deadline) if conf is None else conf)
+        if paths.module:
+            extra += 'dynlib:\n dynlib-file: "%s"\n' % paths.module
+            with open(self.oe_conf, 'w') as f:
+                f.write('resolver-socket: "%s"\ndeadline: %d\n' % (socket_path, deadline) if conf is None else conf)
+        else:
+            modules = modules.replace('dynlib', 'ipsecoe')
+            server += '\n ipsecoe-socket: "%s"\n ipsecoe-deadline: %d\n' % (socket_path, deadline)
         with open(self.conf, 'w') as f:
             f.write('''server:
  interface: %s@%d
@@ -286,15 +293,13 @@ class Resolver:
  val-log-level: 2
  local-zone: "test." nodefault
 %s
-dynlib:
- dynlib-file: "%s"
 remote-control:
  control-enable: yes
  control-interface: "%s"
  control-use-cert: no
 %s
 ''' % (RESOLVER[0], RESOLVER[1], folder, self.log, threads, modules, world.trust_anchor, self._hints(folder), server,
-                paths.module, os.path.join(folder, 'control'), extra))
+                os.path.join(folder, 'control'), extra))
         self.start()
 
     @staticmethod
