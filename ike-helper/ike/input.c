@@ -2,7 +2,6 @@
  * until unsealed. */
 #include <string.h>
 
-#include "ike/beside.h"
 #include "ike/engine.h"
 #include "ike/hint.h"
 #include "ike/sealed.h"
@@ -194,7 +193,7 @@ static void peer_is_at(struct ike_sa *sa, const struct ip_endpoint *from, uint64
 	log_info(sa->ike->log, "%s: its NAT has it come from %s now", engine_label(sa, label), ip_endpoint_text(from, to));
 	sa->moved_from = sa->path.remote.addr;
 	sa->path.remote = *from;
-	(void)!ike_close(sa->ike, sa->handle, REASON_PEER_REFUSED, now_ms);
+	(void)!ike_close(sa->ike, sa->handle, REASON_PEER_MOVED, now_ms);
 }
 
 void ike_peer_seen(struct ike *ike, uint32_t spi_in, const struct ip_endpoint *from, uint64_t now_ms)
@@ -239,8 +238,6 @@ static void protected_message(struct ike_sa *sa, struct stimulus *s, bool again)
 		return;
 	}
 	s->chain = err == IKE_OK ? &inner : NULL;
-	if (err == IKE_OK)
-		beside_heard(sa, s);
 	memcpy(spi, sa_spi_own(sa), sizeof spi);
 	engine_step(sa, s);
 	/* Did it survive that? Then its fragments are no longer needed. */

@@ -561,6 +561,8 @@ const char *rp_reason_word(unsigned reason)
 	case REASON_DOWN_BY_OPERATOR: return "down-by-operator";
 	case REASON_GATEWAY_LOOKUP: return "gateway-lookup";
 	case REASON_GATEWAY_UNCONFIRMED: return "gateway-unconfirmed";
+	case REASON_SA_GONE: return "sa-gone";
+	case REASON_PEER_MOVED: return "peer-moved";
 	}
 	return "unknown";
 }

@@ -48,7 +48,7 @@ bool peer_lost_sa(struct tunnels *t, struct peer *p)
 
 	if (look(t, p, &traffic) != IKE_E_STATE)
 		return false;
-	peer_lost(t, p, REASON_KERNEL);
+	peer_lost(t, p, REASON_SA_GONE);
 	return true;
 }
 
@@ -119,7 +119,7 @@ void peer_check(struct tunnels *t, struct peer *p)
 	uint32_t idle_s;
 
 	if (err == IKE_E_STATE) {
-		peer_lost(t, p, REASON_KERNEL);      /* hard limit, or an administrator */
+		peer_lost(t, p, REASON_SA_GONE);      /* hard limit, or another program */
 		return;
 	}
 	if (err != IKE_OK) {
@@ -204,15 +204,14 @@ void peer_closed(struct tunnels *t, struct peer *p, enum rp_reason reason)
 		peer_set_timer(t, p);
 		return;
 	}
-	crossed_spare_close(t, p, REASON_NONE);
 	if (peer_is_ours_to_heal(p))
 		begin_healing(t, p, reason);
 	else if (reason == REASON_AUTH_FAILED || peer_is_assigned(p))
 		/* It found our key wrong, and must reach us in clear at once, for the names that have no key. Or nobody has its address
 		 * any more. */
 		peer_drain(t, p, reason, 0);
-	else if (reason == REASON_PEER_REFUSED)
-		peer_drain(t, p, reason, t->config.drain_ms);   /* it said goodbye, and its address may soon be somebody else's */
+	else if (reason == REASON_PEER_REFUSED || reason == REASON_PEER_MOVED)
+		peer_drain(t, p, reason, t->config.drain_ms);   /* it said goodbye, or is elsewhere, and its address may soon be somebody else's */
 	else
 		peer_hold(t, p);
 }
@@ -289,9 +288,7 @@ void peer_attempt_failed(struct tunnels *t, struct peer *p)
 
 void peer_silent(struct tunnels *t, struct peer *p, const struct ike_event *e)
 {
-	bool concerns = e->tunnel.sa == p->sa || (e->tunnel.sa == p->spare.sa && !p->spare_is_old);
-
-	if (p->state != TUNNEL_PROTECTED || !concerns || !peer_is_ours_to_heal(p))
+	if (p->state != TUNNEL_PROTECTED || (e->tunnel.sa != p->sa && e->tunnel.sa != p->spare.sa) || !peer_is_ours_to_heal(p))
 		return;
 	/* Connections end with an assigned address: not for what may be a moment without a network. */
 	if (!peer_has_assigned(p) && t->now_ms >= p->tried_ms + HEAL_BUSY_MS)

@@ -942,6 +942,8 @@ static void kernel_tells_where_esp_comes_from(void **state)
 	ike_peer_seen(w.host[SERVER].ike, spi_in, &from, w.now_ms);
 	sim_pump(&w);
 	assert_int_equal(sim_sas(&w, SERVER), 0);
+	/* Nobody has refused anything. */
+	assert_closed(&w, SERVER, w.host[SERVER].ends[0].sa, REASON_PEER_MOVED);
 	arrives(&w, SERVER, EXCH_INFORMATIONAL, REQUEST);
 	assert_int_equal(sim_sas(&w, CLIENT), 0);
 	at_rest(&w);

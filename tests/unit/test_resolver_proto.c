@@ -294,7 +294,7 @@ static void documented_reasons_are_the_list(void **state)
 		reason++;
 	}
 	fclose(f);
-	assert_string_equal(rp_reason_text(reason - 1), "the address's reverse name does not confirm the gateway");
+	assert_string_equal(rp_reason_text(reason - 1), "its NAT has given it another address or port");
 	assert_string_equal(rp_reason_text(reason), "unknown reason");
 	assert_string_equal(rp_reason_text(70000), "unknown reason");
 }
