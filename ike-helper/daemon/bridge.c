@@ -209,7 +209,7 @@ static void pump(struct bridge *b, uint64_t now_ms)
 		loop_end(b->loop);
 	loop_wake_at(b->loop,
 		     earlier(earlier(ike_deadline_ms(b->ike), tunnels_deadline_ms(b->tunnels)),
-			     earlier(b->trim_at_ms, b->stop_by_ms)));
+			     earlier(earlier(b->trim_at_ms, b->guard_at_ms), b->stop_by_ms)));
 }
 
 void bridge_pump(struct bridge *b)
@@ -232,6 +232,41 @@ void bridge_stop(struct bridge *b)
 
 /* Inputs --------------------------------------------------------------------------------------- */
 
+/* The repair is never put off; what is said about it is. */
+static void tell_put_back(struct bridge *b, unsigned n, uint64_t now_ms)
+{
+	enum { TELL_AGAIN_MS = 10000 };
+
+	b->put_back += n;
+	if (b->put_back == 0 || (b->put_back_told_ms != 0 && now_ms < b->put_back_told_ms + TELL_AGAIN_MS))
+		return;
+	log_info(b->log, "kernel: another program has removed policies of ours: %u put back", b->put_back);
+	b->put_back = 0;
+	b->put_back_told_ms = now_ms;
+}
+
+/* Policies first: without SAs packets are dropped, without policies they leave in clear. */
+static void guard(struct bridge *b, uint64_t now_ms)
+{
+	enum { AGAIN_MS = 100 };
+	struct kernel_losses lost;
+
+	b->guard_at_ms = kernel_guard(b->kernel, &lost) == IKE_OK ? UINT64_MAX : now_ms + AGAIN_MS;
+	tell_put_back(b, lost.policies, now_ms);
+	for (unsigned i = 0; i < lost.sas.n && !lost.sas.all; i++)
+		tunnels_sa_deleted(b->tunnels, lost.sas.sa[i].reqid, lost.sas.sa[i].spi, now_ms);
+	if (lost.sas.all)
+		tunnels_sas_flushed(b->tunnels, now_ms);
+}
+
+void bridge_guard(struct bridge *b)
+{
+	const uint64_t now_ms = loop_now_ms();
+
+	guard(b, now_ms);
+	pump(b, now_ms);
+}
+
 void bridge_due(struct bridge *b)
 {
 	enum { NAP_MS = 1000 };
@@ -243,6 +278,9 @@ void bridge_due(struct bridge *b)
 		tunnels_resumed(b->tunnels, slept_ms - b->slept_ms, now_ms);
 	}
 	b->slept_ms = slept_ms;
+	if (now_ms >= b->guard_at_ms)
+		guard(b, now_ms);
+	tell_put_back(b, 0, now_ms);
 	ike_tick(b->ike, now_ms);
 	tunnels_tick(b->tunnels, now_ms);
 	pump(b, now_ms);

@@ -42,6 +42,9 @@ struct bridge {
 	unsigned heap_peak;             /* most tunnels and IKE SAs since memory was last given back to the system */
 	uint64_t trim_at_ms;            /* when to give some back; UINT64_MAX: never */
 	uint64_t slept_ms;              /* loop_slept_ms() when it was last looked at */
+	uint64_t guard_at_ms;           /* when to put policies back that the kernel did not take; UINT64_MAX: all are there */
+	unsigned put_back;              /* policies since that was last told, */
+	uint64_t put_back_told_ms;      /* which was then; 0: never */
 	uint64_t stop_by_ms;            /* the loop ends when no tunnel is left, or at this time; UINT64_MAX: goes on */
 };
 
@@ -63,6 +66,8 @@ void bridge_tunnel_env(struct bridge *b, struct tunnel_env *out);
 
 /* The kernel's own events; call when kernel_event_fd() is readable. */
 void bridge_kernel_events(struct bridge *b);
+/* What others have deleted of ours; call when kernel_guard_fd() is readable. */
+void bridge_guard(struct bridge *b);
 /* Addresses and routes of this host; call when route_event_fd() is readable. */
 void bridge_route_events(struct bridge *b);
 

@@ -34,7 +34,7 @@ void loop_wake_at(struct loop *loop, uint64_t at_ms);
 
 /* The kernel's events: call this when fd is readable; at most LOOP_WATCHES_MAX such fds. (main.c
  * cannot include libevent's header: its EV_CLOSED is not ike.h's.) IKE_E_NOMEM, IKE_E_LIMIT. */
-enum { LOOP_WATCHES_MAX = 2 };
+enum { LOOP_WATCHES_MAX = 3 };
 IKE_CHECKED enum ike_err loop_watch(struct loop *loop, int fd, void (*readable)(void *arg));
 
 /* Until loop_end(). IKE_E_IO: the loop broke. */

@@ -215,6 +215,13 @@ static void on_kernel(void *arg)
 	bridge_kernel_events(&d->bridge);
 }
 
+static void on_guard(void *arg)
+{
+	struct daemon *d = arg;
+
+	bridge_guard(&d->bridge);
+}
+
 static void on_routes(void *arg)
 {
 	struct daemon *d = arg;
@@ -325,7 +332,7 @@ static enum ike_err start_loop(struct daemon *d)
 	};
 	struct keylookup_user lookup;
 	struct net_user net;
-	int fd = kernel_event_fd(d->bridge.kernel);
+	int fd = kernel_event_fd(d->bridge.kernel), guard_fd = kernel_guard_fd(d->bridge.kernel);
 
 	if (loop_new(&user, &d->bridge.loop) != IKE_OK)
 		return stopped("cannot make the event loop: %s", strerror(errno));
@@ -338,6 +345,7 @@ static enum ike_err start_loop(struct daemon *d)
 	bridge_net_user(&d->bridge, &net);
 	if (net_start(d->bridge.net, loop_base(d->bridge.loop), &net) != IKE_OK ||
 	    (fd >= 0 && loop_watch(d->bridge.loop, fd, on_kernel) != IKE_OK) ||
+	    (guard_fd >= 0 && loop_watch(d->bridge.loop, guard_fd, on_guard) != IKE_OK) ||
 	    loop_watch(d->bridge.loop, route_event_fd(d->bridge.route), on_routes) != IKE_OK)
 		return stopped("out of memory");
 	return IKE_OK;
@@ -539,7 +547,7 @@ int main(int argc, char **argv)
 {
 	static struct daemon d = {
 		.control_listener = -1,
-		.bridge = { .trim_at_ms = UINT64_MAX, .stop_by_ms = UINT64_MAX },
+		.bridge = { .trim_at_ms = UINT64_MAX, .guard_at_ms = UINT64_MAX, .stop_by_ms = UINT64_MAX },
 	};
 	char error[CONF_ERROR_MAX];
 	int status = read_options(argc, argv, &d.options);

@@ -22,6 +22,13 @@ const struct esp_suite *kernel_suites(unsigned *n)
 	return suites;
 }
 
+enum ike_err kernel_init(struct kernel *k, const struct kernel_ops *ops, const struct log *log)
+{
+	k->ops = ops;
+	k->log = log;
+	return ledger_init(&k->ledger);
+}
+
 static const char *op_text(enum kernel_op op)
 {
 	switch (op) {
@@ -57,8 +64,16 @@ static void log_result(struct kernel *k, const struct kernel_request *r, enum ik
 static void run_steps(void *arg, const struct step *steps, unsigned n, enum ike_err *results)
 {
 	struct kernel *k = arg;
+	enum ike_err err = ledger_reserve(&k->ledger, steps, n);
 
-	k->ops->run(k, steps, n, results);
+	if (err == IKE_OK)
+		k->ops->run(k, steps, n, results);
+	for (unsigned i = 0; i < n; i++) {
+		if (err == IKE_OK)
+			ledger_note(&k->ledger, &steps[i], results[i]);
+		else
+			results[i] = err;
+	}
 }
 
 enum ike_err kernel_apply(struct kernel *k, const struct kernel_request *request)
@@ -77,6 +92,8 @@ enum ike_err kernel_apply(struct kernel *k, const struct kernel_request *request
 		if (err == IKE_OK)
 			err = plan_run(&plan, run_steps, k);
 	}
+	if (err == IKE_OK)
+		ledger_end(&k->ledger, request);
 	log_result(k, request, err);
 	return err;
 }
@@ -190,14 +207,40 @@ bool kernel_next_event(struct kernel *k, struct kernel_event *out)
 	return k->ops->next_event(k, out);
 }
 
+int kernel_guard_fd(const struct kernel *k)
+{
+	return k->ops->guard_fd(k);
+}
+
+enum ike_err kernel_guard(struct kernel *k, struct kernel_losses *out)
+{
+	struct kernel_lost lost = { .sas = { .n = 0 } };
+	unsigned failed;
+
+	k->ops->lost(k, &lost);
+	lost.policies.all |= k->missing;
+	for (unsigned i = 0; i < lost.expired.n; i++)
+		ledger_forget(&k->ledger, &lost.expired.policy[i]);
+	out->policies = ledger_put_back(&k->ledger, &lost.policies, k->ops->run, k, &failed);
+	out->sas = lost.sas;
+	k->missing = failed > 0;
+	return failed > 0 ? IKE_E_KERNEL : IKE_OK;
+}
+
+static void end(struct kernel *k, bool remove)
+{
+	if (!k)
+		return;
+	ledger_clear(&k->ledger);
+	k->ops->close(k, remove);
+}
+
 void kernel_close(struct kernel *k)
 {
-	if (k)
-		k->ops->close(k, true);
+	end(k, true);
 }
 
 void kernel_leave(struct kernel *k)
 {
-	if (k)
-		k->ops->close(k, false);
+	end(k, false);
 }

@@ -61,6 +61,25 @@ int kernel_event_fd(const struct kernel *k);
 /* Next event; false when there is none (never blocks). Lost events (socket overrun) are not an error: liveness finds out. */
 bool kernel_next_event(struct kernel *k, struct kernel_event *out);
 
+/* Others can delete what is ours: `ip xfrm policy flush`, the scripts of another IKE daemon. */
+enum { KERNEL_LOST_SAS_MAX = 32 };
+struct kernel_lost_sas {
+	bool all;                   /* any may be gone; otherwise these: */
+	unsigned n;
+	struct {
+		uint32_t reqid, spi;
+	} sa[KERNEL_LOST_SAS_MAX];
+};
+struct kernel_losses {
+	unsigned policies;          /* that were missing and are there again */
+	struct kernel_lost_sas sas;     /* nobody has their keys any more: they are for tunnel/ to replace */
+};
+/* Readable when others have deleted something of ours, at once; our own deletions do not count. -1: the fake. */
+int kernel_guard_fd(const struct kernel *k);
+/* Puts back every policy that others have removed, before it tells. Where the kernel has told too much to keep (socket overrun) all are.
+ * IKE_E_KERNEL: some could not be: call again soon. */
+IKE_CHECKED enum ike_err kernel_guard(struct kernel *k, struct kernel_losses *out);
+
 /* Per-socket bypass for IKE (in and out), UDP_ENCAP for the NAT-T port. IKE_E_KERNEL: errno says why. */
 IKE_CHECKED enum ike_err kernel_socket_bypass(int fd, enum ip_family family);
 IKE_CHECKED enum ike_err kernel_socket_encap(int fd);

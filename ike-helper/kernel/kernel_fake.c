@@ -55,6 +55,7 @@ struct fake {
 	bool without_family[2];     /* IPv4, IPv6 */
 	struct kernel_event events[EVENTS_MAX];
 	unsigned n_events;
+	struct kernel_lost lost;
 	void (*step_done)(void *arg, const struct kernel *k);
 	void *step_arg;
 };
@@ -448,6 +449,41 @@ enum ike_err kernel_fake_expire(struct kernel *k, uint32_t spi, bool hard)
 	return IKE_E_STATE;
 }
 
+static void fake_lost(struct kernel *k, struct kernel_lost *out)
+{
+	struct fake *f = fake_of(k);
+
+	*out = f->lost;
+	f->lost = (struct kernel_lost){ .sas = { .n = 0 } };
+}
+
+void kernel_fake_flush(struct kernel *k, bool policies, bool sas)
+{
+	struct fake *f = fake_of(k);
+
+	if (policies) {
+		f->n_policies = 0;
+		memset(f->exempt, 0, sizeof f->exempt);
+		f->lost.policies.all = true;
+	}
+	while (sas && f->n_sas > 0)
+		sa_remove(f, &f->sas[f->n_sas - 1]);
+	f->lost.sas.all |= sas;
+}
+
+enum ike_err kernel_fake_lose_policy(struct kernel *k, bool in, const struct ip_addr *local, const struct ip_addr *remote)
+{
+	struct fake *f = fake_of(k);
+	struct fake_policy *p = policy_at(f, in ? DIR_IN : DIR_OUT, local, remote);
+	struct lost_policies *lost = &f->lost.policies;
+
+	if (!p || lost->n == LOST_MAX)
+		return IKE_E_STATE;
+	lost->policy[lost->n++] = (struct policy_name){ .kind = p->kind, .dir = p->dir, .local = p->local, .remote = p->remote };
+	*p = f->policies[--f->n_policies];
+	return IKE_OK;
+}
+
 /* Opening, closing ------------------------------------------------------------------------------------------------ */
 
 static void fake_close(struct kernel *k, bool remove)
@@ -465,7 +501,7 @@ static void fake_close(struct kernel *k, bool remove)
 
 static const struct kernel_ops fake_ops = {
 	.look = fake_look, .run = fake_run, .traffic = fake_traffic, .event_fd = fake_event_fd,
-	.next_event = fake_next_event, .close = fake_close,
+	.next_event = fake_next_event, .guard_fd = fake_event_fd, .lost = fake_lost, .close = fake_close,
 };
 
 enum ike_err kernel_fake_open(const struct log *log, struct kernel **out)
@@ -475,8 +511,10 @@ enum ike_err kernel_fake_open(const struct log *log, struct kernel **out)
 	*out = NULL;
 	if (!f)
 		return IKE_E_NOMEM;
-	f->base.ops = &fake_ops;
-	f->base.log = log;
+	if (kernel_init(&f->base, &fake_ops, log) != IKE_OK) {
+		free(f);
+		return IKE_E_NOMEM;
+	}
 	*out = &f->base;
 	return IKE_OK;
 }

@@ -52,6 +52,11 @@ IKE_CHECKED enum ike_err kernel_fake_foreign_sa(struct kernel *k, bool in, const
 IKE_CHECKED enum ike_err kernel_fake_acquire(struct kernel *k, const struct ip_addr *local, const struct ip_addr *remote);
 /* The SA with this SPI reaches a limit; the hard one removes it. IKE_E_STATE: there is none. */
 IKE_CHECKED enum ike_err kernel_fake_expire(struct kernel *k, uint32_t spi, bool hard);
+/* Somebody deletes every policy, every SA of this machine: kernel_guard() finds that out. */
+void kernel_fake_flush(struct kernel *k, bool policies, bool sas);
+/* Or one policy; local: IP_NONE in a shield. IKE_E_STATE: there is none. */
+IKE_CHECKED enum ike_err kernel_fake_lose_policy(struct kernel *k, bool in, const struct ip_addr *local,
+						 const struct ip_addr *remote);
 /* What kernel_traffic() reports for an SA pair of this reqid. */
 void kernel_fake_set_traffic(struct kernel *k, uint32_t reqid, const struct sa_traffic *traffic);
 /* This kernel has no such cipher (enum ike_encr); 0: no ESP at all for this family. */

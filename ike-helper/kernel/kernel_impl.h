@@ -3,7 +3,13 @@
 #define OE_KERNEL_KERNEL_IMPL_H
 
 #include "kernel/kernel.h"
+#include "kernel/ledger.h"
 #include "kernel/plan.h"
+
+struct kernel_lost {
+	struct lost_policies policies, expired;         /* expired: by the kernel; .n of .policy alone */
+	struct kernel_lost_sas sas;
+};
 
 struct kernel_ops {
 	/* Fill the parts of the view that request->op needs (plan.h). */
@@ -15,6 +21,9 @@ struct kernel_ops {
 				const struct ip_addr *local, const struct ip_addr *remote, struct sa_traffic *out);
 	int (*event_fd)(const struct kernel *k);
 	bool (*next_event)(struct kernel *k, struct kernel_event *out);
+	int (*guard_fd)(const struct kernel *k);
+	/* What others have deleted of ours since the last call. */
+	void (*lost)(struct kernel *k, struct kernel_lost *out);
 	/* Remove everything of ours, exemptions last, if asked to; then free k. */
 	void (*close)(struct kernel *k, bool remove);
 };
@@ -23,6 +32,11 @@ struct kernel_ops {
 struct kernel {
 	const struct kernel_ops *ops;
 	const struct log *log;
+	struct ledger ledger;
+	bool missing;               /* something of it was lost, and could not be put back */
 };
+
+/* For a backend that opens: IKE_E_NOMEM. */
+IKE_CHECKED enum ike_err kernel_init(struct kernel *k, const struct kernel_ops *ops, const struct log *log);
 
 #endif

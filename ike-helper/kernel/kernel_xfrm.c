@@ -31,6 +31,7 @@ struct xfrm {
 	struct kernel base;
 	struct xnl nl;
 	struct nl_sock *events;
+	struct nl_sock *guard;
 	struct nl_sock *watch;      /* tells when what follows is out of date */
 	struct foreign_policy *foreign;         /* those that cover whole hosts and are stronger than ours */
 	unsigned n_foreign, max_foreign;
@@ -472,7 +473,7 @@ static enum ike_err xfrm_traffic(struct kernel *k, uint32_t reqid, uint32_t spi_
 /* Removing what is ours -------------------------------------------------------------------------------------------- */
 
 struct litter {
-	bool orphan;                /* what protects is to be an orphan: what need not change any more does not count */
+	struct ledger *orphans;     /* not NULL: what protects is to be an orphan, of this ledger; what is one already does not count */
 	struct xfrm_sa *sas;
 	unsigned n_sas, max_sas;
 	struct xfrm_policy *policies;
@@ -496,6 +497,13 @@ static void *litter_room(void *list, unsigned n, unsigned *max, size_t size, boo
 	return more;
 }
 
+static enum ike_err keep_orphan(struct ledger *ledger, const struct xfrm_policy *p)
+{
+	struct policy_name name = xfrm_policy_name(p);
+
+	return ledger_keep_orphan(ledger, &name);
+}
+
 static void litter_answer(void *arg, unsigned i, struct nlmsghdr *hdr)
 {
 	struct litter *l = arg;
@@ -508,7 +516,9 @@ static void litter_answer(void *arg, unsigned i, struct nlmsghdr *hdr)
 		if (l->n_sas < l->max_sas)
 			l->sas[l->n_sas++] = sa;
 	} else if (xfrm_policy_read(hdr, &p) && (p.kind == XP_PROTECT || p.kind == XP_PASS || p.kind == XP_EXEMPT)) {
-		if (l->orphan && (p.kind == XP_EXEMPT || p.reqid == KERNEL_REQID_ORPHAN))
+		if (l->orphans && p.kind == XP_PROTECT)
+			l->failed |= keep_orphan(l->orphans, &p) != IKE_OK;
+		if (l->orphans && (p.kind == XP_EXEMPT || p.reqid == KERNEL_REQID_ORPHAN))
 			return;
 		l->policies = litter_room(l->policies, l->n_policies, &l->max_policies, sizeof *l->policies, &l->failed);
 		if (l->n_policies < l->max_policies)
@@ -524,7 +534,7 @@ static void clear_policies(struct xfrm *x, const struct litter *l, enum xfrm_pol
 	for (unsigned i = 0; i < l->n_policies; i++) {
 		const struct xfrm_policy *p = &l->policies[i];
 
-		if (p->kind == kind && kind == XP_PROTECT && l->orphan)
+		if (p->kind == kind && kind == XP_PROTECT && l->orphans)
 			xfrm_policy_orphan(&b, &p->sel, p->dir);
 		else if (p->kind == kind)
 			xfrm_policy_delete_index(&b, p->dir, p->sel.family, p->index);
@@ -550,9 +560,9 @@ static void delete_sas(struct xfrm *x, const struct litter *l)
 }
 
 /* One round of looking and deleting. *left: how many objects of ours were there; *whole: and no others. */
-static enum ike_err remove_round(struct xfrm *x, bool orphan, unsigned *left, bool *whole)
+static enum ike_err remove_round(struct xfrm *x, bool to_orphans, unsigned *left, bool *whole)
 {
-	struct litter l = { .orphan = orphan };
+	struct litter l = { .orphans = to_orphans ? &x->base.ledger : NULL };
 	struct xnl_batch b = { .n = 0 };
 	bool whole_sas = false, whole_policies = false;
 	enum ike_err err;
@@ -578,9 +588,9 @@ static enum ike_err remove_round(struct xfrm *x, bool orphan, unsigned *left, bo
 	return err;
 }
 
-/* All SAs and policies of our range, the exemptions, and nothing else. orphan: what protects becomes an orphan, and exemptions
+/* All SAs and policies of our range, the exemptions, and nothing else. to_orphans: what protects becomes an orphan, and exemptions
  * stay. */
-static enum ike_err remove_ours(struct xfrm *x, bool orphan, unsigned *removed)
+static enum ike_err remove_ours(struct xfrm *x, bool to_orphans, unsigned *removed)
 {
 	enum { ROUNDS = 5 };
 	unsigned left = 1;
@@ -588,7 +598,7 @@ static enum ike_err remove_ours(struct xfrm *x, bool orphan, unsigned *removed)
 
 	*removed = 0;
 	for (unsigned i = 0; i < ROUNDS && (left > 0 || !whole); i++) {
-		enum ike_err err = remove_round(x, orphan, &left, &whole);
+		enum ike_err err = remove_round(x, to_orphans, &left, &whole);
 
 		if (err != IKE_OK)
 			return err;
@@ -613,6 +623,16 @@ static bool xfrm_next_event(struct kernel *k, struct kernel_event *out)
 	return xfrm_events_next(xfrm_of(k)->events, out);
 }
 
+static int xfrm_guard_fd(const struct kernel *k)
+{
+	return nl_socket_get_fd(((const struct xfrm *)k)->guard);
+}
+
+static void xfrm_lost(struct kernel *k, struct kernel_lost *out)
+{
+	xfrm_guard_read(xfrm_of(k)->guard, out);
+}
+
 static void xfrm_close(struct kernel *k, bool remove)
 {
 	struct xfrm *x = xfrm_of(k);
@@ -622,6 +642,8 @@ static void xfrm_close(struct kernel *k, bool remove)
 		log_debug(k->log, "kernel: removed %u SAs and policies", removed);
 	if (x->events)
 		xfrm_events_close(x->events);
+	if (x->guard)
+		xfrm_events_close(x->guard);
 	if (x->watch)
 		xfrm_events_close(x->watch);
 	if (x->nl.sock)
@@ -633,7 +655,7 @@ static void xfrm_close(struct kernel *k, bool remove)
 
 static const struct kernel_ops xfrm_ops = {
 	.look = xfrm_look, .run = xfrm_run, .traffic = xfrm_traffic, .event_fd = xfrm_event_fd,
-	.next_event = xfrm_next_event, .close = xfrm_close,
+	.next_event = xfrm_next_event, .guard_fd = xfrm_guard_fd, .lost = xfrm_lost, .close = xfrm_close,
 };
 
 enum ike_err kernel_xfrm_open(const struct log *log, struct kernel **out, const char **why)
@@ -646,11 +668,13 @@ enum ike_err kernel_xfrm_open(const struct log *log, struct kernel **out, const 
 	*why = "no memory";
 	if (!x)
 		return IKE_E_IO;
-	x->base.ops = &xfrm_ops;
-	x->base.log = log;
-	err = xnl_open(&x->nl, log, why);
+	err = kernel_init(&x->base, &xfrm_ops, log);
+	if (err == IKE_OK)
+		err = xnl_open(&x->nl, log, why);
 	if (err == IKE_OK)
 		err = xfrm_events_open(&x->events, why);
+	if (err == IKE_OK)
+		err = xfrm_guard_open(xnl_port(&x->nl), &x->guard, why);
 	if (err == IKE_OK)
 		err = xfrm_watch_open(&x->watch, why);
 	x->stale = true;
@@ -659,7 +683,7 @@ enum ike_err kernel_xfrm_open(const struct log *log, struct kernel **out, const 
 		err = IKE_E_IO;
 	}
 	if (err != IKE_OK) {
-		xfrm_close(&x->base, false);
+		kernel_leave(&x->base);
 		return IKE_E_IO;
 	}
 	if (removed > 0)

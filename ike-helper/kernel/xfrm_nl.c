@@ -58,6 +58,11 @@ void xnl_close(struct xnl *x)
 	x->sock = NULL;
 }
 
+uint32_t xnl_port(const struct xnl *x)
+{
+	return nl_socket_get_local_port(x->sock);
+}
+
 void xnl_add(struct xnl_batch *b, int type, const void *body, size_t n)
 {
 	struct nl_msg *msg = b->n < XNL_BATCH_MAX ? nlmsg_alloc_size(REQUEST_MAX) : NULL;
@@ -107,7 +112,7 @@ static enum ike_err send_all(struct xnl *x, struct xnl_batch *b, uint32_t first,
 		struct nlmsghdr *hdr = nlmsg_hdr(b->r[i].msg);
 
 		hdr->nlmsg_seq = first + i;
-		hdr->nlmsg_pid = 0;
+		hdr->nlmsg_pid = xnl_port(x);
 		hdr->nlmsg_flags = (uint16_t)(hdr->nlmsg_flags | more_flags);
 		iov[i] = (struct iovec){ .iov_base = hdr, .iov_len = NLMSG_ALIGN(hdr->nlmsg_len) };
 	}

@@ -36,9 +36,11 @@ struct xnl_batch {
 	bool bad;                   /* no memory, or an attribute that did not fit: nothing is sent */
 };
 
-/* IKE_E_IO: *why says what is missing. */
+/* Each message carries its port, and so does the news of what it has changed.
+ * IKE_E_IO: *why says what is missing. */
 IKE_CHECKED enum ike_err xnl_open(struct xnl *x, const struct log *log, const char **why);
 void xnl_close(struct xnl *x);
+uint32_t xnl_port(const struct xnl *x);
 
 /* Append a request that begins with n bytes of body (none: NULL, 0); for attributes: xnl_attr(). At most XNL_BATCH_MAX;
  * more is bad. */

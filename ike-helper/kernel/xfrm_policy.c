@@ -132,6 +132,11 @@ static void put_allow(struct xnl_batch *b, const struct xfrm_selector *sel, enum
 	xnl_add(b, XFRM_MSG_NEWPOLICY, &info, sizeof info);
 }
 
+static uint64_t life_of(uint32_t reqid)
+{
+	return reqid == KERNEL_REQID_ORPHAN ? PROMISE_MAX_S : 0;
+}
+
 void xfrm_policy_add(struct xnl_batch *b, const struct kernel_request *r, enum policy_kind kind, enum kernel_dir dir,
 		     uint32_t reqid)
 {
@@ -141,7 +146,7 @@ void xfrm_policy_add(struct xnl_batch *b, const struct kernel_request *r, enum p
 	if (kind == POLICY_PASS)
 		put_allow(b, &sel, dir, PRIORITY_PASS);
 	else
-		put_protect(b, XFRM_MSG_NEWPOLICY, &sel, dir, tunnel_of(r, kind, reqid), reqid, 0);
+		put_protect(b, XFRM_MSG_NEWPOLICY, &sel, dir, tunnel_of(r, kind, reqid), reqid, life_of(reqid));
 }
 
 void xfrm_policy_update(struct xnl_batch *b, const struct kernel_request *r, enum policy_kind kind, enum kernel_dir dir,
@@ -150,13 +155,12 @@ void xfrm_policy_update(struct xnl_batch *b, const struct kernel_request *r, enu
 	struct xfrm_selector sel = selector_of(r, kind, dir);
 
 	/* An orphan that is taken over loses its end by this, one that is put back gets it anew. */
-	put_protect(b, XFRM_MSG_UPDPOLICY, &sel, dir, tunnel_of(r, kind, reqid), reqid,
-		    reqid == KERNEL_REQID_ORPHAN ? PROMISE_MAX_S : 0);
+	put_protect(b, XFRM_MSG_UPDPOLICY, &sel, dir, tunnel_of(r, kind, reqid), reqid, life_of(reqid));
 }
 
 void xfrm_policy_orphan(struct xnl_batch *b, const struct xfrm_selector *sel, enum kernel_dir dir)
 {
-	put_protect(b, XFRM_MSG_UPDPOLICY, sel, dir, NULL, KERNEL_REQID_ORPHAN, PROMISE_MAX_S);
+	put_protect(b, XFRM_MSG_UPDPOLICY, sel, dir, NULL, KERNEL_REQID_ORPHAN, life_of(KERNEL_REQID_ORPHAN));
 }
 
 static void put_id(struct xnl_batch *b, int type, const struct xfrm_selector *sel, enum kernel_dir dir, uint32_t index)
@@ -280,6 +284,9 @@ static const void *policy_in(struct nlmsghdr *hdr, int *attrs_at)
 	*attrs_at = sizeof(struct xfrm_userpolicy_info);
 	if (hdr->nlmsg_type == XFRM_MSG_NEWPOLICY || hdr->nlmsg_type == XFRM_MSG_UPDPOLICY)
 		return nlmsg_datalen(hdr) >= *attrs_at ? nlmsg_data(hdr) : NULL;
+	*attrs_at = sizeof(struct xfrm_user_polexpire);
+	if (hdr->nlmsg_type == XFRM_MSG_POLEXPIRE)
+		return nlmsg_datalen(hdr) >= *attrs_at ? nlmsg_data(hdr) : NULL;
 	*attrs_at = sizeof(struct xfrm_userpolicy_id);
 	if (hdr->nlmsg_type != XFRM_MSG_DELPOLICY || nlmsg_datalen(hdr) < *attrs_at)
 		return NULL;
@@ -315,6 +322,19 @@ bool xfrm_policy_read(struct nlmsghdr *hdr, struct xfrm_policy *out)
 	out->covers_hosts = out->kind == XP_FOREIGN && info.sel.proto == 0 && info.sel.ifindex == 0 &&
 			    !nlmsg_find_attr(hdr, attrs_at, XFRMA_MARK) && !nlmsg_find_attr(hdr, attrs_at, XFRMA_IF_ID);
 	return true;
+}
+
+struct policy_name xfrm_policy_name(const struct xfrm_policy *p)
+{
+	struct ip_addr src = xfrm_ip(&p->sel.saddr, p->sel.family), dst = xfrm_ip(&p->sel.daddr, p->sel.family);
+	struct policy_name name = { .kind = p->kind == XP_PASS ? POLICY_PASS : POLICY_PAIR, .dir = p->dir,
+				    .local = p->dir == DIR_OUT ? src : dst, .remote = p->dir == DIR_OUT ? dst : src };
+
+	if (!is_host(&p->sel, p->dir == DIR_OUT ? p->sel.prefixlen_s : p->sel.prefixlen_d)) {
+		name.kind = POLICY_SHIELD;
+		name.local = (struct ip_addr){ .family = IP_NONE };
+	}
+	return name;
 }
 
 bool xfrm_policy_serves(const struct xfrm_policy *p, const struct kernel_request *r, enum policy_kind kind)

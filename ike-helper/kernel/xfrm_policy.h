@@ -3,6 +3,7 @@
 #define OE_KERNEL_XFRM_POLICY_H
 
 #include "kernel/exempt.h"
+#include "kernel/ledger.h"
 #include "kernel/plan.h"
 #include "kernel/xfrm_nl.h"
 
@@ -45,8 +46,11 @@ struct xfrm_policy {
 	bool covers_hosts;          /* XP_FOREIGN: decides about all packets between its addresses */
 };
 
-/* An answer, or the news that a policy came, changed or went. False: neither. */
+/* An answer, or the news that a policy came, changed, went or expired. False: neither. */
 bool xfrm_policy_read(struct nlmsghdr *hdr, struct xfrm_policy *out);
+
+/* Of one of ours, but no exemption. */
+struct policy_name xfrm_policy_name(const struct xfrm_policy *p);
 
 /* Is it what xfrm_policy_add() would make of this request, but for its reqid? */
 bool xfrm_policy_serves(const struct xfrm_policy *p, const struct kernel_request *r, enum policy_kind kind);

@@ -194,20 +194,36 @@ void xfrm_sa_name_larval(struct xnl_batch *b, const struct ip_addr *src, const s
 	xnl_add(b, XFRM_MSG_ALLOCSPI, &info, sizeof info);
 }
 
+/* Where a message has its struct xfrm_usersa_info (netlink aligns to four bytes, the struct wants eight). NULL: not an SA message. */
+static const void *sa_in(struct nlmsghdr *hdr)
+{
+	struct nlattr *attr;
+
+	if (hdr->nlmsg_type == XFRM_MSG_NEWSA)
+		return nlmsg_datalen(hdr) >= (int)sizeof(struct xfrm_usersa_info) ? nlmsg_data(hdr) : NULL;
+	if (hdr->nlmsg_type != XFRM_MSG_DELSA || nlmsg_datalen(hdr) < (int)sizeof(struct xfrm_usersa_id))
+		return NULL;
+	attr = nlmsg_find_attr(hdr, sizeof(struct xfrm_usersa_id), XFRMA_SA);
+	return attr && nla_len(attr) >= (int)sizeof(struct xfrm_usersa_info) ? nla_data(attr) : NULL;
+}
+
 bool xfrm_sa_read(struct nlmsghdr *hdr, struct xfrm_sa *out)
 {
+	const void *at = sa_in(hdr);
 	struct xfrm_usersa_info sa;
 	struct nlattr *last;
 
 	*out = (struct xfrm_sa){ 0 };
-	if (hdr->nlmsg_type != XFRM_MSG_NEWSA || nlmsg_datalen(hdr) < (int)sizeof sa)
+	if (!at)
 		return false;
-	memcpy(&sa, nlmsg_data(hdr), sizeof sa);        /* netlink aligns to four bytes, the struct wants eight */
+	memcpy(&sa, at, sizeof sa);
 	*out = (struct xfrm_sa){
 		.src = xfrm_ip(&sa.saddr, sa.family), .dst = xfrm_ip(&sa.id.daddr, sa.family),
 		.spi = ntohl(sa.id.spi), .reqid = sa.reqid, .proto = sa.id.proto, .mode = sa.mode,
 		.bytes = sa.curlft.bytes, .packets = sa.curlft.packets, .added_s = sa.curlft.add_time,
 	};
+	if (hdr->nlmsg_type != XFRM_MSG_NEWSA)
+		return true;
 	last = nlmsg_find_attr(hdr, sizeof sa, XFRMA_LASTUSED);
 	if (last && nla_len(last) == (int)sizeof out->last_use_s)
 		memcpy(&out->last_use_s, nla_data(last), sizeof out->last_use_s);

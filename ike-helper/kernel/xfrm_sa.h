@@ -14,7 +14,7 @@ struct xfrm_sa {
 	uint64_t last_use_s;        /* 0: never, or not told (Linux before 6.2) */
 };
 
-/* False: not an SA message. */
+/* An answer, or the news that an SA was deleted. False: neither. */
 bool xfrm_sa_read(struct nlmsghdr *hdr, struct xfrm_sa *out);
 
 void xfrm_sa_add(struct xnl_batch *b, const struct kernel_request *r, enum kernel_dir dir, uint32_t spi, uint32_t reqid);

@@ -31,8 +31,6 @@
  *    that another name of the address does not publish is never accepted, whoever brings it (names.c).
  *  - A tunnel that cannot be rekeyed is established anew beside the old one, which goes when the new one is up. Its policies
  *    stay through all of that.
- *  - A client that makes a new IKE SA beside the one that it has (reauthentication, RFC 7296 2.8.3) deletes the old one itself; we do
- *    after 30 s. With INITIAL_CONTACT, or when it has proved another key, or one for the first time, the old one goes at once.
  *  - An anonymous client never gets a share in an address that is bound to a key: the kernel sends with the newest SA, which
  *    would be one that nobody proved. Of two hosts that both ask and of which one does not say who it is, the second is refused
  *    while the first one's tunnel stands.
@@ -145,6 +143,9 @@ void tunnels_acquire(struct tunnels *t, const struct ip_addr *local, const struc
 void tunnels_aging(struct tunnels *t, uint32_t reqid, uint32_t spi, uint64_t now_ms);
 /* An SA reached its hard limit. */
 void tunnels_sa_expired(struct tunnels *t, uint32_t reqid, uint64_t now_ms);
+/* Somebody else has deleted this SA; or perhaps any of ours. What is gone is established again. */
+void tunnels_sa_deleted(struct tunnels *t, uint32_t reqid, uint32_t spi, uint64_t now_ms);
+void tunnels_sas_flushed(struct tunnels *t, uint64_t now_ms);
 /* This host has this new address; NULL: perhaps some, which is not known. At once: until then, packets of ours from an address
  * that somebody behind us had may be let through as his. */
 void tunnels_own_address(struct tunnels *t, const struct ip_addr *address, uint64_t now_ms);

@@ -716,6 +716,98 @@ static void neighbours_are_found_under_the_policy(void **state)
 	close(fd);
 }
 
+static bool guard_is_readable(enum host host)
+{
+	struct pollfd p = { .fd = kernel_guard_fd(kernels[host]), .events = POLLIN };
+
+	return poll(&p, 1, 0) > 0;
+}
+
+static struct kernel_losses guard(enum host host)
+{
+	struct kernel_losses lost;
+
+	assert_int_equal(kernel_guard(kernels[host], &lost), IKE_OK);
+	return lost;
+}
+
+/* In no order: that is by age. */
+static void keep_policies(void)
+{
+	assert_true(net_shell("ip -n client -o xfrm policy | sort >kept.txt && [ -s kept.txt ]"));
+}
+
+static bool policies_are_as_kept(void)
+{
+	return net_shell("ip -n client -o xfrm policy | sort | diff kept.txt -");
+}
+
+/* What others delete, and none of what we do. */
+static void removed_policies_are_put_back_and_removed_sas_told(void **state)
+{
+	struct kernel_losses lost;
+
+	(void)state;
+	assert_int_equal(kernel_install_exemptions(kernels[CLIENT], true), IKE_OK);
+	for (unsigned f = 0; f < 2; f++) {
+		const char *ends = families[f] == IP_V6 ? "src 2001:db8:1::1 dst 2001:db8:1::10" : "src 192.0.2.1 dst 192.0.2.10";
+
+		apply_both(families[f], KERNEL_PROTECT, 1);
+		apply_both(families[f], KERNEL_PROTECT, 2);
+		apply_both(families[f], KERNEL_DELETE_SAS, 1);
+		keep_policies();
+		assert_false(guard_is_readable(CLIENT));
+
+		assert_true(net_shell("ip -n client xfrm policy flush"));
+		assert_true(guard_is_readable(CLIENT));
+		lost = guard(CLIENT);
+		assert_true(lost.policies > 4 && lost.sas.n == 0 && !lost.sas.all);
+		assert_true(policies_are_as_kept());
+
+		assert_true(net_shell("ip -n client xfrm policy delete %s dir out", ends));
+		assert_int_equal(guard(CLIENT).policies, 1);
+		assert_true(policies_are_as_kept());
+		assert_true(both_ways(families[f]));
+
+		/* A stranger's come and go unnoticed. */
+		assert_true(net_shell("ip -n client xfrm policy add src 192.0.2.1 dst 203.0.113.9 dir out && "
+				      "ip -n client xfrm policy delete src 192.0.2.1 dst 203.0.113.9 dir out"));
+		assert_int_equal(guard(CLIENT).policies, 0);
+
+		assert_true(net_shell("ip -n client xfrm state deleteall %s proto esp", ends));
+		lost = guard(CLIENT);
+		assert_int_equal(lost.sas.n, 1);
+		assert_int_equal(lost.sas.sa[0].reqid, REQID);
+		assert_int_equal(lost.sas.sa[0].spi, 0x2002);
+		assert_true(net_shell("ip -n client xfrm state flush"));
+		assert_true(guard(CLIENT).sas.all);
+		assert_true(neither_way(families[f]));
+		assert_int_equal(net_wire().clear, 0);
+		apply_both(families[f], KERNEL_UNPROTECT, 2);
+		assert_false(guard_is_readable(CLIENT));
+	}
+}
+
+static void orphans_are_put_back(void **state)
+{
+
+	(void)state;
+	apply_both(IP_V4, KERNEL_PROTECT, 1);
+	apply_both(IP_V6, KERNEL_PROTECT, 1);
+	for (unsigned kills = 0; kills < 2; kills++) {
+		kernel_leave(kernels[CLIENT]);
+		kernels[CLIENT] = open_at(CLIENT);
+		keep_policies();
+		assert_true(net_shell("ip -n client xfrm policy flush"));
+		assert_int_equal(guard(CLIENT).policies, 8);
+		assert_true(policies_are_as_kept());
+		assert_true(net_shell("ip -n client -s xfrm policy | grep -q 'expire add: soft 0(sec), hard %u(sec)'",
+				      (unsigned)PROMISE_MAX_S));
+	}
+	assert_true(neither_way(IP_V4) && neither_way(IP_V6));
+	assert_int_equal(net_wire().clear, 0);
+}
+
 static uint64_t now_us(void)
 {
 	struct timespec t;
@@ -728,7 +820,7 @@ static uint64_t now_us(void)
 static void many_pairs_come_and_go(void **state)
 {
 	enum { PAIRS = 1000 };
-	uint64_t start = now_us(), protect_us, unprotect_us;
+	uint64_t start = now_us(), protect_us, unprotect_us, back_us;
 
 	(void)state;
 	for (unsigned phase = 0; phase < 2; phase++) {
@@ -742,12 +834,16 @@ static void many_pairs_come_and_go(void **state)
 		}
 		if (phase == 0) {
 			protect_us = now_us() - start;
+			assert_true(net_shell("ip -n client xfrm policy flush"));
+			start = now_us();
+			assert_int_equal(guard(CLIENT).policies, PAIRS * 4);
+			back_us = now_us() - start;
 			start = now_us();
 		}
 	}
 	unprotect_us = now_us() - start;
-	print_message("    %d pairs: %u us to protect one, %u us to release it\n", PAIRS, (unsigned)(protect_us / PAIRS),
-		      (unsigned)(unprotect_us / PAIRS));
+	print_message("    %d pairs: %u us to protect one, %u us to put its policies back, %u us to release it\n", PAIRS,
+		      (unsigned)(protect_us / PAIRS), (unsigned)(back_us / PAIRS), (unsigned)(unprotect_us / PAIRS));
 	assert_true(nothing_left(CLIENT));
 	assert_true(protect_us / PAIRS < 4000);
 }
@@ -773,6 +869,8 @@ int main(void)
 		LIVE(expiry_is_told_and_fails_closed),
 		LIVE(exempt_traffic_passes_in_clear),
 		LIVE(neighbours_are_found_under_the_policy),
+		LIVE(removed_policies_are_put_back_and_removed_sas_told),
+		LIVE(orphans_are_put_back),
 		LIVE(many_pairs_come_and_go),
 	};
 	int failed;

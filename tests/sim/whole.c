@@ -4,13 +4,14 @@
  *	whole --seeds 200                  seeds 1 to 200
  *	whole --from 17 --seeds 1 -v       one of them again, with its story
  *
- * Hosts reboot, lose packets, hold the wrong key, roll over to a new one; names come and go; the operator takes tunnels down; the client has two
- * addresses and uses both. The promises of the design are looked at from outside, where the kernel and the resolver stand:
+ * Hosts reboot, lose packets, have their SAs flushed, hold the wrong key, roll over to a new one; names come and go; the operator
+ * takes tunnels down; the client has two addresses and uses both. The promises of the design are looked at from outside, where the kernel and the resolver stand:
  *  - each request has one verdict, by its deadline;
  *  - an address is allowed only while the kernel holds a policy and an SA for it;
  *  - from then on until that answer has expired no packet from either address would pass in clear, but for the
  *    operator's word;
  *  - a host that cannot prove its key never gets a policy, whoever asks for whom;
+ *  - after somebody else has deleted all SAs at one end, packets in a tunnel that the client began are answered again within 10 s;
  *  - a host that was away, and has lost all its SAs, answers packets in a tunnel that the client began again within 10 s of its
  *    return, with the key that its names published last;
  *  - in the end nothing is left.
@@ -804,6 +805,26 @@ static void roll_over(struct whole *w, unsigned host)
 	ask(w, host, chance(w, NAMES));
 }
 
+/* Another program deletes all SAs of the client, or of a host, and all policies, which are back before any packet comes
+ * (kernel/ledger.h). */
+static void flush(struct whole *w, unsigned host)
+{
+	struct host *c = &w->host[CLIENT], *h = &w->host[host], *who = chance(w, 2) ? c : h;
+	unsigned own = ip_equal(&c->addr, &c->own[0]) ? 0 : 1;
+	bool ours = began(w, host);
+
+	log_info(&w->log, "--- somebody flushes host %u", who->number);
+	for (unsigned i = 0; i < PAIRS_MAX; i++)
+		who->pair[i].in = who->pair[i].out = false;
+	w->bad_kernels = w->bad_wire = false;
+	tunnels_sas_flushed(who->tunnels, w->now_ms);
+	pump(w, who);
+	if (!send_until_answered(w, own, host, w->now_ms + RETURN_MS) && ours && !h->impostor && !h->silent &&
+	    !in_clear(c, &c->own[own], &h->addr) && w->now_ms < w->answer_expires_ms[host])
+		broken(w, "host %u does not answer 10 s after a flush", host);
+	w->bad_kernels = true;
+}
+
 static void happen(struct whole *w)
 {
 	unsigned host = 1 + chance(w, HOSTS - 1);
@@ -847,6 +868,10 @@ static void happen(struct whole *w)
 	case 10:
 		if (chance(w, 2) == 0)
 			roll_over(w, host);
+		break;
+	case 11:
+		if (chance(w, 3) == 0)
+			flush(w, host);
 		break;
 	default:
 		(void)use(w, chance(w, OWN_MAX), host);

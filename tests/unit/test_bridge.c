@@ -17,7 +17,7 @@ static unsigned acquires, moves, refreshes, assigned, protected;
 static struct ike_output from_core;
 static bool core_has_output;
 static enum ike_err told_core;
-static struct bridge bridge = { .trim_at_ms = UINT64_MAX, .stop_by_ms = UINT64_MAX };
+static struct bridge bridge = { .trim_at_ms = UINT64_MAX, .guard_at_ms = UINT64_MAX, .stop_by_ms = UINT64_MAX };
 static struct tunnel_env env;
 
 bool __wrap_kernel_next_event(struct kernel *k, struct kernel_event *out);
@@ -85,6 +85,25 @@ enum ike_err __wrap_kernel_apply(struct kernel *k, const struct kernel_request *
 	return IKE_OK;
 }
 
+enum ike_err __wrap_kernel_guard(struct kernel *k, struct kernel_losses *out);
+static unsigned guards, lines;
+static bool kernel_refuses;
+
+/* Somebody flushes as fast as he can. */
+enum ike_err __wrap_kernel_guard(struct kernel *k, struct kernel_losses *out)
+{
+	(void)k;
+	*out = (struct kernel_losses){ .policies = 8, .sas = { .all = true } };
+	guards++;
+	return kernel_refuses ? IKE_E_KERNEL : IKE_OK;
+}
+
+static void count_lines(void *arg, enum log_level level, const char *text)
+{
+	(void)arg, (void)level;
+	lines += strstr(text, "another program has removed") != NULL;
+}
+
 static bool nothing_is_own(void *arg, const struct ip_addr *a)
 {
 	(void)arg, (void)a;
@@ -104,7 +123,7 @@ static void nothing(void *arg)
 
 static int begin(void **state)
 {
-	static const struct log log;
+	static const struct log log = { .write = count_lines, .max = LOG_LEVEL_INFO };
 	static const struct rng rng = { .fill = fill };
 	const struct loop_user user = { .due = nothing, .stop = nothing, .reload = nothing };
 	const struct tunnel_config tunnels = { .tunnels_max = 16, .accept_anonymous = true };
@@ -114,7 +133,7 @@ static int begin(void **state)
 	bridge.log = &log;
 	bridge_tunnel_env(&bridge, &env);
 	env.is_own_address = nothing_is_own;
-	acquires = moves = refreshes = assigned = protected = 0;
+	acquires = moves = refreshes = assigned = protected = guards = lines = 0;
 	return loop_new(&user, &bridge.loop) == IKE_OK && ike_new(&ike, &rng, &log, &bridge.ike) == IKE_OK &&
 	       tunnels_new(&tunnels, &env, bridge.ike, &rng, &log, &bridge.tunnels) == IKE_OK ? 0 : -1;
 }
@@ -143,6 +162,36 @@ static void flood_of_route_news_does_not_keep_others_waiting(void **state)
 	assert_in_range(moves, 1, AT_ONCE_MAX);
 	/* Once for all: it is a few questions to the kernel for each host with an assigned address. */
 	assert_int_equal(refreshes, 1);
+}
+
+/* Promise 4: each is repaired at once. Promise 6: it is not told each time. */
+static void storm_of_flushes_is_repaired_each_time_and_told_once(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 1000; i++)
+		bridge_guard(&bridge);
+	assert_int_equal(guards, 1000);
+	assert_int_equal(lines, 1);
+	assert_int_equal(bridge.put_back, 999 * 8);
+	bridge.put_back_told_ms -= 10000;
+	bridge_due(&bridge);
+	assert_int_equal(lines, 2);
+	assert_int_equal(bridge.put_back, 0);
+}
+
+static void what_the_kernel_does_not_take_back_is_tried_again_soon(void **state)
+{
+	(void)state;
+	kernel_refuses = true;
+	bridge_guard(&bridge);
+	kernel_refuses = false;
+	assert_in_range(bridge.guard_at_ms, loop_now_ms() - 1000, loop_now_ms() + 100);
+	bridge_due(&bridge);
+	assert_int_equal(guards, 1);
+	bridge.guard_at_ms = loop_now_ms();
+	bridge_due(&bridge);
+	assert_int_equal(guards, 2);
+	assert_true(bridge.guard_at_ms == UINT64_MAX);
 }
 
 static struct ip_addr addr(const char *text)
@@ -195,6 +244,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(address_of_another_tunnels_host_is_not_taken_as_assigned, begin, end),
 		cmocka_unit_test_setup_teardown(flood_of_acquires_does_not_keep_others_waiting, begin, end),
+		cmocka_unit_test_setup_teardown(storm_of_flushes_is_repaired_each_time_and_told_once, begin, end),
+		cmocka_unit_test_setup_teardown(what_the_kernel_does_not_take_back_is_tried_again_soon, begin, end),
 		cmocka_unit_test_setup_teardown(flood_of_route_news_does_not_keep_others_waiting, begin, end),
 	};
 
