@@ -218,4 +218,12 @@ static inline void script_comes_up(struct sim_world *w, struct sim_peer *p)
 	assert_int_equal(w->host[SERVER].ends[0].ups, 1);
 }
 
+/* A transport that loses every datagram. */
+static inline void drop(struct sim_world *w, struct sim_datagram *d, void *arg)
+{
+	(void)w;
+	(void)arg;
+	free(d);
+}
+
 #endif
