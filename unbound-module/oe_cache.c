@@ -165,36 +165,70 @@ remove_longer(struct module_env* env, struct ub_packed_rrset_key* rrset,
 			ntohs(rrset->rk.rrset_class), rrset->rk.flags);
 }
 
+/** put an entry like key into the list, or have it live as long as key; 0 if
+ * out of memory. The lock is held. */
+static int
+note(struct oe_cache* cache, struct module_env* env,
+	const struct oe_noted* key)
+{
+	struct oe_noted* n = noted_find(cache, key), **b;
+	if(n) {
+		n->expires = key->expires;
+		return 1;
+	}
+	if(cache->count >= OE_CACHE_MAX)
+		evict(cache, env);
+	if(!(n = (struct oe_noted*)memdup((void*)key, sizeof(*key))))
+		return 0;
+	b = bucket(cache, &key->owner);
+	n->next = *b;
+	*b = n;
+	cache->count++;
+	return 1;
+}
+
 int
 oe_cache_note(struct oe_cache* cache, struct module_env* env,
 	struct ub_packed_rrset_key* rrset, const struct dnsname* owner,
 	time_t ttl)
 {
 	struct rd r = rd_over(span_of(rrset->rk.dname, rrset->rk.dname_len));
-	struct oe_noted key, *n;
+	struct oe_noted key;
+	int noted;
 	memset(&key, 0, sizeof(key));
 	if(dnsname_read(&r, &key.name) != IKE_OK)
 		return 0;
 	key.type = ntohs(rrset->rk.type);
 	key.dclass = ntohs(rrset->rk.rrset_class);
 	key.owner = *owner;
+	key.expires = *env->now + ttl;
 	remove_longer(env, rrset, ttl);
 	lock_basic_lock(&cache->lock);
-	if(!(n = noted_find(cache, &key))) {
-		struct oe_noted** b = bucket(cache, owner);
-		if(cache->count >= OE_CACHE_MAX)
-			evict(cache, env);
-		if(!(n = (struct oe_noted*)memdup(&key, sizeof(key)))) {
-			lock_basic_unlock(&cache->lock);
-			return 0;
-		}
-		n->next = *b;
-		*b = n;
-		cache->count++;
-	}
-	n->expires = *env->now + ttl;
+	noted = note(cache, env, &key);
 	lock_basic_unlock(&cache->lock);
-	return 1;
+	return noted;
+}
+
+int
+oe_cache_note_bogus(struct oe_cache* cache, struct module_env* env,
+	struct query_info* qinfo, time_t ttl)
+{
+	struct rd r = rd_over(span_of(qinfo->qname, qinfo->qname_len));
+	struct oe_noted key;
+	int noted = 0;
+	memset(&key, 0, sizeof(key));
+	if(dnsname_read(&r, &key.name) != IKE_OK)
+		return 0;
+	key.type = qinfo->qtype;
+	key.dclass = qinfo->qclass;
+	key.owner.n = 1; /* the root */
+	key.expires = *env->now + ttl;
+	lock_basic_lock(&cache->lock);
+	/* these must not push out what is protected */
+	if(cache->count < OE_CACHE_MAX/2)
+		noted = note(cache, env, &key);
+	lock_basic_unlock(&cache->lock);
+	return noted;
 }
 
 /** forget what is in one bucket; owner NULL is everything */

@@ -23,6 +23,7 @@
 #define OE_CACHE_H
 
 struct module_env;
+struct query_info;
 struct ub_packed_rrset_key;
 struct dnsname;
 struct oe_cache;
@@ -46,6 +47,18 @@ void oe_cache_delete(struct oe_cache* cache);
 int oe_cache_note(struct oe_cache* cache, struct module_env* env,
 	struct ub_packed_rrset_key* rrset, const struct dnsname* owner,
 	time_t ttl);
+
+/**
+ * It has been stored that a name is bogus: that depends on the root, which
+ * oe_cache_forget() is called for when the operator has paused what is new.
+ * @param cache: the list.
+ * @param env: has the caches.
+ * @param qinfo: what is bogus.
+ * @param ttl: seconds that it will live.
+ * @return 0 if there is no place for it; it is kept to its end then.
+ */
+int oe_cache_note_bogus(struct oe_cache* cache, struct module_env* env,
+	struct query_info* qinfo, time_t ttl);
 
 /** Remove what depends on this owner from the caches; NULL: everything. */
 void oe_cache_forget(struct oe_cache* cache, struct module_env* env,

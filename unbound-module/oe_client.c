@@ -363,8 +363,7 @@ handle_datagram(struct oe_client* client, size_t len)
 	case RP_VERDICT:
 		return handle_verdict(client, &msg);
 	case RP_DOWN:
-		(*client->down)(client->env, client->down_arg,
-			&msg.u.down.owner);
+		(*client->down)(client->env, client->down_arg, &msg.u.down);
 		return 1;
 	case RP_HELLO:
 	case RP_ESTABLISH:
@@ -618,6 +617,13 @@ job_send(struct oe_job* job, const struct rp_establish* ask,
 	job->unsent_len = len;
 	want_writable(client);
 	return 1;
+}
+
+void
+oe_client_greet(struct oe_client* client)
+{
+	if(client->base && client->fd == -1)
+		(void)connect_helper(client);
 }
 
 struct oe_job*

@@ -41,10 +41,11 @@ typedef void oe_done_func(void* arg, const struct rp_verdict* verdict);
 
 /**
  * The helper says that cached answers for this owner must not be used any
- * more; NULL: nor any other, because the connection to the helper is gone.
+ * more, or that what is new is paused; NULL: nor any other, because the
+ * connection to the helper is gone.
  */
 typedef void oe_down_func(struct module_env* env, void* arg,
-	const struct dnsname* owner);
+	const struct rp_down* down);
 
 /**
  * Make the client of the worker that env belongs to. Does not connect.
@@ -65,6 +66,9 @@ void oe_client_delete(struct oe_client* client);
 
 /** is this the client of the worker with this environment */
 int oe_client_is_for(struct oe_client* client, struct module_env* env);
+
+/** Connect, so that what the helper tells all is heard. */
+void oe_client_greet(struct oe_client* client);
 
 /**
  * Ask the helper.

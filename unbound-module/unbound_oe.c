@@ -13,6 +13,7 @@
 #include "oe_cache.h"
 #include "oe_client.h"
 #include "oe_lookup.h"
+#include "oe_pause.h"
 #include "oe_request.h"
 
 #include "sldns/wire2str.h"
@@ -77,8 +78,9 @@ oe_query_response(struct module_qstate* qstate, struct dns_msg* response,
 	int id, void* ATTR_UNUSED(arg))
 {
 	struct oe_qstate* oq = (struct oe_qstate*)qstate->minfo[id];
-	int withhold = response && (oe_answer_tells_address(response->rep) ||
-		oe_answer_has_alias(response->rep));
+	int withhold = (oq && oq->paused) || (response &&
+		(oe_answer_tells_address(response->rep) ||
+		oe_answer_has_alias(response->rep)));
 	/* Others do not want this query to be stored at all, forward-no-cache
 	 * for example: they set both flags. */
 	if(qstate->no_cache_lookup)
@@ -110,28 +112,9 @@ store_answer(struct module_qstate* qstate, struct oe_qstate* oq,
 		log_err("unbound-oe: out of memory storing an answer");
 }
 
-/** Store that the answer is bogus, without the addresses: a client that sets
- * CD would be given those. */
-static void
-store_bogus(struct module_qstate* qstate, struct oe_qstate* oq,
-	struct reply_info* rep)
-{
-	struct reply_info err;
-	memset(&err, 0, sizeof(err));
-	err.flags = (uint16_t)(BIT_QR | BIT_RA);
-	FLAGS_SET_RCODE(err.flags, LDNS_RCODE_SERVFAIL);
-	err.qdcount = 1;
-	err.ttl = rep->ttl;
-	err.prefetch_ttl = PREFETCH_TTL_CALC(err.ttl);
-	err.serve_expired_ttl = err.ttl;
-	err.security = sec_status_bogus;
-	err.reason_bogus = rep->reason_bogus;
-	store_answer(qstate, oq, &err);
-}
-
-/** log a refusal, but not too many of them */
-static void
-log_refusal(struct oe_env* oe, struct module_qstate* qstate, const char* text)
+void
+oe_log_query(struct oe_env* oe, struct module_qstate* qstate,
+	const char* what, const char* text)
 {
 	char name[LDNS_MAX_DOMAINLEN+1], type[16];
 	int count;
@@ -146,14 +129,17 @@ log_refusal(struct oe_env* oe, struct module_qstate* qstate, const char* text)
 		return;
 	dname_str(qstate->qinfo.qname, name);
 	(void)sldns_wire2str_type_buf(qstate->qinfo.qtype, type, sizeof(type));
-	log_info("unbound-oe: %s %s refused: %s", name, type, text);
+	log_info("unbound-oe: %s %s %s: %s", name, type, what, text);
 }
 
 /** the helper has a message about cached answers, or is gone */
 static void
-down_func(struct module_env* env, void* arg, const struct dnsname* owner)
+down_func(struct module_env* env, void* arg, const struct rp_down* down)
 {
-	oe_cache_forget(((struct oe_env*)arg)->cache, env, owner);
+	struct oe_env* oe = (struct oe_env*)arg;
+	if(!down || down->tells_pause)
+		oe_pause_told(oe, *env->now, down);
+	oe_cache_forget(oe->cache, env, down ? &down->owner : NULL);
 }
 
 /** connection of this worker; NULL if out of memory or too many workers */
@@ -200,7 +186,7 @@ refuse(struct oe_env* oe, struct oe_qstate* oq, sldns_ede_code code,
 			rp_reason_text(reason), detail);
 	else	snprintf(text, sizeof(text), "ipsec: %s",
 			rp_reason_text(reason));
-	log_refusal(oe, qstate, text);
+	oe_log_query(oe, qstate, "refused", text);
 	count(oe, qstate->env, OE_STAT_REFUSED);
 	count(oe, qstate->env, OE_STAT_CAUSE + ((int)reason < OE_CAUSES ?
 		(int)reason : 0));
@@ -244,6 +230,32 @@ static time_t
 expire_func(struct module_env* env, void* arg)
 {
 	return oe_cache_expire(((struct oe_env*)arg)->cache, env);
+}
+
+/** Store that the answer is bogus, without the addresses: a client that sets
+ * CD would be given those. A pause has it forgotten. */
+static void
+store_bogus(struct oe_env* oe, struct module_qstate* qstate,
+	struct oe_qstate* oq, struct reply_info* rep)
+{
+	struct oe_client* client = client_get(oe, qstate->env);
+	struct reply_info err;
+	memset(&err, 0, sizeof(err));
+	err.flags = (uint16_t)(BIT_QR | BIT_RA);
+	FLAGS_SET_RCODE(err.flags, LDNS_RCODE_SERVFAIL);
+	err.qdcount = 1;
+	err.ttl = rep->ttl;
+	err.prefetch_ttl = PREFETCH_TTL_CALC(err.ttl);
+	err.serve_expired_ttl = err.ttl;
+	err.security = sec_status_bogus;
+	err.reason_bogus = rep->reason_bogus;
+	store_answer(qstate, oq, &err);
+	/* the pause is told to whoever is connected */
+	if(client && oe_cache_note_bogus(oe->cache, qstate->env,
+		&qstate->qinfo, rep->ttl))
+		oe_client_wake(client, rep->ttl, expire_func, oe);
+	if(client)
+		oe_client_greet(client);
 }
 
 /** note the address rrsets of an answer before they are stored; 0 if that
@@ -455,6 +467,18 @@ look_up_keys(struct oe_env* oe, struct module_qstate* qstate,
 	return oe_next_subquery;
 }
 
+/** Nobody knows if there are keys: refuse, unless there is a pause. */
+static enum oe_next
+refuse_unknown(struct oe_env* oe, struct oe_qstate* oq, sldns_ede_code code,
+	enum rp_reason reason, const char* detail)
+{
+	if(!oe_pause_is_on(oe, *oq->qstate->env->now))
+		return refuse(oe, oq, code, reason, detail);
+	oe_pause_answer(oe, oq->qstate, code);
+	count(oe, oq->qstate->env, OE_STAT_CLEAR);
+	return oe_next_finished;
+}
+
 /** an IPSECKEY lookup is done, perhaps all of them are */
 static enum oe_next
 handle_keys(struct oe_env* oe, struct module_qstate* qstate,
@@ -483,7 +507,7 @@ handle_keys(struct oe_env* oe, struct module_qstate* qstate,
 		fptr_ok(fptr_whitelist_modenv_detach_subs(
 			qstate->env->detach_subs));
 		(*qstate->env->detach_subs)(qstate);
-		return refuse(oe, oq, LDNS_EDE_OTHER,
+		return refuse_unknown(oe, oq, LDNS_EDE_OTHER,
 			REASON_KEY_LOOKUP_FAILED, "no answer in time");
 	}
 	if(oq->alarm)
@@ -491,7 +515,7 @@ handle_keys(struct oe_env* oe, struct module_qstate* qstate,
 	oq->alarm = NULL;
 	for(t = oq->targets; t; t = t->next) {
 		if(t->keys_status == oe_keys_failed)
-			return refuse(oe, oq,
+			return refuse_unknown(oe, oq,
 				t->reason == REASON_KEY_BOGUS ?
 				LDNS_EDE_DNSSEC_BOGUS : LDNS_EDE_OTHER,
 				t->reason, t->detail);
@@ -542,6 +566,7 @@ handle_new(struct oe_env* oe, struct module_qstate* qstate, int id)
 		return oe_next_finished;
 	}
 	oq->started = 1;
+	oq->paused = oe_pause_is_on(oe, *qstate->env->now);
 	check_order(oe, qstate, id);
 	if(!qstate->no_cache_store && !validator_asks(qstate)) {
 		oq->guarding = 1;
@@ -586,10 +611,16 @@ handle_answer(struct oe_env* oe, struct module_qstate* qstate, int id)
 	}
 	if(rep->an_numrrsets > 0)
 		oe_answer_strip_additional(rep);
+	if(rep->security == sec_status_bogus &&
+		oe_pause_is_on(oe, *qstate->env->now)) {
+		oe_pause_answer(oe, qstate, LDNS_EDE_DNSSEC_BOGUS);
+		count(oe, qstate->env, OE_STAT_CLEAR);
+		return oe_next_finished;
+	}
 	if(!oe_answer_has_address(rep))
 		return answer_clear(qstate, oq);
 	if(rep->security == sec_status_bogus) {
-		store_bogus(qstate, oq, rep);
+		store_bogus(oe, qstate, oq, rep);
 		if(!(qstate->query_flags&BIT_CD) || qstate->env->cfg->ignore_cd)
 			return oe_next_finished; /* the mesh sees to it */
 		return refuse(oe, oq, LDNS_EDE_DNSSEC_BOGUS,

@@ -53,6 +53,8 @@
  * a client could be answered from there; their RRsets are stored, because
  * that is where the iterator looks for them.
  *
+ * The operator may pause what is new, see oe_pause.h.
+ *
  * The subnetcache module. Its answers for a subnet are not for the message
  * cache, and its own cache, if it is in front of us, is out of our reach: a
  * protected address for a subnet lives to the end of the second. For a client that sets
@@ -91,7 +93,7 @@ struct outbound_entry;
 struct oe_env {
 	/** settings, read at init and then unchanged */
 	struct oe_config cfg;
-	/** protects clients, log counters and zones */
+	/** protects clients, log counters, zones and the pause */
 	lock_basic_type lock;
 	/** connections to the helper, one a worker, made when first needed */
 	struct oe_client* clients[OE_WORKERS_MAX];
@@ -106,6 +108,8 @@ struct oe_env {
 	/** Hashes of the names of zones that had a secure address: those hold
 	 * hosts. A hint, so that two zones that share a place do no harm. */
 	hashvalue_type zones[OE_ZONES];
+	/** the operator has paused what is new until this time, oe_pause.h */
+	time_t paused_until;
 	/** the module order was found wrong and that was logged */
 	int order_logged;
 };
@@ -121,6 +125,9 @@ struct oe_qstate {
 	int guarding;
 	/** the guard kept the answer from the cache: storing it is up to us */
 	int withheld;
+	/** there was a pause when it began: nothing that does not validate
+	 * is stored */
+	int paused;
 	/** the answer is for the client's subnet only (ECS, RFC 7871) */
 	int for_subnet;
 	/** when the query came to us */
@@ -152,6 +159,9 @@ void oe_deinit(struct oe_env* oe, struct module_env* env);
 /** Module operate on a query. */
 void oe_operate(struct oe_env* oe, struct module_qstate* qstate,
 	enum module_ev event, int id);
+/** Log what became of a query, but not too many of them. */
+void oe_log_query(struct oe_env* oe, struct module_qstate* qstate,
+	const char* what, const char* text);
 /** A subquery of ours is done. */
 void oe_inform_super(struct module_qstate* qstate, int id,
 	struct module_qstate* super);

@@ -187,8 +187,12 @@ static void print_server(json_t *server)
 
 static void print_summary(const json_t *last)
 {
-	uint64_t permissions = member_number(last, "permissions");
+	uint64_t permissions = member_number(last, "permissions"), paused_s = member_number(last, "paused_s");
+	char time[TEXT_NUMBER_MAX];
 
+	if (paused_s > 0)
+		printf("\npaused for %s: what is new, and what does not validate, is answered in clear (oe resume)\n",
+		       text_seconds(paused_s, time));
 	if (permissions > 0)
 		printf("\nin clear by the operator's word: %u (oe clear --list)\n", (unsigned)permissions);
 	print_server(json_object_get(last, "server"));

@@ -58,6 +58,7 @@ struct why {
 	struct dns_answer keys;
 	enum why_security keys_security;
 	bool daemon_runs;
+	unsigned paused_s;                  /* what is new is paused for so long; 0: not */
 	char daemon_error[CLIENT_PROBLEM_MAX];
 	json_t *hosts;                      /* docs/control.md, command why */
 	json_t *decision;                   /* null: none is remembered */

@@ -232,6 +232,7 @@ static void ask_daemon(const struct oe *oe, struct why *w)
 							  dnsname_text(&w->owner, owner), "addresses", addresses_json(w),
 							  "keys", keys_json(w)),
 					    on_host, w->hosts, &last, w->daemon_error) == OE_OK;
+	w->paused_s = (unsigned)why_number(last, "paused_s");
 	w->decision = json_incref(json_object_get(last, "decision"));
 	json_decref(last);
 }

@@ -108,6 +108,13 @@ static const json_t *tunnel_of(const json_t *host, const char *state)
 	return NULL;
 }
 
+static void judge_paused(unsigned for_s, struct finding *f)
+{
+	char time[TEXT_NUMBER_MAX];
+
+	set(f, WHY_PLAIN, "paused", "the operator has paused what is new for %s (oe pause)", text_seconds(for_s, time));
+}
+
 static void judge_permitted(const json_t *host, const json_t *tunnel, const char *ip, struct finding *f)
 {
 	const char *other = tunnel ? why_text(tunnel, "name") : NULL;
@@ -127,7 +134,9 @@ static void judge_host(const struct why *w, const struct ip_addr *address, struc
 
 	ip_text(address, ip);
 	dnsname_text(&w->owner, owner);
-	if (is(host, "next", "clear"))
+	if (is(host, "next", "clear") && why_number(host, "paused_s") > 0)
+		judge_paused((unsigned)why_number(host, "paused_s"), f);
+	else if (is(host, "next", "clear"))
 		judge_permitted(host, tunnel, ip, f);
 	else if (is(host, "next", "protected") && tunnel)
 		set(f, WHY_PROTECTED, "ok", "packets to %s are encrypted, and its host has proved the key %s/%lld of %s", ip,
@@ -144,6 +153,10 @@ static void judge_host(const struct why *w, const struct ip_addr *address, struc
 
 static void judge_answered(const struct why *w, const struct why_addresses *a, struct finding *f)
 {
+	if (w->paused_s > 0 && !a->authentic && !w->validates) {
+		judge_paused(w->paused_s, f);
+		return;
+	}
 	if (is_insecure(w, a)) {
 		judge_insecure(w, f);
 		return;

@@ -56,8 +56,9 @@
 	  "The name is said before the other host has proved anything: nobody who only listens\n" \
 	  "can read it, but somebody who answers in the place of the host can.") \
 	X("resolver", resolver, OPTION_SERVER, "127.0.0.1@53", 53, 0, \
-	  "The validating resolver that is asked for the keys of hosts that say who they are:\n" \
-	  "the Unbound of this host.") \
+	  "The validating resolver that is asked for the keys of hosts that say who they are,\n" \
+	  "by oe for what it explains, and during a pause whether it validates again: the\n" \
+	  "Unbound of this host.") \
 	X("trust-resolver", trust_resolver, OPTION_BOOL, "no", 0, 0, \
 	  "Believe the resolver also if it is not on this host (the AD bit of its answers).\n" \
 	  "Whoever can change packets on the way from it can then pass for any host.") \

@@ -11,6 +11,7 @@
 #include "daemon/resolverd.h"
 #include "daemon/route.h"
 #include "daemon/signer.h"
+#include "daemon/validation.h"
 #include "ike/ike.h"
 #include "kernel/inner.h"
 #include "kernel/kernel.h"
@@ -203,6 +204,7 @@ static void pump(struct bridge *b, uint64_t now_ms)
 			do_tunnel_output(b, &tunnel, now_ms);
 		}
 	}
+	validation_watch(b->validation, tunnels_paused_s(b->tunnels, now_ms) > 0);
 	give_memory_back(b, now_ms);
 	if (b->stop_by_ms != UINT64_MAX &&
 	    (tunnels_count(b->tunnels) == 0 || now_ms >= b->stop_by_ms))
@@ -334,6 +336,13 @@ static void on_gone(void *arg, uint64_t client)
 	tunnels_client_gone(b->tunnels, client);
 }
 
+static uint32_t on_paused_asked(void *arg)
+{
+	struct bridge *b = arg;
+
+	return tunnels_paused_s(b->tunnels, loop_now_ms());
+}
+
 void bridge_resolverd_user(struct bridge *b, struct resolverd_user *out)
 {
 	*out = (struct resolverd_user){
@@ -341,6 +350,7 @@ void bridge_resolverd_user(struct bridge *b, struct resolverd_user *out)
 		.request = on_request,
 		.cancel = on_cancel,
 		.gone = on_gone,
+		.paused_s = on_paused_asked,
 		.done = on_done,
 	};
 }
@@ -348,6 +358,18 @@ void bridge_resolverd_user(struct bridge *b, struct resolverd_user *out)
 void bridge_keylookup_user(struct bridge *b, struct keylookup_user *out)
 {
 	*out = (struct keylookup_user){ .arg = b, .found = on_found, .done = on_done };
+}
+
+static void on_validation(void *arg)
+{
+	struct bridge *b = arg;
+
+	(void)tunnels_resume(b->tunnels, "DNSSEC validates here", loop_now_ms());
+}
+
+void bridge_validation_user(struct bridge *b, struct validation_user *out)
+{
+	*out = (struct validation_user){ .arg = b, .works = on_validation, .done = on_done };
 }
 
 static enum ike_err env_source(void *arg, const struct ip_addr *remote, struct ip_addr *local)

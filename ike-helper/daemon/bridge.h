@@ -24,6 +24,8 @@ struct route;
 struct signer;
 struct tunnel_env;
 struct tunnels;
+struct validation;
+struct validation_user;
 
 /* All borrowed; the owner, main.c, fills it in step by step and has it complete before the loop
  * runs. */
@@ -36,6 +38,7 @@ struct bridge {
 	struct inner *inner;
 	struct signer *signer;          /* NULL: no key of our own */
 	struct keylookup *keylookup;    /* NULL: clients that say who they are do not come in */
+	struct validation *validation;  /* asks during a pause if it is over */
 	struct ike *ike;
 	struct tunnels *tunnels;
 	struct resolverd *resolverd;
@@ -62,6 +65,7 @@ void bridge_due(struct bridge *b);
 void bridge_net_user(struct bridge *b, struct net_user *out);
 void bridge_resolverd_user(struct bridge *b, struct resolverd_user *out);
 void bridge_keylookup_user(struct bridge *b, struct keylookup_user *out);
+void bridge_validation_user(struct bridge *b, struct validation_user *out);
 void bridge_tunnel_env(struct bridge *b, struct tunnel_env *out);
 
 /* The kernel's own events; call when kernel_event_fd() is readable. */

@@ -69,8 +69,9 @@ json_t *control_walk_next(const struct controld_user *user, struct control_walk 
 				 control_json_tunnel(&info, user->now_ms(user->arg)));
 	}
 	walk->active = false;
-	last = json_pack("{s:s, s:i, s:i}", "result", "ok", "tunnels", (int)walk->found, "permissions",
-			 (int)tunnels_permissions(user->tunnels));
+	last = json_pack("{s:s, s:i, s:i, s:i}", "result", "ok", "tunnels", (int)walk->found, "permissions",
+			 (int)tunnels_permissions(user->tunnels), "paused_s",
+			 (int)tunnels_paused_s(user->tunnels, user->now_ms(user->arg)));
 	if (user->serves)
 		json_object_set_new(last, "server", control_json_server(user));
 	return last;
@@ -152,6 +153,8 @@ static const struct {
 	{ "status", do_status },
 	{ "why", control_why },
 	{ "down", do_down },
+	{ "pause", control_pause },
+	{ "resume", control_resume },
 	{ "clear", control_clear },
 	{ "clear-end", control_clear_end },
 	{ "clear-list", control_clear_list },
@@ -173,5 +176,5 @@ json_t *control_run(const struct controld_user *user, const json_t *request,
 	for (i = 0; i < sizeof commands / sizeof *commands; i++)
 		if (strcmp(commands[i].word, word) == 0)
 			return commands[i].run(user, request, walk);
-	return control_error("unknown-command", "no such command (status, why, down, clear, clear-end, clear-list, stats, reload, version)");
+	return control_error("unknown-command", "no such command (status, why, down, pause, resume, clear, clear-end, clear-list, stats, reload, version)");
 }

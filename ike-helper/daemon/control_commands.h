@@ -31,7 +31,9 @@ json_t *control_walk_next(const struct controld_user *user, struct control_walk 
 /* The command "why": control_run() for it. */
 json_t *control_why(const struct controld_user *user, const json_t *request, struct control_walk *walk);
 
-/* "clear", "clear-end", "clear-list". */
+/* "pause", "resume", "clear", "clear-end", "clear-list". */
+json_t *control_pause(const struct controld_user *user, const json_t *request, struct control_walk *walk);
+json_t *control_resume(const struct controld_user *user, const json_t *request, struct control_walk *walk);
 json_t *control_clear(const struct controld_user *user, const json_t *request, struct control_walk *walk);
 json_t *control_clear_end(const struct controld_user *user, const json_t *request, struct control_walk *walk);
 json_t *control_clear_list(const struct controld_user *user, const json_t *request, struct control_walk *walk);

@@ -150,8 +150,9 @@ json_t *control_why(const struct controld_user *user, const json_t *request, str
 	lines = json_array();
 	for (unsigned i = 0; i < q.n; i++)
 		json_array_append_new(lines, host_json(user, &q, i));
-	json_array_append_new(lines, json_pack("{s:s, s:o, s:i}", "result", "ok", "decision", decision, "resolver_connections",
-					       (int)resolverd_clients(user->resolverd)));
+	json_array_append_new(lines, json_pack("{s:s, s:o, s:i, s:i}", "result", "ok", "decision", decision, "resolver_connections",
+					       (int)resolverd_clients(user->resolverd), "paused_s",
+					       (int)tunnels_paused_s(user->tunnels, user->now_ms(user->arg))));
 	*walk = (struct control_walk){ .active = true, .lines = lines };
 	return NULL;
 }

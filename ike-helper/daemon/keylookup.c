@@ -2,19 +2,16 @@
 
 #include "daemon/keylookup.h"
 
-#include <event2/event.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/time.h>
 
-#include "daemon/dns_channel.h"
+#include "daemon/dns_loop.h"
 #include "dnskey/dns_answer.h"
 
 enum {
 	QUESTIONS_MAX = 64,         /* at once */
 	PER_CLIENT_MAX = 4,         /* of them for one address */
-	SOCKETS_MAX = 16,
 };
 
 struct question {
@@ -25,77 +22,14 @@ struct question {
 	struct dnsname name;
 };
 
-struct watch {
-	ares_socket_t fd;
-	struct event *event;        /* NULL: free */
-};
-
 struct keylookup {
-	struct event_base *base;
 	const struct rng *rng;
 	struct keylookup_user user;
 	char resolver[IP_ENDPOINT_TEXT_MAX];
-	ares_channel channel;
-	bool library, closing;
-	struct event *timer;
-	struct watch watch[SOCKETS_MAX];
+	struct dns_loop *dns;
+	bool closing;
 	struct question question[QUESTIONS_MAX];
 };
-
-/* The loop ----------------------------------------------------------------------------------------------------------- */
-
-static void set_timer(struct keylookup *k)
-{
-	struct timeval wait, *next = ares_timeout(k->channel, NULL, &wait);
-
-	(void)evtimer_del(k->timer);
-	if (next)
-		(void)evtimer_add(k->timer, next);
-}
-
-static void on_time(evutil_socket_t fd, short what, void *arg)
-{
-	struct keylookup *k = arg;
-
-	(void)fd;
-	(void)what;
-	ares_process_fd(k->channel, ARES_SOCKET_BAD, ARES_SOCKET_BAD);
-	set_timer(k);
-	k->user.done(k->user.arg);
-}
-
-static void on_socket(evutil_socket_t fd, short what, void *arg)
-{
-	struct keylookup *k = arg;
-
-	ares_process_fd(k->channel, what & EV_READ ? fd : ARES_SOCKET_BAD, what & EV_WRITE ? fd : ARES_SOCKET_BAD);
-	set_timer(k);
-	k->user.done(k->user.arg);
-}
-
-/* c-ares wants to hear of this socket, or no more. */
-static void on_interest(void *arg, ares_socket_t fd, int readable, int writable)
-{
-	struct keylookup *k = arg;
-	struct watch *w = NULL;
-	short what = (short)(EV_PERSIST | (readable ? EV_READ : 0) | (writable ? EV_WRITE : 0));
-
-	for (unsigned i = 0; i < SOCKETS_MAX; i++) {
-		if (k->watch[i].event && k->watch[i].fd == fd) {
-			event_free(k->watch[i].event);
-			k->watch[i].event = NULL;
-		}
-		if (!k->watch[i].event)
-			w = &k->watch[i];
-	}
-	/* Without a place for it the question ends by its time. */
-	if (!w || (!readable && !writable))
-		return;
-	w->fd = fd;
-	w->event = event_new(k->base, fd, what, on_socket, k);
-	if (w->event)
-		(void)event_add(w->event, NULL);
-}
 
 /* Answers ------------------------------------------------------------------------------------------------------------- */
 
@@ -170,19 +104,13 @@ static struct question *room(struct keylookup *k, const struct ip_addr *client)
 void keylookup_start(struct keylookup *k, uint64_t id, const struct ike_client *client, const struct dnsname *name)
 {
 	struct question *q = room(k, &client->path.remote.addr);
-	uint8_t bytes[DNS_QUESTION_MAX];
-	struct wr w = wr_over(bytes, sizeof bytes);
-	uint16_t dns_id;
 
 	if (!q) {
 		k->user.found(k->user.arg, id, client, REASON_LIMIT, "too many lookups at once", NULL);
 		return;
 	}
 	*q = (struct question){ .owner = k, .used = true, .id = id, .client = *client, .name = *name };
-	rng_fill(k->rng, &dns_id, sizeof dns_id);
-	dns_question_write(&w, dns_id, name, DNS_TYPE_IPSECKEY, DNS_FLAG_AD);
-	ares_send(k->channel, bytes, (int)wr_span(&w).n, on_answer, q);
-	set_timer(k);
+	dns_loop_ask(k->dns, k->rng, name, DNS_TYPE_IPSECKEY, on_answer, q);
 }
 
 /* Beginning and end ------------------------------------------------------------------------------------------------------ */
@@ -196,14 +124,11 @@ enum ike_err keylookup_new(struct event_base *base, const struct ip_endpoint *re
 	*out = NULL;
 	if (!k)
 		return IKE_E_NOMEM;
-	k->base = base;
 	k->rng = rng;
 	k->user = *user;
-	k->timer = evtimer_new(base, on_time, k);
 	ip_text(&resolver->addr, address);
 	snprintf(k->resolver, sizeof k->resolver, "%s@%u", address, resolver->port);
-	k->library = ares_library_init(ARES_LIB_INIT_ALL) == ARES_SUCCESS;
-	if (!k->timer || !k->library || !dns_channel_open(resolver, on_interest, k, &k->channel)) {
+	if (dns_loop_new(base, resolver, k->user.done, k->user.arg, &k->dns) != IKE_OK) {
 		keylookup_free(k);
 		return IKE_E_IO;
 	}
@@ -216,15 +141,6 @@ void keylookup_free(struct keylookup *k)
 	if (!k)
 		return;
 	k->closing = true;
-	if (k->channel)
-		ares_destroy(k->channel);
-	for (unsigned i = 0; i < SOCKETS_MAX; i++) {
-		if (k->watch[i].event)
-			event_free(k->watch[i].event);
-	}
-	if (k->timer)
-		event_free(k->timer);
-	if (k->library)
-		ares_library_cleanup();
+	dns_loop_free(k->dns);
 	free(k);
 }

@@ -31,6 +31,7 @@
 #include "daemon/signer.h"
 #include "daemon/startup.h"
 #include "daemon/unix_socket.h"
+#include "daemon/validation.h"
 #include "ike/ike.h"
 #include "kernel/inner.h"
 #include "kernel/kernel.h"
@@ -331,6 +332,7 @@ static enum ike_err start_loop(struct daemon *d)
 		.arg = d, .due = on_due, .stop = on_stop, .reload = on_reload
 	};
 	struct keylookup_user lookup;
+	struct validation_user validation;
 	struct net_user net;
 	int fd = kernel_event_fd(d->bridge.kernel), guard_fd = kernel_guard_fd(d->bridge.kernel);
 
@@ -342,6 +344,9 @@ static enum ike_err start_loop(struct daemon *d)
 		    IKE_OK)
 			return stopped("cannot prepare lookups through the resolver");
 	}
+	bridge_validation_user(&d->bridge, &validation);
+	if (validation_new(loop_base(d->bridge.loop), &d->conf.resolver, &d->rng, &validation, &d->bridge.validation) != IKE_OK)
+		return stopped("cannot prepare questions to the resolver");
 	bridge_net_user(&d->bridge, &net);
 	if (net_start(d->bridge.net, loop_base(d->bridge.loop), &net) != IKE_OK ||
 	    (fd >= 0 && loop_watch(d->bridge.loop, fd, on_kernel) != IKE_OK) ||
@@ -438,6 +443,7 @@ static void finish(struct daemon *d, bool in_order)
 	controld_free(d->controld);
 	if (d->control_listener >= 0)
 		close(d->control_listener);
+	validation_free(b->validation);
 	keylookup_free(b->keylookup);
 	tunnels_free(b->tunnels);
 	ike_free(b->ike);

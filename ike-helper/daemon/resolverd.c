@@ -191,6 +191,18 @@ unsigned resolverd_clients(const struct resolverd *d)
 
 /* In ------------------------------------------------------------------------------------------- */
 
+/* False: the client was closed. */
+static bool tell_pause(struct client *c)
+{
+	uint32_t seconds = c->d->user.paused_s(c->d->user.arg);
+	struct rp_message message = {
+		.type = RP_DOWN,
+		.u.down = { .owner = { .n = 1 }, .reason = REASON_DOWN_BY_OPERATOR, .tells_pause = true, .pause_s = seconds },
+	};
+
+	return seconds == 0 || client_send(c, &message);
+}
+
 static bool handle_hello(struct client *c, const struct rp_hello *hello)
 {
 	if (c->greeted) {
@@ -202,7 +214,7 @@ static bool handle_hello(struct client *c, const struct rp_hello *hello)
 		return false;
 	}
 	c->greeted = true;
-	return true;
+	return tell_pause(c);
 }
 
 /* False: the client was closed. */

@@ -25,6 +25,8 @@ struct resolverd_user {
 	void (*cancel)(void *arg, uint64_t client, uint32_t id);
 	/* No verdicts for this client any more. */
 	void (*gone)(void *arg, uint64_t client);
+	/* Is what is new paused, for how many seconds? Told to each connection that is made. 0: no. */
+	uint32_t (*paused_s)(void *arg);
 	/* After a batch of the above: look for outputs. */
 	void (*done)(void *arg);
 };

@@ -9,7 +9,7 @@
 enum {
 	CONTROL_VERSION = 1,
 	CONTROL_REQUEST_MAX = 32768,    /* bytes of a request line, with its newline */
-	CONTROL_CLEAR_MAX_S = 7 * 86400,        /* longest permission of the command "clear" */
+	CONTROL_BY_HAND_MAX_S = 7 * 86400,      /* longest permission, longest pause */
 	CONTROL_ANSWER_MAX = 16384,     /* bytes of one line of an answer */
 };
 

@@ -17,10 +17,11 @@ enum tlv_type {
 	TLV_RESULT = 10,        /* u16 reason, 0 = allowed; one for each address */
 	TLV_GATEWAY = 11,       /* on the wire with TLV_OPTIONAL: u16 keys, u8 finding, {u8 4 or 16, address}... */
 	TLV_REVERSE = 12,       /* likewise: u8 number of the address, u8 finding, u16 keys */
+	TLV_PAUSE = 13,         /* likewise: u32, seconds left; 0 = it is over */
 	TLV_END
 };
 
-/* Those that a helper that does not know them may skip: it refuses what it cannot use without them. */
+/* Those that an end that does not know them may skip: it refuses what it cannot use without them. */
 static bool is_optional(unsigned type)
 {
 	return type >= TLV_GATEWAY;
@@ -45,7 +46,7 @@ static const struct form {
 		.may = BIT(TLV_REASON_TEXT) | BIT(TLV_RESULT),
 		.repeat = BIT(TLV_RESULT),
 	},
-	[RP_DOWN] = { .need = BIT(TLV_OWNER) | BIT(TLV_REASON), .id_zero = true },
+	[RP_DOWN] = { .need = BIT(TLV_OWNER) | BIT(TLV_REASON), .may = BIT(TLV_PAUSE), .id_zero = true },
 };
 
 static const struct form *form_of(unsigned type)
@@ -230,6 +231,10 @@ static enum ike_err read_down(struct rd *r, enum tlv_type type, struct rp_down *
 		return dnsname_read(r, &out->owner);
 	case TLV_REASON:
 		out->reason = (enum rp_reason)rd_u16(r);
+		return IKE_OK;
+	case TLV_PAUSE:
+		out->tells_pause = true;
+		out->pause_s = rd_u32(r);
 		return IKE_OK;
 	default:
 		return IKE_E_SYNTAX;
@@ -480,6 +485,8 @@ static enum ike_err write_down(const struct rp_down *down, struct wr *w)
 		return IKE_E_SYNTAX;
 	put_bytes(w, TLV_OWNER, dnsname_span(&down->owner));
 	put_u16(w, TLV_REASON, down->reason);
+	if (down->tells_pause)
+		put_u32(w, TLV_PAUSE, down->pause_s);
 	return IKE_OK;
 }
 

@@ -141,6 +141,8 @@ struct rp_verdict {
 struct rp_down {
 	struct dnsname owner;
 	enum rp_reason reason;
+	bool tells_pause;           /* the owner is the root then */
+	uint32_t pause_s;           /* the operator has paused what is new for so long; 0: no longer */
 };
 
 struct rp_hello {

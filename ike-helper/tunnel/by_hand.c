@@ -1,4 +1,4 @@
-/* What the operator says: `oe down`, and the permissions of `oe clear`. */
+/* What the operator says: `oe down`, the permissions of `oe clear`, and `oe pause`. */
 #include "tunnel/state.h"
 
 #include <stdlib.h>
@@ -218,9 +218,48 @@ bool tunnels_permission(const struct tunnels *t, unsigned i, struct tunnel_permi
 	return p != NULL;
 }
 
+/* Pause ---------------------------------------------------------------------------------------------------------- */
+
+void tunnels_pause(struct tunnels *t, uint32_t for_s, uint64_t now_ms)
+{
+	see(t, now_ms);
+	log_info(t->log, "paused for %u s, by the operator's word: what is new is answered in clear", for_s);
+	t->paused_until_ms = later(t->now_ms, for_s);
+	t->tell_pause = true;
+}
+
+bool tunnels_resume(struct tunnels *t, const char *why, uint64_t now_ms)
+{
+	see(t, now_ms);
+	if (t->paused_until_ms == 0)
+		return false;
+	log_info(t->log, "no longer paused: %s", why);
+	t->paused_until_ms = 0;
+	t->tell_pause = true;
+	decisions_forget_answers(t, NULL);
+	return true;
+}
+
+uint32_t tunnels_paused_s(const struct tunnels *t, uint64_t now_ms)
+{
+	return t->paused_until_ms > now_ms ? (uint32_t)((t->paused_until_ms - now_ms + 999) / 1000) : 0;
+}
+
+bool pause_output(struct tunnels *t, struct rp_down *out)
+{
+	if (!t->tell_pause)
+		return false;
+	t->tell_pause = false;
+	*out = (struct rp_down){ .owner = { .n = 1 }, .reason = REASON_DOWN_BY_OPERATOR, .tells_pause = true,
+				 .pause_s = tunnels_paused_s(t, t->now_ms) };
+	return true;
+}
+
+/* Time ----------------------------------------------------------------------------------------------------------- */
+
 uint64_t permissions_deadline_ms(const struct tunnels *t)
 {
-	uint64_t due_ms = NEVER_MS;
+	uint64_t due_ms = t->paused_until_ms ? t->paused_until_ms : NEVER_MS;
 
 	for (const struct permission *p = t->permissions; p; p = p->next)
 		due_ms = p->told.until_ms < due_ms ? p->told.until_ms : due_ms;
@@ -231,6 +270,8 @@ void permissions_due(struct tunnels *t)
 {
 	struct permission **at = &t->permissions;
 
+	if (t->paused_until_ms && t->paused_until_ms <= t->now_ms)
+		(void)tunnels_resume(t, "the time is over", t->now_ms);
 	while (*at) {
 		if ((*at)->told.until_ms <= t->now_ms)
 			permission_end(t, at, "the time is over");

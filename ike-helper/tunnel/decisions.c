@@ -96,12 +96,12 @@ bool tunnels_decision(const struct tunnels *t, const struct dnsname *owner, stru
 void decisions_forget_answers(struct tunnels *t, const struct ip_addr *address)
 {
 	for (const struct decision *d = t->oldest_decision; d; d = d->newer) {
-		for (unsigned i = 0; i < d->told.n; i++) {
-			if (!ip_equal(&d->told.at[i].address, address))
-				continue;
+		bool meant = !address && d->told.kind == RP_CLEAR;
+
+		for (unsigned i = 0; address && i < d->told.n; i++)
+			meant |= ip_equal(&d->told.at[i].address, address);
+		if (meant)
 			forget_answer(t, &d->owner);
-			break;
-		}
 	}
 }
 

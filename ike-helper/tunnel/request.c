@@ -49,16 +49,19 @@ static void limit_ttl(struct request *r, uint64_t seconds)
 static void confirm_clear(struct tunnels *t, struct request *r, struct wait *w)
 {
 	uint64_t until_ms = permitted_until_ms(t, &r->owner, &w->remote);
+	bool paused = until_ms == 0 && t->paused_until_ms > t->now_ms;
 
+	if (paused)
+		until_ms = t->paused_until_ms;
 	if (until_ms == 0) {
 		w->allowed = false;
 		w->reason = REASON_DOWN_BY_OPERATOR;
 		return;
 	}
-	limit_ttl(r, CLEAR_TTL_S);
+	limit_ttl(r, paused ? PAUSE_TTL_S : CLEAR_TTL_S);
 	limit_ttl(r, (until_ms - t->now_ms) / 1000);
 	if (r->detail[0] == '\0')
-		snprintf(r->detail, sizeof r->detail, "permitted by the operator");
+		snprintf(r->detail, sizeof r->detail, paused ? "paused by the operator" : "permitted by the operator");
 }
 
 static void confirm(struct tunnels *t, struct request *r, struct wait *w)
@@ -182,6 +185,7 @@ struct fate {
 	const struct peer *bound;           /* what the address is bound to, or NULL */
 	const struct failure *failure;      /* remembered; NULL */
 	uint64_t until_ms;                  /* PROSPECT_CLEAR */
+	bool paused;                        /* likewise */
 };
 
 static void refused(struct fate *f, enum rp_reason reason, const char *detail)
@@ -246,6 +250,13 @@ static void judge(struct tunnels *t, const struct dnsname *owner, const struct s
 		refused(f, REASON_NO_ROUTE, "");
 	else
 		judge_by_state(t, owner, a, f);
+	f->paused = (f->kind == PROSPECT_REFUSED || f->kind == PROSPECT_TRY) && t->paused_until_ms > t->now_ms && !f->p && !peer_bound(t, a);
+	if (f->paused) {
+		f->kind = PROSPECT_CLEAR;
+		f->reason = REASON_NONE;
+		f->detail[0] = '\0';
+		f->until_ms = t->paused_until_ms;
+	}
 }
 
 static void decide_address(struct tunnels *t, struct wait *w, const struct rp_establish *q, const struct ip_addr *a)
@@ -295,6 +306,7 @@ void tunnels_prospect(struct tunnels *t, const struct dnsname *owner, const stru
 	out->reason = f.reason;
 	memcpy(out->detail, f.detail, sizeof out->detail);
 	out->until_ms = f.until_ms;
+	out->paused = f.paused;
 	if (f.failure) {
 		out->failure.reason = f.failure->reason;
 		memcpy(out->failure.detail, f.failure->detail, sizeof out->failure.detail);

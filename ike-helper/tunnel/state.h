@@ -29,6 +29,7 @@ enum {
 	DETAIL_MAX = TUNNEL_DETAIL_MAX,
 	FIRST_SUCCESS_WAIT_MS = 300,        /* for the other addresses of a name, once one of them is up */
 	OWN_ADDRESS_TTL_S = 60,
+	PAUSE_TTL_S = 5,                    /* of an answer in clear during a pause, which may end at any time */
 	CLEAR_TTL_S = 60,                   /* of an answer in clear by the operator's word: it ends with that, or so long after */
 	CHECK_MS = 4000,                    /* how often a protected address is looked at, */
 	CHECK_BUSY_MS = 2000,               /* when packets go out to it, */
@@ -236,6 +237,8 @@ struct tunnels {
 	uint64_t last_pass, passes_again_ms;
 	struct permission *permissions;
 	unsigned n_permissions;
+	uint64_t paused_until_ms;           /* 0: there is no pause */
+	bool tell_pause;
 	struct forgotten *forget_first, **forget_tail;
 	struct esp_dropped dropped[ESP_DROPPED_MAX];
 	unsigned running;                   /* attempts that the core works on */
@@ -446,7 +449,7 @@ void failures_clear(struct tunnels *t);
 /* decisions.c */
 /* This is what the resolver is told; the oldest of DECISIONS_MAX names is forgotten. */
 void decision_remember(struct tunnels *t, const struct request *r, const struct rp_verdict *verdict);
-/* The resolver is to forget what it was told last about names that have this address. */
+/* The resolver is to forget what it was told last about names that have this address; NULL: about those that were answered in clear. */
 void decisions_forget_answers(struct tunnels *t, const struct ip_addr *address);
 void decisions_clear(struct tunnels *t);
 
@@ -462,6 +465,7 @@ void permissions_due(struct tunnels *t);
 void forget_answer(struct tunnels *t, const struct dnsname *owner);
 /* The next one; false when there is none. */
 bool forget_output(struct tunnels *t, struct rp_down *out);
+bool pause_output(struct tunnels *t, struct rp_down *out);
 void by_hand_free(struct tunnels *t);
 
 /* roam.c */

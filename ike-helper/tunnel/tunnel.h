@@ -55,6 +55,7 @@
  *    may have lost. While somebody sends to a host whose SA is gone an attempt begins every 4 s, one at a time, whatever came of
  *    the earlier ones; while nobody does, but an answer lives, with growing pauses up to a minute; otherwise none.
  *  - Our own address is allowed at once: packets to it never leave this host.
+ *  - During a pause (tunnels_pause) an address that is not bound is answered in clear, for 5 s at most; what is bound stays as it is.
  *  - What the operator has permitted in clear (tunnels_clear) is answered at once, and nothing is established for it; its policies
  *    go by that word alone. The answer lives for a minute at most, and not longer than the permission. What another name has
  *    established for the same address stays, and what a host asks of us for itself is not meant.
@@ -188,6 +189,13 @@ unsigned tunnels_permissions(const struct tunnels *t);
 /* Number i, from 0; false when there are not so many. */
 bool tunnels_permission(const struct tunnels *t, unsigned i, struct tunnel_permission *out);
 
+/* `oe pause`: what is new is answered in clear for so long, in a network where nothing can be validated. Not kept over a restart. */
+void tunnels_pause(struct tunnels *t, uint32_t for_s, uint64_t now_ms);
+/* why: for the log. False: there is no pause. */
+bool tunnels_resume(struct tunnels *t, const char *why, uint64_t now_ms);
+/* Seconds left of it, the last one counts; 0: there is none. */
+uint32_t tunnels_paused_s(const struct tunnels *t, uint64_t now_ms);
+
 /* Clean stop: refuse waiting requests with REASON_SHUTDOWN, tell the resolver, delete all. Done when no tunnels are left. */
 void tunnels_shutdown(struct tunnels *t, uint64_t now_ms);
 
@@ -279,7 +287,7 @@ bool tunnels_decision(const struct tunnels *t, const struct dnsname *owner, stru
 enum tunnel_prospect_kind {
 	PROSPECT_REFUSED,           /* at once, with reason and detail */
 	PROSPECT_OWN,               /* allowed: it is our own address */
-	PROSPECT_CLEAR,             /* in clear: the operator has permitted it */
+	PROSPECT_CLEAR,             /* in clear: the operator has permitted it, or paused what is new */
 	PROSPECT_PROTECTED,         /* allowed at once */
 	PROSPECT_TRY,               /* an attempt decides: a new one, or one that is under way */
 };
@@ -288,7 +296,8 @@ struct tunnel_prospect {
 	enum tunnel_prospect_kind kind;
 	enum rp_reason reason;
 	char detail[TUNNEL_DETAIL_MAX];
-	uint64_t until_ms;          /* PROSPECT_CLEAR: the end of the permission */
+	uint64_t until_ms;          /* PROSPECT_CLEAR: the end of the permission or pause */
+	bool paused;                /* PROSPECT_CLEAR: it is a pause */
 	struct {                    /* of the same keys at this address; at_ms = 0: none is remembered */
 		enum rp_reason reason;
 		char detail[TUNNEL_DETAIL_MAX];

@@ -583,7 +583,7 @@ bool tunnels_next_output(struct tunnels *t, struct tunnel_output *out)
 		t->given = NULL;
 	}
 	/* The resolver forgets first; only then is it told anything new. */
-	if (forget_output(t, &out->down)) {
+	if (pause_output(t, &out->down) || forget_output(t, &out->down)) {
 		out->kind = TUNNEL_DOWN;
 		return true;
 	}

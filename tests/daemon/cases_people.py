@@ -1,6 +1,8 @@
-"""What people tell oe-iked to do: permissions in clear."""
+"""What people tell oe-iked to do: permissions in clear, and pauses."""
 import re
+import time
 
+from cases_why import client, dns, PLAIN, PROTECTED, why
 from resolver import ALLOW, CLEAR, DOWN_BY_OPERATOR, Resolver
 from world import SERVER, check, check_equal, many, wait_for
 
@@ -84,9 +86,70 @@ def wrong_permissions_are_refused(world):
     check_equal(said(daemon.oe('clear', SERVER), 1), 'oe: there are too many permissions; end one\n', 'one more')
 
 
+PORTAL = '192.0.2.200'
+
+
+def a_pause_lasts_until_the_portal_is_passed(world):
+    """Before it is paused nothing signed is answered; then everything, and saying so; what is protected stays so; and it ends by itself."""
+    with dns(world) as names:
+        daemon = client(world).start()
+        world.server().start()
+        unbound = names.start(daemon.resolver, server=' val-bogus-ttl: 1')
+        zones = names.zones
+        check_equal(why(daemon, 'good.why.test')[0], PROTECTED, 'before')
+        for proxy in (zones.root, zones.tld, zones.leaf):
+            proxy.portal = PORTAL
+        check_equal(unbound.answer('plain.why.test').rcode, 2, 'SERVFAIL behind a portal')
+        check_equal(said(daemon.oe('pause')), 'paused for 15m, or until DNSSEC validates: what is new is answered in clear\n', 'oe pause')
+        mark = len(zones.root.asked)
+        answer = wait_for('an answer', 2, lambda: (lambda a: a if a.addresses else None)(unbound.answer('plain.why.test')))
+        check_equal((answer.addresses, answer.ad), ([PORTAL], False), f'{answer}')
+        check('ipsec: in clear: paused by the operator' in answer.reasons, f'{answer.ede}')
+        check('\npaused for 15m: what is new, and what does not validate, is answered in clear (oe resume)\n' in
+              daemon.oe('status').stdout.replace('14m', '15m'), 'oe status')
+        status, told = why(daemon, 'plain.why.test')
+        check_equal((status, told['reason']), (PLAIN, 'paused'), told['sentence'])
+        check(re.search(r'because the operator has paused what is new for 1[45]m \(oe pause\)\.$', told['sentence']), told['sentence'])
+        check_equal([t['state'] for t in daemon.tunnels()], ['protected'], 'what is protected')
+        wait_for('the question if it is over', 5, lambda: any(name.startswith('oe-') for name, _ in zones.root.asked[mark:]))
+        time.sleep(0.3)
+        check('paused for' in daemon.oe('status').stdout, 'the portal\'s answer ends nothing')
+        for proxy in (zones.root, zones.tld, zones.leaf):
+            proxy.portal = None
+        wait_for('the end of the pause', 8, lambda: daemon.says('no longer paused: DNSSEC validates here'))
+        check('paused for' not in daemon.oe('status').stdout, 'oe status')
+        answer = wait_for('a validated answer', 3, lambda: (lambda a: a if a.ad else None)(unbound.answer('plain.why.test')))
+        check_equal(answer.addresses, [SERVER], f'{answer}')
+        check_equal(said(daemon.oe('pause'), 1),
+                    'oe: DNSSEC validates here: nothing to pause (oe clear permits a name in clear)\n', 'another one')
+
+
+def a_pause_is_told_to_every_resolver_and_ended_by_hand(world):
+    """Here nobody answers the question whether DNSSEC validates."""
+    daemon, _ = world.pair()
+    _, key = world.key()
+    with Resolver(daemon.resolver) as early:
+        check_equal(early.request('www.example', [SERVER], [key]).kind, ALLOW, 'protected')
+        said(daemon.oe('pause', '--for', '2m'))
+        check_equal(early.pause(), 120, 'told at once')
+        with Resolver(daemon.resolver) as late:
+            check_equal(late.pause(), 120, 'told to a new one')
+            check_equal(late.request('www.example', [SERVER], [key]).kind, ALLOW, 'still protected')
+            verdict = late.request('new.example', [many(3)], [key])
+            check_equal((verdict.kind, verdict.ttl, verdict.text), (CLEAR, 5, 'paused by the operator'), f'{verdict}')
+            check_equal(said(daemon.oe('resume')), 'no longer paused\n', 'oe resume')
+            check_equal((late.pause(), late.down().owner), (0, 'new.example'), 'the end')
+        check_equal(said(daemon.oe('resume'), 1), 'oe: nothing is paused\n', 'again')
+    for arguments, words in ((['x'], 'no argument'), (['--for', '1y'], 'is no time'), (['--for'], 'without its value')):
+        check(words in said(daemon.oe('pause', *arguments), 2), f'oe pause {arguments}')
+    check('no argument' in said(daemon.oe('resume', 'x'), 2), 'oe resume x')
+
+
 CASES = [
     what_is_permitted_is_answered_in_clear,
     a_permission_ends_by_itself_and_with_oe_iked,
     a_shared_address_is_not_permitted_by_one_of_its_names,
     wrong_permissions_are_refused,
+    a_pause_lasts_until_the_portal_is_passed,
+    a_pause_is_told_to_every_resolver_and_ended_by_hand,
 ]

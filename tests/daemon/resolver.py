@@ -6,6 +6,7 @@ import struct
 
 HELLO, ESTABLISH, CANCEL, VERDICT, DOWN = 1, 2, 3, 4, 5
 VERSIONS, OWNER, ADDRESS, KEY, TTL, DEADLINE, KIND, REASON, REASON_TEXT, RESULT = range(1, 11)
+PAUSE = 0x800d
 ALLOW, CLEAR, REFUSE = 1, 2, 3
 
 NO_USABLE_KEY, ADDRESS_NOT_ALLOWED, NO_ROUTE, TIMEOUT, UNREACHABLE, AUTH_FAILED = 1, 2, 3, 4, 5, 8
@@ -60,7 +61,7 @@ class Answer:
 
     def __init__(self, datagram):
         _, self.type, _, self.id = struct.unpack('>BBHI', datagram[:8])
-        self.kind = self.reason = self.ttl = None
+        self.kind = self.reason = self.ttl = self.pause = None
         self.text, self.owner, self.results = '', None, []
         at = 8
         while at < len(datagram):
@@ -77,6 +78,8 @@ class Answer:
                 self.ttl = int.from_bytes(value, 'big')
             elif kind == RESULT:
                 self.results.append(int.from_bytes(value, 'big'))
+            elif kind == PAUSE:
+                self.pause = int.from_bytes(value, 'big')
             elif kind == OWNER:
                 self.owner = text_name(value)
 
@@ -152,6 +155,12 @@ class Resolver:
             if answer.type == DOWN:
                 return answer
             self.waiting.append(answer)
+
+    def pause(self):
+        """Seconds in the next DOWN, which must be for the root."""
+        down = self.down()
+        assert down.owner == '', down
+        return down.pause
 
     def is_closed(self):
         """oe-iked closes within the time limit; what it says before does not matter."""

@@ -3,7 +3,7 @@
 Each test gets a Bench and says with assert what must hold; its name says what would be wrong if it failed, and the number in
 a docstring is the promise of the design that it tries to break."""
 from bench import refused, soon, wired
-from dns import AAAA, IPSECKEY, NOERROR, SERVFAIL
+from dns import A, AAAA, IPSECKEY, NOERROR, SERVFAIL
 from helper import REASON_AUTH_FAILED, CLEAR
 
 
@@ -147,3 +147,52 @@ def test_helper_may_say_clear(b):
     b.helper.down('host.example.test')
     b.helper.decide = lambda request: request.refuse()
     assert soon(lambda: refused(r.answer('host.example.test'), 'does not hold the key')), 'DOWN ends it'
+
+
+# A pause ----------------------------------------------------------------------------------------------------------------
+
+PAUSED = 'ipsec: in clear: paused by the operator'
+
+
+def paused(answer, validated=False):
+    return answer.rcode == NOERROR and answer.addresses and answer.ad == validated and answer.answer[0].ttl <= 5 and \
+        PAUSED in [text for _, text in answer.ede]
+
+
+def pause(b, r, seconds):
+    """Something bogus has the module connect; then the pause is told."""
+    assert refused(r.answer('bogusa.example.test'), '')
+    assert soon(lambda: b.helper.peers() > 0), 'the module does not connect'
+    b.helper.pause(seconds)
+
+
+def test_pause_answers_what_does_not_validate(b):
+    """1, 7: in clear by the operator's word, each time anew and saying so; what validates is protected as ever."""
+    b.world.leaf.failed.add(('failkey.example.test', IPSECKEY))
+    r = b.start()
+    assert r.answer('host.example.test').ad
+    pause(b, r, 60)
+    assert soon(lambda: paused(r.answer('bogusa.example.test'))), r.answer('bogusa.example.test')
+    n = len(b.world.upstream(A))
+    assert paused(r.answer('bogusa.example.test', cd=True)) and len(b.world.upstream(A)) > n, 'not from the cache'
+    for name in ('boguskey.example.test', 'failkey.example.test'):
+        assert paused(r.answer(name), validated=True), str(r.answer(name))
+    answer = r.answer('k2.example.test')
+    assert answer.ad and b.helper.owners() == ['host.example.test', 'k2.example.test'], answer
+    b.helper.pause(0)
+    assert soon(lambda: refused(r.answer('bogusa.example.test'), ''))
+    for name in ('boguskey.example.test', 'failkey.example.test'):
+        assert refused(r.answer(name), 'IPSECKEY'), name
+    assert 'paused by the operator: what does not validate is answered' in r.log_text() and 'no longer paused' in r.log_text()
+
+
+def test_pause_ends_with_its_time_and_with_the_helper(b):
+    r = b.start()
+    pause(b, r, 1)
+    assert soon(lambda: paused(r.answer('bogusa.example.test')))
+    assert soon(lambda: refused(r.answer('bogusa.example.test'), ''))
+    b.helper.pause(600)
+    assert soon(lambda: paused(r.answer('boguskey.example.test'), validated=True))
+    b.helper.stop()
+    b.helper = None
+    assert soon(lambda: refused(r.answer('boguskey.example.test'), ''))

@@ -11,6 +11,7 @@ import time
 VERSION = 1
 HELLO, ESTABLISH, CANCEL, VERDICT, DOWN = 1, 2, 3, 4, 5
 T_VERSIONS, T_OWNER, T_ADDRESS, T_KEY, T_TTL, T_DEADLINE, T_KIND, T_REASON, T_TEXT, T_RESULT = range(1, 11)
+T_PAUSE = 0x800d
 ALLOW, CLEAR, REFUSE = 1, 2, 3
 REASON_TIMEOUT, REASON_AUTH_FAILED = 4, 8
 
@@ -92,6 +93,10 @@ class Helper:
     def owners(self):
         return [r.owner for r in self.requests]
 
+    def peers(self):
+        with self._lock:
+            return len(self._peers)
+
     def broadcast(self, data):
         """Send to every worker, from the test's thread."""
         with self._lock:
@@ -101,6 +106,10 @@ class Helper:
     def down(self, owner, reason=25):
         wire = b''.join(bytes([len(label)]) + label.encode() for label in owner.split('.')) + b'\0'
         self.broadcast(message(DOWN, 0, tlv(T_OWNER, wire), tlv(T_REASON, struct.pack('!H', reason))))
+
+    def pause(self, seconds):
+        """What is new is paused; 0: no longer."""
+        self.broadcast(message(DOWN, 0, tlv(T_OWNER, b'\0'), tlv(T_REASON, struct.pack('!H', 25)), tlv(T_PAUSE, struct.pack('!I', seconds))))
 
     def stop(self):
         """As kill -9 would: the sockets close, nothing is said."""

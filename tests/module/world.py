@@ -110,6 +110,7 @@ class Proxy(threading.Thread):
         self.front.bind((address, 53))
         self.back = (address, NSD_PORT)
         self.asked, self.lost, self.failed, self.delay, self.has_subnets = [], set(), set(), 0, False
+        self.portal = None      # answers every question itself, that for A with this address
         self.start()
 
     def run(self):
@@ -133,6 +134,12 @@ class Proxy(threading.Thread):
                 what = (name, struct.unpack_from('!H', packet, at)[0])
                 self.asked.append(what)
                 if what in self.lost:
+                    continue
+                if self.portal:
+                    record = b'\xc0\x0c' + struct.pack('!HHIH', dns.A, 1, 60, 4) + socket.inet_aton(self.portal)
+                    records = [record] if what[1] == dns.A else []
+                    self.front.sendto(packet[:2] + b'\x84\x80' + struct.pack('!HHHH', 1, len(records), 0, 0) +
+                                      packet[12:at + 4] + b''.join(records), client)
                     continue
                 if what in self.failed:
                     self.front.sendto(packet[:2] + b'\x84\x02' + packet[4:6] + b'\0' * 6 + packet[12:at + 4], client)
@@ -240,6 +247,7 @@ class World:
         """A new test: no losses, no failures, counters at zero."""
         for proxy in (self.root, self.tld, self.leaf):
             proxy.asked, proxy.lost, proxy.failed, proxy.delay, proxy.has_subnets = [], set(), set(), 0, False
+            proxy.portal = None
 
     def upstream(self, rtype=None):
         """What was asked of the leaf servers, all of it or of one type."""

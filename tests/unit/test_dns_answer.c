@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "dnskey/dns_answer.h"
+#include "dnskey/dns_probe.h"
 
 /* client.example IPSECKEY, and one record "10 0 4 ." with four bytes of key. */
 #define QUESTION "06636c69656e74076578616d706c6500 002d 0001"
@@ -222,6 +223,47 @@ static void alias_that_does_not_fill_its_record_is_refused(void **state)
 	}
 }
 
+static void count_up(void *arg, void *to, size_t n)
+{
+	uint8_t *next = arg, *b = to;
+
+	while (n-- > 0)
+		*b++ = (*next)++;
+}
+
+static void only_a_validated_denial_shows_that_dnssec_works(void **state)
+{
+	static const struct {
+		const char *flags;
+		bool shows;
+	} answers[] = {
+		{ "81a3", true },       /* NXDOMAIN, AD */
+		{ "8183", false },
+		{ "81a0", false },      /* NOERROR, AD: not what was asked for */
+		{ "8182", false },
+	};
+	uint8_t next = 0x9a;
+	const struct rng rng = { .fill = count_up, .arg = &next };
+	struct dnsname first, second;
+	char text[DNSNAME_TEXT_MAX];
+
+	(void)state;
+	dns_probe_name(&rng, &first);
+	dns_probe_name(&rng, &second);
+	assert_string_equal(dnsname_text(&first, text), "oe-9a9b9c9d9e9fa0a1");
+	assert_string_equal(dnsname_text(&second, text), "oe-a2a3a4a5a6a7a8a9");
+	for (size_t i = 0; i < sizeof answers / sizeof *answers; i++) {
+		struct dns_message m;
+		struct unit_bytes bytes;
+		char hex[256];
+
+		snprintf(hex, sizeof hex, "1234 %s 0001 0000 0000 0000 136f652d 39613962396339643965396661306131 00 0001 0001", answers[i].flags);
+		bytes = unit_hex(hex);
+		assert_int_equal(dns_message_open(unit_span(&bytes), &first, DNS_TYPE_A, &m), IKE_OK);
+		assert_int_equal(dns_probe_validates(&m), answers[i].shows);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -235,6 +277,7 @@ int main(void)
 		cmocka_unit_test(prefixes_and_changes),
 		cmocka_unit_test(aliases_and_reasons_are_read),
 		cmocka_unit_test(alias_that_does_not_fill_its_record_is_refused),
+		cmocka_unit_test(only_a_validated_denial_shows_that_dnssec_works),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -101,6 +101,17 @@ static struct rp_message example_down(void)
 	return m;
 }
 
+static struct rp_message example_pause(void)
+{
+	struct rp_message m = { .type = RP_DOWN };
+
+	assert_int_equal(dnsname_from_text(".", &m.u.down.owner), IKE_OK);
+	m.u.down.reason = REASON_DOWN_BY_OPERATOR;
+	m.u.down.tells_pause = true;
+	m.u.down.pause_s = 900;
+	return m;
+}
+
 static const struct example {
 	const char *name;
 	struct rp_message (*make)(void);
@@ -112,6 +123,7 @@ static const struct example {
 	{ "verdict-refuse", example_refuse },
 	{ "cancel", example_cancel },
 	{ "down", example_down },
+	{ "pause", example_pause },
 };
 
 /* Helpers ------------------------------------------------------------------------------------------------------ */
@@ -218,6 +230,8 @@ static void assert_same_message(const struct rp_message *a, const struct rp_mess
 	case RP_DOWN:
 		assert_true(dnsname_equal(&a->u.down.owner, &b->u.down.owner));
 		assert_int_equal(a->u.down.reason, b->u.down.reason);
+		assert_int_equal(a->u.down.tells_pause, b->u.down.tells_pause);
+		assert_int_equal(a->u.down.pause_s, b->u.down.pause_s);
 		break;
 	}
 }
@@ -332,9 +346,24 @@ static void every_prefix_is_refused(void **state)
 
 		/* A RESULT left out at the end makes an ALLOW without results, or a shorter list: both must be noticed. The
 		 * REFUSE is the one message that is whole without its last TLVs. */
-		if (strcmp(examples[i].name, "verdict-refuse") != 0 && strcmp(examples[i].name, "establish-gateway") != 0)
+		if (strcmp(examples[i].name, "verdict-refuse") != 0 && strcmp(examples[i].name, "establish-gateway") != 0 &&
+		    strcmp(examples[i].name, "pause") != 0)
 			unit_walk_prefixes(write_message(&m, buffer, sizeof buffer), read_only, NULL);
 	}
+}
+
+static bool pause_is_whole(size_t n)
+{
+	return n == 19;                 /* a DOWN of the root */
+}
+
+static void pause_may_be_cut_off_only_whole(void **state)
+{
+	struct rp_message m = example_pause();
+	uint8_t buffer[64];
+
+	(void)state;
+	unit_walk_prefixes(write_message(&m, buffer, sizeof buffer), read_only, pause_is_whole);
 }
 
 static bool refuse_is_whole(size_t n)
@@ -768,6 +797,7 @@ int main(void)
 		cmocka_unit_test(documented_reasons_are_the_list),
 		cmocka_unit_test(words_are_the_symbols),
 		cmocka_unit_test(every_prefix_is_refused),
+		cmocka_unit_test(pause_may_be_cut_off_only_whole),
 		cmocka_unit_test(refuse_may_end_before_its_results),
 		cmocka_unit_test(gateways_may_be_cut_off_only_whole),
 		cmocka_unit_test(gateways_are_of_keys_and_addresses_that_are_there),

@@ -1,4 +1,4 @@
-/* What the operator permits in clear: who is meant, until when, and what stays protected. */
+/* What the operator permits in clear, and pauses: who is meant, until when, and what stays protected. */
 #include "tests/unit/tunnel_double.h"
 
 #include <stdio.h>
@@ -224,6 +224,111 @@ static void permissions_are_bounded(void **state)
 	assert_int_equal(clear_name(w, NAME, 60, &cleared), IKE_OK);
 }
 
+/* Pause -------------------------------------------------------------------------------------------------------------------- */
+
+static void assert_paused(struct world *w, uint32_t id)
+{
+	const struct seen_verdict *seen = verdict_of(w, id);
+
+	assert_non_null(seen);
+	assert_int_equal(seen->verdict.kind, RP_CLEAR);
+	assert_true(seen->verdict.ttl_cap_s <= 5);
+	assert_string_equal(seen->text, "paused by the operator");
+}
+
+static void pause_for(struct world *w, uint32_t seconds)
+{
+	tunnels_pause(w->t, seconds, w->now_ms);
+	take_outputs(w);
+}
+
+/* Promise 4: whatever DNS says now, from whomever. */
+static void what_is_protected_stays_protected_in_a_pause(void **state)
+{
+	struct world *w = *state;
+
+	protect(w, NAME, HOST);
+	pause_for(w, 900);
+	assert_true(w->downs[0].tells_pause);
+	assert_int_equal(w->downs[0].pause_s, 900);
+	ask(w, 1, NAME, "A", HOST);
+	assert_allowed(w, 1);
+	ask(w, 2, OTHER, "B", HOST);
+	assert_refused(w, 2, REASON_KEY_CONFLICT);
+	advance(w, 70000);
+	core_closed(w, 1, REASON_TIMEOUT);
+	ask(w, 3, NAME, "A", HOST);
+	assert_waiting(w, 3);
+	assert_int_equal(state_of(w, HOST), TUNNEL_HEALING);
+	assert_int_equal(w->n_unprotects, 0);
+}
+
+static void what_is_new_is_answered_in_clear_in_a_pause(void **state)
+{
+	struct world *w = *state;
+
+	pause_for(w, 900);
+	ask(w, 1, NAME, "A", HOST);
+	assert_paused(w, 1);
+	ask(w, 2, NAME, "!", HOST2);
+	assert_paused(w, 2);
+	ask(w, 3, NAME, "A", "10.1.2.3");
+	assert_paused(w, 3);
+	w->no_route = true;
+	ask(w, 4, NAME, "A", HOST);
+	assert_paused(w, 4);
+	assert_int_equal(w->n_sas, 0);
+	assert_int_equal(tunnels_count(w->t), 0);
+}
+
+static void pause_ends_with_its_time(void **state)
+{
+	struct world *w = *state;
+
+	pause_for(w, 10);
+	advance(w, 8000);
+	ask(w, 1, NAME, "A", HOST);
+	assert_paused(w, 1);
+	assert_int_equal(verdict_of(w, 1)->verdict.ttl_cap_s, 2);
+	assert_int_equal(tunnels_paused_s(w->t, w->now_ms), 2);
+	advance(w, 2000);
+	assert_int_equal(tunnels_paused_s(w->t, w->now_ms), 0);
+	assert_int_equal(downs_for(w, NAME), 1);        /* the resolver forgets what was answered in clear */
+	assert_int_equal(downs_for(w, "."), 2);
+	assert_false(tunnels_resume(w->t, "", w->now_ms));
+	ask(w, 2, NAME, "A", HOST);
+	assert_waiting(w, 2);
+}
+
+static void operator_ends_a_pause(void **state)
+{
+	struct world *w = *state;
+
+	pause_for(w, 900);
+	pause_for(w, 60);
+	assert_int_equal(tunnels_paused_s(w->t, w->now_ms), 60);
+	assert_true(tunnels_resume(w->t, "the operator says so", w->now_ms));
+	take_outputs(w);
+	assert_true(w->downs[2].tells_pause);
+	assert_int_equal(w->downs[2].pause_s, 0);
+	ask(w, 1, NAME, "A", HOST);
+	assert_waiting(w, 1);
+}
+
+/* What was refused before is not new, but nothing is protected there. */
+static void failure_is_not_held_against_a_name_in_a_pause(void **state)
+{
+	struct world *w = *state;
+
+	ask(w, 1, NAME, "A", HOST);
+	core_fails(w, 1, REASON_UNREACHABLE, "");
+	ask(w, 2, NAME, "A", HOST);
+	assert_refused(w, 2, REASON_UNREACHABLE);
+	pause_for(w, 900);
+	ask(w, 3, NAME, "A", HOST);
+	assert_paused(w, 3);
+}
+
 #define WITH_WORLD(f) cmocka_unit_test_setup_teardown(f, world_setup, world_teardown)
 
 int main(void)
@@ -239,6 +344,11 @@ int main(void)
 		WITH_WORLD(one_address_of_two_is_permitted),
 		WITH_WORLD(client_that_asks_for_itself_comes_in),
 		WITH_WORLD(permissions_are_bounded),
+		WITH_WORLD(what_is_protected_stays_protected_in_a_pause),
+		WITH_WORLD(what_is_new_is_answered_in_clear_in_a_pause),
+		WITH_WORLD(pause_ends_with_its_time),
+		WITH_WORLD(operator_ends_a_pause),
+		WITH_WORLD(failure_is_not_held_against_a_name_in_a_pause),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,10 +1,11 @@
-/* control_clear.c - the commands "clear", "clear-end" and "clear-list": the operator's permissions. */
+/* control_by_hand.c - the commands "clear", "clear-end", "clear-list", "pause", "resume": what the operator permits in clear. */
 #include "config.h"
 
 #include <stdio.h>
 
 #include "daemon/control_commands.h"
 #include "daemon/control_json.h"
+#include "daemon/resolverd.h"
 #include "proto/control_proto.h"
 #include "tunnel/tunnel.h"
 
@@ -27,18 +28,31 @@ static json_t *shared_error(const struct tunnel_cleared *cleared)
 	return control_error("shared-address", text);
 }
 
+/* The member "for_s"; 0: it is wrong. */
+static uint32_t read_time(const json_t *request)
+{
+	json_int_t for_s = json_integer_value(json_object_get(request, "for_s"));
+
+	return for_s >= 1 && for_s <= CONTROL_BY_HAND_MAX_S ? (uint32_t)for_s : 0;
+}
+
+static json_t *time_error(void)
+{
+	return control_error("bad-request", "\"for_s\" must be seconds, at most a week");
+}
+
 json_t *control_clear(const struct controld_user *user, const json_t *request, struct control_walk *walk)
 {
 	json_t *wrong = control_read_match(request, true, walk);
-	json_int_t for_s = json_integer_value(json_object_get(request, "for_s"));
+	uint32_t for_s = read_time(request);
 	struct tunnel_cleared cleared;
 	enum ike_err err;
 
 	if (wrong)
 		return wrong;
-	if (for_s < 1 || for_s > CONTROL_CLEAR_MAX_S)
-		return control_error("bad-request", "\"for_s\" must be seconds, at most a week");
-	err = tunnels_clear(user->tunnels, name_of(walk), address_of(walk), (uint32_t)for_s, user->now_ms(user->arg), &cleared);
+	if (for_s == 0)
+		return time_error();
+	err = tunnels_clear(user->tunnels, name_of(walk), address_of(walk), for_s, user->now_ms(user->arg), &cleared);
 	if (err == IKE_E_CONFLICT)
 		return shared_error(&cleared);
 	if (err != IKE_OK)
@@ -71,4 +85,26 @@ json_t *control_clear_list(const struct controld_user *user, const json_t *reque
 	json_array_append_new(lines, json_pack("{s:s, s:i}", "result", "ok", "permissions", (int)n));
 	*walk = (struct control_walk){ .active = true, .lines = lines };
 	return NULL;
+}
+
+json_t *control_pause(const struct controld_user *user, const json_t *request, struct control_walk *walk)
+{
+	uint32_t for_s = read_time(request);
+
+	(void)walk;
+	if (for_s == 0)
+		return time_error();
+	tunnels_pause(user->tunnels, for_s, user->now_ms(user->arg));
+	user->done(user->arg);
+	return json_pack("{s:s, s:i}", "result", "ok", "resolver_connections", (int)resolverd_clients(user->resolverd));
+}
+
+json_t *control_resume(const struct controld_user *user, const json_t *request, struct control_walk *walk)
+{
+	(void)request;
+	(void)walk;
+	if (!tunnels_resume(user->tunnels, "the operator says so", user->now_ms(user->arg)))
+		return control_error("not-paused", "nothing is paused");
+	user->done(user->arg);
+	return json_pack("{s:s}", "result", "ok");
 }
