@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "ike/beside.h"
 #include "ike/engine.h"
 
 /* Life ----------------------------------------------------------------------------------------- */
@@ -210,6 +211,39 @@ void children_due(struct ike_sa *sa, uint64_t now_ms)
 	}
 }
 
+static void fade_into(struct child *c, struct ike_sa *heir, uint64_t now_ms)
+{
+	struct child **at = &heir->children;
+
+	child_drop_out(c);
+	forget_keys(c);
+	if (c->phase != CHILD_FADING)
+		c->due_ms = now_ms + FADE_MS;
+	c->phase = CHILD_FADING;
+	c->replaces = 0;
+	c->next = NULL;
+	c->sa = heir;
+	while (*at)
+		at = &(*at)->next;
+	*at = c;
+}
+
+void children_fade_into(struct ike_sa *from, struct ike_sa *heir, uint64_t now_ms)
+{
+	struct child *c, **at = &from->children;
+
+	while ((c = *at) != NULL) {
+		if (!c->has_in) {
+			at = &c->next;
+			continue;
+		}
+		*at = c->next;
+		if (from->child == c)
+			from->child = NULL;
+		fade_into(c, heir, now_ms);
+	}
+}
+
 /* IKE_AUTH ------------------------------------------------------------------------------------- */
 
 enum ike_err child_begin(struct ike_sa *sa)
@@ -244,10 +278,19 @@ enum ike_err child_install(struct ike_sa *sa)
 
 void child_is_up(struct ike_sa *sa)
 {
-	sa->child->phase = CHILD_LIVE;
-	sa->child->has_in = sa->child->has_out = true;
 	sa->was_up = true;
 	sa->wants_keepalive = sa->encapsulated && (sa->nat.local_behind_nat || sa->hs->encapsulate);
+	sa->child->has_in = true;
+	sa->child->phase = CHILD_HALF;
+	if (beside_waits(sa))
+		return;
+	sa->child->has_out = true;
+	child_is_sent_with(sa);
+}
+
+void child_is_sent_with(struct ike_sa *sa)
+{
+	sa->child->phase = CHILD_LIVE;
 	sa->ike->stats.established++;
 	out_put(&sa->ike->out, &sa->up, SLOT_UP);
 }
@@ -311,7 +354,7 @@ void child_protect_request(struct child *c, struct kernel_request *out)
 {
 	/* Who asked knows whom he reached, wherever he sends from; an anonymous client is a pair of addresses and no more. */
 	*out = (struct kernel_request){ .op = KERNEL_PROTECT, .shield = c->sa->initiator };
-	request_sas(c, true, true, out);
+	request_sas(c, true, !beside_waits(c->sa), out);
 }
 
 void child_add_request(struct child *c, struct kernel_request *out)

@@ -76,14 +76,19 @@ unsigned child_count(const struct ike_sa *sa);
 uint64_t children_due_ms(const struct ike_sa *sa);
 /* Do what is due: send with a new one, forget an old one. What becomes DOOMED is for the next errand (engine.c). */
 void children_due(struct ike_sa *sa, uint64_t now_ms);
+/* from has ended, and heir is for the same pair of addresses: what the kernel has of from's halves in is heir's, who keeps them for a
+ * while. */
+void children_fade_into(struct ike_sa *from, struct ike_sa *heir, uint64_t now_ms);
 
 /* IKE_AUTH: make sa->child, or give it another SPI. IKE_E_NOMEM. */
 IKE_CHECKED enum ike_err child_begin(struct ike_sa *sa);
 /* IKE_AUTH: suite and SPIs are known (sa->hs->esp, sa->child->spi_in): derive the keys and ask the kernel for the SAs and policies.
  * Until it has answered the SA cannot end. */
 IKE_CHECKED enum ike_err child_install(struct ike_sa *sa);
-/* The kernel has them: EV_ESTABLISHED. */
+/* The kernel has them: EV_ESTABLISHED, but not yet if it has the half in alone (beside.h). */
 void child_is_up(struct ike_sa *sa);
+/* Then: the half out is asked for too. */
+void child_is_sent_with(struct ike_sa *sa);
 
 /* Tunnel mode, or transport mode; a rekeyed pair is like the first. */
 bool child_is_tunnel(const struct ike_sa *sa);

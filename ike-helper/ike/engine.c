@@ -200,7 +200,7 @@ bool engine_is_first_contact(const struct ike_sa *sa)
 	     link = table_next(link)) {
 		const struct ike_sa *other = SA_OF(link, by_peer);
 
-		if (other != sa && ip_equal(&other->path.remote.addr, &sa->path.remote.addr))
+		if (other != sa && other->state < ST_LEAVING && ip_equal(&other->path.remote.addr, &sa->path.remote.addr))
 			return false;
 	}
 	return true;

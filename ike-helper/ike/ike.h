@@ -203,7 +203,8 @@ struct ike_tunnel {
 enum { IKE_DETAIL_MAX = 128 };
 
 enum ike_event_kind {
-	EV_ESTABLISHED,             /* kernel has SAs and policies: packets are protected now */
+	EV_ESTABLISHED,             /* kernel has SAs and policies: packets are protected now. Of a peer that had a tunnel
+	                             * (with this reqid): packets leave with the new pair, and it receives with it */
 	EV_FAILED,                  /* an attempt ended; nothing is left in the kernel. One of ours,
 	                             * or of a peer after ike_authorized() let it in; peers that fail
 	                             * earlier make no event */
@@ -214,7 +215,8 @@ enum ike_event_kind {
 	                             * somebody says that there is no such SA: perhaps the peer has lost it. Once for
 	                             * each request; the SA stays until EV_CLOSED */
 	EV_CLOSED,                  /* an established SA ended (deleted by the peer, by ike_close, or dead): its SAs are being
-	                             * removed from the kernel (a KERNEL_DELETE_SAS goes before this event), its policies stay */
+	                             * removed from the kernel (a KERNEL_DELETE_SAS goes before this event), its policies stay. Where there
+	                             * is another one with this reqid, the half in stays for a moment more */
 };
 
 struct ike_event {
@@ -222,7 +224,7 @@ struct ike_event {
 	struct ike_tunnel tunnel;   /* EV_FAILED: sa, tag, path and reqid are set, the rest as far as it got */
 	bool ike_sa;                /* EV_REKEYED, EV_REKEY_FAILED: it is about the IKE SA, not about the CHILD SA */
 	enum rp_reason reason;      /* EV_FAILED: never REASON_NONE; EV_CLOSED */
-	bool initial_contact;       /* EV_ESTABLISHED, a peer with a name: it knows of no other SA with us (RFC 7296 2.4) */
+	bool initial_contact;       /* EV_ESTABLISHED, a peer that started: it knows of no other SA with us (RFC 7296 2.4) */
 	char detail[IKE_DETAIL_MAX];    /* for people, what the reason does not say: "peer said
 	                                 * NO_PROPOSAL_CHOSEN (unauthenticated)"; may be empty */
 };

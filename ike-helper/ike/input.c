@@ -2,6 +2,7 @@
  * until unsealed. */
 #include <string.h>
 
+#include "ike/beside.h"
 #include "ike/engine.h"
 #include "ike/hint.h"
 #include "ike/sealed.h"
@@ -238,6 +239,8 @@ static void protected_message(struct ike_sa *sa, struct stimulus *s, bool again)
 		return;
 	}
 	s->chain = err == IKE_OK ? &inner : NULL;
+	if (err == IKE_OK)
+		beside_heard(sa, s);
 	memcpy(spi, sa_spi_own(sa), sizeof spi);
 	engine_step(sa, s);
 	/* Did it survive that? Then its fragments are no longer needed. */

@@ -20,7 +20,8 @@
 
 enum kernel_op {
 	/* Add both SAs, then both policies (require ESP between exactly these two addresses, any protocol), in the order
-	 * that never drops or leaks a packet that an earlier pair would have carried. All or nothing: on failure everything
+	 * that never drops or leaks a packet that an earlier pair would have carried. spi_out 0: the SA in alone, beside an
+	 * earlier pair that we go on to send with; its other half follows by ADD_SAS. All or nothing: on failure everything
 	 * that this request added is gone again. A policy for the same addresses that is somebody else's, or ours with
 	 * another reqid, is IKE_E_CONFLICT; an orphan is taken over. */
 	KERNEL_PROTECT,
@@ -54,7 +55,8 @@ struct kernel_request {
 	 * SA of its own is dropped, and makes an acquire when it goes out. UNPROTECT: end that, before the pair loses its
 	 * policies. One shield serves all pairs of a remote address. */
 	bool shield;
-	uint32_t spi_in, spi_out;       /* host byte order; in: chosen by us, packets to us; 0: not this one (ADD_SAS, DELETE_SAS) */
+	uint32_t spi_in, spi_out;       /* host byte order; in: chosen by us, packets to us; 0: not this one (out of PROTECT, either one
+					 * of ADD_SAS and DELETE_SAS) */
 	/* KERNEL_PROTECT and KERNEL_ADD_SAS only: */
 	struct esp_suite suite;
 	struct esp_keys keys_in, keys_out;

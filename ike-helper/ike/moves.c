@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "ike/beside.h"
 #include "ike/child.h"
 #include "ike/sealed.h"
 
@@ -36,6 +37,7 @@ static void announce_end(struct ike_sa *sa)
 	if (sa->rekey && sa->rekey->fresh_ike)
 		engine_forget(sa->rekey->fresh_ike);
 	sa_end_rekey(sa);
+	beside_ended(sa, ike->now_ms);
 	for (c = sa->children; c; c = next) {
 		next = c->next;
 		child_drop(c);
@@ -48,14 +50,14 @@ static void announce_end(struct ike_sa *sa)
 	if (sa->owes_end)
 		out_put(&ike->out, &sa->end, SLOT_END);
 	sa->owes_end = false;
-	if (sa->was_up)
+	if (sa_was_announced(sa))
 		ike->stats.closed++;
 	else
 		ike->stats.failed++;
 	engine_label(sa, label);
 	snprintf(why, sizeof why, "%s%s%s", sa->reason != REASON_NONE ? rp_reason_text(sa->reason) : "",
 		 sa->reason != REASON_NONE && sa_detail(sa)[0] != '\0' ? ": " : "", sa_detail(sa));
-	if (sa->was_up)
+	if (sa_was_announced(sa))
 		log_line(ike->log, level, "%s: closed: %s, spi %08x/%08x", label, why, sa->spi_in,
 			 sa->spi_out);
 	else
@@ -134,6 +136,9 @@ static void run_errand(struct ike_sa *sa, uint64_t now_ms)
 
 	if (child_in_phase(sa, CHILD_DOOMED)) {
 		s.on = ON_RETIRE;
+	} else if (sa->asks_beside) {
+		sa->asks_beside = false;
+		s.on = ON_PROBE;
 	} else if (sa->owes_token) {
 		sa->owes_token = false;
 		s.on = ON_TOKEN;

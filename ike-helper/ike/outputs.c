@@ -41,8 +41,9 @@ static void event_output(struct ike_sa *sa, enum ike_event_kind kind, struct ike
 	if (kind == EV_ESTABLISHED && sa->claim) {
 		out->u.event.tunnel.peer_name = &sa->claim->name;
 		out->u.event.tunnel.peer_keys = sa->claim->keys;
-		out->u.event.initial_contact = sa->claim->initial_contact;
 	}
+	if (kind == EV_ESTABLISHED)
+		out->u.event.initial_contact = sa->initial_contact;
 	if (kind != EV_FAILED && kind != EV_CLOSED)
 		return;
 	/* No views: with its last event the SA is freed. */
@@ -97,7 +98,7 @@ static bool sa_output(struct ike_sa *sa, enum out_slot_kind kind, struct ike_out
 	case SLOT_NEWS:
 		return news_output(sa, out);
 	case SLOT_END:
-		event_output(sa, sa->was_up ? EV_CLOSED : EV_FAILED, out);
+		event_output(sa, sa_was_announced(sa) ? EV_CLOSED : EV_FAILED, out);
 		return true;
 	case SLOT_ADD_SAS: case SLOT_DELETE_SAS: case SLOT_SEND:
 		break;

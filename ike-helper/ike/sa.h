@@ -118,7 +118,6 @@ struct claim {
 	struct dnsname name;
 	struct keyset *keys;            /* what DNS publishes for the name; NULL until ike_authorized() */
 	struct secret maced_id;
-	bool initial_contact;           /* it says that it has no other SA with us */
 	uint8_t method;
 	size_t n;
 	uint8_t value[];                /* of its AUTH payload */
@@ -159,6 +158,9 @@ struct ike_sa {
 	bool owes_end;                  /* an EV_FAILED or EV_CLOSED has to come */
 	bool was_up;                    /* it is to be EV_CLOSED */
 	bool dismissed;                 /* somebody here no longer needs it */
+	bool initial_contact;           /* a peer that started: it says that it has no other SA with us */
+	ike_handle beside;              /* what is sent with until the peer surely has this one: see beside.h; 0: nothing but this */
+	bool asks_beside;               /* the question whether it has is to be asked yet */
 	bool close_asked;               /* ike_close() while the kernel was busy with our request */
 	bool rekey_child_asked, rekey_ike_asked;        /* and it was not the time for it yet */
 	bool silent;                    /* the layer above knows that our request is not answered */
@@ -237,6 +239,12 @@ static inline struct span sa_nonce_r(const struct ike_sa *sa)
 static inline struct span sa_int_auth(const struct ike_sa *sa)
 {
 	return span_of(sa->hs->int_auth, sa->hs->int_auth_len);
+}
+
+/* The layer above has heard that it is up, or will. */
+static inline bool sa_was_announced(const struct ike_sa *sa)
+{
+	return sa->was_up && !sa->beside;
 }
 
 static inline struct span packet_span(const struct packet *p)

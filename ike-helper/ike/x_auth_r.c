@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ike/beside.h"
 #include "ike/child.h"
 #include "ike/engine.h"
 #include "ike/proof.h"
@@ -186,7 +187,6 @@ static void read_asked_name(struct handshake *hs, const struct msg_chain *chain)
 /* Keep who the peer says it is, and its proof. */
 static enum ike_err take_claim(struct ike_sa *sa, const struct stimulus *s)
 {
-	struct pl_notify contact;
 	struct pl_auth auth;
 	struct pl_id id;
 	enum ike_err err;
@@ -209,7 +209,6 @@ static enum ike_err take_claim(struct ike_sa *sa, const struct stimulus *s)
 		sa_blame(sa, REASON_AUTH_FAILED, "the peer authenticates by %s", ike_auth_method_name(auth.method));
 		return IKE_E_AUTH;
 	}
-	sa->claim->initial_contact = pl_notify_find(s->chain, N_INITIAL_CONTACT, &contact);
 	sa->claim->method = auth.method;
 	sa->claim->n = auth.value.n;
 	memcpy(sa->claim->value, auth.value.p, auth.value.n);
@@ -220,9 +219,11 @@ static enum ike_err take_request(struct ike_sa *sa, const struct stimulus *s,
 				 enum ike_err (*take_identity)(struct ike_sa *sa, const struct stimulus *s))
 {
 	struct handshake *hs = sa->hs;
+	struct pl_notify contact;
 	enum ike_err err;
 
 	hs->auth_request_id = s->hdr->message_id;
+	sa->initial_contact = pl_notify_find(s->chain, N_INITIAL_CONTACT, &contact);
 	/* Behind a NAT the peer comes by another port now; and ours may be the one for NAT
 	 * traversal. */
 	sa->path = *s->path;
@@ -377,6 +378,7 @@ HANDLER(auth_signed)
 
 	if (err != IKE_OK)
 		return err;
+	beside_begin(sa, s->now_ms);
 	err = child_begin(sa);
 	if (err == IKE_OK)
 		err = child_install(sa);
@@ -406,5 +408,7 @@ HANDLER(responder_installed)
 	/* Should the answer fail, then it was up for a moment: the policies are in the kernel,
 	 * and the layer above must know. */
 	child_is_up(sa);
+	if (beside_waits(sa))
+		beside_installed(sa);
 	return respond(sa, 0, s->now_ms);
 }

@@ -11,7 +11,8 @@
  *     (promise 3). That is why the stages are two.
  *   Re-establishing: policies of the same reqid are there already and are left alone. The kernel sends with the newest SA
  *   of a reqid, and accepts on every SA in that is there, so packets change over from one pair to the next without a gap;
- *   the old pair goes by DELETE_SAS, later.
+ *   the old pair goes by DELETE_SAS, later. When the peer re-establishes, the SA out is left away and comes by ADD_SAS: until the
+ *   peer has our answer it can read the old one only.
  *   A policy of ours with another reqid is a conflict, as a foreign one is: the address is bound to the key that was proved
  *   first, and a second attempt with another key must not take over its traffic (promise 3). That this is decided here
  *   makes it independent of the order in which the layers above hear of two successes.
@@ -102,7 +103,7 @@ enum ike_err plan_check(const struct kernel_request *r)
 		return reqid_of_pair(r->reqid) ? IKE_OK : IKE_E_SYNTAX;
 	case KERNEL_PROTECT:
 		if (!reqid_of_pair(r->reqid) || !sa_fits(r, r->spi_in, &r->keys_in) ||
-		    !sa_fits(r, r->spi_out, &r->keys_out) || !suite_fits(&r->suite) ||
+		    !sa_fits_or_absent(r, r->spi_out, &r->keys_out) || !suite_fits(&r->suite) ||
 		    (r->encap_local_port == 0) != (r->encap_remote_port == 0))
 			return IKE_E_SYNTAX;
 		return IKE_OK;
@@ -184,7 +185,8 @@ static enum ike_err plan_protect(struct plan *p, const struct plan_view *view, c
 	if (r->shield && (view->shield[DIR_OUT].owner == POLICY_FOREIGN || view->shield[DIR_IN].owner == POLICY_FOREIGN))
 		return IKE_E_CONFLICT;
 	plan_add(p, STEP_SA_ADD, 0, DIR_IN, r);
-	plan_add(p, STEP_SA_ADD, 0, DIR_OUT, r);
+	if (r->spi_out)
+		plan_add(p, STEP_SA_ADD, 0, DIR_OUT, r);
 	plan_policy(p, &view->pair[DIR_OUT], POLICY_PAIR, DIR_OUT, r);
 	plan_policy(p, &view->pair[DIR_IN], POLICY_PAIR, DIR_IN, r);
 	if (r->shield) {

@@ -90,7 +90,7 @@ void crossed_spare_close(struct tunnels *t, struct peer *p, enum rp_reason reaso
 
 bool crossed_spare_used(struct peer *p)
 {
-	if (!p->spare.sa)
+	if (!p->spare.sa || p->spare_is_old)
 		return false;
 	p->sa = p->spare.sa;
 	p->ours = p->spare.ours;
@@ -102,6 +102,20 @@ bool crossed_spare_used(struct peer *p)
 	p->encapsulated = p->spare.encapsulated;
 	p->inner_local = p->spare.inner_local;
 	p->spare.sa = 0;
+	return true;
+}
+
+/* An anonymous client's SA does not stay beside one whose key was proved, nor one beside that of another key. */
+bool client_has_replaced(struct tunnels *t, struct peer *p, const struct ike_event *e)
+{
+	const struct ike_tunnel *u = &e->tunnel;
+	bool same = u->peer_keys ? peer_is_bound_to(p, u->peer_keys, u->key_index) : !p->keys;
+
+	if (!p->sa || u->initiator || e->initial_contact || !same)
+		return false;
+	p->spare = present(p);
+	p->spare_is_old = true;
+	p->spare_ms = t->now_ms + SPARE_MS;
 	return true;
 }
 
@@ -118,6 +132,7 @@ bool crossed_and_old_stays(struct tunnels *t, struct peer *p, const struct ike_t
 	if (!crossed)
 		return false;
 	p->spare = old_stays ? pair_of(u) : present(p);
+	p->spare_is_old = false;
 	p->spare_ms = t->now_ms + SPARE_MS;
 	if (!old_stays)
 		p->sa = 0;

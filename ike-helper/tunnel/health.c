@@ -204,6 +204,7 @@ void peer_closed(struct tunnels *t, struct peer *p, enum rp_reason reason)
 		peer_set_timer(t, p);
 		return;
 	}
+	crossed_spare_close(t, p, REASON_NONE);
 	if (peer_is_ours_to_heal(p))
 		begin_healing(t, p, reason);
 	else if (reason == REASON_AUTH_FAILED || peer_is_assigned(p))
@@ -288,7 +289,9 @@ void peer_attempt_failed(struct tunnels *t, struct peer *p)
 
 void peer_silent(struct tunnels *t, struct peer *p, const struct ike_event *e)
 {
-	if (p->state != TUNNEL_PROTECTED || (e->tunnel.sa != p->sa && e->tunnel.sa != p->spare.sa) || !peer_is_ours_to_heal(p))
+	bool concerns = e->tunnel.sa == p->sa || (e->tunnel.sa == p->spare.sa && !p->spare_is_old);
+
+	if (p->state != TUNNEL_PROTECTED || !concerns || !peer_is_ours_to_heal(p))
 		return;
 	/* Connections end with an assigned address: not for what may be a moment without a network. */
 	if (!peer_has_assigned(p) && t->now_ms >= p->tried_ms + HEAL_BUSY_MS)

@@ -275,9 +275,8 @@ struct peer *peer_established(struct tunnels *t, const struct ike_event *e, cons
 		peer_set_timer(t, p);
 		return p;
 	}
-	/* Make before break: the old pair goes when the new one is in place. An anonymous client's SA does not stay beside
-	 * one whose key was proved. */
-	old = p->sa;
+	/* Make before break: the old pair goes when the new one is in place. */
+	old = client_has_replaced(t, p, e) ? 0 : p->sa;
 	p->sa = u->sa;
 	if (old && old != u->sa)
 		(void)!ike_close(t->ike, old, REASON_NONE, t->now_ms);

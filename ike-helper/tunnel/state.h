@@ -135,7 +135,8 @@ struct peer {
 	struct keyset *keys;                /* NULL: an anonymous client of ours */
 	unsigned key_index;                 /* which one was proved */
 	struct dnsname *client;             /* what the client has proved to be; NULL: nobody, or it never came */
-	struct sa_pair spare;               /* of two that crossed, the one that is to go; see client.c */
+	struct sa_pair spare;               /* of two that crossed, the one that is to go; or what the client has replaced; see client.c */
+	bool spare_is_old;                  /* the latter: not used again */
 	uint64_t spare_ms;                  /* when it goes */
 	ike_handle sa;                      /* 0 = none */
 	bool ours;                          /* we began it */
@@ -436,6 +437,9 @@ bool crossed_and_old_stays(struct tunnels *t, struct peer *p, const struct ike_t
 /* What p had has ended: is there a spare? Then that is what it has now. */
 bool crossed_spare_used(struct peer *p);
 void crossed_spare_close(struct tunnels *t, struct peer *p, enum rp_reason reason);
+/* The peer has made another SA beside the one of p's (RFC 7296 2.8.3), and deletes that when it no longer needs it: until then it is p's
+ * spare. False: that is not so, and it goes at once. */
+bool client_has_replaced(struct tunnels *t, struct peer *p, const struct ike_event *e);
 
 /* failures.c */
 const struct failure *failure_active(struct tunnels *t, const struct ip_addr *local, const struct ip_addr *remote,

@@ -31,6 +31,8 @@
  *    that another name of the address does not publish is never accepted, whoever brings it (names.c).
  *  - A tunnel that cannot be rekeyed is established anew beside the old one, which goes when the new one is up. Its policies
  *    stay through all of that.
+ *  - A client that makes a new IKE SA beside the one that it has (reauthentication, RFC 7296 2.8.3) deletes the old one itself; we do
+ *    after 30 s. With INITIAL_CONTACT, or when it has proved another key, or one for the first time, the old one goes at once.
  *  - An anonymous client never gets a share in an address that is bound to a key: the kernel sends with the newest SA, which
  *    would be one that nobody proved. Of two hosts that both ask and of which one does not say who it is, the second is refused
  *    while the first one's tunnel stands.

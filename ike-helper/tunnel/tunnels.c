@@ -200,7 +200,7 @@ static void on_established(struct tunnels *t, const struct ike_event *e)
 		attempt_succeeded(t, a, p);
 		return;
 	}
-	if (e->initial_contact)
+	if (e->initial_contact && e->tunnel.peer_name)
 		client_initial_contact(t, p);
 }
 

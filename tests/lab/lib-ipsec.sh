@@ -178,16 +178,23 @@ expect_no_tunnel() {
 	done
 }
 
-# esp_packets: packets that the client's states have carried
-esp_packets() {
-	ip -n client -s xfrm state list | awk '/lifetime current/ { getline; sub(/.*bytes\), /, ""); n += $0 } END { print n + 0 }'
+# esp_counts: a line SPI PACKETS for each of the client's states
+esp_counts() {
+	ip -n client -s xfrm state list |
+		awk '$1 == "proto" { spi = $4 } /lifetime current/ { getline; sub(/.*bytes\), /, ""); print spi, $0 + 0 }'
+}
+# esp_packets: packets that they have carried in all
+esp_packets() { esp_counts | awk '{ n += $2 } END { print n + 0 }'; }
+# esp_moved COUNTS: one of them has carried more than then
+esp_moved() {
+	awk 'NR == FNR { was[$1] = $2; next } $2 > was[$1] { moved = 1 } END { exit !moved }' <(printf '%s\n' "$1") <(esp_counts)
 }
 # expect_reached HOST ADDRESS [PING-ARGUMENT...]: pings from HOST are answered, and the client's ESP counters move
 expect_reached() {
 	local before
-	before=$(esp_packets)
+	before=$(esp_counts)
 	ping_from "$@"
-	[ "$(esp_packets)" -gt "$before" ] || fail "the ping to $2 was answered but the ESP counters stand"
+	esp_moved "$before" || fail "the ping to $2 was answered but the ESP counters stand"
 }
 # expect_sa TEXT: one of the client's SAs is so
 expect_sa() { ip -n client xfrm state list | grep -F -- "$1" >/dev/null || fail "no SA of the client is $1"; }

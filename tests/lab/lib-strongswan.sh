@@ -102,7 +102,7 @@ strongswan_said() {
 # none of the pings is lost
 strongswan_rekeys() {
 	strongswan_marks "$1"
-	lab_daemon ping "$2" ping -i 0.02 "$3"
+	lab_daemon ping "$2" ping -i 0.005 "$3"
 	lab_swanctl "$1" --rekey "${@:4}" >rekey.log 2>&1 || fail "swanctl --rekey ${*:4}: $(tail -n 1 rekey.log)"
 	case $4 in
 	--child)	strongswan_said "$1" 'outbound CHILD_SA' 'closing CHILD_SA' ;;

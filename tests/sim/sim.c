@@ -2,7 +2,7 @@
  *
  *	sim --seeds 2000                   seeds 1 to 2000
  *	sim --from 1234 --seeds 1 -v       one of them again, with its message ladder
- *	sim --day                          three days of a tunnel that is rekeyed every five minutes, on a wire that loses 5 %
+ *	sim --day                          three days of a tunnel that is rekeyed every five minutes, or begun anew, on a wire that loses 5 %
  *
  * Whatever the wire and the hosts do, the promises of ike.h must hold (sim_broken() in world.c, and below): one end for each
  * attempt, equal keys at both ends, nothing in the kernel after a failure, and success where nothing is in the way. What is up stays
@@ -476,7 +476,7 @@ static bool run(uint64_t seed, bool verbose)
 
 /* A day ------------------------------------------------------------------------------------------ */
 
-enum { DAY_MS = 24 * 3600 * 1000, REKEY_MS = 300 * 1000, IKE_EVERY = 12, ONE_WAY_MS = 40 };
+enum { DAY_MS = 24 * 3600 * 1000, REKEY_MS = 300 * 1000, IKE_EVERY = 12, ANEW_EVERY = 7, ONE_WAY_MS = 40, DAY_REQID = KERNEL_REQID_BASE | 1 };
 
 static void carry_day(struct sim_world *w, struct sim_datagram *d, void *arg)
 {
@@ -494,15 +494,14 @@ struct gap {
 
 static void measure(struct sim_world *w, struct gap *gap)
 {
-	bool reaches = sim_reaches(w, CLIENT, w->host[CLIENT].ends[0].last.tunnel.reqid) &&
-		       sim_reaches(w, SERVER, w->host[SERVER].ends[0].last.tunnel.reqid);
+	bool reaches = sim_reaches(w, CLIENT, DAY_REQID) && sim_reaches(w, SERVER, DAY_REQID);
 
-	if (reaches)
-		gap->since_ms = 0;
-	else if (gap->since_ms == 0)
+	if (!reaches && gap->since_ms == 0)
 		gap->since_ms = w->now_ms;
 	if (gap->since_ms && w->now_ms - gap->since_ms > gap->longest_ms)
 		gap->longest_ms = w->now_ms - gap->since_ms;
+	if (reaches)
+		gap->since_ms = 0;
 }
 
 static void run_measured(struct sim_world *w, uint64_t until_ms, struct gap *gap)
@@ -522,7 +521,7 @@ static void rekey_day(struct sim_world *w, unsigned n, struct gap *gap)
 
 	for (unsigned i = 0; i < ends; i++) {
 		unsigned side = (first + i) % SIDES;
-		ike_handle sa = w->host[side].ends[0].sa;
+		ike_handle sa = w->host[side].ends[w->host[side].n_ends - 1].sa;
 
 		if ((n % IKE_EVERY ? ike_rekey_child : ike_rekey_ike)(w->host[side].ike, sa, w->now_ms) != IKE_OK)
 			sim_broken(w, "an SA that is up could not be rekeyed");
@@ -531,31 +530,66 @@ static void rekey_day(struct sim_world *w, unsigned n, struct gap *gap)
 	}
 }
 
+static ike_handle begin_day(struct sim_world *w)
+{
+	const enum sim_key key[] = { KEY_ED25519 };
+
+	return sim_initiate(w, sim_keyset(key, 1, &w->host[SERVER].addr), "host.example", LIFE_MS);
+}
+
+/* The client begins anew, and ends the old one when it has the new one (RFC 7296 2.8.3). */
+static void reauthenticate_day(struct sim_world *w, struct gap *gap)
+{
+	ike_handle old = w->host[CLIENT].ends[w->host[CLIENT].n_ends - 1].sa, fresh = begin_day(w);
+	uint64_t until_ms = w->now_ms + LIFE_MS;
+
+	while (sim_end_of(w, CLIENT, fresh)->ups == 0 && w->now_ms < until_ms)
+		run_measured(w, sim_next_ms(w), gap);
+	if (ike_close(w->host[CLIENT].ike, old, REASON_NONE, w->now_ms) != IKE_OK)
+		sim_broken(w, "an SA that is up could not be closed");
+	sim_pump(w);
+}
+
+/* How many tunnels this end has. */
+static unsigned up_on(const struct sim_world *w, unsigned side)
+{
+	unsigned up = 0;
+
+	for (unsigned i = 0; i < w->host[side].n_ends; i++)
+		up += w->host[side].ends[i].ups > w->host[side].ends[i].ends;
+	return up;
+}
+
 static bool run_day(uint64_t seed, bool verbose)
 {
 	static struct sim_world w;
-	const enum sim_key key[] = { KEY_ED25519 };
 	struct gap gap = { 0 };
-	unsigned n = 0;
+	unsigned n = 0, said = 0;
 	bool good;
 
 	sim_init(&w, seed, IP_V4, NULL, NULL, KEY_ED25519, verbose);
 	w.carry = carry_day;
-	(void)sim_initiate(&w, sim_keyset(key, 1, &w.host[SERVER].addr), "host.example", LIFE_MS);
+	w.one_pair = true;
+	(void)begin_day(&w);
 	sim_run_until(&w, w.now_ms + LIFE_MS);
 	while (w.now_ms < DAY_MS && w.broken[0] == '\0') {
-		rekey_day(&w, ++n, &gap);
+		if (++n % ANEW_EVERY == 0)
+			reauthenticate_day(&w, &gap);
+		else
+			rekey_day(&w, n, &gap);
 		run_measured(&w, w.now_ms + REKEY_MS, &gap);
 	}
-	if (gap.longest_ms > 2 * ONE_WAY_MS)
+	if (gap.longest_ms > 0)
 		sim_broken(&w, "no usable SA for %llu ms", (unsigned long long)gap.longest_ms);
-	if (w.host[CLIENT].ends[0].ends + w.host[SERVER].ends[0].ends > 0)
+	for (unsigned i = 0; i < w.host[CLIENT].n_ends; i++)
+		said += w.host[CLIENT].ends[i].rekeyed;
+	if (up_on(&w, CLIENT) != 1 || up_on(&w, SERVER) != 1)
 		sim_broken(&w, "the tunnel has ended");
 	sim_run_until(&w, w.now_ms + REST_MS);
 	sim_check_rest(&w);
 	good = w.broken[0] == '\0';
-	printf("day %llu: %u times rekeyed, the client says %u, longest gap %llu ms: %s\n", (unsigned long long)seed, n,
-	       w.host[CLIENT].ends[0].rekeyed, (unsigned long long)gap.longest_ms, good ? "good" : w.broken);
+	printf("day %llu: %u times rekeyed, %u times begun anew, the client says %u, longest gap %llu ms: %s\n", (unsigned long long)seed,
+	       n - n / ANEW_EVERY, n / ANEW_EVERY, said, (unsigned long long)gap.longest_ms, good ? "good" : w.broken);
 	sim_clear(&w);
 	return good;
 }

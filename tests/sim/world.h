@@ -82,6 +82,7 @@ struct sim_world {
 	struct rng rng;
 	struct log log;
 	bool verbose;
+	bool one_pair;              /* all that is asked for is for the same pair, the first reqid, as the layer above has it */
 	bool nat;                   /* the client is behind a translator, which changes address and port */
 	struct ip_addr nat_addr;
 	uint16_t nat_port;          /* ... the latter by adding this */
@@ -136,6 +137,8 @@ struct sim_end *sim_end_of(struct sim_world *w, enum sim_side side, ike_handle s
 unsigned sim_sas(const struct sim_world *w, enum sim_side side);
 /* What this side sends with now for this reqid; NULL = nothing. */
 const struct sim_sa_pair *sim_sends_with(const struct sim_world *w, enum sim_side side, uint32_t reqid);
+/* This side has an SA for a packet with this SPI. */
+bool sim_receives(const struct sim_world *w, enum sim_side side, uint32_t spi);
 /* A packet of this side, sent now with that, finds an SA at the other one. */
 bool sim_reaches(const struct sim_world *w, enum sim_side side, uint32_t reqid);
 

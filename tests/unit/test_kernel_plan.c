@@ -65,6 +65,22 @@ static void renewal_leaves_policies_alone(void **state)
 	assert_string_equal(plan_text(&p), "sa+ in, sa+ out");
 }
 
+/* The peer re-establishes: what leaves goes on to leave with the earlier pair. */
+static void the_sa_in_comes_alone(void **state)
+{
+	struct kernel_request r = request(KERNEL_PROTECT);
+	struct plan_view view = { .pair = { ours, ours } };
+	struct plan p;
+
+	(void)state;
+	r.spi_out = 0;
+	assert_int_equal(plan_check(&r), IKE_E_SYNTAX);         /* keys without an SA */
+	r.keys_out = (struct esp_keys){ 0 };
+	assert_int_equal(plan_check(&r), IKE_OK);
+	assert_int_equal(plan_make(&r, &view, &p), IKE_OK);
+	assert_string_equal(plan_text(&p), "sa+ in");
+}
+
 static void a_missing_half_is_added(void **state)
 {
 	struct kernel_request r = request(KERNEL_PROTECT);
@@ -517,6 +533,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(first_protection_adds_sas_then_policies),
 		cmocka_unit_test(renewal_leaves_policies_alone),
+		cmocka_unit_test(the_sa_in_comes_alone),
 		cmocka_unit_test(a_missing_half_is_added),
 		cmocka_unit_test(an_address_bound_under_another_reqid_is_a_conflict),
 		cmocka_unit_test(another_shape_of_ours_is_updated),

@@ -129,8 +129,54 @@ static void answered_address_takes_its_own_key_only(void **state)
 	assert_int_equal(authorize_named(w, HOST, "A", &reqid), REASON_NONE);
 	client = named_client_up(w, HOST, reqid, "www.example", "A", 1, false);
 	assert_false(w->sas[client - 1].ended);
-	assert_true(w->sas[0].ended);
+	assert_int_equal(info_of(w, HOST).spi_in, 0x1000 + client);
 	assert_int_equal(state_of(w, HOST), TUNNEL_PROTECTED);
+}
+
+/* Reauthentication --------------------------------------------------------------------------------------------------- */
+
+/* RFC 7296 2.8.3: who makes the new one deletes the old one. */
+static void replaced_one_is_left_to_the_client(void **state)
+{
+	struct world *w = *state;
+	ike_handle old = let_in(w, HOST, "laptop.example", "A"), fresh = let_in(w, HOST, "laptop.example", "A");
+
+	advance(w, 20000);
+	assert_false(w->sas[old - 1].ended);
+	assert_int_equal(info_of(w, HOST).spi_in, 0x1000 + fresh);
+	core_closed(w, old, REASON_PEER_REFUSED);
+	assert_int_equal(state_of(w, HOST), TUNNEL_PROTECTED);
+	assert_int_equal(w->n_downs, 0);
+	/* One that is not deleted goes in the end. */
+	old = fresh;
+	(void)let_in(w, HOST, "laptop.example", "A");
+	advance(w, 20000);
+	assert_false(w->sas[old - 1].ended);
+	advance(w, 20000);
+	assert_true(w->sas[old - 1].ended);
+	assert_int_equal(state_of(w, HOST), TUNNEL_PROTECTED);
+}
+
+/* It says goodbye, or is lost: what it has replaced before does not take its place. */
+static void replaced_one_goes_with_its_successor(void **state)
+{
+	struct world *w = *state;
+	ike_handle old = let_in(w, HOST, "laptop.example", "A"), fresh = let_in(w, HOST, "laptop.example", "A");
+
+	core_closed(w, fresh, REASON_PEER_REFUSED);
+	assert_true(w->sas[old - 1].ended);
+	assert_int_equal(state_of(w, HOST), TUNNEL_DRAINING);
+}
+
+static void nothing_is_left_of_what_initial_contact_ends(void **state)
+{
+	struct world *w = *state;
+	ike_handle old = let_in(w, HOST, "laptop.example", "A");
+	uint32_t reqid;
+
+	assert_int_equal(authorize_named(w, HOST, "A", &reqid), REASON_NONE);
+	(void)named_client_up(w, HOST, reqid, "laptop.example", "A", 1, true);
+	assert_true(w->sas[old - 1].ended);
 }
 
 static void other_key_of_an_unanswered_client_replaces_it(void **state)
@@ -339,8 +385,11 @@ static void later_one_is_a_new_beginning(void **state)
 	advance(w, 11000);
 	assert_int_equal(authorize_named(w, HOST, "A", &reqid), REASON_NONE);
 	(void)named_client_up(w, HOST, reqid, "www.example", "A", 9, false);
-	assert_true(w->sas[0].ended);
 	assert_false(w->sas[1].ended);
+	assert_false(info_of(w, HOST).initiator);
+	core_closed(w, 1, REASON_PEER_REFUSED);
+	assert_int_equal(state_of(w, HOST), TUNNEL_PROTECTED);
+	assert_int_equal(w->n_downs, 0);
 }
 
 static void end_of_the_tunnel_ends_both(void **state)
@@ -398,6 +447,9 @@ int main(void)
 		WITH_WORLD(answered_address_takes_its_own_key_only),
 		WITH_WORLD(answered_address_takes_its_own_key_at_every_address_of_ours),
 		WITH_WORLD(other_key_of_an_unanswered_client_replaces_it),
+		WITH_WORLD(replaced_one_is_left_to_the_client),
+		WITH_WORLD(replaced_one_goes_with_its_successor),
+		WITH_WORLD(nothing_is_left_of_what_initial_contact_ends),
 		WITH_WORLD(named_client_that_says_goodbye_is_released_and_may_come_back),
 		WITH_WORLD(silent_named_client_is_held_and_not_called),
 		WITH_WORLD(named_client_may_be_anonymous_elsewhere),
