@@ -14,6 +14,11 @@ static struct span shared_span(const struct dh_shared *shared)
 	return span_of(shared->b, shared->n);
 }
 
+static struct span more_span(const struct secret *more)
+{
+	return more ? secret_span(more) : span_of(NULL, 0);
+}
+
 void ike_keys_clear(struct ike_keys *keys)
 {
 	secret_wipe(keys, sizeof *keys);
@@ -82,16 +87,16 @@ enum ike_err ike_keys_derive(const struct ike_suite *suite, const struct dh_shar
 
 /* From one IKE SA, or one key exchange of it, to the next. */
 static enum ike_err derive_next(uint16_t prf, const struct secret *sk_d, const struct ike_suite *suite, struct span shared,
-				const struct span seed[4], struct ike_keys *out)
+				const struct span seed[4], struct span more, struct ike_keys *out)
 {
-	struct span parts[3] = { shared, seed[0], seed[1] };
+	struct span parts[4] = { shared, seed[0], seed[1], more };
 	struct secret skeyseed = { 0 };
 	enum ike_err err;
 
 	ike_keys_clear(out);
 	if (!can_derive(suite))
 		return IKE_E_UNSUPPORTED;
-	err = prf_sum(prf, secret_span(sk_d), parts, 3, &skeyseed);
+	err = prf_sum(prf, secret_span(sk_d), parts, 4, &skeyseed);
 	if (!err)
 		err = expand(suite, &skeyseed, seed, out);
 	secret_clear(&skeyseed);
@@ -104,27 +109,27 @@ enum ike_err ike_keys_derive_more(const struct ike_suite *suite, const struct se
 {
 	struct span seed[4] = { ni, nr, spi_i, spi_r };
 
-	return derive_next(suite->prf, sk_d, suite, secret_span(shared), seed, out);
+	return derive_next(suite->prf, sk_d, suite, secret_span(shared), seed, span_of(NULL, 0), out);
 }
 
 enum ike_err ike_keys_rekey(uint16_t old_prf, const struct secret *sk_d, const struct ike_suite *suite,
-			    const struct dh_shared *shared, struct span ni, struct span nr, struct span spi_i,
-			    struct span spi_r, struct ike_keys *out)
+			    const struct dh_shared *shared, struct span ni, struct span nr, const struct secret *more,
+			    struct span spi_i, struct span spi_r, struct ike_keys *out)
 {
 	struct span seed[4] = { ni, nr, spi_i, spi_r };
 
-	return derive_next(old_prf, sk_d, suite, shared_span(shared), seed, out);
+	return derive_next(old_prf, sk_d, suite, shared_span(shared), seed, more_span(more), out);
 }
 
 enum ike_err esp_keys_derive(const struct ike_suite *ike, const struct esp_suite *esp, const struct secret *sk_d,
-			     const struct dh_shared *shared, struct span ni, struct span nr, struct esp_keys *i2r,
-			     struct esp_keys *r2i)
+			     const struct dh_shared *shared, struct span ni, struct span nr, const struct secret *more,
+			     struct esp_keys *i2r, struct esp_keys *r2i)
 {
 	unsigned n_encr = suite_encr_key_len(esp->encr, esp->encr_bits) + suite_encr_salt_len(esp->encr);
 	unsigned n_integ = suite_is_aead(esp->encr) ? 0 : suite_integ_key_len(esp->integ);
 	unsigned n = 2 * (n_encr + n_integ);
 	uint8_t stream[4 * SECRET_MAX];
-	struct span seed[3] = { shared ? shared_span(shared) : span_of(NULL, 0), ni, nr };
+	struct span seed[4] = { shared ? shared_span(shared) : span_of(NULL, 0), ni, nr, more_span(more) };
 	struct rd r;
 	enum ike_err err;
 
@@ -132,7 +137,7 @@ enum ike_err esp_keys_derive(const struct ike_suite *ike, const struct esp_suite
 	esp_keys_clear(r2i);
 	if (suite_encr_key_len(esp->encr, esp->encr_bits) == 0 || suite_icv_len(esp->encr, esp->integ) == 0)
 		return IKE_E_UNSUPPORTED;
-	err = prf_plus(ike->prf, secret_span(sk_d), seed, 3, stream, n);
+	err = prf_plus(ike->prf, secret_span(sk_d), seed, 4, stream, n);
 	if (!err) {
 		/* RFC 7296 2.17: initiator to responder first; in each direction encryption before integrity. */
 		r = rd_over(span_of(stream, n));

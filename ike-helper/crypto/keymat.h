@@ -21,10 +21,11 @@ IKE_CHECKED enum ike_err ike_keys_derive(const struct ike_suite *suite, const st
 IKE_CHECKED enum ike_err ike_keys_derive_more(const struct ike_suite *suite, const struct secret *sk_d,
 					      const struct secret *shared, struct span ni, struct span nr,
 					      struct span spi_i, struct span spi_r, struct ike_keys *out);
-/* The keys of an IKE SA that follows one with this PRF and SK_d (RFC 7296 2.18): SKEYSEED = prf(SK_d, g^ir | Ni | Nr) by the old PRF,
- * then prf+ by the new one. sk_d is not part of out. On failure out is empty. */
+/* The keys of an IKE SA that follows one with this PRF and SK_d (RFC 7296 2.18, RFC 9370 2.2.4): SKEYSEED =
+ * prf(SK_d, g^ir | Ni | Nr | [more]) by the old PRF, then prf+ by the new one. more: the secret of an additional key exchange; NULL: there
+ * was none. sk_d is not part of out. On failure out is empty. */
 IKE_CHECKED enum ike_err ike_keys_rekey(uint16_t old_prf, const struct secret *sk_d, const struct ike_suite *suite,
-					const struct dh_shared *shared, struct span ni, struct span nr,
+					const struct dh_shared *shared, struct span ni, struct span nr, const struct secret *more,
 					struct span spi_i, struct span spi_r, struct ike_keys *out);
 void ike_keys_clear(struct ike_keys *keys);
 
@@ -33,11 +34,13 @@ struct esp_keys {
 	struct secret encr, integ;
 };
 
-/* KEYMAT = prf+(SK_d, [g^ir (new)] | Ni | Nr); shared is NULL without a new key exchange.
+/* KEYMAT = prf+(SK_d, [g^ir (new)] | Ni | Nr | [more]); shared is NULL without a new key exchange, more without an additional one
+ * (RFC 9370 2.2.4).
  * i2r: traffic of the exchange's initiator, r2i: of its responder. Both are empty on failure. */
 IKE_CHECKED enum ike_err esp_keys_derive(const struct ike_suite *ike, const struct esp_suite *esp,
 					 const struct secret *sk_d, const struct dh_shared *shared,
-					 struct span ni, struct span nr, struct esp_keys *i2r, struct esp_keys *r2i);
+					 struct span ni, struct span nr, const struct secret *more, struct esp_keys *i2r,
+					 struct esp_keys *r2i);
 void esp_keys_clear(struct esp_keys *keys);
 
 /* MACedID = prf(SK_pi or SK_pr, ID payload body): the last part of the signed octets. */

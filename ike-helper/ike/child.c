@@ -4,6 +4,7 @@
 
 #include "ike/beside.h"
 #include "ike/engine.h"
+#include "ike/followup.h"
 
 /* Life ----------------------------------------------------------------------------------------- */
 
@@ -43,6 +44,8 @@ void child_free(struct child *c)
 		c->sa->child = NULL;
 	if (c->sa->rekey && c->sa->rekey->rival == c)
 		c->sa->rekey->rival = NULL;
+	if (c->sa->due && c->sa->due->fresh == c)
+		c->sa->due->fresh = NULL;
 	table_remove(&c->sa->ike->by_esp, &c->by_esp);
 	forget_keys(c);
 	secret_wipe(c, sizeof *c);
@@ -105,7 +108,8 @@ void child_take_over(struct child *c)
 	engine_news(c->sa, NEWS_CHILD_REKEYED);
 }
 
-enum ike_err child_derive(struct child *c, const struct dh_shared *shared, struct span ni, struct span nr, bool i_asked)
+enum ike_err child_derive(struct child *c, const struct dh_shared *shared, struct span ni, struct span nr,
+			  const struct secret *more, bool i_asked)
 {
 	struct ike_sa *sa = c->sa;
 
@@ -113,7 +117,7 @@ enum ike_err child_derive(struct child *c, const struct dh_shared *shared, struc
 		c->keys = calloc(1, sizeof *c->keys);
 	if (!c->keys)
 		return IKE_E_NOMEM;
-	return esp_keys_derive(&sa->suite, &c->suite, &sa->keys.d, shared, ni, nr,
+	return esp_keys_derive(&sa->suite, &c->suite, &sa->keys.d, shared, ni, nr, more,
 			       i_asked ? &c->keys->out : &c->keys->in, i_asked ? &c->keys->in : &c->keys->out);
 }
 
@@ -268,7 +272,7 @@ enum ike_err child_install(struct ike_sa *sa)
 	sends_with(c);
 	/* RFC 7296 2.17: no key exchange of its own in IKE_AUTH; the nonces are those of
 	 * IKE_SA_INIT. */
-	err = child_derive(c, NULL, sa_nonce_i(sa), sa_nonce_r(sa), sa->initiator);
+	err = child_derive(c, NULL, sa_nonce_i(sa), sa_nonce_r(sa), NULL, sa->initiator);
 	if (err != IKE_OK)
 		return err;
 	sa->expire_ms = NEVER_MS;

@@ -62,8 +62,9 @@ void child_add(struct child *c, bool in, bool out);
 /* From now on we send with it. The event says so. */
 void child_take_over(struct child *c);
 
-/* Derive its keys. i_asked: we are the initiator of the exchange that makes it (RFC 7296 2.17). */
-IKE_CHECKED enum ike_err child_derive(struct child *c, const struct dh_shared *shared, struct span ni, struct span nr, bool i_asked);
+/* Derive its keys. more: of an additional key exchange, NULL = none. i_asked: we are the initiator of the exchange that makes it (RFC 7296 2.17). */
+IKE_CHECKED enum ike_err child_derive(struct child *c, const struct dh_shared *shared, struct span ni, struct span nr,
+				      const struct secret *more, bool i_asked);
 
 /* By the SPI that we send with; those that are gone for the peer (FADING) are not found. NULL. */
 struct child *child_by_spi_out(const struct ike_sa *sa, uint32_t spi_out);

@@ -93,7 +93,7 @@ void offer_ike(struct offer *out, uint16_t first_group, struct span spi)
 
 /* A peer that knows nothing of transform type 6 must pass over the proposal that has it, so that it gets one of its own
  * (RFC 9370 2.2.1). */
-void offer_ike_hybrid(struct offer *offer)
+void offer_hybrid(struct offer *offer)
 {
 	struct pl_proposal *first = &offer->proposal[0];
 
@@ -244,6 +244,15 @@ static struct esp_suite esp_suite_of(const struct pl_proposal *p)
 	return s;
 }
 
+static void esp_choice_of(const struct pl_proposal *p, struct esp_choice *out)
+{
+	const struct ike_suite exchanges = ike_suite_of(p);
+
+	out->suite = esp_suite_of(p);
+	out->group = exchanges.group;
+	out->addke1 = exchanges.addke1;
+}
+
 static bool ike_spi_fits(const struct pl_proposal *p, bool with_spi)
 {
 	static const uint8_t none[IKE_SPI_LEN];
@@ -324,6 +333,19 @@ struct ike_wish {
 	bool with_spi, hybrid;
 };
 
+/* And for ESP. */
+struct esp_wish {
+	uint16_t ke_group;
+	bool hybrid;
+};
+
+/* beside: there is a first one. */
+static bool take_additional(const struct pl_proposal *p, bool beside, struct pl_proposal *answer)
+{
+	return !has_type(p, TT_ADDKE1) || (beside && take(p, TT_ADDKE1, LIST(kems), answer)) ||
+	       take(p, TT_ADDKE1, LIST(group_none), answer);
+}
+
 static bool accept_ike(const struct pl_proposal *p, const struct ike_wish *wish, struct pl_proposal *answer)
 {
 	const unsigned known = 1u << TT_ENCR | 1u << TT_PRF | 1u << TT_INTEG | 1u << TT_KE |
@@ -332,8 +354,7 @@ static bool accept_ike(const struct pl_proposal *p, const struct ike_wish *wish,
 	*answer = answer_to(p);
 	return p->protocol == PROTO_IKE && ike_spi_fits(p, wish->with_spi) && !has_other_type(p, known) &&
 	       take_cipher(p, answer) && take(p, TT_PRF, LIST(prfs), answer) && take_group(p, wish->ke_group, answer) &&
-	       (!has_type(p, TT_ADDKE1) || take(p, TT_ADDKE1, LIST(kems), answer) ||
-		take(p, TT_ADDKE1, LIST(group_none), answer));
+	       take_additional(p, true, answer);
 }
 
 /* A proposal with groups may also hold NONE; a key exchange is preferred where there can be one. */
@@ -344,14 +365,14 @@ static bool take_esp_group(const struct pl_proposal *p, uint16_t ke_group, struc
 	return (ke_group != KE_NONE && take_group(p, ke_group, answer)) || take(p, TT_KE, LIST(group_none), answer);
 }
 
-static bool accept_esp(const struct pl_proposal *p, uint16_t ke_group, struct pl_proposal *answer)
+static bool accept_esp(const struct pl_proposal *p, const struct esp_wish *wish, struct pl_proposal *answer)
 {
-	const unsigned known = 1u << TT_ENCR | 1u << TT_INTEG | 1u << TT_ESN | 1u << TT_KE;
+	const unsigned known = 1u << TT_ENCR | 1u << TT_INTEG | 1u << TT_ESN | 1u << TT_KE | (wish->hybrid ? 1u << TT_ADDKE1 : 0);
 
 	*answer = answer_to(p);
 	return p->protocol == PROTO_ESP && esp_spi(p) != 0 && !has_other_type(p, known) && take_cipher(p, answer) &&
-	       take(p, TT_ESN, LIST(esns), answer) &&
-	       take_esp_group(p, ke_group, answer);
+	       take(p, TT_ESN, LIST(esns), answer) && take_esp_group(p, wish->ke_group, answer) &&
+	       take_additional(p, ike_suite_of(answer).group != KE_NONE, answer);
 }
 
 /* The whole payload is read even when an early proposal is good: a malformed message is not half accepted. */
@@ -388,12 +409,7 @@ enum ike_err choose_ike_hybrid(struct span sa_body, uint16_t ke_group, bool with
 	return choose_by(sa_body, &(struct ike_wish){ ke_group, with_spi, true }, out);
 }
 
-enum ike_err choose_esp(struct span sa_body, struct esp_choice *out)
-{
-	return choose_esp_anew(sa_body, KE_NONE, out);
-}
-
-enum ike_err choose_esp_anew(struct span sa_body, uint16_t ke_group, struct esp_choice *out)
+static enum ike_err choose_esp_by(struct span sa_body, const struct esp_wish *wish, struct esp_choice *out)
 {
 	struct pl_sa_reader sa = pl_sa_read(sa_body);
 	struct pl_proposal p, answer;
@@ -406,15 +422,29 @@ enum ike_err choose_esp_anew(struct span sa_body, uint16_t ke_group, struct esp_
 			memset(out, 0, sizeof *out);
 			return err;
 		}
-		if (err || found || !accept_esp(&p, ke_group, &answer))
+		if (err || found || !accept_esp(&p, wish, &answer))
 			continue;
 		found = true;
-		out->suite = esp_suite_of(&answer);
-		out->group = ike_suite_of(&answer).group;
+		esp_choice_of(&answer, out);
 		out->peer_spi = esp_spi(&p);
 		out->answer = answer;
 	}
 	return found ? IKE_OK : IKE_E_NO_PROPOSAL;
+}
+
+enum ike_err choose_esp(struct span sa_body, struct esp_choice *out)
+{
+	return choose_esp_anew(sa_body, KE_NONE, out);
+}
+
+enum ike_err choose_esp_anew(struct span sa_body, uint16_t ke_group, struct esp_choice *out)
+{
+	return choose_esp_by(sa_body, &(struct esp_wish){ ke_group, false }, out);
+}
+
+enum ike_err choose_esp_hybrid(struct span sa_body, uint16_t ke_group, struct esp_choice *out)
+{
+	return choose_esp_by(sa_body, &(struct esp_wish){ ke_group, true }, out);
 }
 
 void choice_set_ike_spi(struct ike_choice *c, const uint8_t spi[IKE_SPI_LEN])
@@ -509,8 +539,7 @@ enum ike_err offer_check_esp(const struct offer *offer, struct span sa_body, str
 		err = IKE_E_NO_PROPOSAL;
 	if (err)
 		return err;
-	out->suite = esp_suite_of(&answer);
-	out->group = ike_suite_of(&answer).group;
+	esp_choice_of(&answer, out);
 	out->peer_spi = esp_spi(&answer);
 	return IKE_OK;
 }

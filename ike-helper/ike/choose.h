@@ -3,7 +3,7 @@
  * IKE:  1: {AES-GCM-256, AES-GCM-128, ChaCha20-Poly1305} x PRF SHA2-{256, 384, 512} x the group of our KE payload
  *       2: the same x groups {31, 19, 20, 14, 15}
  *       3: {AES-CBC-256} x HMAC-SHA2-256-128 x the same PRFs and groups
- *       Hybrid, before these: 1 with ML-KEM-768 as additional key exchange.
+ *       Hybrid, before these: 1 with ML-KEM-768 as additional key exchange. So it is when an SA is rekeyed.
  * ESP:  1: the AEADs, ESN or not;  2: {AES-CBC-256} x HMAC-SHA2-256-128, ESN or not; when it is rekeyed the same two with
  *       the groups of IKE before them
  *
@@ -16,7 +16,7 @@
 #include "crypto/suite.h"
 #include "wire/payloads.h"
 
-enum { OFFER_MAX = 4 };             /* proposals that we ever offer in one SA payload */
+enum { OFFER_MAX = 5 };             /* proposals that we ever offer in one SA payload */
 
 /* What we offer. Kept by the initiator until the answer has been checked against it. */
 struct offer {
@@ -28,8 +28,8 @@ struct offer {
  * (the one in our KE payload); 0, or one that we do not do, leaves our own order. The set is always the whole one:
  * INVALID_KE_PAYLOAD is unauthenticated and must not make us offer less (RFC 7296 1.2). */
 void offer_ike(struct offer *out, uint16_t first_group, struct span spi);
-/* Put the hybrid proposal before those of offer_ike(). */
-void offer_ike_hybrid(struct offer *offer);
+/* Put the hybrid proposal before those of offer_ike(), or of offer_esp_anew(). */
+void offer_hybrid(struct offer *offer);
 /* For a CHILD SA without a key exchange of its own. spi_in: host byte order. */
 void offer_esp(struct offer *out, uint32_t spi_in);
 /* For one that is made by CREATE_CHILD_SA, with the KE payload of first_group: with a key exchange, or as above where the
@@ -51,6 +51,7 @@ struct ike_choice {
 struct esp_choice {
 	struct esp_suite suite;
 	uint16_t group;                 /* of its own key exchange; 0 = none */
+	uint16_t addke1;                /* additional key exchange; 0 = none */
 	uint32_t peer_spi;              /* host byte order: our outbound SPI */
 	struct pl_proposal answer;      /* responder: as above, without SPI: see choice_set_esp_spi() */
 };
@@ -73,6 +74,8 @@ IKE_CHECKED enum ike_err choose_esp(struct span sa_body, struct esp_choice *out)
 /* The same in CREATE_CHILD_SA, where a key exchange is acceptable: ke_group as in choose_ike(), 0 = no KE payload, and then no
  * proposal that needs one is acceptable. */
 IKE_CHECKED enum ike_err choose_esp_anew(struct span sa_body, uint16_t ke_group, struct esp_choice *out);
+/* As choose_ike_hybrid(): only beside a key exchange of its own. */
+IKE_CHECKED enum ike_err choose_esp_hybrid(struct span sa_body, uint16_t ke_group, struct esp_choice *out);
 
 /* Put our own SPI into the answer. */
 void choice_set_ike_spi(struct ike_choice *c, const uint8_t spi[IKE_SPI_LEN]);

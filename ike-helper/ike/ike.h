@@ -28,6 +28,9 @@
  *	the peer asks OUT_KERNEL ADD_SAS, half in; ike_done: answer sent; the peer's Delete of the old pair, or a while: ADD_SAS, half
  *	              out, EV_REKEYED
  *
+ * Where the first keys came from ML-KEM-768 too, so do the new ones: one exchange more, IKE_FOLLOWUP_KE, before anything is made
+ * (RFC 9370 2.2.4).
+ *
  * The IKE SA is rekeyed by the same exchange (RFC 7296 2.18), by ike_rekey_ike() or by the peer: the CHILD SAs and the handle go
  * over to the new IKE SA, and who asked deletes the old one. EV_REKEYED says so, with the new SPIs.
  *

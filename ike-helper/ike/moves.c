@@ -7,6 +7,7 @@
 
 #include "ike/beside.h"
 #include "ike/child.h"
+#include "ike/followup.h"
 #include "ike/sealed.h"
 
 const char *engine_label(const struct ike_sa *sa, char to[SA_LABEL_MAX])
@@ -37,6 +38,7 @@ static void announce_end(struct ike_sa *sa)
 	if (sa->rekey && sa->rekey->fresh_ike)
 		engine_forget(sa->rekey->fresh_ike);
 	sa_end_rekey(sa);
+	followup_drop(sa);
 	beside_ended(sa, ike->now_ms);
 	for (c = sa->children; c; c = next) {
 		next = c->next;
@@ -123,10 +125,10 @@ static uint64_t earlier(uint64_t a_ms, uint64_t b_ms)
 	return a_ms < b_ms ? a_ms : b_ms;
 }
 
-/* Nothing of ours is out: what we have meant to do can begin. */
+/* Nothing of ours is out, nor is the peer in the midst of something: what we have meant to do can begin. */
 static bool is_idle(const struct ike_sa *sa)
 {
-	return sa->state == ST_UP && !sa->window.request && !sa->asked;
+	return sa->state == ST_UP && !sa->window.request && !sa->asked && !sa->due;
 }
 
 /* One thing that was put off; the next one is for when it is over. */
@@ -161,6 +163,8 @@ static uint64_t due_ms(const struct ike_sa *sa)
 	if (!(IN(sa->state) & IN_LIFE))
 		return due;
 	due = earlier(due, children_due_ms(sa));
+	if (sa->due)
+		due = earlier(due, sa->due->until_ms);
 	return is_idle(sa) && (sa->rekey_child_asked || sa->rekey_ike_asked) ? earlier(due, sa->rekey_at_ms) : due;
 }
 
@@ -172,6 +176,8 @@ void engine_settle(struct ike_sa *sa, uint64_t now_ms)
 		sa->close_asked = false;
 		step_run(sa, &close);
 	}
+	if (sa->due && now_ms >= sa->due->until_ms)
+		followup_drop(sa);
 	if (is_idle(sa))
 		run_errand(sa, now_ms);
 	if (sa->state == ST_GONE)
@@ -252,6 +258,7 @@ enum ike_err engine_hold_reply(struct ike_sa *sa, const struct stimulus *s, stru
 	packet_unref(sa->held);
 	sa->held = NULL;
 	sa->held_id = s->hdr->message_id;
+	sa->held_exchange = s->hdr->exchange;
 	err = msg_end(inner, &first, &bytes);
 	if (err == IKE_OK)
 		err = sealed_make(sa, s->hdr->exchange, sa->held_id, true, first, bytes, s->path, &sa->held);

@@ -7,6 +7,7 @@
 
 #include "ike/child.h"
 #include "ike/engine.h"
+#include "ike/followup.h"
 
 /* Which states may follow which. GONE may follow all. */
 static const uint32_t legal_next[ST_MAX] = {
@@ -189,6 +190,8 @@ void sa_end_rekey(struct ike_sa *sa)
 	if (!sa->rekey)
 		return;
 	dh_free(sa->rekey->dh);
+	if (sa->rekey->kem_key)
+		sa->ike->config.kem->key_free(sa->rekey->kem_key);
 	secret_wipe(sa->rekey, sizeof *sa->rekey);
 	free(sa->rekey);
 	sa->rekey = NULL;
@@ -203,6 +206,10 @@ void sa_free(struct ike_sa *sa)
 		free(sa->claim);
 	}
 	sa_end_rekey(sa);
+	if (sa->due) {
+		secret_wipe(sa->due, sizeof *sa->due);
+		free(sa->due);
+	}
 	while (sa->children)
 		child_free(sa->children);
 	packet_unref(sa->held);

@@ -54,7 +54,7 @@ enum sa_state {
 /* The states in which it is up. */
 #define IN_LIFE (IN(ST_UP) | IN(ST_CHILD_REKEYING) | IN(ST_CHILD_DELETING) | IN(ST_IKE_REKEYING))
 
-enum { NONCE_LEN = 32, INIT_ROUNDS_MAX = 5, INT_AUTH_MAX = 2 * SECRET_MAX + 4 };
+enum { NONCE_LEN = 32, INIT_ROUNDS_MAX = 5, LINK_MAX = 64, INT_AUTH_MAX = 2 * SECRET_MAX + 4 };
 
 /* An IKE_SA_INIT request of ours that a later one with another group has replaced. The demand for that group was not
  * authenticated, so the host may answer this one all the same; its answer names the group. */
@@ -124,6 +124,7 @@ struct claim {
 };
 
 struct child;
+struct followup;
 struct qcd_token;
 
 /* Our own rekeying, until it is over. */
@@ -140,6 +141,11 @@ struct rekey {
 	ike_handle rival_ike;
 	uint8_t rival_nonce[NONCE_MAX];
 	size_t rival_nonce_len;
+	/* Our IKE_FOLLOWUP_KE is out, when there is a key; and of what the keys are made besides (followup.h). */
+	struct kem_key *kem_key;
+	struct dh_shared shared;
+	uint8_t nonce_peer[NONCE_MAX];
+	size_t nonce_peer_len;
 };
 
 /* What the layer above has not been told yet; a set. */
@@ -197,8 +203,10 @@ struct ike_sa {
 	struct child *children;         /* all of them */
 	struct child *asked;            /* the kernel is asked for it, and we wait; NULL = none */
 	struct rekey *rekey;            /* NULL = none of ours */
+	struct followup *due;           /* the peer rekeys, and has an additional key exchange to make; owned, NULL = none */
 	struct packet *held;            /* an answer that goes when the kernel is ready; owned */
 	uint32_t held_id;
+	uint8_t held_exchange;
 	uint8_t news, rekey_tries;
 	uint64_t rekey_at_ms;           /* not before this time */
 

@@ -117,6 +117,18 @@ QUESTION(kernel_is_asked);
 QUESTION(peer_made_it);
 HANDLER(rekey_child_requested);
 HANDLER(rekey_child_reply);
+HANDLER(rekey_child_with_more);
+HANDLER(rekey_child_has_more);
+HANDLER(rekey_child_left);
+QUESTION(rekey_child_wants_more);
+HANDLER(rekey_child_got_more);
+
+/* followup.c: IKE_FOLLOWUP_KE, what both have in common */
+QUESTION(followup_is_out);
+QUESTION(followup_is_lost);
+QUESTION(followup_is_for_ike);
+QUESTION(followup_is_for_child);
+HANDLER(followup_unknown);
 
 /* x_rekey_ike.c: CREATE_CHILD_SA for the IKE SA */
 HANDLER(rekey_ike_ask);
@@ -136,6 +148,13 @@ QUESTION(ike_offer_is_refused);
 HANDLER(rekey_ike_refuse);
 HANDLER(rekey_ike_requested);
 HANDLER(rekey_ike_requested_too);
+HANDLER(rekey_ike_with_more);
+HANDLER(rekey_ike_has_more);
+HANDLER(rekey_ike_left);
+QUESTION(rekey_ike_wants_more);
+HANDLER(rekey_ike_promised);
+HANDLER(rekey_ike_got_more);
+HANDLER(rekey_ike_got_more_too);
 QUESTION(deletes_only_children);
 HANDLER(empty_is_deleted);
 

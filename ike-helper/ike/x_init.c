@@ -97,7 +97,7 @@ static void make_offer(const struct ike_sa *sa, uint16_t group, struct offer *ou
 {
 	offer_ike(out, group, span_of(NULL, 0));
 	if (sa->ike->config.kem)
-		offer_ike_hybrid(out);
+		offer_hybrid(out);
 }
 
 static enum ike_err send_request(struct ike_sa *sa, uint64_t now_ms)

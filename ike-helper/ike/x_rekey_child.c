@@ -1,6 +1,7 @@
 /* Rekeying of the CHILD SA (RFC 7296 1.3.3, 2.8, 2.17), both roles. */
 #include "ike/child.h"
 #include "ike/engine.h"
+#include "ike/followup.h"
 #include "ike/rekey.h"
 #include "ike/x.h"
 
@@ -20,6 +21,14 @@ static bool is_same_mode(const struct ike_sa *sa, const struct stimulus *s)
 	return pl_notify_find(s->chain, N_USE_TRANSPORT_MODE, &notify) != child_is_tunnel(sa);
 }
 
+/* With an additional key exchange where the IKE SA has had one. */
+static void make_offer(const struct ike_sa *sa, struct offer *out)
+{
+	offer_esp_anew(out, sa->rekey->fresh->spi_in, sa->rekey->group);
+	if (sa->suite.addke1)
+		offer_hybrid(out);
+}
+
 static enum ike_err send_request(struct ike_sa *sa, uint64_t now_ms)
 {
 	struct rekey *rk = sa->rekey;
@@ -33,7 +42,7 @@ static enum ike_err send_request(struct ike_sa *sa, uint64_t now_ms)
 	wr_u32(&w, sa->child->spi_in);
 	pl_notify_write(&m, PROTO_ESP, wr_span(&w), N_REKEY_SA, span_of(NULL, 0));
 	write_mode(sa, &m);
-	offer_esp_anew(&offer, rk->fresh->spi_in, rk->group);
+	make_offer(sa, &offer);
 	offer_write(&m, &offer);
 	pl_nonce_write(&m, span_of(rk->nonce, NONCE_LEN));
 	pl_ke_write(&m, rk->group, dh_public(rk->dh));
@@ -98,7 +107,7 @@ QUESTION(rekey_group_is_ours)
 {
 	struct offer offer;
 
-	offer_esp_anew(&offer, sa->rekey->fresh->spi_in, sa->rekey->group);
+	make_offer(sa, &offer);
 	return is_still_wanted(sa) && rekey_group_wanted(sa, s, &offer) != 0;
 }
 
@@ -107,7 +116,7 @@ HANDLER(rekey_child_with_group)
 	struct offer offer;
 	enum ike_err err;
 
-	offer_esp_anew(&offer, sa->rekey->fresh->spi_in, sa->rekey->group);
+	make_offer(sa, &offer);
 	err = rekey_new_dh(sa, rekey_group_wanted(sa, s, &offer));
 	window_request_over(&sa->window, true);
 	sa->rekey->rounds++;
@@ -134,17 +143,18 @@ static enum ike_err read_shared(const struct ike_sa *sa, const struct stimulus *
 	return err == IKE_OK ? dh_agree(sa->rekey->dh, ke.public_value, out) : err;
 }
 
-static enum ike_err take_answer(struct ike_sa *sa, const struct stimulus *s, struct span *nr)
+/* Suite, SPI and what the keys are made of. */
+static enum ike_err read_answer(struct ike_sa *sa, const struct stimulus *s, struct esp_choice *choice, struct dh_shared *shared,
+				struct span *nr)
 {
 	struct child *fresh = sa->rekey->fresh;
-	struct dh_shared shared = { .n = 0 };
-	struct esp_choice choice;
 	const struct ts_ends ends = child_ends(sa);
 	struct offer offer;
 	enum ike_err err;
 
-	offer_esp_anew(&offer, fresh->spi_in, sa->rekey->group);
-	err = offer_check_esp(&offer, msg_find(s->chain, PL_SA)->body, &choice);
+	make_offer(sa, &offer);
+	shared->n = 0;
+	err = offer_check_esp(&offer, msg_find(s->chain, PL_SA)->body, choice);
 	if (err == IKE_OK)
 		err = pl_nonce_read(msg_find(s->chain, PL_NONCE)->body, nr);
 	if (err == IKE_OK)
@@ -152,30 +162,88 @@ static enum ike_err take_answer(struct ike_sa *sa, const struct stimulus *s, str
 	if (err == IKE_OK && !is_same_mode(sa, s))
 		err = IKE_E_NO_PROPOSAL;
 	if (err == IKE_OK)
-		err = read_shared(sa, s, choice.group, &shared);
+		err = read_shared(sa, s, choice->group, shared);
 	if (err == IKE_OK) {
-		fresh->suite = choice.suite;
-		fresh->spi_out = choice.peer_spi;
-		err = child_derive(fresh, shared.n > 0 ? &shared : NULL, span_of(sa->rekey->nonce, NONCE_LEN), *nr, true);
+		fresh->suite = choice->suite;
+		fresh->spi_out = choice->peer_spi;
 	}
-	dh_shared_clear(&shared);
 	return err;
+}
+
+/* The peer has made a pair that we cannot use, and does not know it. */
+static enum ike_err does_not_fit(struct ike_sa *sa, enum ike_err err, uint64_t now_ms)
+{
+	sa_blame(sa, REASON_PROTOCOL, "the answer to rekeying does not fit");
+	return info_farewell(sa, 0, now_ms) == IKE_OK ? IKE_E_SYNTAX : err;
+}
+
+/* All keys are there, if err says so. */
+static enum ike_err install(struct ike_sa *sa, const struct stimulus *s, enum ike_err err, bool stays)
+{
+	window_request_over(&sa->window, true);
+	sa->expire_ms = NEVER_MS;
+	if (err != IKE_OK)
+		return does_not_fit(sa, err, s->now_ms);
+	sa->asked = sa->rekey->fresh;
+	child_add(sa->asked, true, stays);
+	return IKE_OK;
 }
 
 HANDLER(rekey_child_answered)
 {
+	struct rekey *rk = sa->rekey;
+	struct dh_shared shared = { .n = 0 };
+	struct esp_choice choice;
 	struct span nr;
-	enum ike_err err = take_answer(sa, s, &nr);
+	enum ike_err err = read_answer(sa, s, &choice, &shared, &nr);
+
+	if (err == IKE_OK && choice.addke1)
+		err = IKE_E_SYNTAX;         /* it says nothing of how to go on */
+	if (err == IKE_OK)
+		err = child_derive(rk->fresh, shared.n > 0 ? &shared : NULL, span_of(rk->nonce, NONCE_LEN), nr, NULL, true);
+	dh_shared_clear(&shared);
+	return install(sa, s, err, err != IKE_OK || !rk->rival || rekey_ours_stays(rk, nr));
+}
+
+/* One more key exchange, RFC 9370 2.2.4. */
+HANDLER(rekey_child_with_more)
+{
+	struct dh_shared shared = { .n = 0 };
+	struct esp_choice choice;
+	struct span nr;
+	enum ike_err err = read_answer(sa, s, &choice, &shared, &nr);
 
 	window_request_over(&sa->window, true);
-	sa->expire_ms = NEVER_MS;
-	if (err != IKE_OK) {
-		/* The peer has made a pair that we cannot use, and does not know it. */
-		sa_blame(sa, REASON_PROTOCOL, "the answer to rekeying does not fit");
-		return info_farewell(sa, 0, s->now_ms) == IKE_OK ? IKE_E_SYNTAX : err;
-	}
-	sa->asked = sa->rekey->fresh;
-	child_add(sa->asked, true, !sa->rekey->rival || rekey_ours_stays(sa->rekey, nr));
+	/* The peer does not go on with its own, and nothing is made of that. */
+	if (sa->due && sa->due->fresh == sa->rekey->rival)
+		followup_drop(sa);
+	if (err == IKE_OK)
+		err = followup_send(sa, s, choice.addke1, &shared, nr);
+	dh_shared_clear(&shared);
+	if (err != IKE_OK)
+		return does_not_fit(sa, err, s->now_ms);
+	sa->expire_ms = s->now_ms + EXCHANGE_MS;
+	return IKE_OK;
+}
+
+HANDLER(rekey_child_has_more)
+{
+	struct rekey *rk = sa->rekey;
+	struct secret more = { 0 };
+	enum ike_err err = followup_take(sa, s, &more);
+
+	if (err == IKE_OK)
+		err = child_derive(rk->fresh, &rk->shared, span_of(rk->nonce, NONCE_LEN), followup_nonce(rk), &more, true);
+	secret_clear(&more);
+	return install(sa, s, err, true);
+}
+
+/* The peer's stays, which is there or will be: nothing is made of ours (RFC 9370 2.2.4). */
+HANDLER(rekey_child_left)
+{
+	(void)s;
+	window_request_over(&sa->window, true);
+	abandon(sa);
 	return IKE_OK;
 }
 
@@ -272,7 +340,7 @@ static uint16_t judge(const struct ike_sa *sa, const struct stimulus *s, struct 
 		return N_INVALID_SYNTAX;
 	if (!is_same_mode(sa, s))
 		return N_NO_PROPOSAL_CHOSEN;
-	err = choose_esp_anew(msg_find(s->chain, PL_SA)->body, w->ke.group, &w->esp);
+	err = (sa->ike->config.kem ? choose_esp_hybrid : choose_esp_anew)(msg_find(s->chain, PL_SA)->body, w->ke.group, &w->esp);
 	if (err != IKE_OK)
 		return err == IKE_E_SYNTAX ? N_INVALID_SYNTAX : N_NO_PROPOSAL_CHOSEN;
 	if (w->esp.group && w->esp.group != w->ke.group)
@@ -283,7 +351,7 @@ static uint16_t judge(const struct ike_sa *sa, const struct stimulus *s, struct 
 	return 0;
 }
 
-static enum ike_err hold_answer(struct ike_sa *sa, const struct stimulus *s, struct wish *w, const struct child *fresh)
+static struct msg_wr answer(struct ike_sa *sa, struct wish *w, const struct child *fresh)
 {
 	struct msg_wr m = engine_inner(sa->ike);
 
@@ -295,10 +363,42 @@ static enum ike_err hold_answer(struct ike_sa *sa, const struct stimulus *s, str
 		pl_ke_write(&m, w->esp.group, dh_public(w->dh));
 	pl_ts_write(&m, PL_TSI, &w->ts.i, 1);
 	pl_ts_write(&m, PL_TSR, &w->ts.r, 1);
-	return engine_hold_reply(sa, s, &m);
+	return m;
 }
 
+/* The answer goes when the kernel has it in. */
 static enum ike_err make(struct ike_sa *sa, const struct stimulus *s, struct wish *w, struct child *fresh)
+{
+	enum ike_err err;
+	struct msg_wr m;
+
+	err = child_derive(fresh, w->dh ? &w->shared : NULL, w->ni, span_of(w->nr, NONCE_LEN), NULL, false);
+	if (err != IKE_OK)
+		return err;
+	m = answer(sa, w, fresh);
+	err = engine_hold_reply(sa, s, &m);
+	if (err != IKE_OK)
+		return err;
+	sa->asked = fresh;
+	child_add(fresh, true, false);
+	return IKE_OK;
+}
+
+/* The answer goes at once, since nothing is made before the additional key exchange. */
+static enum ike_err promise(struct ike_sa *sa, const struct stimulus *s, struct wish *w, struct child *fresh)
+{
+	struct followup *due = followup_expect(sa, &w->shared, w->ni, span_of(w->nr, NONCE_LEN), s->now_ms);
+	struct msg_wr m;
+
+	if (!due)
+		return IKE_E_NOMEM;
+	m = answer(sa, w, fresh);
+	followup_write_link(&m, due);
+	due->fresh = fresh;
+	return engine_reply(sa, EXCH_CREATE_CHILD_SA, s->hdr->message_id, s->path, &m, s->now_ms);
+}
+
+static enum ike_err begin_for_peer(struct ike_sa *sa, const struct stimulus *s, struct wish *w, struct child *fresh)
 {
 	enum ike_err err = IKE_OK;
 
@@ -310,9 +410,9 @@ static enum ike_err make(struct ike_sa *sa, const struct stimulus *s, struct wis
 	fresh->peer_made = true;
 	fresh->suite = w->esp.suite;
 	fresh->spi_out = w->esp.peer_spi;
-	if (err == IKE_OK)
-		err = child_derive(fresh, w->dh ? &w->shared : NULL, w->ni, span_of(w->nr, NONCE_LEN), false);
-	return err == IKE_OK ? hold_answer(sa, s, w, fresh) : err;
+	if (err != IKE_OK)
+		return err;
+	return w->esp.addke1 ? promise(sa, s, w, fresh) : make(sa, s, w, fresh);
 }
 
 /* Both of us rekey the same pair: which one stays is known when our answer comes. */
@@ -352,11 +452,9 @@ HANDLER(rekey_child_requested)
 		return refuse(sa, s, N_TEMPORARY_FAILURE, 0);
 	r = rd_over(rekey.spi);
 	fresh->replaces = rd_u32(&r);
-	err = make(sa, s, &w, fresh);
+	err = begin_for_peer(sa, s, &w, fresh);
 	if (err == IKE_OK) {
 		remember_rival(sa, fresh, &w);
-		sa->asked = fresh;
-		child_add(fresh, true, false);
 	} else {
 		child_drop(fresh);
 		err = refuse(sa, s, err == IKE_E_SYNTAX ? N_INVALID_SYNTAX : N_TEMPORARY_FAILURE, 0);
@@ -383,5 +481,41 @@ HANDLER(rekey_child_reply)
 	child_drop(fresh);
 	m = engine_inner(sa->ike);
 	pl_notify_write(&m, PROTO_NONE, span_of(NULL, 0), N_TEMPORARY_FAILURE, span_of(NULL, 0));
-	return engine_reply(sa, EXCH_CREATE_CHILD_SA, sa->held_id, &sa->held->path, &m, s->now_ms);
+	return engine_reply(sa, sa->held_exchange, sa->held_id, &sa->held->path, &m, s->now_ms);
+}
+
+QUESTION(rekey_child_wants_more)
+{
+	const struct child *fresh = sa->due ? sa->due->fresh : NULL, *old = fresh ? child_by_spi_out(sa, fresh->replaces) : NULL;
+
+	return followup_is_for_child(sa, s) && old && old->phase == CHILD_LIVE && !child_heir(old);
+}
+
+/* The additional key exchange of the peer's: as a request for a new CHILD SA from here. */
+HANDLER(rekey_child_got_more)
+{
+	struct followup *due = sa->due;
+	struct child *fresh = due->fresh;
+	uint8_t ciphertext[KEM_CIPHERTEXT_LEN];
+	struct secret more = { 0 };
+	struct msg_wr m;
+	enum ike_err err = followup_receive(sa, s, ciphertext, &more);
+
+	if (err == IKE_OK)
+		err = child_derive(fresh, &due->shared, span_of(due->ni, due->ni_len), span_of(due->nr, NONCE_LEN), &more, false);
+	secret_clear(&more);
+	if (err == IKE_OK) {
+		m = engine_inner(sa->ike);
+		pl_ke_write(&m, GROUP_MLKEM_768, span_of(ciphertext, sizeof ciphertext));
+		err = engine_hold_reply(sa, s, &m);
+	}
+	if (err != IKE_OK) {
+		followup_drop(sa);
+		return refuse(sa, s, err == IKE_E_SYNTAX ? N_INVALID_SYNTAX : N_TEMPORARY_FAILURE, 0);
+	}
+	due->fresh = NULL;
+	followup_drop(sa);
+	sa->asked = fresh;
+	child_add(fresh, true, false);
+	return IKE_OK;
 }

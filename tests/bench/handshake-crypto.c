@@ -149,7 +149,7 @@ static void handshake_ours(struct subject *s)
 	need(unseal(&key, spi, span_of(sealed, n), plain, sizeof plain, &out) == IKE_OK, "unseal");
 	need(auth_maced_id(ike.prf, &keys.pr, spi, &maced_r) == IKE_OK, "auth_maced_id");
 	verify_ours(s);
-	need(esp_keys_derive(&ike, &esp, &keys.d, NULL, ni, nr, &i2r, &r2i) == IKE_OK, "esp_keys_derive");
+	need(esp_keys_derive(&ike, &esp, &keys.d, NULL, ni, nr, NULL, &i2r, &r2i) == IKE_OK, "esp_keys_derive");
 	dh_free(dh);
 }
 

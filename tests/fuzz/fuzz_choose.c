@@ -68,19 +68,20 @@ static void check_request_ike(struct span body, uint16_t ke_group, bool with_spi
 	FUZZ_CHECK(memcmp(&checked.suite, &c.suite, sizeof c.suite) == 0);
 }
 
-static void check_request_esp(struct span body)
+static void check_request_esp(struct span body, uint16_t ke_group, bool hybrid)
 {
 	struct esp_choice c, checked;
 	struct offer o;
 
-	if (choose_esp(body, &c) != IKE_OK)
+	if ((hybrid ? choose_esp_hybrid : choose_esp_anew)(body, ke_group, &c) != IKE_OK)
 		return;
+	FUZZ_CHECK(!c.addke1 || (hybrid && c.group));
 	check_suite(c.suite.encr, c.suite.encr_bits, c.suite.integ);
 	FUZZ_CHECK(c.peer_spi >= 256);
 	o = peers_offer(body, c.answer.number);
 	choice_set_esp_spi(&c, 0x1000);
 	FUZZ_CHECK(offer_check_esp(&o, answer_body(&c.answer), &checked) == IKE_OK);
-	FUZZ_CHECK(checked.suite.encr == c.suite.encr && checked.suite.esn == c.suite.esn);
+	FUZZ_CHECK(checked.suite.encr == c.suite.encr && checked.suite.esn == c.suite.esn && checked.addke1 == c.addke1);
 }
 
 static void check_answers(struct span body, uint16_t group, bool hybrid)
@@ -91,7 +92,7 @@ static void check_answers(struct span body, uint16_t group, bool hybrid)
 
 	offer_ike(&o, group, span_of(NULL, 0));
 	if (hybrid)
-		offer_ike_hybrid(&o);
+		offer_hybrid(&o);
 	if (offer_check_ike(&o, body, false, &ike) == IKE_OK) {
 		check_ike_suite(&ike.suite);
 		FUZZ_CHECK(offer_has_group(&o, ike.suite.group));
@@ -112,7 +113,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t n)
 		return 0;
 	body = span_of(input + 1, n - 1);
 	check_request_ike(body, groups[input[0] & 3], input[0] & 4, input[0] & 8);
-	check_request_esp(body);
+	check_request_esp(body, groups[input[0] & 3], input[0] & 8);
 	check_answers(body, groups[input[0] & 3], input[0] & 8);
 	return 0;
 }

@@ -347,6 +347,8 @@ static void check_rekeyed(struct schedule *s)
 				sim_broken(w, "rekeying ended an SA (%s: %s)", rp_reason_text(end->last.reason), end->last.detail);
 			else if (!sim_reaches(w, (enum sim_side)side, end->last.tunnel.reqid))
 				sim_broken(w, "after rekeying the two ends do not hear each other");
+			else if ((end->last.tunnel.ike_suite.addke1 != 0) != s->hybrid)
+				sim_broken(w, "rekeying lost the additional key exchange");
 		}
 	}
 }
@@ -563,11 +565,12 @@ static unsigned up_on(const struct sim_world *w, unsigned side)
 static bool run_day(uint64_t seed, bool verbose)
 {
 	static struct sim_world w;
+	const struct ike_config config = { .kem = seed % 2 ? &kem_double : NULL };
 	struct gap gap = { 0 };
 	unsigned n = 0, said = 0;
 	bool good;
 
-	sim_init(&w, seed, IP_V4, NULL, NULL, KEY_ED25519, verbose);
+	sim_init(&w, seed, IP_V4, &config, &config, KEY_ED25519, verbose);
 	w.carry = carry_day;
 	w.one_pair = true;
 	(void)begin_day(&w);

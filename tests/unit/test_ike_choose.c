@@ -107,7 +107,7 @@ static void hybrid_offer_stands_before_the_others(void **state)
 	(void)state;
 	offer_ike(&plain, GROUP_ECP_256, no_spi);
 	offer_ike(&o, GROUP_ECP_256, no_spi);
-	offer_ike_hybrid(&o);
+	offer_hybrid(&o);
 	b = body_of(o.proposal, 1);
 	assert_span(body_span(&b),
 		    "00 00 0050 01 01 00 08"
@@ -147,7 +147,7 @@ static void everything_offered_is_supported(void **state)
 	offer_ike(&o[0], 0, no_spi);
 	offer_esp(&o[1], 0x1000);
 	offer_ike(&o[2], 0, no_spi);
-	offer_ike_hybrid(&o[2]);
+	offer_hybrid(&o[2]);
 	for (unsigned k = 0; k < 3; k++) {
 		for (unsigned i = 0; i < o[k].n; i++) {
 			for (unsigned t = 0; t < o[k].proposal[i].n; t++) {
@@ -466,7 +466,7 @@ static void hybrid_offer_falls_through(void **state)
 
 	(void)state;
 	offer_ike(&o, 0, no_spi);
-	offer_ike_hybrid(&o);
+	offer_hybrid(&o);
 	b = offer_body(&o);
 	assert_int_equal(choose_ike(body_span(&b), GROUP_X25519, false, &chosen), IKE_OK);
 	assert_int_equal(chosen.answer.number, 2);

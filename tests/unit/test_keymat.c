@@ -2,6 +2,7 @@
 #include "tests/unit/walk.h"
 
 #include "crypto/keymat.h"
+#include "crypto/prf.h"
 
 static struct unit_bytes count(uint8_t from, size_t n)
 {
@@ -94,7 +95,7 @@ static void child_keys(const struct ike_suite *ike, const struct esp_suite *esp,
 	struct ike_keys k;
 
 	assert_int_equal(derive(ike, g_ir, &k), IKE_OK);
-	assert_int_equal(esp_keys_derive(ike, esp, &k.d, g_new.n > 0 ? &shared : NULL, unit_span(&ni), unit_span(&nr),
+	assert_int_equal(esp_keys_derive(ike, esp, &k.d, g_new.n > 0 ? &shared : NULL, unit_span(&ni), unit_span(&nr), NULL,
 					 &i2r, &r2i), IKE_OK);
 	assert_span(secret_span(&i2r.encr), want[0]);
 	assert_span(secret_span(&i2r.integ), want[1]);
@@ -102,6 +103,35 @@ static void child_keys(const struct ike_suite *ike, const struct esp_suite *esp,
 	assert_span(secret_span(&r2i.integ), want[3]);
 	esp_keys_clear(&i2r);
 	assert_int_equal(i2r.encr.n, 0);
+}
+
+/* RFC 9370 2.2.4: the secret of the additional key exchange goes behind the nonces. */
+static void an_additional_key_exchange_goes_behind_the_nonces(void **state)
+{
+	(void)state;
+	const struct esp_suite esp = { ENCR_AES_GCM_16, 256, INTEG_NONE, true };
+	struct unit_bytes g = count(1, 32), ni = count(0x40, 32), nr = count(0x80, 48), sk1 = count(0xa0, 32), spi = count(0x11, 8);
+	struct dh_shared shared = shared_of(unit_span(&g));
+	struct span seed[4] = { unit_span(&g), unit_span(&ni), unit_span(&nr), unit_span(&sk1) }, spi_seed[4];
+	struct secret more = { .n = 32 }, skeyseed;
+	struct ike_keys k, next;
+	struct esp_keys i2r, r2i;
+	uint8_t want[72];
+
+	memcpy(more.b, sk1.b, 32);
+	assert_int_equal(derive(&gcm, unit_span(&g), &k), IKE_OK);
+	assert_int_equal(esp_keys_derive(&gcm, &esp, &k.d, &shared, unit_span(&ni), unit_span(&nr), &more, &i2r, &r2i), IKE_OK);
+	assert_int_equal(prf_plus(gcm.prf, secret_span(&k.d), seed, 4, want, sizeof want), IKE_OK);
+	unit_assert_span(secret_span(&i2r.encr), span_of(want, 36));
+	unit_assert_span(secret_span(&r2i.encr), span_of(want + 36, 36));
+	assert_int_equal(ike_keys_rekey(gcm.prf, &k.d, &gcm, &shared, unit_span(&ni), unit_span(&nr), &more, unit_span(&spi),
+					unit_span(&spi), &next), IKE_OK);
+	assert_int_equal(prf_sum(gcm.prf, secret_span(&k.d), seed, 4, &skeyseed), IKE_OK);
+	spi_seed[0] = unit_span(&ni);
+	spi_seed[1] = unit_span(&nr);
+	spi_seed[2] = spi_seed[3] = unit_span(&spi);
+	assert_int_equal(prf_plus(gcm.prf, secret_span(&skeyseed), spi_seed, 4, want, 32), IKE_OK);
+	unit_assert_span(secret_span(&next.d), span_of(want, 32));
 }
 
 static void esp_keys(void **state)
@@ -185,7 +215,8 @@ static void suites_that_we_do_not_do_give_no_keys(void **state)
 	assert_int_equal(derive(&gcm, unit_span(&g_ir), &k), IKE_OK);
 	for (unsigned i = 0; i < 4; i++) {
 		memset(&r2i, 0xee, sizeof r2i);
-		assert_int_equal(esp_keys_derive(&gcm, &bad_esp[i], &k.d, NULL, unit_span(&g_ir), unit_span(&g_ir), &i2r, &r2i),
+		assert_int_equal(esp_keys_derive(&gcm, &bad_esp[i], &k.d, NULL, unit_span(&g_ir), unit_span(&g_ir), NULL, &i2r,
+						 &r2i),
 				 IKE_E_UNSUPPORTED);
 		assert_int_equal(r2i.encr.n, 0);
 	}
@@ -210,6 +241,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(aead_keys),
 		cmocka_unit_test(cbc_keys),
+		cmocka_unit_test(an_additional_key_exchange_goes_behind_the_nonces),
 		cmocka_unit_test(esp_keys),
 		cmocka_unit_test(auth_values),
 		cmocka_unit_test(suites_that_we_do_not_do_give_no_keys),

@@ -165,7 +165,7 @@ static void check_esp_keys(struct exchange *x)
 {
 	struct esp_keys i2r, r2i;
 
-	assert_int_equal(esp_keys_derive(&x->v->ike, &x->v->esp, &x->keys.d, NULL, x->init[0].nonce, x->init[1].nonce,
+	assert_int_equal(esp_keys_derive(&x->v->ike, &x->v->esp, &x->keys.d, NULL, x->init[0].nonce, x->init[1].nonce, NULL,
 					 &i2r, &r2i), IKE_OK);
 	assert_secret(&i2r.encr, x->v->esp_encr_i);
 	assert_secret(&i2r.integ, x->v->esp_integ_i);
