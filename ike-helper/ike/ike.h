@@ -148,7 +148,7 @@ IKE_CHECKED enum ike_err ike_close(struct ike *ike, ike_handle sa, enum rp_reaso
 IKE_CHECKED enum ike_err ike_check_liveness(struct ike *ike, ike_handle sa, uint64_t now_ms);
 
 /* Make a new CHILD SA for the old one. Ends in EV_REKEYED, also when it was the peer who did it; or in EV_REKEY_FAILED: the peer does
- * not do it, the old pair stays as it is, and the caller may establish anew; or in EV_CLOSED. Asking twice is one question.
+ * not do it, the old pair stays as it is, and the caller may establish anew; or in EV_CLOSED, also when the peer has lost the old one. Asking twice is one question.
  * IKE_E_STATE: no such SA, or not established. */
 IKE_CHECKED enum ike_err ike_rekey_child(struct ike *ike, ike_handle sa, uint64_t now_ms);
 /* The same for the IKE SA, with a new key exchange: the CHILD SA goes over to the new one as it is. */

@@ -194,6 +194,8 @@ static const struct step steps[] = {
 	ST_CHILD_REKEYING, "asked for another group: sent again with it" },
 { IN(ST_CHILD_REKEYING), ON_REPLY, EXCH_CREATE_CHILD_SA, 0, N_TEMPORARY_FAILURE, may_try_again, rekey_child_later, ST_UP,
 	"not now: once more in a moment" },
+{ IN(ST_CHILD_REKEYING), ON_REPLY, EXCH_CREATE_CHILD_SA, P(PL_NOTIFY), N_CHILD_SA_NOT_FOUND, rekey_child_is_wanted, rekey_child_not_found,
+	ST_LEAVING, "the peer has no such CHILD SA: deleting the IKE SA too" },
 { IN(ST_CHILD_REKEYING), ON_REPLY, EXCH_CREATE_CHILD_SA, P(PL_NOTIFY), 0, NULL, rekey_child_refused, ST_UP,
 	"no new CHILD SA" },
 { IN(ST_CHILD_REKEYING), ON_KERNEL, 0, 0, 0, peer_made_it, rekey_child_reply, ST_CHILD_REKEYING,

@@ -112,6 +112,8 @@ HANDLER(rekey_child_answered);
 HANDLER(rekey_child_installed);
 QUESTION(may_try_again);
 HANDLER(rekey_child_later);
+QUESTION(rekey_child_is_wanted);
+HANDLER(rekey_child_not_found);
 HANDLER(rekey_child_refused);
 QUESTION(kernel_is_asked);
 QUESTION(peer_made_it);

@@ -291,6 +291,21 @@ HANDLER(rekey_child_later)
 	return IKE_OK;
 }
 
+QUESTION(rekey_child_is_wanted)
+{
+	(void)s;
+	return is_still_wanted(sa);
+}
+
+/* RFC 7296 2.25.1: what we send in it reaches nobody. The IKE SA has no other one, and goes as well. */
+HANDLER(rekey_child_not_found)
+{
+	window_request_over(&sa->window, true);
+	abandon(sa);
+	sa_blame(sa, REASON_PEER_REFUSED, "the peer has lost the CHILD SA");
+	return info_farewell(sa, 0, s->now_ms);
+}
+
 /* It stays as it is, unless the peer has made a new pair meanwhile. */
 HANDLER(rekey_child_refused)
 {

@@ -100,6 +100,21 @@ static void listen_to(struct tunnels *t, struct peer *p, ike_handle sa, const st
 	(void)!ike_check_liveness(t->ike, sa, t->now_ms);
 }
 
+/* It has answered that it lives, and yet nothing protected has come in since: it may have lost the CHILD SA alone, or never have learnt
+ * of its end. Asked for new keys it says so (RFC 7296 2.25.1), and the tunnel is made anew. Once a silence: not all that is sent wants
+ * an answer. */
+static void doubt_child(struct tunnels *t, struct peer *p, const struct sa_traffic *traffic)
+{
+	uint64_t silent_ms = UINT64_C(1000) * traffic->idle_in_s;
+
+	if (traffic->packets_in > 0 && silent_ms < SILENT_S * 1000)
+		p->doubted = false;
+	if (p->doubted || !p->sa || !p->busy || !p->asked_ms || t->now_ms < p->asked_ms + SILENT_S * 1000 ||
+	    silent_ms < t->now_ms - p->asked_ms)
+		return;
+	p->doubted = ike_rekey_child(t->ike, p->sa, t->now_ms) == IKE_OK;
+}
+
 /* Of two that crossed the kernel sends with the newer one, whichever is to stay. */
 static void listen_to_both(struct tunnels *t, struct peer *p, const struct sa_traffic *traffic)
 {
@@ -108,6 +123,7 @@ static void listen_to_both(struct tunnels *t, struct peer *p, const struct sa_tr
 
 	p->busy = false;
 	listen_to(t, p, p->sa, traffic, &p->packets_out);
+	doubt_child(t, p, traffic);
 	if (spare->sa && t->env->traffic(t->env->arg, p->reqid, spare->spi_in, spare->spi_out, &p->local, &p->outer, &other) == IKE_OK)
 		listen_to(t, p, spare->sa, &other, &spare->packets_out);
 }

@@ -297,6 +297,7 @@ struct peer *peer_established(struct tunnels *t, const struct ike_event *e, cons
 	p->established_ms = t->now_ms;
 	p->packets_out = 0;
 	p->asked_ms = 0;
+	p->doubted = false;
 	p->behind = u->behind;
 	p->wants_keepalive = u->wants_keepalive;
 	p->sent_ms = p->looked_ms = t->now_ms;

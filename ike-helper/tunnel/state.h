@@ -162,6 +162,7 @@ struct peer {
 	uint64_t acquired_ms;               /* when the kernel had a packet for it and no SA; 0: never */
 	uint64_t tried_ms;                  /* when the last attempt for it began */
 	uint64_t asked_ms;                  /* when its packets made us ask whether the host lives; 0: not on this SA */
+	bool doubted;                       /* it does, and was asked for new keys because nothing protected comes in; until something does */
 	uint32_t heal_wait_ms;              /* the next pause; 0: none */
 	uint64_t packets_out;               /* at the last look, */
 	bool busy;                          /* which found new ones */

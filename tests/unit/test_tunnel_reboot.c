@@ -125,6 +125,53 @@ static void packets_that_want_no_answer_ask_now_and_then(void **state)
 	assert_int_equal(w->n_sas, 1);
 }
 
+static void speak_to_nobody(struct world *w, unsigned seconds)
+{
+	for (unsigned i = 0; i < seconds; i++) {
+		w->traffic.packets_out++;
+		w->traffic.idle_in_s++;
+		advance(w, 1000);
+	}
+}
+
+/* libreswan 4.10 ends it when both rekey the IKE SA at once, and goes on to answer that it lives. */
+static void host_that_has_lost_the_child_sa_alone_is_not_sent_to_for_an_hour(void **state)
+{
+	struct world *w = *state;
+
+	w->ttl_s = 3600;
+	protect(w, "www.example.org", HOST);
+	w->traffic.packets_in++;
+	advance(w, 60000);
+	speak_to_nobody(w, 12);
+	assert_int_equal(w->liveness_checks, 1);
+	assert_int_equal(w->rekeys, 1);
+	core_cannot_rekey(w, 1);        /* CHILD_SA_NOT_FOUND */
+	assert_int_equal(w->n_sas, 2);
+	core_up(w, 2, 'A');
+	assert_true(w->sas[0].ended);
+	assert_int_equal(w->n_downs + w->n_unprotects, 0);
+}
+
+static void host_that_has_nothing_to_say_is_asked_for_new_keys_once_a_silence(void **state)
+{
+	struct world *w = *state;
+
+	w->ttl_s = 3600;
+	protect(w, "www.example.org", HOST);
+	w->traffic.packets_in++;
+	speak_to_nobody(w, 12);
+	core_rekeyed(w, 1, 5, 6);
+	w->traffic.packets_in = 0;
+	speak_to_nobody(w, 60);
+	assert_int_equal(w->rekeys, 1);
+	w->traffic.packets_in++;
+	w->traffic.idle_in_s = 0;
+	speak_to_nobody(w, 20);
+	assert_int_equal(w->rekeys, 2);
+	assert_int_equal(w->n_sas, 1);
+}
+
 /* While the old SA waits for its verdict; a host that lives after all has two for a moment. */
 static void silent_host_is_established_beside_the_old_sa(void **state)
 {
@@ -297,6 +344,8 @@ int main(void)
 		WITH_WORLD(lookup_of_a_host_that_is_to_be_healed_tries_it),
 		WITH_WORLD(silence_of_a_host_is_noticed_within_seconds),
 		WITH_WORLD(packets_that_want_no_answer_ask_now_and_then),
+		WITH_WORLD(host_that_has_lost_the_child_sa_alone_is_not_sent_to_for_an_hour),
+		WITH_WORLD(host_that_has_nothing_to_say_is_asked_for_new_keys_once_a_silence),
 		WITH_WORLD(silent_host_is_established_beside_the_old_sa),
 		WITH_WORLD(silent_host_that_says_no_keeps_the_old_sa),
 		WITH_WORLD(silent_host_that_has_assigned_an_address_is_waited_for),
