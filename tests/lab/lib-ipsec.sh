@@ -6,7 +6,8 @@ lab_key() {
 	local pem=$LAB_CACHE/$1.$2.pem how
 	case $2 in
 	rsa)		how=(-algorithm RSA -pkeyopt rsa_keygen_bits:3072) ;;
-	rsa4096)	how=(-algorithm RSA -pkeyopt rsa_keygen_bits:4096) ;;
+	# To make one takes seconds.
+	rsa4096)	[ -e "$pem" ] || install -m 600 "$LAB_TOP/tests/vectors/keys/rsa4096.pem" "$pem" ;;
 	ecdsa)		how=(-algorithm EC -pkeyopt ec_paramgen_curve:P-256) ;;
 	ecdsa384)	how=(-algorithm EC -pkeyopt ec_paramgen_curve:P-384) ;;
 	ed25519|ed448)	how=(-algorithm "$2") ;;
@@ -19,24 +20,36 @@ lab_key() {
 
 # lab_ipseckey NAME [PRECEDENCE [GATEWAY-TYPE GATEWAY]]: RDATA of this key, in presentation format (RFC 4025 3.2)
 lab_ipseckey() {
-	local gateway="${3:-0}" alg key
-	case $(<"$1.type") in
-	rsa*)		alg=2	# RFC 3110: length of the exponent, exponent, modulus; the exponent is 65537
-			key=$(openssl rsa -in "$1.pem" -noout -modulus)
-			key=$(printf '03010001%s' "${key#*=}" | basenc --base16 -d | base64 -w 0) ;;
-	ecdsa)		alg=3 key=$(spki "$1" 64) ;;
-	ecdsa384)	alg=3 key=$(spki "$1" 96) ;;
-	ed25519)	alg=4 key=$(spki "$1" 32) ;;
-	ed448)		alg=4 key=$(spki "$1" 57) ;;
+	local type alg key cache
+	type=$(<"$1.type")
+	cache=$LAB_CACHE/$1.$type.ipseckey
+	case $type in
+	rsa*)		alg=2 ;;
+	ecdsa*)		alg=3 ;;
+	ed*)		alg=4 ;;
 	esac
-	echo "${2:-10} $gateway $alg ${4:-.} $key"
+	[ -e "$cache" ] || public_key "$1" "$type" >"$cache"
+	key=$(<"$cache")
+	echo "${2:-10} ${3:-0} $alg ${4:-.} $key"
+}
+# public_key NAME TYPE: as IPSECKEY has it
+public_key() {
+	local modulus
+	case $2 in
+	rsa*)		modulus=$(openssl rsa -in "$1.pem" -noout -modulus)
+			# RFC 3110: length of the exponent, exponent, modulus; the exponent is 65537
+			printf '03010001%s' "${modulus#*=}" | basenc --base16 -d | base64 -w 0 ;;
+	ecdsa)		spki "$1" 64 ;;
+	ecdsa384)	spki "$1" 96 ;;
+	ed25519)	spki "$1" 32 ;;
+	ed448)		spki "$1" 57 ;;
+	esac
 }
 # Elliptic keys end their SubjectPublicKeyInfo.
 spki() { openssl pkey -in "$1.pem" -pubout -outform DER | tail -c "$2" | base64 -w 0; }
 
-# lab_responder HOST libreswan KEY [cookies|refuse|tunnel|pool|rekey]: refuse = wants a client with a key of its own; tunnel = no
-# transport mode; pool = tunnel mode to an address that it assigns, 100.64.0.1 or up, in fd00:64::/120; rekey = new keys for ESP
-# after 20 s and then every 10 s, for IKE after 25 s
+# lab_responder HOST libreswan KEY [cookies|refuse|pool]: refuse = wants a client with a key of its own; pool = tunnel mode to an address
+# that it assigns, 100.64.0.1 or up, in fd00:64::/120
 # lab_responder HOST own KEY [OE.CONF-LINE...]: HOST accepts anonymous IKEv2 clients and proves KEY
 lab_responder() {
 	case $2 in
@@ -47,23 +60,20 @@ lab_responder() {
 }
 
 libreswan_responder() {
-	local host=$1 key=$2 ddos=auto sig=rsasig id=%null auth=null type=transport pool4= pool6= life= dir=$LAB_WORK/pluto.$1 ckaid
+	local host=$1 key=$2 ddos=auto sig=rsasig id=%null auth=null type=transport pool4= pool6= dir=$LAB_WORK/pluto.$1 ckaid
 	local pool='\n\tnarrowing=yes\n\tleftmodecfgserver=yes\n\trightmodecfgclient=yes\n\trightaddresspool='
 	[[ $(<"$key.type") == rsa* ]] || sig=ecdsa
 	case $3 in
 	cookies)	ddos=busy ;;
 	refuse)		id=@nobody.example auth=rsasig ;;
-	tunnel)		type=tunnel ;;
 	pool)		type=tunnel pool4=${pool}100.64.0.1-100.64.0.200 pool6=${pool}fd00:64::/120 ;;
-	# Who answered begins in the second half of the margin, who asked at its start.
-	rekey)		life='\n\tsalifetime=30s\n\tikelifetime=35s\n\trekeymargin=20s\n\trekeyfuzz=0%' ;;
 	esac
 	libreswan_in_place
 	ckaid=$(libreswan_key "$key" "$dir")
 	mkdir -p "$dir/run" "$dir/policies"
 	: >"$dir/secrets"
 	sed "s,@DIR@,$dir,g; s,@CKAID@,$ckaid,; s,@DDOS@,$ddos,; s,@SIG@,$sig,; s,@ID@,$id,; s,@AUTH@,$auth,; \
-		s,@V4@,${lab_v4[$host]},; s,@V6@,${lab_v6[$host]},; s,@TYPE@,$type,; s,@POOL4@,$pool4,; s,@POOL6@,$pool6,; s,@LIFE@,$life," \
+		s,@V4@,${lab_v4[$host]},; s,@V6@,${lab_v6[$host]},; s,@TYPE@,$type,; s,@POOL4@,$pool4,; s,@POOL6@,$pool6," \
 		"$LAB/responders/libreswan.conf" >"$dir/ipsec.conf"
 	lab_daemon "pluto.$host" "$host" "$LAB_LIBRESWAN/pluto" --config "$dir/ipsec.conf" --nofork --stderrlog \
 		--rundir "$dir/run" --nssdir "$dir/nss" --secretsfile "$dir/secrets"
@@ -82,7 +92,8 @@ libreswan_in_place() {
 }
 libreswan_ready() { lab_says "pluto.$1" '"v4": added' && lab_says "pluto.$1" '"v6": added'; }
 
-# Our PEM key in an NSS database of pluto's; prints its CKAID. The certificate is only the way in.
+# libreswan_key KEY DIR: our PEM key into the NSS database DIR/nss of pluto's, which may have others; prints its CKAID. The certificate is
+# only the way in.
 libreswan_key() {
 	local key=$1 dir=$2 cache
 	cache=$LAB_CACHE/nss.$key.$(<"$key.type")
@@ -95,8 +106,13 @@ libreswan_key() {
 		certutil -D -n lab -d "sql:$cache/nss"
 		"$LAB_LIBRESWAN/showhostkey" --nssdir "$cache/nss" --list | sed 's/.*ckaid: //' >"$cache/ckaid"
 	fi
-	mkdir -p "$dir"
-	cp -r "$cache/nss" "$dir/"
+	if [ ! -d "$dir/nss" ]; then
+		mkdir -p "$dir"
+		cp -r "$cache/nss" "$dir/"
+	else
+		pk12util -i "$cache/p12" -d "sql:$dir/nss" -W '' >&2
+		certutil -D -n lab -d "sql:$dir/nss"
+	fi
 	cat "$cache/ckaid"
 }
 
@@ -196,8 +212,21 @@ expect_reached() {
 	ping_from "$@"
 	esp_moved "$before" || fail "the ping to $2 was answered but the ESP counters stand"
 }
-# expect_sa TEXT: one of the client's SAs is so
-expect_sa() { ip -n client xfrm state list | grep -F -- "$1" >/dev/null || fail "no SA of the client is $1"; }
+# expect_sa TEXT [ADDRESS]: one of the client's SAs (to ADDRESS) is so
+expect_sa() {
+	ip -n client xfrm state list ${2:+dst "$2"} | grep -F -- "$1" >/dev/null || fail "no SA of the client${2:+ to $2} is $1"
+}
+# expect_one_pair HOST A B: HOST has one SA each way between these addresses, and so has the client, within 5 s. It keeps those that
+# are replaced for a while, for what is still under way to it.
+expect_one_pair() { lab_wait 5 "one pair of SAs between $2 and $3" one_pair "$@"; }
+one_pair() {
+	local there back
+	there=$(spis_of "$1" "$2" "$3")
+	back=$(spis_of "$1" "$3" "$2")
+	[ "$(wc -w <<<"$there $back")" = 2 ] && [ "$(spis_of client "$2" "$3")" = "$there" ] && [[ $(spis_of client "$3" "$2") == *"$back"* ]]
+}
+# spis_of HOST FROM TO
+spis_of() { ip -n "$1" xfrm state list src "$2" dst "$3" | awk '$1 == "proto" { print $4 }'; }
 # expect_protected HOST [4|6]: pings reach HOST, the client's ESP counters move, and nothing was in clear since lab_dig
 expect_protected() {
 	local address=${lab_v4[$1]:-$1}
@@ -214,6 +243,26 @@ expect_ike_exchanges() {
 		n=$((n + $(check_capture ike wire.pcap "${pair%,*}" "${pair#*,}" | awk '/IKE_SA_INIT/ { print $2 }' | sort -u | wc -l)))
 	done
 	[ $n = "$2" ] || fail "$n IKE exchanges with $1, not $2"
+}
+
+# lab_wear_out ADDRESS: the client's SA to ADDRESS has carried enough after the next packet: its kernel says so
+lab_wear_out() {
+	local sa
+	read -ra sa < <(ip -n client xfrm state list dst "$1" | awk '$1 == "src" || $1 == "proto" || $1 == "aead"' | paste -sd ' ')
+	ip -n client xfrm state update "${sa[@]}" limit packet-soft 1
+}
+
+# lab_late HOST, lab_in_time HOST: all that goes to HOST comes a second late, so that what HOST does meanwhile crosses it; and not any more
+lab_late() { tc -n wire qdisc replace dev "p-$1" root netem delay 1s; }
+lab_in_time() { tc -n wire qdisc del dev "p-$1" root; }
+
+# lab_lose HOST ADDRESS, lab_lose_no_more HOST ADDRESS: every third packet of IKE is lost that HOST gets at ADDRESS, beginning with the
+# first, and sends from there, with the second; and not any more
+lab_lose() { every_third -A "$@"; }
+lab_lose_no_more() { every_third -D "$@"; }
+every_third() {
+	in_host "$2" iptables-legacy "$1" INPUT -d "$3" -p udp -m statistic --mode nth --every 3 --packet 0 -j DROP
+	in_host "$2" iptables-legacy "$1" OUTPUT -s "$3" -p udp -m statistic --mode nth --every 3 --packet 1 -j DROP
 }
 
 # lab_watch_policies: from now on record what the client's kernel is asked, and when answers leave the resolver

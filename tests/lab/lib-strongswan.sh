@@ -58,7 +58,7 @@ strongswan_connection() {
 	local dir=$LAB_WORK/charon.$1 connection=$2 local=$3 remote=$4 name=$5 key=$6 peer_name=$7 peer_key=$8 file
 	shift 8
 	mkdir -p "$dir/conf.d" "$dir/private" "$dir/pubkey"
-	cp "$key.pem" "$dir/private/"
+	[ -e "$dir/private/$key.pem" ] || cp "$key.pem" "$dir/private/"
 	for file in "$key" "$peer_key"; do
 		[ -e "$dir/pubkey/$file.pem" ] || openssl pkey -in "$file.pem" -pubout -out "$dir/pubkey/$file.pem"
 	done
@@ -102,15 +102,11 @@ strongswan_said() {
 # none of the pings is lost
 strongswan_rekeys() {
 	strongswan_marks "$1"
-	lab_daemon ping "$2" ping -i 0.005 "$3"
+	lab_pings "$2" "$3"
 	lab_swanctl "$1" --rekey "${@:4}" >rekey.log 2>&1 || fail "swanctl --rekey ${*:4}: $(tail -n 1 rekey.log)"
 	case $4 in
 	--child)	strongswan_said "$1" 'outbound CHILD_SA' 'closing CHILD_SA' ;;
 	--ike)		strongswan_said "$1" 'IKE_SA deleted' ;;
 	esac
-	nap 0.5
-	kill -INT "${lab_pid[ping]}"
-	wait "${lab_pid[ping]}" || :
-	awk -F 'icmp_seq=' '/bytes from/ && $2 + 0 != ++last { exit lost = 1 } END { exit lost || last < 20 }' ping.log ||
-		fail "rekeying ${*:4}: $(grep loss ping.log)"
+	expect_no_ping_lost
 }

@@ -183,6 +183,16 @@ lab_netem() {
 # ping_from HOST ADDRESS [PING-OPTION...]: three pings; fails if none is answered.  In clear or in ESP: see the expect_*.
 ping_from() { in_host "$1" ping -q -c 3 -i 0.05 -W 2 "${@:3}" "$2"; }
 
+# lab_pings FROM ADDRESS: two hundred a second from now on, until expect_no_ping_lost, in which some have been answered and none was lost
+lab_pings() { lab_daemon ping "$1" ping -i 0.005 "$2"; }
+expect_no_ping_lost() {
+	nap 0.1
+	kill -INT "${lab_pid[ping]}"
+	wait "${lab_pid[ping]}" || :
+	awk -F 'icmp_seq=' '/bytes from/ && $2 + 0 != ++last { exit lost = 1 } END { exit lost || last < 5 }' ping.log ||
+		fail "pings were lost: $(grep loss ping.log)"
+}
+
 # lab_know_neighbours A B: both know each other's link address for good, so that no ARP or ND is needed
 lab_know_neighbours() {
 	local from to address
@@ -255,6 +265,22 @@ esp_both_ways() {
 		! check_capture esp wire.pcap "${pair%,*}" "${pair#*,}" || return 0
 	done
 	return 1
+}
+
+# expect_only_esp A ADDRESS...: between A and each ADDRESS ESP went both ways, and nothing in clear
+expect_only_esp() {
+	local ours=${lab_v4[$1]:-$1} others
+	others=$(IFS=,; echo "${*:2}")
+	check_capture esp wire.pcap "$ours" "$others" || fail "no ESP both ways between $1 and all of $others"
+	check_capture cleartext wire.pcap "$ours" "$others" --tally witness >cleartext.txt || fail "cleartext: $(sed -n 1p cleartext.txt)"
+}
+# expect_fragments A ADDRESS: IKE_AUTH went in fragments (RFC 7383), both ways
+expect_fragments() {
+	local which
+	check_capture ike wire.pcap "${lab_v4[$1]:-$1}" "$2" >fragments.txt
+	for which in request response; do
+		[ "$(grep -c "IKE_AUTH .* $which .*fragment" fragments.txt)" -ge 2 ] || fail "the IKE_AUTH $which was not in fragments"
+	done
 }
 
 . "$LAB/lib-dns.sh"

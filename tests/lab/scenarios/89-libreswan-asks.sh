@@ -1,121 +1,248 @@
 #!/bin/bash
 # lab: variants=ways,nat timeout=150
+# interop: libreswan client :ways anonymous client
 # interop: libreswan client :ways RSA key
+# interop: libreswan client :ways ECDSA key
+# interop: libreswan client no ECDSA P-384 key: pluto 4.10 ends when it finds one in its configuration (rightecdsakey of 96 bytes)
+# interop: libreswan client :ways RSA key of 4096 bits
+# interop: libreswan client :ways both ends say who they are (mutual)
 # interop: libreswan client :ways IPv6
+# interop: libreswan client :ways wrong key
+# interop: libreswan client :ways wrong key of the client
+# interop: libreswan client :ways client refused
 # interop: libreswan client :ways cookies demanded by the host
+# interop: libreswan client :ways packets lost
+# interop: libreswan client :ways IKE messages in fragments
 # interop: libreswan client :ways another group (INVALID_KE_PAYLOAD)
+# interop: libreswan client :ways AES-GCM with 128 bits
 # interop: libreswan client :ways AES-CBC with HMAC-SHA2
 # interop: libreswan client :ways ChaCha20-Poly1305
+# interop: libreswan client :ways extended sequence numbers
 # interop: libreswan client :ways nothing in common (NO_PROPOSAL_CHOSEN)
 # interop: libreswan client :ways tunnel mode
 # interop: libreswan client :ways ESP in UDP without a NAT
 # interop: libreswan client :ways liveness asked by the peer
 # interop: libreswan client :ways rekeyed by the peer
 # interop: libreswan client :ways IKE SA rekeyed by the peer
+# interop: libreswan client :ways rekeyed by us
+# interop: libreswan client :ways IKE SA rekeyed by us
+# interop: libreswan client :ways rekeyed by both at once
+# interop: libreswan client no IKE SA rekeyed by both at once: 4.10 does not compare the nonces (RFC 7296 2.25.2; libreswan's issue 1903) and may end the CHILD SA
 # interop: libreswan client :ways deleted by the peer
+# interop: libreswan client :ways deleted by us
+# interop: libreswan client :ways it reboots
 # interop: libreswan client no childless IKE SAs announced: 4.10 does not know RFC 6023
 # interop: libreswan client :nat NAT in between, transport mode
 # promise: 4
-# libreswan as an anonymous client of ours, from one address after the other, each time in another way. Its log, or the kernel, says
-# that it was that way.
+# libreswan as a client of ours, from one address after the other, each time in another way. Its log, or the kernel, says that it was
+# that way; it deletes every tunnel but one, and then all that it knows is lost.
 . "$LAB/lib.sh"
+. "$LAB/lib-libreswan.sh"
 
-router=()
-[ "$LAB_VARIANT" != nat ] || router=(-r)
-lab_topology "${router[@]}" client server
+# nat: the router is in front of the client of this lab, so libreswan is there and we are the server. Otherwise the host that it asks
+# is the client, which has a resolver for the keys of those who say who they are.
+peer=server host=client daemon=oe-iked router=()
+[ "$LAB_VARIANT" != nat ] || peer=client host=server daemon=oe-iked.server router=(-r)
+lab_topology "${router[@]}" client dns server
 [ "$LAB_VARIANT" != nat ] || lab_nat
 lab_capture wire
-lab_key good rsa
-lab_responder server own good 'always-cookie: yes'
 libreswan_in_place
-dir=$LAB_WORK/pluto.client
-mkdir -p "$dir/run" "$dir/policies"
-: >"$dir/secrets"
-certutil -N -d "sql:$dir" --empty-password
+declare -A types=([good]=rsa [ec]=ecdsa [large]=rsa4096)
+for key in "${!types[@]}"; do lab_key "$key" "${types[$key]}"; done
+lab_key theirs rsa
+lab_key other rsa
+ckaid=$(libreswan_key theirs "$LAB_WORK/pluto.$peer")
 
-declare -A at=()
-ways=()
-# way CONNECTION KEY LINE...: a connection of libreswan's, from an address of its own
+declare -A at=() key_of=()
+ways=() addresses=()
+# way CONNECTION KEY LINE...: a connection of libreswan's, from an address of its own; it is told that KEY is the key of the host
 way() {
-	local key theirs=$server_v4 family=ipv4
-	key=$(lab_ipseckey "$2")
-	at[$1]=${client_v4%.*}.$((100 + ${#ways[@]}))
+	local key address=$server_v4 theirs=$client_v4 kind=rsasig field=rightrsasigkey id=$2
 	case $1 in
-	v6)	at[v6]=$client_v6 theirs=$server_v6 family=ipv6 ;;
-	nat)	at[nat]=$client_v4 ;;
-	*)	lab_address client "${at[$1]}" ;;
+	v6)	address=$server_v6 theirs=$client_v6 ;;
+	nat)	address=$client_v4 theirs=$server_v4 ;;
+	wrong)	id=wrong ;;&
+	*)	address=${server_v4%.*}.$((100 + ${#ways[@]})) ;;
 	esac
+	[[ $2 != ec* ]] || kind=ecdsa field=rightecdsakey
+	key=$(lab_ipseckey "$2")
+	at[$1]=$address key_of[$1]=$2
 	ways+=("$1")
-	printf 'conn %s\n left=%s\n leftid=%%null\n leftauth=null\n leftupdown=%%disabled\n' "$1" "${at[$1]}"
-	printf ' right=%s\n rightid=%s\n rightrsasigkey=0s%s\n rightauth=rsasig\n' "$theirs" "$theirs" "${key##* }"
-	printf ' hostaddrfamily=%s\n ikev2=insist\n auto=add\n' $family
-	printf ' %s\n' "${@:3}"
+	libreswan_connection "$peer" "$1" "$address" "$theirs" "rightid=@$id.keyed.example" "$field=0s${key##* }" "rightauth=$kind" "${@:3}"
 }
+# anonymous CONNECTION KEY LINE...: it does not say who it is
+anonymous() { way "$1" "$2" 'leftid=%null' leftauth=null "${@:3}"; }
+# identified CONNECTION NAME LINE...: it does
+identified() { way "$1" good "leftid=@$2" leftauth=rsasig "leftckaid=$ckaid" "${@:3}"; }
 if [ "$LAB_VARIANT" = nat ]; then
-	way nat good type=transport
+	anonymous nat good type=transport
 else
-	way plain good type=transport
-	way v6 good type=transport
-	way group good type=transport 'ike=aes_gcm256-sha2_256;dh16+dh31'
-	way cbc good type=transport 'ike=aes256-sha2_256;dh19' esp=aes256-sha2_256
-	way chacha good type=transport 'ike=chacha20_poly1305-sha2_256;dh31' esp=chacha20_poly1305
-	way nothing good type=transport 'ike=aes128-sha1;dh14'
-	way tunnel good type=tunnel
-	way encap good type=transport encapsulation=yes
-	way liveness good type=transport dpddelay=1 dpdtimeout=10
-	way rekey good type=transport
-fi >"$dir/ipsec.conf"
-lab_daemon pluto.client client "$LAB_LIBRESWAN/pluto" --config "$dir/ipsec.conf" --nofork --stderrlog \
-	--rundir "$dir/run" --nssdir "$dir" --secretsfile "$dir/secrets"
-lab_wait 10 'libreswan on client' lab_says pluto.client "\"${ways[-1]}\": added"
+	anonymous ours good type=transport
+	anonymous v6 good type=transport
+	anonymous group good type=transport 'ike=aes_gcm256-sha2_256;dh16+dh31'
+	anonymous short good type=transport 'ike=aes_gcm128-sha2_512;dh20' esp=aes_gcm128
+	anonymous cbc good type=transport 'ike=aes256-sha2_256;dh19' esp=aes256-sha2_256
+	anonymous chacha good type=transport 'ike=chacha20_poly1305-sha2_256;dh31' esp=chacha20_poly1305
+	anonymous esn good type=transport esn=yes
+	anonymous no-esn good type=transport esn=no
+	anonymous tunnel good type=tunnel
+	anonymous encap good type=transport encapsulation=yes
+	anonymous liveness good type=transport dpddelay=1 dpdtimeout=10
+	anonymous rekey good type=transport
+	anonymous both good type=transport
+	anonymous lossy good type=transport
+	anonymous nothing good type=transport 'ike=aes128-sha1;dh14'
+	identified named named.keyed.example type=transport
+	identified stranger stranger.keyed.example type=transport
+	anonymous ecdsa ec type=transport
+	anonymous rsa4096 large type=transport
+	anonymous wrong good type=transport
+	anonymous refused good type=transport
+	anonymous reboot good type=transport
+	lab_zone keyed.example signed <<-ZONE
+	named IPSECKEY $(lab_ipseckey theirs)
+	stranger IPSECKEY $(lab_ipseckey other)
+	ZONE
+	for way in "${ways[@]}"; do [ "$way" = v6 ] || addresses+=("${at[$way]}"); done
+	lab_address server "${addresses[@]}"
+fi
+libreswan_start "$peer"
 
-whack() { in_host client timeout "$1" "$LAB_LIBRESWAN/whack" --rundir "$dir/run" "${@:2}" >"whack.$way.log" 2>&1; }
-# says TEXT: pluto, of this way
-says() { grep -F "\"$way\"" pluto.client.log | grep -F -- "$1" >/dev/null; }
-expect_said() { lab_wait 5 "\"$1\" in libreswan's log" says "$1"; }
-# asked_whether_we_live: what is answered while nothing is deleted or rekeyed is liveness
-asked_whether_we_live() { tail -n "+$begun" oe-iked.server.log | grep -q 'up: answered'; }
-# reached: from the address of this way, by ESP
+served=''
+# serve KEY IDENTITY [LINE...]: the host proves KEY, and calls itself so
+serve() {
+	[ "$served" != "$*" ] || return 0
+	if [ "$LAB_VARIANT" = nat ]; then
+		lab_responder server own "$1" 'always-cookie: yes' "server-identity: $2"
+	elif [ -z "$served" ]; then
+		lab_oe_conf "server-key: $LAB_WORK/$1.pem" "server-identity: $2" 'accept-anonymous: yes' 'accept-identified: yes' \
+			'always-cookie: yes' 'ike-life: 10'
+		lab_start_client
+	else
+		kill "${lab_pid[oe-iked]}"
+		wait "${lab_pid[oe-iked]}" || :
+		sed -i "s,^server-key:.*,server-key: $LAB_WORK/$1.pem,; s,^server-identity:.*,server-identity: $2," oe.conf
+		[ $# = 2 ] || printf '%s\n' "${@:3}" >>oe.conf
+		start_iked oe-iked client oe.conf resolver.sock
+	fi
+	served=$*
+}
+initiate() { lab_whack "$peer" 4 --initiate --name "$way" || :; }
+says() { libreswan_says "$peer" "$way" "$1"; }
+said() { libreswan_said "$peer" "$way" "$@"; }
+# ours TEXT: oe-iked has said it since this way began
+ours() { tail -n "+$((begun + 1))" "$daemon.log" | grep -E -- "$1" >/dev/null; }
+expect_ours() { lab_wait 5 "\"$1\" in our log" ours "$1"; }
+# reached: by ESP, from the address of this way
 reached() {
 	case $way in
-	v6)	expect_reached client "$server_v6" ;;
-	*)	expect_reached client "$server_v4" -I "${at[$way]}" ;;
+	v6)	expect_reached server "$client_v6" ;;
+	nat)	expect_reached client "$server_v4" ;;
+	*)	expect_reached server "$client_v4" -I "${at[$way]}" ;;
 	esac
 }
 
+reboots() {
+	kill -9 "${lab_pid[pluto.server]}"
+	wait "${lab_pid[pluto.server]}" || :
+	ip -n server xfrm state flush
+	ip -n server xfrm policy flush
+	rm -rf pluto.server/run
+	mkdir pluto.server/run
+	mv pluto.server.log pluto.server.first.log
+	libreswan_start server
+}
+
+protected=()
 for way in "${ways[@]}"; do
 	note "$way"
-	begun=$(wc -l <oe-iked.server.log)
-	whack 4 --initiate --name "$way" || :
 	case $way in
-	nothing)	expect_said NO_PROPOSAL_CHOSEN
-			! says 'established IKE SA' || fail 'it has a tunnel that cannot be' ;;
-	*)		expect_said 'established Child SA'
-			expect_said 'received anti-DDOS COOKIE response'
+	ecdsa)		# Enough time has gone for the first way: it is in use, and a host asks up to a quarter later than its ike-life.
+			begun=0
+			lab_wait 15 'a new IKE SA from us' ours "${at[ours]}:500: IKE SA rekeyed"
+			kill "${lab_pid[keep]}"
+			wait "${lab_pid[keep]}" || :
+			lab_whack server 5 --terminate --name ours || :
+			expect_ours "${at[ours]}:500: closed: .*deleted by the peer" ;;
+	esac
+	case $way in
+	wrong)		serve other wrong.keyed.example ;;
+	refused)	serve good good.keyed.example 'accept-anonymous: no' ;;
+	reboot)		sed -i '/^accept-anonymous: no/d' oe.conf
+			serve good good.keyed.example ;;
+	*)		serve "${key_of[$way]}" "${key_of[$way]}.keyed.example" ;;
+	esac
+	begun=$(wc -l <"$daemon.log")
+	[ "$way" != lossy ] || lab_lose server "${at[lossy]}"
+	initiate
+	case $way in
+	nothing)	said NO_PROPOSAL_CHOSEN ;;
+	stranger|refused) said AUTHENTICATION_FAILED ;;
+	wrong)		said 'authentication failed' ;;
+	esac
+	case $way in
+	nothing|stranger|refused|wrong)
+		! says 'established Child SA' || fail 'it has a tunnel that cannot be'
+		lab_whack "$peer" 5 --terminate --name "$way" || :
+		continue ;;
+	esac
+	said 'established Child SA' 'received anti-DDOS COOKIE response'
+	reached
+	case $way in
+	ours)		lab_daemon keep server ping -q -i 0.5 -I "${at[ours]}" "$client_v4"
+			continue ;;
+	group)		said 'INVALID_KE_PAYLOAD response to DH MODP4096' ;;
+	short)		expect_ours 'AES-GCM-128' ;;
+	cbc)		expect_sa 'enc cbc(aes)' "${at[$way]}" ;;
+	chacha)		expect_sa 'aead rfc7539esp' "${at[$way]}" ;;
+	esn)		expect_sa 'flag esn' "${at[$way]}" ;;
+	no-esn)		! ip -n client xfrm state list dst "${at[$way]}" | grep 'flag esn' || fail 'it has extended sequence numbers' ;;
+	tunnel)		expect_sa 'mode tunnel' "${at[$way]}" ;;
+	encap)		expect_sa 'encap type espinudp' "${at[$way]}" ;;
+	liveness)	expect_ours ': up: answered' ;;
+	named)		said 'sent IKE_AUTH request'
+			expect_ours 'named.keyed.example'
+			expect_fragments client "${at[$way]}" ;;
+	lossy)		lab_lose_no_more server "${at[lossy]}" ;;
+	rekey)		lab_pings server "$client_v4"
+			lab_whack server 5 --rekey-ipsec --asynchronous --name rekey
+			expect_ours "${at[$way]}:500: rekeyed"
+			lab_whack server 5 --rekey-ike --asynchronous --name rekey
+			expect_ours "${at[$way]}:500: IKE SA rekeyed"
+			begun=$(wc -l <"$daemon.log")
+			lab_wear_out "${at[$way]}"
+			reached
+			expect_ours "${at[$way]}:500: rekeyed"
+			said 'responder rekeyed Child SA'
+			expect_one_pair server "$client_v4" "${at[$way]}"
 			reached ;;
+	both)		lab_late server
+			lab_wear_out "${at[$way]}"
+			in_host client ping -q -c 1 -W 0.1 "${at[$way]}" || :
+			expect_ours 'asked for a new CHILD SA'
+			lab_whack server 5 --rekey-ipsec --asynchronous --name both
+			expect_ours 'the peer has a new CHILD SA, while we ask for one'
+			# Which of the two stays, the nonces say. libreswan keeps the other one as well.
+			expect_ours "${at[$way]}:500: rekeyed"
+			lab_in_time server
+			reached ;;
+	reboot)		reboots
+			initiate
+			said 'established Child SA'
+			reached
+			lab_oe down "${at[$way]}"
+			said 'NOT sending notification' ;;
 	esac
-	case $way in
-	group)		expect_said 'INVALID_KE_PAYLOAD response to DH MODP4096' ;;
-	cbc)		expect_sa 'enc cbc(aes)' ;;
-	chacha)		expect_sa 'aead rfc7539esp' ;;
-	tunnel)		expect_sa 'mode tunnel' ;;
-	encap)		expect_sa 'encap type espinudp' ;;
-	liveness)	lab_wait 10 'a question whether we live' asked_whether_we_live ;;
-	rekey)
-		whack 5 --rekey-ipsec --name rekey
-		lab_wait 5 'new keys for ESP' lab_says oe-iked.server ': rekeyed,'
-		reached
-		whack 5 --rekey-ike --name rekey
-		lab_wait 5 'new keys for IKE' lab_says oe-iked.server ': IKE SA rekeyed,'
-		reached ;;
-	esac
-	whack 5 --terminate --name "$way" || :
+	if [ "$way" != reboot ]; then
+		lab_whack "$peer" 5 --terminate --name "$way" || :
+		expect_ours 'closed: .*deleted by the peer'
+	fi
+	[[ $way = v6 || $way = nat ]] || protected+=("${at[$way]}")
 done
-lab_wait 5 'the deletion' lab_says oe-iked.server 'deleted by the peer'
-for way in "${ways[@]}"; do
-	case $way in
-	v6)	expect_no_cleartext "$client_v6" "$server_v6" ;;
-	nat)	expect_no_cleartext client "$server_v4" ;;
-	*)	expect_no_cleartext "${at[$way]}" "$server_v4" ;;
-	esac
-done
+if [ "$LAB_VARIANT" = nat ]; then
+	expect_no_cleartext client "$server_v4"
+else
+	expect_only_esp client "${at[ours]}" "${protected[@]}"
+	expect_no_cleartext "$client_v6" "$server_v6"
+	for way in nothing stranger wrong refused; do expect_no_cleartext client "${at[$way]}"; done
+fi
