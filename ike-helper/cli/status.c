@@ -79,7 +79,8 @@ static void add_row(struct rows *rows, const json_t *tunnel)
 	snprintf(text, sizeof text, names > 1 ? "%s(+%u)" : "%s", member_text(tunnel, "name"),
 		 (unsigned)(names - 1));
 	set_cell(rows, NAME, text);
-	set_cell(rows, ADDRESS, member_text(tunnel, "address"));
+	snprintf(text, sizeof text, "%s via %s", member_text(tunnel, "address"), member_text(tunnel, "gateway"));
+	set_cell(rows, ADDRESS, json_is_string(json_object_get(tunnel, "gateway")) ? text : member_text(tunnel, "address"));
 	set_cell(rows, FROM, member_text(tunnel, "local"));
 	set_cell(rows, STATE, member_text(tunnel, "state"));
 	snprintf(text, sizeof text, "%s/%u", member_text(tunnel, "key"),
@@ -251,7 +252,7 @@ const struct oe_command command_status = {
 	.help = "  NAME, ADDRESS  only the tunnels for this name, or to this address\n"
 		"  --json         an array of objects, described in docs/control.md\n\n"
 		"The columns: the DNS name that led to the tunnel, and how many more names share it; its\n"
-		"address, and ours; its state (establishing, protected, healing: encrypted or dropped\n"
+		"address (via its gateway, if it has one), and ours; its state (establishing, protected, healing: encrypted or dropped\n"
 		"while it is established again, draining: about to go); kind and tag of the key that\n"
 		"proved it; the SPIs; the cipher; transport or tunnel mode, and our address inside when\n"
 		"the host assigned one; how old it is; bytes in and out; time since the last packet.\n\n"

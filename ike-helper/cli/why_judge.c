@@ -130,6 +130,7 @@ static void judge_permitted(const json_t *host, const json_t *tunnel, const char
 static void judge_host(const struct why *w, const struct ip_addr *address, struct finding *f)
 {
 	const json_t *host = why_host(w, address), *tunnel = tunnel_of(host, "protected");
+	const char *gateway = why_text(tunnel, "gateway");
 	char ip[IP_TEXT_MAX], owner[DNSNAME_TEXT_MAX];
 
 	ip_text(address, ip);
@@ -139,8 +140,9 @@ static void judge_host(const struct why *w, const struct ip_addr *address, struc
 	else if (is(host, "next", "clear"))
 		judge_permitted(host, tunnel, ip, f);
 	else if (is(host, "next", "protected") && tunnel)
-		set(f, WHY_PROTECTED, "ok", "packets to %s are encrypted, and its host has proved the key %s/%lld of %s", ip,
-		    why_text(tunnel, "key"), why_number(tunnel, "key_tag"), owner);
+		set(f, WHY_PROTECTED, "ok", "packets to %s are encrypted%s%s, and its %s has proved the key %s/%lld of %s", ip,
+		    gateway ? " as far as " : "", gateway ? gateway : "", gateway ? "gateway" : "host", why_text(tunnel, "key"),
+		    why_number(tunnel, "key_tag"), owner);
 	else if (is(host, "next", "own"))
 		set(f, WHY_PLAIN, "own-address", "%s is an address of this host, and packets to it never leave it", ip);
 	else if (tunnel_of(host, "healing"))

@@ -81,6 +81,10 @@ static void print_tunnel(const json_t *tunnel)
 
 	print_label("tunnel");
 	print_member(tunnel, "address");
+	if (why_text(tunnel, "gateway")) {
+		printf(" via ");
+		print_member(tunnel, "gateway");
+	}
 	printf(" ");
 	print_member(tunnel, "state");
 	if (json_is_integer(json_object_get(tunnel, "age_s")))

@@ -108,16 +108,16 @@ static void set_name(struct dnsname *field, const char *value, char *wrong)
 		*field = name;
 }
 
-static void add_name(struct conf *conf, const char *value, char *wrong)
+static void add_name(struct conf_names *field, const char *value, char *wrong)
 {
 	struct dnsname name;
 
 	if (value[0] == '\0' || dnsname_from_text(value, &name) != IKE_OK)
 		snprintf(wrong, WRONG_MAX, "is not a domain name");
-	else if (conf->identify_to.n == CONF_NAMES_MAX)
+	else if (field->n == CONF_NAMES_MAX)
 		snprintf(wrong, WRONG_MAX, "is one too many (allowed: %d)", CONF_NAMES_MAX);
 	else
-		conf->identify_to.at[conf->identify_to.n++] = name;
+		field->at[field->n++] = name;
 }
 
 /* row->min is the port when none is given. */
@@ -222,7 +222,7 @@ static void set_option(struct conf *conf, const struct option_row *row, const ch
 		set_name(field, value, wrong);
 		break;
 	case OPTION_NAMES:
-		add_name(conf, value, wrong);
+		add_name(field, value, wrong);
 		break;
 	case OPTION_ADDRESS:
 		add_address(conf, value, wrong);
@@ -254,7 +254,7 @@ bool conf_same(const struct option_row *row, const struct conf *a, const struct 
 	case OPTION_NAME:
 		return dnsname_equal(one, other);
 	case OPTION_NAMES:
-		return memcmp(&a->identify_to, &b->identify_to, sizeof a->identify_to) == 0;
+		return memcmp(one, other, sizeof(struct conf_names)) == 0;
 	case OPTION_POOL:
 		return memcmp(&a->pool, &b->pool, sizeof a->pool) == 0;
 	case OPTION_SERVER:
@@ -287,7 +287,7 @@ void conf_take(const struct option_row *row, struct conf *to, const struct conf 
 		memcpy(field, value, sizeof(struct dnsname));
 		break;
 	case OPTION_NAMES:
-		to->identify_to = from->identify_to;
+		memcpy(field, value, sizeof(struct conf_names));
 		break;
 	case OPTION_ADDRESS:
 		to->listen = from->listen;

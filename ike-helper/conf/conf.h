@@ -28,6 +28,11 @@ struct conf_pool {
 	uint32_t n;
 };
 
+struct conf_names {
+	struct dnsname at[CONF_NAMES_MAX];
+	unsigned n;
+};
+
 struct conf {
 	char resolver_socket[CONF_SOCKET_MAX];
 	char resolver_group[CONF_WORD_MAX];     /* "": "unbound" if there is such a group */
@@ -38,10 +43,7 @@ struct conf {
 	char server_key[CONF_PATH_MAX];         /* "": this host answers nobody */
 	struct dnsname server_identity;
 	bool accept_anonymous, accept_identified;
-	struct {
-		struct dnsname at[CONF_NAMES_MAX];
-		unsigned n;
-	} identify_to;
+	struct conf_names identify_to, trust_gateways;
 	struct ip_endpoint resolver;
 	bool trust_resolver;
 	struct {

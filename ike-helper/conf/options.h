@@ -30,6 +30,10 @@
 	  "trying. Keep it below Unbound's discard-timeout (1900).") \
 	X("allow-private", allow_private, OPTION_BOOL, "no", 0, 0, \
 	  "Allow tunnels to private addresses: 10/8, 172.16/12, 192.168/16, 100.64/10, fc00::/7.") \
+	X("trust-gateways", trust_gateways, OPTION_NAMES, "", 0, CONF_NAMES_MAX, \
+	  "A domain; names that are this one, or below it, may send any address through a gateway\n" \
+	  "that their IPSECKEY records name, on their word alone. May be given several times. When\n" \
+	  "it is not set the reverse name of the address must say the same (docs/gateways.md).") \
 	X("server-key", server_key, OPTION_PATH, "", 0, CONF_PATH_MAX, \
 	  "A PEM file with this host's private key (\"oe key generate\" makes one). When it is\n" \
 	  "set, oe-iked also answers hosts that want a tunnel to this one. Nobody but the\n" \

@@ -89,7 +89,7 @@ static enum ike_err take_assigned(struct bridge *b, const struct kernel_request 
 static enum ike_err apply(struct bridge *b, const struct kernel_request *r)
 {
 	bool assigned = r->inner_local.family != IP_NONE && !ip_equal(&r->inner_local, &r->local);
-	bool client = r->inner_remote.family != IP_NONE && !ip_equal(&r->inner_remote, &r->remote);
+	bool client = !r->shield && r->inner_remote.family != IP_NONE && !ip_equal(&r->inner_remote, &r->remote);
 	bool fresh = false;
 	enum ike_err err = IKE_OK;
 

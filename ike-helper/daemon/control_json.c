@@ -61,7 +61,9 @@ json_t *control_json_tunnel(const struct tunnel_info *info, uint64_t now_ms)
 	json_object_set_new(to, "names", json_integer(info->names));
 	json_object_set_new(to, "address", address_json(&info->remote));
 	json_object_set_new(to, "local", address_json(&info->local));
-	json_object_set_new(to, "outer", ip_equal(&info->outer, &info->remote) ? json_null() : address_json(&info->outer));
+	json_object_set_new(to, "outer", ip_equal(&info->outer, &info->remote) || info->gateway.family != IP_NONE
+						 ? json_null() : address_json(&info->outer));
+	json_object_set_new(to, "gateway", address_json(&info->gateway));
 	json_object_set_new(to, "state", json_string(tunnel_state_text(info->state)));
 	json_object_set_new(to, "initiator", json_boolean(info->initiator));
 	json_object_set_new(to, "key",
@@ -122,6 +124,7 @@ static const char *prospect_text(enum tunnel_prospect_kind kind)
 	case PROSPECT_CLEAR: return "clear";
 	case PROSPECT_PROTECTED: return "protected";
 	case PROSPECT_TRY: return "try";
+	case PROSPECT_GATEWAY: return "gateway";
 	}
 	return "refused";
 }

@@ -106,9 +106,11 @@ static json_t *host_json(const struct controld_user *user, const struct question
 		json_object_set_new(host, "decided_text", json_string(rp_reason_text(q->decided[i])));
 	}
 	if (q->n_keys > 0) {
+		struct rp_establish ask = { .owner = q->name, .addresses[0] = q->at[i], .n_addresses = 1, .n_keys = q->n_keys };
 		struct tunnel_prospect prospect;
 
-		tunnels_prospect(user->tunnels, &q->name, q->keys, q->n_keys, &q->at[i], now_ms, &prospect);
+		memcpy(ask.keys, q->keys, sizeof ask.keys);
+		tunnels_prospect(user->tunnels, &ask, 0, now_ms, &prospect);
 		control_json_prospect(&prospect, now_ms, host);
 	}
 	json_object_set_new(host, "tunnels", tunnels_json(user, &q->at[i], now_ms));

@@ -165,6 +165,8 @@ static struct tunnel_config tunnel_config_of(const struct conf *conf)
 		.accept_identified = conf->accept_identified,
 		.identify_to = conf->identify_to.at,
 		.n_identify_to = conf->identify_to.n,
+		.trust_gateways = conf->trust_gateways.at,
+		.n_trust_gateways = conf->trust_gateways.n,
 		.tunnels_max = conf->tunnels_max,
 		.anonymous_max = conf->anonymous_max,
 		.anonymous_per_source = conf->anonymous_per_source,

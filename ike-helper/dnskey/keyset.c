@@ -41,7 +41,7 @@ static const char *judge(const struct ipseckey *record, const struct ip_addr *ad
 	const char *why = NULL;
 
 	*err = IKE_E_UNSUPPORTED;
-	switch (record->gateway_type) {
+	switch (address ? record->gateway_type : GATEWAY_NONE) {
 	case GATEWAY_NONE:
 		break;
 	case GATEWAY_IPV4:

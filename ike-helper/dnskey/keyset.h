@@ -14,7 +14,7 @@
 struct keyset;
 
 /* From raw RDATA, with the address they are meant for: keeps the records whose key is usable and whose gateway is none
- * or this address, ordered by precedence; drops duplicates.
+ * or this address, ordered by precedence; drops duplicates. NULL: the caller has looked at the gateways.
  * IKE_E_UNSUPPORTED: none is usable, *why says why the best one is not (static text); or there are more than
  * KEYSET_RECORDS_MAX, a price for each of which a stranger's zone could make us pay. IKE_E_NOMEM.
  * The new set has one reference; it belongs to one thread. */

@@ -10,6 +10,7 @@ struct ledger_entry {
 	struct policy_name name;
 	uint32_t reqid;                         /* as in struct step */
 	struct ip_addr outer_local, outer_remote;       /* the ends of a tunnel; IP_NONE: transport mode */
+	bool shield;                            /* as in the request: tells a host behind a gateway from a client */
 };
 
 enum ike_err ledger_init(struct ledger *l)
@@ -129,6 +130,7 @@ static void keep(struct ledger *l, const struct step *s)
 
 	e->reqid = s->reqid;
 	e->outer_local = e->outer_remote = (struct ip_addr){ .family = IP_NONE };
+	e->shield = s->request->shield;
 	if (tunnel) {
 		e->outer_local = s->request->local;
 		e->outer_remote = s->request->remote;
@@ -264,6 +266,7 @@ static void add_policy(struct batch *b, const struct ledger_entry *e)
 	s->reqid = r->reqid = e->reqid;
 	r->local = e->name.local;
 	r->remote = e->name.remote;
+	r->shield = e->shield;
 	if (e->outer_local.family != IP_NONE) {
 		r->inner_local = e->name.local;
 		r->inner_remote = e->name.remote;

@@ -95,6 +95,14 @@ static inline const struct ip_addr *request_remote(const struct kernel_request *
 	return request_is_tunnel(r) ? &r->inner_remote : &r->remote;
 }
 
+/* Is one of the two addresses inside known to nobody but the two ends of the tunnel: assigned by the host, or by us? What is behind a
+ * gateway is known to everybody. */
+static inline bool request_is_assigned(const struct kernel_request *r)
+{
+	return request_is_tunnel(r) && (!ip_equal(&r->inner_local, &r->local) ||
+					(!r->shield && !ip_equal(&r->inner_remote, &r->remote)));
+}
+
 /* IKE_E_SYNTAX: values that the core never makes (a reqid outside our range, key lengths that do not fit the suite, ...):
  * carry out nothing, the two sides do not agree about the interface. */
 IKE_CHECKED enum ike_err plan_check(const struct kernel_request *request);

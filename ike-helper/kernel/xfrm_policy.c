@@ -34,7 +34,7 @@ static bool is_host(const struct xfrm_selector *sel, uint8_t bits)
 /* By its selector: what a policy of ours that requires ESP is for. tunnel: NULL for transport mode. */
 static uint32_t protect_priority(const struct kernel_request *tunnel, const struct xfrm_selector *sel, enum kernel_dir dir)
 {
-	if (tunnel && !(ip_equal(&tunnel->inner_local, &tunnel->local) && ip_equal(&tunnel->inner_remote, &tunnel->remote)))
+	if (tunnel && request_is_assigned(tunnel))
 		return PRIORITY_ASSIGNED;
 	return is_host(sel, dir == DIR_OUT ? sel->prefixlen_s : sel->prefixlen_d) ? PRIORITY_PROTECT : PRIORITY_SHIELD;
 }

@@ -14,11 +14,12 @@ struct attempt *attempt_by_id(struct tunnels *t, uint64_t id)
 	return link ? (struct attempt *)((char *)link - offsetof(struct attempt, by_id)) : NULL;
 }
 
-struct attempt *attempt_for(struct tunnels *t, const struct ip_addr *local, const struct ip_addr *remote, const struct keyset *keys)
+struct attempt *attempt_for(struct tunnels *t, const struct ip_addr *local, const struct ip_addr *remote, const struct way *way)
 {
 	struct attempt *a = of_link(table_first(&t->attempts, hash_address(t, remote)));
 
-	while (a && !(ip_equal(&a->remote, remote) && ip_equal(&a->local, local) && keyset_equal(a->keys, keys)))
+	while (a && !(ip_equal(&a->remote, remote) && ip_equal(&a->local, local) && ip_equal(&a->gateway, &way->gateway) &&
+		      keyset_equal(a->keys, way->keys)))
 		a = of_link(table_next(&a->link));
 	return a;
 }
@@ -52,12 +53,20 @@ static void attempt_free(struct tunnels *t, struct attempt *a)
 	free(a);
 }
 
-/* Every one who waits gets the same answer. */
+/* Where its IKE and ESP go. */
+static const struct ip_addr *asked_host(const struct attempt *a)
+{
+	return a->gateway.family != IP_NONE ? &a->gateway : &a->remote;
+}
+
+/* Every one who waits hears the same. */
 static void decide_all(struct tunnels *t, struct attempt *a, enum rp_reason reason, const char *detail)
 {
 	a->ending = true;
+	while (a->waits && reason == REASON_NONE)
+		request_decide(t, a->waits, REASON_NONE, "");
 	while (a->waits)
-		request_decide(t, a->waits, reason, detail);
+		request_way_failed(t, a->waits, reason, detail);
 }
 
 void attempt_leave(struct tunnels *t, struct wait *w)
@@ -93,7 +102,7 @@ static enum rp_reason start(struct tunnels *t, struct attempt *a, uint32_t life_
 	struct ike_initiate how = {
 		.path = {
 			.local = { .addr = a->local, .port = t->config.ike_port },
-			.remote = { .addr = a->remote, .port = t->config.peer_port },
+			.remote = { .addr = *asked_host(a), .port = t->config.peer_port },
 		},
 		.name = a->owner,
 		.identify = identifies_to(t, &a->owner),
@@ -105,6 +114,8 @@ static enum rp_reason start(struct tunnels *t, struct attempt *a, uint32_t life_
 	};
 	enum ike_err err;
 
+	if (a->gateway.family != IP_NONE)
+		how.host = a->remote;
 	err = ike_initiate(t->ike, &how, t->now_ms, &a->sa);
 	if (err != IKE_OK)
 		return err == IKE_E_LIMIT ? REASON_LIMIT : REASON_INTERNAL;
@@ -122,14 +133,14 @@ static struct keyset *acceptable(struct keyset *keys, const struct peer *p, cons
 
 /* p: what protects the pair already, or NULL; bound: what the remote address is bound to, or NULL. */
 IKE_CHECKED static struct attempt *attempt_new(struct tunnels *t, const struct ip_addr *local, const struct ip_addr *remote,
-					       struct keyset *keys, struct peer *p, const struct peer *bound,
+					       const struct way *way, struct peer *p, const struct peer *bound,
 					       const struct dnsname *owner)
 {
 	struct attempt *a = calloc(1, sizeof *a);
 
 	if (!a)
 		return NULL;
-	a->accepted = acceptable(keys, bound, owner);
+	a->accepted = acceptable(way->keys, bound, owner);
 	if (!a->accepted) {
 		free(a);
 		return NULL;
@@ -139,11 +150,12 @@ IKE_CHECKED static struct attempt *attempt_new(struct tunnels *t, const struct i
 	a->lookup = t->last_lookup;
 	a->local = *local;
 	a->remote = *remote;
-	a->keys = keyset_ref(keys);
+	a->gateway = way->gateway;
+	a->keys = keyset_ref(way->keys);
 	a->reqid = p ? p->reqid : reqid_new(t);
 	if (p)
 		p->tried_ms = t->now_ms;
-	a->encapsulated = t->config.always_encapsulate || esp_is_dropped(t, local, remote);
+	a->encapsulated = t->config.always_encapsulate || esp_is_dropped(t, local, asked_host(a));
 	table_insert(&t->attempts, &a->link, hash_address(t, remote));
 	table_insert(&t->attempts_by_id, &a->by_id, a->id);
 	return a;
@@ -179,10 +191,27 @@ static unsigned attempts_at(struct tunnels *t, const struct ip_addr *remote)
 	return n;
 }
 
-enum rp_reason attempt_admit(struct tunnels *t, const struct ip_addr *remote, const struct peer *p, const char **detail)
+/* All buckets: only a name with a gateway makes us look. */
+static unsigned attempts_by(struct tunnels *t, const struct ip_addr *gateway)
+{
+	unsigned n = 0;
+
+	for (size_t i = 0; i < t->attempts.buckets; i++) {
+		for (const struct attempt *a = of_link(t->attempts.bucket[i]); a; a = of_link(a->link.next))
+			n += ip_equal(&a->gateway, gateway);
+	}
+	return n;
+}
+
+enum rp_reason attempt_admit(struct tunnels *t, const struct ip_addr *remote, const struct ip_addr *gateway, const struct peer *p,
+			     const char **detail)
 {
 	if (attempts_at(t, remote) >= ATTEMPTS_PER_ADDRESS_MAX) {
 		*detail = "too many names try other keys for this address";
+		return REASON_LIMIT;
+	}
+	if (gateway->family != IP_NONE && attempts_by(t, gateway) >= ATTEMPTS_PER_GATEWAY_MAX) {
+		*detail = "too many hosts behind this gateway are tried";
 		return REASON_LIMIT;
 	}
 	/* Ask the idle to go before it is too late: the room is free a drain time from now. */
@@ -192,31 +221,35 @@ enum rp_reason attempt_admit(struct tunnels *t, const struct ip_addr *remote, co
 	return p || t->peers.n + t->attempts.n < t->config.tunnels_max ? REASON_NONE : REASON_LIMIT;
 }
 
-void attempt_join(struct tunnels *t, struct wait *w, struct keyset *keys, const struct ip_addr *local, struct peer *peer,
-		  const struct peer *bound)
+void attempt_wait(struct attempt *a, struct wait *w)
 {
-	struct attempt *a = attempt_for(t, local, &w->remote, keys);
-	bool fresh = !a;
-	enum rp_reason refuse = REASON_NONE;
-	const char *detail = "";
-
-	if (fresh) {
-		refuse = attempt_admit(t, &w->remote, peer, &detail);
-		if (refuse != REASON_NONE) {
-			request_decide(t, w, refuse, detail);
-			return;
-		}
-		a = attempt_new(t, local, &w->remote, keys, peer, bound, &w->request->owner);
-		if (!a) {
-			request_decide(t, w, REASON_INTERNAL, "out of memory");
-			return;
-		}
-	}
 	if (w->request->ttl_s > a->ttl_s)
 		a->ttl_s = w->request->ttl_s;
 	w->attempt = a;
 	w->next = a->waits;
 	a->waits = w;
+}
+
+void attempt_join(struct tunnels *t, struct wait *w, const struct way *way, struct peer *peer, const struct peer *bound)
+{
+	struct attempt *a = attempt_for(t, &w->from, &w->remote, way);
+	bool fresh = !a;
+	enum rp_reason refuse = REASON_NONE;
+	const char *detail = "";
+
+	if (fresh) {
+		refuse = attempt_admit(t, &w->remote, &way->gateway, peer, &detail);
+		if (refuse != REASON_NONE) {
+			request_way_failed(t, w, refuse, detail);
+			return;
+		}
+		a = attempt_new(t, &w->from, &w->remote, way, peer, bound, &w->request->owner);
+		if (!a) {
+			request_way_failed(t, w, REASON_INTERNAL, "out of memory");
+			return;
+		}
+	}
+	attempt_wait(a, w);
 	if (fresh)
 		refuse = start_or_queue(t, a);
 	if (refuse != REASON_NONE)
@@ -226,20 +259,21 @@ void attempt_join(struct tunnels *t, struct wait *w, struct keyset *keys, const 
 static bool renew(struct tunnels *t, struct peer *p, struct keyset *keys, bool urgent)
 {
 	uint32_t life_ms = t->config.attempt_ms;
-	struct attempt *a = attempt_for(t, &p->local, &p->remote, keys);
+	const struct way way = { p->gateway, keys };
+	struct attempt *a = attempt_for(t, &p->local, &p->remote, &way);
 	struct dnsname owner;
 
 	if (a)
 		return true;
 	if (urgent && life_ms > HEAL_ATTEMPT_MS)
 		life_ms = HEAL_ATTEMPT_MS;
-	if (!urgent && failure_active(t, &p->local, &p->remote, keys))
+	if (!urgent && failure_active(t, &p->local, &p->remote, &way))
 		return false;
 	/* Our address has changed: its pair is of use again when it comes back. */
 	if (!t->env->is_own_address(t->env->arg, &p->local) || t->running >= t->config.establishing_max)
 		return false;
 	peer_first_name(p, &owner);
-	a = attempt_new(t, &p->local, &p->remote, keys, p, p, &owner);
+	a = attempt_new(t, &p->local, &p->remote, &way, p, p, &owner);
 	if (!a)
 		return false;
 	if (start(t, a, life_ms) != REASON_NONE) {
@@ -301,7 +335,7 @@ void attempt_failed(struct tunnels *t, struct attempt *a, enum rp_reason reason,
 		failure_remember(t, a, reason, detail);
 	/* Perhaps it is the other way round here. */
 	if (a->encapsulated && reason == REASON_TIMEOUT)
-		esp_dropped_forget(t, &a->local, &a->remote);
+		esp_dropped_forget(t, &a->local, asked_host(a));
 	decide_all(t, a, reason, detail);
 	p = peer_by_pair(t, &a->local, &a->remote);
 	attempt_free(t, a);
@@ -325,12 +359,31 @@ static struct attempt *to_be_settled(struct tunnels *t, const struct peer *p, co
 			continue;
 		/* From another address of ours it needs a tunnel of its own, and may have it with the same key, or in a rollover
 		 * with either one. */
-		if (!ip_equal(&a->local, &p->local) && peer_key_in(p, a->accepted) && allows_all(p, a))
+		if (!ip_equal(&a->local, &p->local) && ip_equal(&a->gateway, &p->gateway) && peer_key_in(p, a->accepted) &&
+		    allows_all(p, a))
 			continue;
 		if (a->reqid != p->reqid || peer_key_in(p, a->keys) || !peer_allowed_keys(p, &a->owner, a->accepted))
 			return a;
 	}
 	return NULL;
+}
+
+/* Whoever waits for a may have what p is bound to as one of his ways, this one or another. */
+static void settle(struct tunnels *t, struct attempt *a, struct peer *p)
+{
+	a->ending = true;
+	while (a->waits) {
+		struct wait *w = a->waits;
+		const struct request *r = w->request;
+		const struct way *way = request_way_of(w, p);
+
+		if (way) {
+			peer_answer(t, p, &r->owner, (struct said){ .keys = way->keys, .lookup = r->lookup }, r->ttl_s);
+			request_decide(t, w, REASON_NONE, "");
+		} else {
+			request_decide(t, w, REASON_KEY_CONFLICT, "another name's key was proved first");
+		}
+	}
 }
 
 void attempts_settle(struct tunnels *t, struct peer *p, const struct attempt *winner)
@@ -339,11 +392,7 @@ void attempts_settle(struct tunnels *t, struct peer *p, const struct attempt *wi
 
 	/* Looked for anew each time: to answer a request may end other attempts. */
 	while ((a = to_be_settled(t, p, winner)) != NULL) {
-		bool shared = peer_key_in(p, a->keys);
-
-		if (shared)
-			answer_all(t, a, p);
-		decide_all(t, a, shared ? REASON_NONE : REASON_KEY_CONFLICT, "another name's key was proved first");
+		settle(t, a, p);
 		/* Its EV_FAILED frees it. */
 		if (a->sa)
 			(void)!ike_close(t->ike, a->sa, REASON_KEY_CONFLICT, t->now_ms);

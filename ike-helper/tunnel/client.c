@@ -11,6 +11,8 @@ bool client_is_accepted(const struct tunnels *t, const struct peer *p, const str
 	/* What was answered is not rebound by whoever comes; and what is bound is not for somebody anonymous. */
 	if (!bound || !bound->keys)
 		return true;
+	if (peer_is_answered(bound) && bound->gateway.family != IP_NONE)
+		return false;
 	return u->peer_keys && (!peer_is_answered(bound) || peer_is_bound_to(bound, u->peer_keys, u->key_index));
 }
 
@@ -124,7 +126,8 @@ bool client_has_replaced(struct tunnels *t, struct peer *p, const struct ike_eve
  * come, because it does not know this rule, or has lost the one that we keep and does not answer for it, is it for us to act. */
 bool crossed_and_old_stays(struct tunnels *t, struct peer *p, const struct ike_tunnel *u, const struct keyset *keys)
 {
-	bool crossed = p->sa && p->sa != u->sa && p->ours != u->initiator && t->now_ms < p->established_ms + CROSSED_MS &&
+	bool direct = ip_equal(tunnel_remote(u), &u->path.remote.addr);
+	bool crossed = direct && p->sa && p->sa != u->sa && p->ours != u->initiator && t->now_ms < p->established_ms + CROSSED_MS &&
 		       peer_is_bound_to(p, keys, u->key_index);
 	bool old_stays = crossed && memcmp(p->spi_i, u->spi_i, sizeof p->spi_i) < 0;
 

@@ -10,12 +10,12 @@ static struct failure *of_link(struct table_link *link)
 	return link ? (struct failure *)((char *)link - offsetof(struct failure, link)) : NULL;
 }
 
-static struct failure *find(struct tunnels *t, const struct ip_addr *local, const struct ip_addr *remote,
-			    const struct keyset *keys)
+static struct failure *find(struct tunnels *t, const struct ip_addr *local, const struct ip_addr *remote, const struct way *way)
 {
 	struct failure *f = of_link(table_first(&t->failures, hash_address(t, remote)));
 
-	while (f && !(ip_equal(&f->remote, remote) && ip_equal(&f->local, local) && keyset_equal(f->keys, keys)))
+	while (f && !(ip_equal(&f->remote, remote) && ip_equal(&f->local, local) && ip_equal(&f->gateway, &way->gateway) &&
+		      keyset_equal(f->keys, way->keys)))
 		f = of_link(table_next(&f->link));
 	return f;
 }
@@ -52,16 +52,17 @@ static void forget(struct tunnels *t, struct failure *f)
 }
 
 const struct failure *failure_active(struct tunnels *t, const struct ip_addr *local, const struct ip_addr *remote,
-				     const struct keyset *keys)
+				     const struct way *way)
 {
-	const struct failure *f = find(t, local, remote, keys);
+	const struct failure *f = find(t, local, remote, way);
 
 	return f && t->now_ms < f->until_ms ? f : NULL;
 }
 
 void failure_remember(struct tunnels *t, const struct attempt *a, enum rp_reason reason, const char *detail)
 {
-	struct failure *f = find(t, &a->local, &a->remote, a->keys);
+	const struct way way = { a->gateway, a->keys };
+	struct failure *f = find(t, &a->local, &a->remote, &way);
 	unsigned last = sizeof wait_ms / sizeof *wait_ms - 1;
 
 	if (!f) {
@@ -72,6 +73,7 @@ void failure_remember(struct tunnels *t, const struct attempt *a, enum rp_reason
 			return;             /* a failure that is not remembered is only tried again earlier */
 		f->local = a->local;
 		f->remote = a->remote;
+		f->gateway = a->gateway;
 		f->keys = keyset_ref(a->keys);
 		table_insert(&t->failures, &f->link, hash_address(t, &f->remote));
 	} else {
@@ -87,7 +89,8 @@ void failure_remember(struct tunnels *t, const struct attempt *a, enum rp_reason
 
 void failure_forget(struct tunnels *t, const struct attempt *a)
 {
-	struct failure *f = find(t, &a->local, &a->remote, a->keys);
+	const struct way way = { a->gateway, a->keys };
+	struct failure *f = find(t, &a->local, &a->remote, &way);
 
 	if (f)
 		forget(t, f);

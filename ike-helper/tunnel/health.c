@@ -70,7 +70,7 @@ static void judge_path(struct tunnels *t, struct peer *p, const struct sa_traffi
 		return;
 	log_info(t->log, "%s: no packet comes back: establishing it with ESP in UDP", ip_text(&p->remote, text));
 	p->judged = true;
-	esp_dropped_remember(t, &p->local, &p->remote);
+	esp_dropped_remember(t, &p->local, &p->outer);
 	/* The old one goes first. It is of no use, and libreswan 4.10 takes no second pair of SAs for the same addresses. */
 	peer_lost(t, p, REASON_TIMEOUT);
 }

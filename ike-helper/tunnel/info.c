@@ -61,6 +61,7 @@ static void describe_peer(const struct tunnels *t, const struct peer *p, struct 
 	out->local = p->local;
 	out->remote = p->remote;
 	out->outer = p->outer;
+	out->gateway = p->gateway;
 	describe_key(p->keys, p->key_index, out);
 	out->spi_in = p->spi_in;
 	out->spi_out = p->spi_out;
@@ -71,7 +72,7 @@ static void describe_peer(const struct tunnels *t, const struct peer *p, struct 
 	out->inner_local = p->inner_local;
 	out->established_ms = p->established_ms;
 	out->answer_expires_ms = p->answer_expires_ms;
-	if (t->env->traffic(t->env->arg, p->reqid, p->spi_in, p->spi_out, &p->local, &p->remote, &out->traffic) != IKE_OK)
+	if (t->env->traffic(t->env->arg, p->reqid, p->spi_in, p->spi_out, &p->local, &p->outer, &out->traffic) != IKE_OK)
 		memset(&out->traffic, 0, sizeof out->traffic);
 }
 
@@ -87,7 +88,9 @@ static void describe_attempt(const struct attempt *a, struct tunnel_info *out)
 	out->name = a->owner;
 	out->names = 1;
 	out->local = a->local;
-	out->remote = out->outer = a->remote;
+	out->remote = a->remote;
+	out->gateway = a->gateway;
+	out->outer = a->gateway.family != IP_NONE ? a->gateway : a->remote;
 	out->reqid = a->reqid;
 	describe_key(a->keys, 0, out);
 }

@@ -38,7 +38,7 @@ const struct ip_addr *tunnel_remote(const struct ike_tunnel *u)
 
 bool peer_is_assigned(const struct peer *p)
 {
-	return !ip_equal(&p->outer, &p->remote);
+	return p->gateway.family == IP_NONE && !ip_equal(&p->outer, &p->remote);
 }
 
 /* Our address of the packets that its policies are for. */
@@ -161,12 +161,13 @@ void peer_answer(struct tunnels *t, struct peer *p, const struct dnsname *name, 
 	}
 }
 
-void peers_hear_keys(struct tunnels *t, const struct ip_addr *remote, const struct dnsname *name, struct said said)
+void peers_hear_keys(struct tunnels *t, const struct ip_addr *remote, const struct ip_addr *gateway, const struct dnsname *name,
+		     struct said said)
 {
 	struct peer *p = of_link(table_first(&t->peers, hash_address(t, remote)));
 
 	for (; p; p = of_link(table_next(&p->link))) {
-		if (ip_equal(&p->remote, remote))
+		if (ip_equal(&p->remote, remote) && ip_equal(&p->gateway, gateway))
 			peer_name_publishes(p, name, said);
 	}
 }
@@ -176,8 +177,20 @@ static bool same_key(const struct ipseckey *a, const struct ipseckey *b)
 	return a->algorithm == b->algorithm && span_equal(pubkey_canonical(a), pubkey_canonical(b));
 }
 
+struct way peer_way(const struct peer *p)
+{
+	return (struct way){ p->gateway, p->keys };
+}
+
+bool peer_may_move(const struct peer *p, const struct dnsname *name)
+{
+	return !peer_is_answered(p) || (p->n_names == 1 && peer_has_name(p, name));
+}
+
 bool peer_accepts(const struct peer *p, const struct attempt *a, unsigned key_index)
 {
+	if (!ip_equal(&p->gateway, &a->gateway) && !peer_may_move(p, &a->owner))
+		return false;
 	return peer_allowed_keys(p, &a->owner, a->accepted) >> key_index & 1;
 }
 
@@ -231,6 +244,7 @@ static void bind_keys(struct tunnels *t, struct peer *p, const struct attempt *a
 	keyset_unref(p->keys);
 	p->keys = a->accepted;
 	p->key_index = key_index;
+	p->gateway = a->gateway;
 	if (moves)
 		follow_key(t, p);
 }
@@ -413,12 +427,13 @@ static void bind_as(struct peer *p, const struct peer *bound)
 	keyset_unref(p->keys);
 	p->keys = keyset_ref(bound->keys);
 	p->key_index = bound->key_index;
+	p->gateway = bound->gateway;
 	peer_copy_names(p, bound);
 }
 
 void peer_take_from_client(struct tunnels *t, struct peer *p, const struct peer *bound)
 {
-	bool proved = peer_is_bound_to(p, bound->keys, bound->key_index);
+	bool proved = bound->gateway.family == IP_NONE && peer_is_bound_to(p, bound->keys, bound->key_index);
 
 	bind_as(p, bound);
 	client_count(t, p);
@@ -430,13 +445,14 @@ void peer_wanted_from(struct tunnels *t, const struct peer *bound, const struct 
 {
 	char from[IP_TEXT_MAX], text[IP_TEXT_MAX];
 	const char *why = "out of memory";
-	const struct attempt *begun = attempt_for(t, local, &bound->remote, bound->keys);
+	const struct way way = peer_way(bound);
+	const struct attempt *begun = attempt_for(t, local, &bound->remote, &way);
 	struct peer *p = NULL;
 
 	/* A name asked just before the packet came. Should nothing come of it, then the pair is there to be healed. */
 	if (!begun && attempt_of_pair(t, local, &bound->remote))
 		return;
-	if (begun || attempt_admit(t, &bound->remote, NULL, &why) == REASON_NONE)
+	if (begun || attempt_admit(t, &bound->remote, &bound->gateway, NULL, &why) == REASON_NONE)
 		p = peer_new(t, local, &bound->remote, begun ? begun->reqid : reqid_new(t));
 	if (!p) {
 		log_info(t->log, "%s: not reached from %s: %s", ip_text(&bound->remote, text), ip_text(local, from), why);

@@ -33,8 +33,10 @@ static struct request *find(struct tunnels *t, uint64_t client, uint32_t id)
 
 void request_free(struct tunnels *t, struct request *r)
 {
-	for (unsigned i = 0; i < r->n; i++)
+	for (unsigned i = 0; i < r->n; i++) {
 		attempt_leave(t, &r->wait[i]);
+		ways_clear(&r->wait[i].ways);
+	}
 	timer_set(&t->request_timers, &r->timer, NEVER_MS);
 	table_remove(&t->requests, &r->link);
 	free(r);
@@ -111,6 +113,18 @@ static void make_ready(struct tunnels *t, struct request *r)
 	t->ready_tail = &r->next_ready;
 }
 
+/* The end, or before it the next way for one of its addresses. */
+static void set_timer(struct tunnels *t, struct request *r)
+{
+	uint64_t due_ms = r->due_ms;
+
+	for (unsigned i = 0; i < r->n; i++) {
+		if (r->wait[i].attempt && r->wait[i].next_way_ms < due_ms)
+			due_ms = r->wait[i].next_way_ms;
+	}
+	timer_set(&t->request_timers, &r->timer, due_ms);
+}
+
 void request_decide(struct tunnels *t, struct wait *w, enum rp_reason reason, const char *detail)
 {
 	struct request *r = w->request;
@@ -120,49 +134,27 @@ void request_decide(struct tunnels *t, struct wait *w, enum rp_reason reason, co
 	w->reason = reason;
 	if (!w->allowed && r->detail[0] == '\0')
 		snprintf(r->detail, sizeof r->detail, "%s", detail);
-	if (--r->pending == 0)
+	if (--r->pending == 0) {
 		make_ready(t, r);
-	else if (w->allowed && r->timer.due_ms > t->now_ms + FIRST_SUCCESS_WAIT_MS)
-		timer_set(&t->request_timers, &r->timer, t->now_ms + FIRST_SUCCESS_WAIT_MS);
+	} else if (w->allowed && r->due_ms > t->now_ms + FIRST_SUCCESS_WAIT_MS) {
+		r->due_ms = t->now_ms + FIRST_SUCCESS_WAIT_MS;
+		set_timer(t, r);
+	}
 }
 
 /* Why there is nothing yet, as far as the core knows. */
-static void decide_by_outlook(struct tunnels *t, struct wait *w)
+static enum rp_reason outlook_of(struct tunnels *t, const struct attempt *a, char detail[IKE_DETAIL_MAX + 16])
 {
-	char outlook[IKE_DETAIL_MAX], detail[IKE_DETAIL_MAX + 16];
-	enum rp_reason reason = ike_outlook(t->ike, w->attempt->sa, outlook);
+	char outlook[IKE_DETAIL_MAX];
+	enum rp_reason reason;
 
-	snprintf(detail, sizeof detail, "%s%sstill trying", outlook, outlook[0] != '\0' ? "; " : "");
-	request_decide(t, w, reason != REASON_NONE ? reason : REASON_TIMEOUT, detail);
-}
-
-/* The deadline: what is still open counts as not answered; the attempts go on without us. */
-void request_due(struct tunnels *t, struct request *r)
-{
-	for (unsigned i = 0; i < r->n && !r->ready; i++) {
-		if (r->wait[i].attempt && r->wait[i].attempt->sa)
-			decide_by_outlook(t, &r->wait[i]);
-		else if (r->wait[i].attempt)
-			request_decide(t, &r->wait[i], REASON_LIMIT, "waited for its turn");
+	if (!a->sa) {
+		snprintf(detail, IKE_DETAIL_MAX + 16, "waited for its turn");
+		return REASON_LIMIT;
 	}
-	make_ready(t, r);
-}
-
-/* Refused before any packet is sent: addresses that must never have a tunnel. */
-static enum rp_reason admit(struct tunnels *t, const struct ip_addr *a)
-{
-	switch (ip_scope(a)) {
-	case IP_SCOPE_GLOBAL:
-		return REASON_NONE;
-	case IP_SCOPE_PRIVATE:
-		return t->config.allow_private ? REASON_NONE : REASON_ADDRESS_NOT_ALLOWED;
-	case IP_SCOPE_LINK_LOCAL:
-	case IP_SCOPE_LOOPBACK:
-	case IP_SCOPE_MULTICAST:
-	case IP_SCOPE_UNUSABLE:
-		break;
-	}
-	return REASON_ADDRESS_NOT_ALLOWED;
+	reason = ike_outlook(t->ike, a->sa, outlook);
+	snprintf(detail, IKE_DETAIL_MAX + 16, "%s%sstill trying", outlook, outlook[0] != '\0' ? "; " : "");
+	return reason != REASON_NONE ? reason : REASON_TIMEOUT;
 }
 
 /* p protects the address: may this name use it? */
@@ -179,8 +171,8 @@ struct fate {
 	enum tunnel_prospect_kind kind;
 	enum rp_reason reason;              /* PROSPECT_REFUSED */
 	char detail[DETAIL_MAX];
+	unsigned way;                       /* its number, if it is about one */
 	struct ip_addr from;                /* our address for it */
-	struct keyset *keys;                /* a reference, or NULL */
 	struct peer *p;                     /* what protects the pair, or NULL */
 	const struct peer *bound;           /* what the address is bound to, or NULL */
 	const struct failure *failure;      /* remembered; NULL */
@@ -195,112 +187,283 @@ static void refused(struct fate *f, enum rp_reason reason, const char *detail)
 	snprintf(f->detail, sizeof f->detail, "%s", detail ? detail : "");
 }
 
-static void conflicts(struct fate *f, const struct peer *bound)
+static void conflicts(struct fate *f, const struct peer *bound, const char *how)
 {
 	char detail[DETAIL_MAX], text[DNSNAME_TEXT_MAX];
 	struct dnsname name;
 
 	peer_first_name(bound, &name);
-	snprintf(detail, sizeof detail, "bound to %.80s", dnsname_text(&name, text));
+	snprintf(detail, sizeof detail, "bound to %.80s%s", dnsname_text(&name, text), how);
 	refused(f, REASON_KEY_CONFLICT, detail);
 }
 
+static bool same_way(const struct peer *p, const struct way *way)
+{
+	return ip_equal(&p->gateway, &way->gateway);
+}
+
 /* With keys and a route: what does the address's past say? */
-static void judge_by_state(struct tunnels *t, const struct dnsname *owner, const struct ip_addr *a, struct fate *f)
+static void judge_by_state(struct tunnels *t, const struct dnsname *owner, const struct ip_addr *a, const struct way *way,
+			   struct fate *f)
 {
 	f->p = peer_by_pair(t, &f->from, a);
-	f->failure = failure_active(t, &f->from, a, f->keys);
+	f->failure = failure_active(t, &f->from, a, way);
 	f->bound = f->p && f->p->keys ? f->p : peer_bound(t, a);
-	if (f->p && shares(t, f->p, f->keys))
+	if (f->p && same_way(f->p, way) && shares(t, f->p, way->keys))
 		f->kind = PROSPECT_PROTECTED;
 	else if (f->p && f->p->state == TUNNEL_DRAINING)
 		refused(f, f->p->down_reason == REASON_DOWN_BY_OPERATOR ? f->p->down_reason : REASON_BACKOFF,
 			"the earlier tunnel is being removed");
-	else if (f->bound && !peer_allowed_keys(f->bound, owner, f->keys))
-		conflicts(f, f->bound);
-	else if (f->failure && !attempt_for(t, &f->from, a, f->keys) && !(f->p && peer_may_be_tried(t, f->p)))
+	else if (f->bound && !same_way(f->bound, way) && !peer_may_move(f->bound, owner))
+		conflicts(f, f->bound, ", by another way");
+	else if (f->bound && !peer_allowed_keys(f->bound, owner, way->keys))
+		conflicts(f, f->bound, "");
+	else if (f->failure && !attempt_for(t, &f->from, a, way) && !(f->p && peer_may_be_tried(t, f->p)))
 		refused(f, f->failure->reason, f->failure->detail);
 	else
 		f->kind = PROSPECT_TRY;
 }
 
-/* Changes nothing. f->keys is the caller's to give back. */
-static void judge(struct tunnels *t, const struct dnsname *owner, const struct span *keys, unsigned n_keys,
-		  const struct ip_addr *a, struct fate *f)
+static void judge_way(struct tunnels *t, const struct dnsname *owner, const struct ip_addr *a, const struct ways *ways, unsigned i,
+		      struct fate *f)
 {
-	const char *why = NULL;
-	enum rp_reason reason;
+	const struct way *way = &ways->at[i];
+	struct ip_addr from;
+
+	memset(f, 0, sizeof *f);
+	f->way = i;
+	if (t->env->source_address(t->env->arg, a, &f->from) != IKE_OK)
+		refused(f, REASON_NO_ROUTE, "");
+	else if (way->gateway.family == IP_NONE)
+		judge_by_state(t, owner, a, way, f);
+	else if (t->env->source_address(t->env->arg, &way->gateway, &from) != IKE_OK || !ip_equal(&from, &f->from))
+		refused(f, REASON_NO_ROUTE, "none to the gateway from the address that packets to the host have");
+	else
+		judge_by_state(t, owner, a, way, f);
+}
+
+/* By the ways from this one on: what protects it already, or the first that may be tried, or why the first may not. */
+static void judge_ways(struct tunnels *t, const struct dnsname *owner, const struct ip_addr *a, const struct ways *ways, unsigned from,
+		       struct fate *f)
+{
+	bool found = false;
+
+	for (unsigned i = from; i < ways->n && !(found && f->kind == PROSPECT_PROTECTED); i++) {
+		struct fate one;
+
+		judge_way(t, owner, a, ways, i, &one);
+		if (!found || (one.kind != PROSPECT_REFUSED && f->kind == PROSPECT_REFUSED) || one.kind == PROSPECT_PROTECTED)
+			*f = one;
+		found = true;
+	}
+}
+
+/* During a pause, what nobody relies on yet is answered in clear. */
+static bool is_paused(struct tunnels *t, const struct ip_addr *a)
+{
+	struct ip_addr from;
+
+	return t->paused_until_ms > t->now_ms && !peer_bound(t, a) &&
+	       !(t->env->source_address(t->env->arg, a, &from) == IKE_OK && peer_by_pair(t, &from, a));
+}
+
+/* Without a look at its ways: whatever they are. False: they decide. */
+static bool judge_address(struct tunnels *t, const struct dnsname *owner, const struct ip_addr *a, struct fate *f)
+{
+	enum rp_reason reason = address_admit(t, a);
 
 	memset(f, 0, sizeof *f);
 	if (t->env->is_own_address(t->env->arg, a)) {
 		f->kind = PROSPECT_OWN;
-		return;
+		return true;
 	}
 	f->until_ms = permitted_until_ms(t, owner, a);
+	f->paused = f->until_ms == 0 && is_paused(t, a);
+	if (f->paused)
+		f->until_ms = t->paused_until_ms;
 	if (f->until_ms) {
 		f->kind = PROSPECT_CLEAR;
-		return;
+		return true;
 	}
-	reason = admit(t, a);
 	if (reason != REASON_NONE)
 		refused(f, reason, ip_scope_text(ip_scope(a)));
-	else if (keyset_new(keys, n_keys, a, &f->keys, &why) != IKE_OK)
-		refused(f, REASON_NO_USABLE_KEY, why);
-	else if (t->env->source_address(t->env->arg, a, &f->from) != IKE_OK)
-		refused(f, REASON_NO_ROUTE, "");
-	else
-		judge_by_state(t, owner, a, f);
-	f->paused = (f->kind == PROSPECT_REFUSED || f->kind == PROSPECT_TRY) && t->paused_until_ms > t->now_ms && !f->p && !peer_bound(t, a);
-	if (f->paused) {
-		f->kind = PROSPECT_CLEAR;
-		f->reason = REASON_NONE;
-		f->detail[0] = '\0';
-		f->until_ms = t->paused_until_ms;
+	return reason != REASON_NONE;
+}
+
+/* One that has been begun, and is waited for no longer, may succeed all the same. */
+static bool wait_for_earlier(struct tunnels *t, struct wait *w)
+{
+	for (unsigned i = 0; i < w->next_way; i++) {
+		struct attempt *a = attempt_for(t, &w->from, &w->remote, &w->ways.at[i]);
+
+		if (a && !a->ending) {
+			attempt_wait(a, w);
+			return true;
+		}
+	}
+	return false;
+}
+
+/* The next of its ways, each of which gets an equal share of the time. */
+static void take_way(struct tunnels *t, struct wait *w)
+{
+	struct request *r = w->request;
+	const struct way *way;
+	struct fate f;
+
+	w->next_way_ms = NEVER_MS;
+	judge_ways(t, &r->owner, &w->remote, &w->ways, w->next_way, &f);
+	if (f.kind == PROSPECT_REFUSED) {
+		w->next_way = w->ways.n;
+		if (w->way_reason == REASON_NONE)
+			request_decide(t, w, f.reason, f.detail);
+		else if (!wait_for_earlier(t, w))
+			request_decide(t, w, w->way_reason, w->way_detail);
+		return;
+	}
+	way = &w->ways.at[f.way];
+	w->from = f.from;
+	w->next_way = f.way + 1;
+	if (f.kind == PROSPECT_PROTECTED) {
+		(void)peer_revive(t, f.p);
+		peer_answer(t, f.p, &r->owner, (struct said){ .keys = way->keys, .lookup = r->lookup }, r->ttl_s);
+		request_decide(t, w, REASON_NONE, "");
+		return;
+	}
+	if (w->next_way < w->ways.n && r->due_ms > t->now_ms)
+		w->next_way_ms = t->now_ms + (r->due_ms - t->now_ms) / (w->ways.n - w->next_way + 1);
+	attempt_join(t, w, way, f.p, f.bound);
+	if (w->attempt)
+		set_timer(t, r);
+}
+
+static void way_over(struct wait *w, enum rp_reason reason, const char *detail)
+{
+	if (w->way_reason != REASON_NONE)
+		return;
+	w->way_reason = reason;
+	snprintf(w->way_detail, sizeof w->way_detail, "%.*s", DETAIL_MAX - 1, detail);
+}
+
+void request_way_failed(struct tunnels *t, struct wait *w, enum rp_reason reason, const char *detail)
+{
+	attempt_leave(t, w);
+	way_over(w, reason, detail);
+	if (t->stopping || reason == REASON_DOWN_BY_OPERATOR || w->ways.n <= 1) {
+		request_decide(t, w, reason, detail);
+		return;
+	}
+	if (w->next_way < w->ways.n)
+		take_way(t, w);
+	else if (!wait_for_earlier(t, w))
+		request_decide(t, w, w->way_reason, w->way_detail);
+}
+
+const struct way *request_way_of(const struct wait *w, const struct peer *p)
+{
+	for (unsigned i = 0; i < w->ways.n; i++) {
+		if (same_way(p, &w->ways.at[i]) && peer_key_in(p, w->ways.at[i].keys))
+			return &w->ways.at[i];
+	}
+	return NULL;
+}
+
+/* This way has had its share: it is not waited for any longer. */
+static void take_next_ways(struct tunnels *t, struct request *r)
+{
+	for (unsigned i = 0; i < r->n && !r->ready; i++) {
+		struct wait *w = &r->wait[i];
+		char detail[IKE_DETAIL_MAX + 16];
+
+		if (!w->attempt || t->now_ms < w->next_way_ms)
+			continue;
+		way_over(w, outlook_of(t, w->attempt, detail), detail);
+		attempt_leave(t, w);
+		take_way(t, w);
 	}
 }
 
-static void decide_address(struct tunnels *t, struct wait *w, const struct rp_establish *q, const struct ip_addr *a)
+/* The deadline: what is still open counts as not answered; the attempts go on without us. */
+void request_due(struct tunnels *t, struct request *r)
+{
+	if (t->now_ms < r->due_ms) {
+		take_next_ways(t, r);
+		if (!r->ready)
+			set_timer(t, r);
+		return;
+	}
+	for (unsigned i = 0; i < r->n && !r->ready; i++) {
+		struct wait *w = &r->wait[i];
+		char detail[IKE_DETAIL_MAX + 16];
+
+		if (!w->attempt)
+			continue;
+		way_over(w, outlook_of(t, w->attempt, detail), detail);
+		request_decide(t, w, w->way_reason, w->way_detail);
+	}
+	make_ready(t, r);
+}
+
+static void decide_address(struct tunnels *t, struct wait *w, const struct rp_establish *q, unsigned number)
 {
 	struct request *r = w->request;
 	struct fate f;
-	struct said said;
 
-	judge(t, &q->owner, q->keys, q->n_keys, a, &f);
-	said = (struct said){ .keys = f.keys, .lookup = r->lookup };
-	w->from = f.from;
-	peers_hear_keys(t, a, &q->owner, said);
-	switch (f.kind) {
-	case PROSPECT_OWN:
-		limit_ttl(r, OWN_ADDRESS_TTL_S);
-		w->local = true;
-		request_decide(t, w, REASON_NONE, "");  /* never leaves this host: nothing to protect */
-		break;
-	case PROSPECT_CLEAR:
-		w->clear = true;
-		request_decide(t, w, REASON_NONE, "");
-		break;
-	case PROSPECT_PROTECTED:
-		(void)peer_revive(t, f.p);
-		peer_answer(t, f.p, &q->owner, said, r->ttl_s);
-		request_decide(t, w, REASON_NONE, "");
-		break;
-	case PROSPECT_TRY:
-		attempt_join(t, w, f.keys, &w->from, f.p, f.bound);
-		break;
-	case PROSPECT_REFUSED:
-		request_decide(t, w, f.reason, f.detail);
-		break;
+	if (judge_address(t, &q->owner, &w->remote, &f)) {
+		w->local = f.kind == PROSPECT_OWN;
+		w->clear = f.kind == PROSPECT_CLEAR;
+		if (w->local)
+			limit_ttl(r, OWN_ADDRESS_TTL_S);
+		request_decide(t, w, f.reason, f.detail);       /* our own never leaves this host: nothing to protect */
+		return;
 	}
-	keyset_unref(f.keys);
+	ways_find(t, q, number, &w->ways);
+	for (unsigned i = 0; i < w->ways.n; i++)
+		peers_hear_keys(t, &w->remote, &w->ways.at[i].gateway, &q->owner,
+				(struct said){ .keys = w->ways.at[i].keys, .lookup = r->lookup });
+	if (w->ways.n == 0)
+		request_decide(t, w, w->ways.reason, w->ways.detail);
+	else
+		take_way(t, w);
 }
 
-void tunnels_prospect(struct tunnels *t, const struct dnsname *owner, const struct span *keys, unsigned n_keys,
-		      const struct ip_addr *address, uint64_t now_ms, struct tunnel_prospect *out)
+/* Without what the resolver would find out about gateways: a tunnel that this name has is one that it may have. */
+static void judge_unlooked(struct tunnels *t, const struct dnsname *owner, const struct ip_addr *a, struct fate *f)
+{
+	const struct peer *p = peer_bound(t, a);
+
+	if (f->kind != PROSPECT_REFUSED)
+		return;
+	f->kind = p && p->state == TUNNEL_PROTECTED && p->gateway.family != IP_NONE && peer_has_name(p, owner) ? PROSPECT_PROTECTED
+													    : PROSPECT_GATEWAY;
+	f->reason = REASON_NONE;
+	f->detail[0] = '\0';
+}
+
+static void judge(struct tunnels *t, const struct rp_establish *q, unsigned number, struct fate *f)
+{
+	const struct ip_addr *a = &q->addresses[number];
+	struct ways ways;
+
+	if (judge_address(t, &q->owner, a, f))
+		return;
+	ways_find(t, q, number, &ways);
+	if (ways.n == 0)
+		refused(f, ways.reason, ways.detail);
+	else
+		judge_ways(t, &q->owner, a, &ways, 0, f);
+	if (ways.unlooked)
+		judge_unlooked(t, &q->owner, a, f);
+	ways_clear(&ways);
+}
+
+void tunnels_prospect(struct tunnels *t, const struct rp_establish *request, unsigned address, uint64_t now_ms,
+		      struct tunnel_prospect *out)
 {
 	struct fate f;
 
 	see(t, now_ms);
-	judge(t, owner, keys, n_keys, address, &f);
+	judge(t, request, address, &f);
 	memset(out, 0, sizeof *out);
 	out->kind = f.kind;
 	out->reason = f.reason;
@@ -314,7 +477,6 @@ void tunnels_prospect(struct tunnels *t, const struct dnsname *owner, const stru
 		out->failure.at_ms = f.failure->at_ms;
 		out->failure.until_ms = f.failure->until_ms;
 	}
-	keyset_unref(f.keys);
 }
 
 IKE_CHECKED static enum ike_err request_new(struct tunnels *t, uint64_t client, uint32_t id,
@@ -337,6 +499,7 @@ IKE_CHECKED static enum ike_err request_new(struct tunnels *t, uint64_t client, 
 		r->wait[i].request = r;
 		r->wait[i].remote = q->addresses[i];
 		r->wait[i].reason = REASON_TIMEOUT;
+		r->wait[i].next_way_ms = NEVER_MS;
 	}
 	table_insert(&t->requests, &r->link, hash_request(client, id));
 	*out = r;
@@ -362,14 +525,15 @@ enum ike_err tunnels_request(struct tunnels *t, uint64_t client, uint32_t id, co
 	if (err != IKE_OK)
 		return err;
 	deadline_ms -= deadline_ms > 2 * MARGIN_MS ? MARGIN_MS : deadline_ms / 2;
-	timer_set(&t->request_timers, &r->timer, t->now_ms + deadline_ms);
+	r->due_ms = t->now_ms + deadline_ms;
+	set_timer(t, r);
 	for (unsigned i = 0; i < r->n; i++) {
 		if (refuse != REASON_NONE)
 			request_decide(t, &r->wait[i], refuse, "");
 		else if (i >= t->config.per_peer_max)
 			request_decide(t, &r->wait[i], REASON_LIMIT, "too many addresses for one name");
 		else
-			decide_address(t, &r->wait[i], request, &request->addresses[i]);
+			decide_address(t, &r->wait[i], request, i);
 	}
 	return IKE_OK;
 }

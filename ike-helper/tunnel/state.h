@@ -1,7 +1,8 @@
 /* state.h - what the files of this layer share. The outside sees tunnel.h only.
  *
  *	request   what the resolver waits for: one owner name, some addresses; each address waits for an attempt
- *	attempt   one establishment under way, for (address, key set); several names may wait for it
+ *	way       the host itself, or a gateway, with the keys of which one is to be proved there
+ *	attempt   one establishment under way, for (address, way); several names may wait for it
  *	peer      an address that the kernel protects: PROTECTED, HEALING or DRAINING
  *	failure   the memory of an attempt that failed, so that it is not repeated at once
  *	pass      a host behind this one whose packets to a protected address we forward
@@ -24,6 +25,8 @@
 enum {
 	NAMES_PER_PEER_MAX = 64,
 	ATTEMPTS_PER_ADDRESS_MAX = 4,
+	ATTEMPTS_PER_GATEWAY_MAX = 32,
+	WAYS_MAX = ATTEMPTS_PER_ADDRESS_MAX,
 	FAILURES_MAX = 1024,
 	DECISIONS_MAX = 256,
 	DETAIL_MAX = TUNNEL_DETAIL_MAX,
@@ -65,6 +68,20 @@ struct said {
 	uint64_t lookup;                    /* its number: a later one has a larger one, whatever the order in which they are answered */
 };
 
+struct way {
+	struct ip_addr gateway;             /* IP_NONE: the host itself */
+	struct keyset *keys;                /* a reference */
+};
+
+/* To one address of a request. */
+struct ways {
+	struct way at[WAYS_MAX];            /* in the order of precedence */
+	unsigned n;
+	enum rp_reason reason;              /* why the best record that is not usable is not; REASON_NONE: all are */
+	char detail[DETAIL_MAX];
+	bool unlooked;                      /* there is one about whose gateway the request does not tell */
+};
+
 /* One address of a request. */
 struct wait {
 	struct request *request;
@@ -75,6 +92,11 @@ struct wait {
 	bool local;                         /* our own address: nothing to protect */
 	bool clear;                         /* the operator has permitted it in clear */
 	enum rp_reason reason;
+	struct ways ways;
+	unsigned next_way;                  /* those before it were begun or refused */
+	uint64_t next_way_ms;               /* when it is begun, whatever becomes of those; NEVER_MS: there is none */
+	enum rp_reason way_reason;          /* the first of them that failed, or took too long; REASON_NONE: none yet */
+	char way_detail[DETAIL_MAX];
 };
 
 struct request {
@@ -82,6 +104,7 @@ struct request {
 	struct timer timer;
 	struct request *next_ready;
 	uint64_t client, lookup;
+	uint64_t due_ms;                    /* when it is answered at the latest */
 	uint32_t id, ttl_s;
 	bool ready;                         /* in the queue of verdicts */
 	unsigned n, pending;
@@ -97,6 +120,7 @@ struct attempt {
 	struct attempt *next_queued;
 	struct wait *waits;
 	struct ip_addr remote, local;
+	struct ip_addr gateway;             /* of remote; IP_NONE: it is asked itself */
 	struct keyset *keys;
 	struct keyset *accepted;            /* what must be proved: keys, or of them the one that the address is bound to */
 	uint32_t reqid;
@@ -130,7 +154,9 @@ struct peer {
 	enum tunnel_state state;
 	enum rp_reason down_reason;
 	struct ip_addr remote, local;
-	struct ip_addr outer;               /* where its SAs end: remote, or where a client comes from that has an address of our pool */
+	struct ip_addr outer;               /* where its SAs end: remote, its gateway, or where a client comes from that has an
+	                                     * address of our pool */
+	struct ip_addr gateway;             /* the way that it is bound to; IP_NONE: the host itself */
 	uint32_t reqid;
 	struct keyset *keys;                /* NULL: an anonymous client of ours */
 	unsigned key_index;                 /* which one was proved */
@@ -175,6 +201,7 @@ struct failure {
 	struct table_link link;             /* by remote address */
 	struct failure *older, *newer;
 	struct ip_addr local, remote;       /* what fails from here may work from elsewhere */
+	struct ip_addr gateway;             /* ... or by another way */
 	struct keyset *keys;
 	enum rp_reason reason;
 	unsigned times;
@@ -268,7 +295,18 @@ uint32_t reqid_new(struct tunnels *t);
 /* Between seven eighths and all of ms, so that what began together does not end together. */
 uint64_t jittered(struct tunnels *t, uint64_t ms);
 
+/* ways.c */
+/* May this be the address of a host, or a gateway? */
+enum rp_reason address_admit(const struct tunnels *t, const struct ip_addr *a);
+/* The ways to the address with this number; give them back with ways_clear(). */
+void ways_find(const struct tunnels *t, const struct rp_establish *q, unsigned address, struct ways *out);
+void ways_clear(struct ways *w);
+
 /* request.c */
+/* The way that it waits for has failed: the next one is tried, or it is decided. */
+void request_way_failed(struct tunnels *t, struct wait *w, enum rp_reason reason, const char *detail);
+/* Which of the ways of this wait p is bound to; NULL: none. */
+const struct way *request_way_of(const struct wait *w, const struct peer *p);
 void request_decide(struct tunnels *t, struct wait *w, enum rp_reason reason, const char *detail);
 /* What was allowed while other addresses were still tried must be true when the verdict goes out: after the DOWNs, since the resolver
  * would keep an answer whose DOWN it has heard already. */
@@ -281,18 +319,20 @@ void requests_refuse_all(struct tunnels *t, enum rp_reason reason);
 /* attempt.c */
 /* The first of those for this address that are under way; NULL. */
 const struct attempt *attempt_of_pair(struct tunnels *t, const struct ip_addr *local, const struct ip_addr *remote);
-/* Let w wait for an establishment of (w->remote, keys); starts or queues one when there is none. May decide w at once. peer: what
+/* Let w wait for an establishment of w->remote by this way; starts or queues one when there is none. May decide w at once. peer: what
  * protects the pair already, bound: what the remote address is bound to; or NULL. */
-void attempt_join(struct tunnels *t, struct wait *w, struct keyset *keys, const struct ip_addr *local, struct peer *peer,
-		  const struct peer *bound);
+void attempt_join(struct tunnels *t, struct wait *w, const struct way *way, struct peer *peer, const struct peer *bound);
+/* ... for one that is under way, and is about to be told nothing yet. */
+void attempt_wait(struct attempt *a, struct wait *w);
 /* Establish p anew, for nobody in particular, unless that is under way. urgent: somebody is sending, or was a moment ago, so that earlier
  * failures do not count. False when it could not be started. */
 bool attempt_renew(struct tunnels *t, struct peer *p, bool urgent);
 /* Is there room for one more with this address? p: what protects the pair already, or NULL. Otherwise *detail says why not. */
-enum rp_reason attempt_admit(struct tunnels *t, const struct ip_addr *remote, const struct peer *p, const char **detail);
+enum rp_reason attempt_admit(struct tunnels *t, const struct ip_addr *remote, const struct ip_addr *gateway, const struct peer *p,
+			     const char **detail);
 void attempt_leave(struct tunnels *t, struct wait *w);
 struct attempt *attempt_by_id(struct tunnels *t, uint64_t id);
-struct attempt *attempt_for(struct tunnels *t, const struct ip_addr *local, const struct ip_addr *remote, const struct keyset *keys);
+struct attempt *attempt_for(struct tunnels *t, const struct ip_addr *local, const struct ip_addr *remote, const struct way *way);
 /* The core has an answer; a is freed. */
 void attempt_succeeded(struct tunnels *t, struct attempt *a, struct peer *p);
 void attempt_failed(struct tunnels *t, struct attempt *a, enum rp_reason reason, const char *detail);
@@ -331,6 +371,10 @@ void peer_rekeyed(struct tunnels *t, struct peer *p, const struct ike_event *e);
 /* Its SAs are old: new ones, by rekeying. */
 void peer_refresh(struct tunnels *t, struct peer *p);
 bool peer_key_in(const struct peer *p, const struct keyset *keys);
+/* The way of a binding. */
+struct way peer_way(const struct peer *p);
+/* May this name lead to p's address by another way than the one that p is bound to? Only if nobody else relies on that. */
+bool peer_may_move(const struct peer *p, const struct dnsname *name);
 /* Is the host of this attempt, with the key that it proved, the one that p is bound to, or may p be bound anew? */
 bool peer_accepts(const struct peer *p, const struct attempt *a, unsigned key_index);
 /* Is p bound to this key? */
@@ -342,8 +386,9 @@ bool peer_revive(struct tunnels *t, struct peer *p);
 /* A client said goodbye and is back before its policies are gone: they stay for its new SA. False: it was not that. */
 bool peer_readmit(struct tunnels *t, struct peer *p);
 void peer_answer(struct tunnels *t, struct peer *p, const struct dnsname *name, struct said said, uint32_t ttl_s);
-/* This is what the name publishes now, for all pairs of this address. */
-void peers_hear_keys(struct tunnels *t, const struct ip_addr *remote, const struct dnsname *name, struct said said);
+/* This is what the name publishes now for this way, for all pairs of this address that are bound to it. */
+void peers_hear_keys(struct tunnels *t, const struct ip_addr *remote, const struct ip_addr *gateway, const struct dnsname *name,
+		     struct said said);
 void peer_drain(struct tunnels *t, struct peer *p, enum rp_reason reason, uint64_t wait_ms);
 void peer_due(struct tunnels *t, struct peer *p);
 void peer_free(struct tunnels *t, struct peer *p);
@@ -444,7 +489,7 @@ bool client_has_replaced(struct tunnels *t, struct peer *p, const struct ike_eve
 
 /* failures.c */
 const struct failure *failure_active(struct tunnels *t, const struct ip_addr *local, const struct ip_addr *remote,
-				     const struct keyset *keys);
+				     const struct way *way);
 void failure_remember(struct tunnels *t, const struct attempt *a, enum rp_reason reason, const char *detail);
 void failure_forget(struct tunnels *t, const struct attempt *a);
 /* Those from this address of ours, which is in another network perhaps; NULL: all. */

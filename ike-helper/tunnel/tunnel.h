@@ -20,7 +20,12 @@
  * Rules (design: promises 3, 4, 6):
  *  - An address that is bound to a key set is never bound again by a name with a key set that has no key in common:
  *    REASON_KEY_CONFLICT for the second, nothing changes for the first.
- *  - A failed establishment leaves nothing, except that the same (addresses, key set) is refused with the reason and text of that
+ *  - A record that names a gateway is used only if the owner of the address, or the operator, says the same (ways.c,
+ *    docs/gateways.md). The ways to an address, itself or gateways, are tried in the order of precedence: the next one when one has failed,
+ *    or when its share of the time to the deadline is over; what was begun goes on, and the first that proves its key is it.
+ *    The binding is of the way, too: only a name that no other one shares the address with may lead to it by another one,
+ *    in the place of the first.
+ *  - A failed establishment leaves nothing, except that the same (addresses, gateway, key set) is refused with the reason and text of that
  *    failure for 2 s, then 10 s, then 60 s, in a bounded memory.
  *  - Networks that pass UDP and drop ESP are found out by packets that go out while none ever comes in, within a second of the first
  *    one: the tunnel is established anew with ESP in UDP, later ones from this address of ours begin so. Once for each establishment;
@@ -83,6 +88,9 @@ struct tunnel_config {
 	/* Initiator: hosts whose name is one of these, or below one, are told who we are; borrowed. */
 	const struct dnsname *identify_to;
 	unsigned n_identify_to;
+	/* Names that are one of these, or below one, are believed when they name a gateway; borrowed. docs/gateways.md */
+	const struct dnsname *trust_gateways;
+	unsigned n_trust_gateways;
 	unsigned tunnels_max;       /* in all; 0: 4096 */
 	unsigned anonymous_max;     /* of them with anonymous clients; 0: half */
 	unsigned anonymous_per_source;  /* of these from one source, as ip_source() has it; 0: 512 */
@@ -117,7 +125,7 @@ struct tunnel_env {
 IKE_CHECKED enum ike_err tunnels_new(const struct tunnel_config *config, const struct tunnel_env *env, struct ike *ike,
 				     const struct rng *rng, const struct log *log, struct tunnels **out);
 void tunnels_free(struct tunnels *t);
-/* Other values from now on, for what begins from now on; the ports and identify_to must be the same. */
+/* Other values from now on, for what begins from now on; the ports, identify_to and trust_gateways must be the same. */
 void tunnels_configure(struct tunnels *t, const struct tunnel_config *config);
 
 /* In --------------------------------------------------------------------------------------------------------- */
@@ -228,7 +236,8 @@ struct tunnel_info {
 	struct dnsname name;        /* first owner name, or what a client of ours has proved to be; n = 0: an anonymous one */
 	unsigned names;             /* how many owner names share it */
 	struct ip_addr local, remote;
-	struct ip_addr outer;       /* where a client comes from that has an address of our pool; otherwise remote */
+	struct ip_addr outer;       /* the gateway; or where a client comes from that has an address of our pool; otherwise remote */
+	struct ip_addr gateway;     /* IP_NONE: none */
 	char key_text[24];          /* "RSA-3072"; "" for an anonymous client */
 	uint16_t key_tag;
 	uint32_t spi_in, spi_out, reqid;
@@ -292,6 +301,7 @@ enum tunnel_prospect_kind {
 	PROSPECT_CLEAR,             /* in clear: the operator has permitted it, or paused what is new */
 	PROSPECT_PROTECTED,         /* allowed at once */
 	PROSPECT_TRY,               /* an attempt decides: a new one, or one that is under way */
+	PROSPECT_GATEWAY,           /* what the lookups say that the resolver makes about gateways decides */
 };
 
 struct tunnel_prospect {
@@ -308,9 +318,9 @@ struct tunnel_prospect {
 	} failure;
 };
 
-/* For one address of a request with this owner and these IPSECKEY RDATAs, made now. Changes nothing, and does not know whether
- * there would be room for an attempt. */
-void tunnels_prospect(struct tunnels *t, const struct dnsname *owner, const struct span *keys, unsigned n_keys,
-		      const struct ip_addr *address, uint64_t now_ms, struct tunnel_prospect *out);
+/* For one address of this request, by its number, made now; it need not tell about gateways. Changes nothing, and does not know
+ * whether there would be room for an attempt. */
+void tunnels_prospect(struct tunnels *t, const struct rp_establish *request, unsigned address, uint64_t now_ms,
+		      struct tunnel_prospect *out);
 
 #endif

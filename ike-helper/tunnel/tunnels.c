@@ -298,6 +298,9 @@ enum rp_reason tunnels_authorize(struct tunnels *t, const struct ike_client *cli
 	/* Somebody on the path could be an anonymous client: what we have authenticated is not replaced by what nobody has. */
 	if (bound && (keys ? peer_is_answered(bound) && !peer_key_in(bound, keys) : !p || p->keys))
 		return REASON_KEY_CONFLICT;
+	/* It is reached through its gateway, as its name says. */
+	if (bound && peer_is_answered(bound) && bound->gateway.family != IP_NONE)
+		return REASON_KEY_CONFLICT;
 	if (p && p->state == TUNNEL_PROTECTED && p->sa && !ip_equal(&p->behind, &client->behind)) {
 		(void)!ike_check_liveness(t->ike, p->sa, t->now_ms);
 		return REASON_TS_UNACCEPTABLE;

@@ -88,7 +88,7 @@ CAUSES = [
     ('silent', REFUSED, ('timeout', 'unreachable'), ''),
     ('private', REFUSED, 'address-not-allowed', 'is refused, because a tunnel to this kind of address is not allowed: private'),
     ('broken', REFUSED, 'no-usable-key', 'is refused, because no usable key in the IPSECKEY records'),
-    ('gateway', REFUSED, 'no-usable-key', 'gateway'),
+    ('gateway', REFUSED, 'gateway-unconfirmed', "the address's reverse name does not confirm the gateway: 192.0.2.13: "),
     ('bogusa', REFUSED, 'address-bogus', 'is refused, because its address records do not validate'),
     ('boguskey', REFUSED, 'key-bogus', 'is refused, because the IPSECKEY records do not validate'),
     ('lostkey', REFUSED, 'key-lookup-failed', 'is refused, because the IPSECKEY lookup failed'),

@@ -13,7 +13,7 @@
 
 enum { FLOOD = 100000, AT_ONCE_MAX = 256 };
 
-static unsigned acquires, moves, refreshes, assigned, protected;
+static unsigned acquires, moves, refreshes, assigned, clients, protected;
 static struct ike_output from_core;
 static bool core_has_output;
 static enum ike_err told_core;
@@ -51,6 +51,8 @@ bool __wrap_ike_next_output(struct ike *ike, struct ike_output *out);
 void __wrap_ike_done(struct ike *ike, uint64_t id, enum ike_err result, uint64_t now_ms);
 enum ike_err __wrap_inner_add(struct inner *n, const struct ip_addr *address, const struct ip_addr *local,
 			      const struct ip_addr *remote, bool *fresh);
+enum ike_err __wrap_inner_client_add(struct inner *n, const struct ip_addr *address, const struct ip_addr *local,
+				     const struct ip_addr *via);
 enum ike_err __wrap_kernel_apply(struct kernel *k, const struct kernel_request *request);
 
 bool __wrap_ike_next_output(struct ike *ike, struct ike_output *out)
@@ -75,6 +77,14 @@ enum ike_err __wrap_inner_add(struct inner *n, const struct ip_addr *address, co
 	(void)n, (void)address, (void)local, (void)remote;
 	*fresh = true;
 	assigned++;
+	return IKE_OK;
+}
+
+enum ike_err __wrap_inner_client_add(struct inner *n, const struct ip_addr *address, const struct ip_addr *local,
+				     const struct ip_addr *via)
+{
+	(void)n, (void)address, (void)local, (void)via;
+	clients++;
 	return IKE_OK;
 }
 
@@ -133,7 +143,7 @@ static int begin(void **state)
 	bridge.log = &log;
 	bridge_tunnel_env(&bridge, &env);
 	env.is_own_address = nothing_is_own;
-	acquires = moves = refreshes = assigned = protected = guards = lines = 0;
+	acquires = moves = refreshes = assigned = clients = protected = guards = lines = 0;
 	return loop_new(&user, &bridge.loop) == IKE_OK && ike_new(&ike, &rng, &log, &bridge.ike) == IKE_OK &&
 	       tunnels_new(&tunnels, &env, bridge.ike, &rng, &log, &bridge.tunnels) == IKE_OK ? 0 : -1;
 }
@@ -239,9 +249,28 @@ static void address_of_another_tunnels_host_is_not_taken_as_assigned(void **stat
 	assert_int_equal(assigned + protected, 2);
 }
 
+/* What is behind a gateway is reached as before: no route of ours. A client's address is nowhere else. */
+static void host_behind_a_gateway_is_no_client(void **state)
+{
+	(void)state;
+	for (unsigned shield = 0; shield < 2; shield++) {
+		from_core = (struct ike_output){ .kind = OUT_KERNEL };
+		from_core.u.kernel = (struct kernel_request){
+			.op = KERNEL_PROTECT, .local = addr("198.51.100.1"), .remote = addr("192.0.2.1"), .shield = shield,
+			.inner_local = addr("198.51.100.1"), .inner_remote = addr("192.0.2.7"),
+		};
+		core_has_output = true;
+		bridge_pump(&bridge);
+		assert_int_equal(told_core, IKE_OK);
+		assert_int_equal(clients, 1);
+		assert_int_equal(protected, shield + 1);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(host_behind_a_gateway_is_no_client, begin, end),
 		cmocka_unit_test_setup_teardown(address_of_another_tunnels_host_is_not_taken_as_assigned, begin, end),
 		cmocka_unit_test_setup_teardown(flood_of_acquires_does_not_keep_others_waiting, begin, end),
 		cmocka_unit_test_setup_teardown(storm_of_flushes_is_repaired_each_time_and_told_once, begin, end),

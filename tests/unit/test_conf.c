@@ -92,6 +92,7 @@ static void every_option_is_read(void **state)
 				   "address-pool: fd00:64::/64\n"
 				   "identify-to: Friends.example\n"
 				   "identify-to: .\n"
+				   "trust-gateways: lan.example\n"
 				   "resolver: ::1@5353\n"
 				   "trust-resolver: yes\n"
 				   "always-cookie: yes\n"
@@ -131,6 +132,8 @@ static void every_option_is_read(void **state)
 	assert_int_equal(conf.identify_to.n, 2);
 	assert_string_equal(dnsname_text(&conf.identify_to.at[0], text), "friends.example");
 	assert_string_equal(dnsname_text(&conf.identify_to.at[1], text), ".");
+	assert_int_equal(conf.trust_gateways.n, 1);
+	assert_string_equal(dnsname_text(&conf.trust_gateways.at[0], text), "lan.example");
 	assert_int_equal(conf.resolver.addr.family, IP_V6);
 	assert_int_equal(conf.resolver.port, 5353);
 	assert_true(conf.trust_resolver);
@@ -327,7 +330,7 @@ static void a_change_is_seen(void **state)
 {
 	static const char *const changes[] = {
 		"resolver-socket: /x", "resolver-group: x", "control-socket: /x", "control-group: x", "deadline: 101",
-		"allow-private: yes", "server-key: /x", "server-identity: x", "accept-anonymous: yes\nserver-key: /x",
+		"allow-private: yes", "trust-gateways: a", "server-key: /x", "server-identity: x", "accept-anonymous: yes\nserver-key: /x",
 		"accept-identified: yes\nserver-key: /x", "address-pool: 100.64.0.0/24\nserver-key: /x",
 		"identify-to: a\nserver-key: /x\nserver-identity: x",
 		"resolver: 127.0.0.1@54", "trust-resolver: yes", "always-cookie: yes",

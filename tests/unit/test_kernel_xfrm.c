@@ -325,6 +325,23 @@ static void a_tunnel_policy_is_for_the_addresses_inside_and_known_by_its_ends(vo
 	assert_true(xfrm_policy_serves(&f.p[0], &r, POLICY_PAIR));
 	kernel_close(open_kernel());
 	assert_int_equal(count().policies, 0);
+
+	/* And for a host behind a gateway: a name server there is asked in clear as others are. */
+	r.shield = true;
+	r.inner_remote.b[3] += 5;
+	put_policy(&r, DIR_OUT, REQID);
+	f = find_all();
+	assert_int_equal(f.n, 1);
+	assert_int_equal(f.p[0].priority, PRIORITY_PROTECT);
+	assert_true(xfrm_policy_covers(&f.p[0].sel, DIR_OUT, &r.inner_local, &r.inner_remote));
+	assert_true(xfrm_policy_serves(&f.p[0], &r, POLICY_PAIR));
+	elsewhere = r;
+	elsewhere.remote.b[3]++;        /* another gateway */
+	assert_false(xfrm_policy_serves(&f.p[0], &elsewhere, POLICY_PAIR));
+	kernel_close(open_kernel());
+	assert_int_equal(count().policies, 0);
+	r.shield = false;
+	r.inner_remote = r.remote;
 	r.inner_local = inner;
 
 	k = open_kernel();

@@ -285,18 +285,17 @@ static void failure_is_told_with_its_end(void **state)
 {
 	struct world *w = *state;
 	uint8_t rdata[3 + 32];
-	struct span key = span_of(rdata, sizeof rdata);
-	struct dnsname owner = name_of("www.example.org");
-	struct ip_addr host = address_of(HOST);
+	const struct rp_establish q = { .owner = name_of("www.example.org"), .addresses[0] = address_of(HOST), .n_addresses = 1,
+					.keys[0] = span_of(rdata, sizeof rdata), .n_keys = 1 };
 	struct tunnel_prospect p;
 
 	make_key(rdata, 'A');
-	tunnels_prospect(w->t, &owner, &key, 1, &host, w->now_ms, &p);
+	tunnels_prospect(w->t, &q, 0, w->now_ms, &p);
 	assert_int_equal(p.kind, PROSPECT_TRY);
 	assert_int_equal(p.failure.at_ms, 0);
 	ask(w, 1, "www.example.org", "A", HOST);
 	core_fails(w, 1, REASON_AUTH_FAILED, "signature does not verify");
-	tunnels_prospect(w->t, &owner, &key, 1, &host, w->now_ms, &p);
+	tunnels_prospect(w->t, &q, 0, w->now_ms, &p);
 	assert_int_equal(p.kind, PROSPECT_REFUSED);
 	assert_int_equal(p.reason, REASON_AUTH_FAILED);
 	assert_string_equal(p.failure.detail, "signature does not verify");
@@ -304,7 +303,7 @@ static void failure_is_told_with_its_end(void **state)
 	assert_int_equal(p.failure.at_ms, w->now_ms);
 	assert_int_equal(p.failure.until_ms, w->now_ms + 2000);
 	advance(w, 2000);
-	tunnels_prospect(w->t, &owner, &key, 1, &host, w->now_ms, &p);
+	tunnels_prospect(w->t, &q, 0, w->now_ms, &p);
 	assert_int_equal(p.kind, PROSPECT_TRY);
 	assert_int_equal(w->n_sas, 1);
 }

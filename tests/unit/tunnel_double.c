@@ -48,6 +48,10 @@ static struct ike_event event_of(struct world *w, ike_handle handle, enum ike_ev
 		e.tunnel.inner_local = sa->path.local.addr;
 		e.tunnel.inner_remote = sa->assigned;
 	}
+	if (sa->host.family != IP_NONE) {
+		e.tunnel.inner_local = sa->path.local.addr;
+		e.tunnel.inner_remote = sa->host;
+	}
 	e.tunnel.wants_keepalive = w->wants_keepalive;
 	e.tunnel.spi_i[0] = sa->spi;
 	return e;
@@ -63,7 +67,7 @@ enum ike_err ike_initiate(struct ike *ike, const struct ike_initiate *how, uint6
 	*out = 0;
 	if (w->sas_max && w->n_sas >= w->sas_max)
 		return IKE_E_LIMIT;
-	*sa = (struct double_sa){ .path = how->path, .name = how->name, .keys = keyset_ref(how->keys), .reqid = how->reqid,
+	*sa = (struct double_sa){ .path = how->path, .name = how->name, .host = how->host, .keys = keyset_ref(how->keys), .reqid = how->reqid,
 				  .tag = how->tag, .give_up_ms = how->give_up_ms, .initiator = true, .encapsulated = how->encapsulate,
 				  .identified = how->identify };
 	*out = ++w->n_sas;
@@ -175,9 +179,10 @@ void core_up(struct world *w, ike_handle handle, char key)
 	e.tunnel.key_index = i;
 	e.tunnel.spi_in = 0x1000 + (uint32_t)handle;
 	e.tunnel.spi_out = 0x2000 + (uint32_t)handle;
-	e.tunnel.inner_local = w->inner;
-	if (w->inner.family != IP_NONE)
+	if (w->inner.family != IP_NONE) {
+		e.tunnel.inner_local = w->inner;
 		e.tunnel.inner_remote = e.tunnel.path.remote.addr;
+	}
 	tunnels_ike_event(w->t, &e, w->now_ms);
 	take_outputs(w);
 }
@@ -463,13 +468,24 @@ static void assert_foreseen(const struct world *w, const struct rp_establish *q,
 	}
 }
 
+enum ike_err ask_for(struct world *w, uint64_t client, uint32_t id, const struct rp_establish *q)
+{
+	struct tunnel_prospect prospect;
+	enum ike_err err;
+
+	tunnels_prospect(w->t, q, 0, w->now_ms, &prospect);
+	err = tunnels_request(w->t, client, id, q, w->now_ms);
+	take_outputs(w);
+	if (err == IKE_OK && client == 1)
+		assert_foreseen(w, q, id, &prospect);
+	return err;
+}
+
 enum ike_err ask_as(struct world *w, uint64_t client, uint32_t id, const char *owner, const char *keys, const char *addresses)
 {
 	struct rp_establish q = { .owner = name_of(owner), .ttl_s = w->ttl_s, .deadline_ms = w->deadline_ms };
 	static uint8_t rdata[RP_KEYS_MAX][3 + 32];
 	char list[512], *one, *rest = list;
-	struct tunnel_prospect prospect;
-	enum ike_err err;
 
 	for (; *keys; keys++) {
 		uint8_t *r = rdata[q.n_keys];
@@ -480,12 +496,7 @@ enum ike_err ask_as(struct world *w, uint64_t client, uint32_t id, const char *o
 	snprintf(list, sizeof list, "%s", addresses);
 	while ((one = strtok_r(rest, " ", &rest)) != NULL)
 		q.addresses[q.n_addresses++] = address_of(one);
-	tunnels_prospect(w->t, &q.owner, q.keys, q.n_keys, &q.addresses[0], w->now_ms, &prospect);
-	err = tunnels_request(w->t, client, id, &q, w->now_ms);
-	take_outputs(w);
-	if (err == IKE_OK && client == 1)
-		assert_foreseen(w, &q, id, &prospect);
-	return err;
+	return ask_for(w, client, id, &q);
 }
 
 void ask(struct world *w, uint32_t id, const char *owner, const char *keys, const char *addresses)

@@ -13,6 +13,7 @@ enum { SAS_MAX = 256, SEEN_MAX = 512, PASSES_SEEN_MAX = 4096 };
 struct double_sa {
 	struct ip_path path;
 	struct dnsname name;
+	struct ip_addr host;        /* that it asks a gateway for; IP_NONE: it asks the host itself */
 	struct keyset *keys;
 	uint32_t reqid;
 	uint64_t tag, give_up_ms;
@@ -80,6 +81,8 @@ void world_restart(struct world *w);
 void make_key(uint8_t rdata[3 + 32], char letter);
 /* Addresses separated by blanks. keys: letters, one an (invented) Ed25519 key: "A", "AB"; "!" is a broken one. */
 void ask(struct world *w, uint32_t id, const char *owner, const char *keys, const char *addresses);
+/* Any request. */
+enum ike_err ask_for(struct world *w, uint64_t client, uint32_t id, const struct rp_establish *q);
 enum ike_err ask_as(struct world *w, uint64_t client, uint32_t id, const char *owner, const char *keys, const char *addresses);
 /* Ask with key A and be answered: the address is protected from now on. */
 void protect(struct world *w, const char *owner, const char *address);

@@ -63,8 +63,8 @@ refused() {
 for name in small dsa odd point; do refused $name A "no usable key"; done
 # What cannot be read as IPSECKEY is not always signed and sent as it was written.
 for name in empty cut loop; do refused $name A "ipsec: "; done
-refused gateway A "gateway"
-refused named A "gateway"
+refused gateway A "does not confirm the gateway"
+refused named A "does not confirm the gateway"
 refused forty A "too many"
 refused twenty A "too many"
 refused private A "not allowed"

@@ -1,0 +1,615 @@
+/* Gateways: docs/gateways.md. Whose word counts, in which order they are tried, and what an address is bound to. */
+#include "tests/unit/tunnel_double.h"
+
+#include <stdio.h>
+
+#define HOST "192.0.2.7"
+#define NAME "box.example.org"
+
+enum { ALL = 0xffff };
+
+/* A request for NAME at HOST whose records the test adds. */
+struct question {
+	struct rp_establish q;
+	uint8_t rdata[RP_KEYS_MAX][3 + DNSNAME_MAX + 32];
+};
+
+static void begin(const struct world *w, struct question *to, const char *owner)
+{
+	memset(to, 0, sizeof *to);
+	to->q = (struct rp_establish){ .owner = name_of(owner), .ttl_s = w->ttl_s, .deadline_ms = w->deadline_ms, .n_addresses = 1,
+				       .addresses[0] = address_of(HOST) };
+}
+
+/* gateway: an address, a name, or "." */
+static void record(struct question *to, uint8_t precedence, const char *gateway, char letter)
+{
+	unsigned i = to->q.n_keys++;
+	struct wr w = wr_over(to->rdata[i], sizeof to->rdata[i]);
+	struct ipseckey key = { .precedence = precedence, .algorithm = IPSECKEY_EDDSA };
+	uint8_t plain[3 + 32];
+
+	make_key(plain, letter);
+	key.public_key = span_of(plain + 3, 32);
+	if (ip_from_text(gateway, &key.gateway) == IKE_OK) {
+		key.gateway_type = key.gateway.family == IP_V4 ? GATEWAY_IPV4 : GATEWAY_IPV6;
+	} else if (strcmp(gateway, ".") != 0) {
+		key.gateway_type = GATEWAY_NAME;
+		key.gateway_name = name_of(gateway);
+	}
+	ipseckey_write(&w, &key);
+	to->q.keys[i] = wr_span(&w);
+}
+
+/* What the reverse name of HOST says about these records. */
+static void reverse(struct question *to, enum rp_finding finding, uint16_t keys)
+{
+	to->q.reverse[0] = (struct rp_reverse){ .finding = finding, .keys = (uint16_t)(keys & ((1u << to->q.n_keys) - 1)) };
+	to->q.n_reverse = 1;
+}
+
+/* What the name in these records has come to. */
+static void resolved(struct question *to, uint16_t keys, enum rp_finding finding, const char *address)
+{
+	struct rp_gateway *g = &to->q.gateways[to->q.n_gateways++];
+
+	*g = (struct rp_gateway){ .keys = keys, .finding = finding };
+	if (finding == RP_FOUND)
+		g->addresses[g->n_addresses++] = address_of(address);
+}
+
+static void ask_it(struct world *w, uint32_t id, const struct question *q)
+{
+	assert_int_equal(ask_for(w, 1, id, &q->q), IKE_OK);
+}
+
+/* NAME at HOST, with key A, by this gateway, as the owner of the address has it. */
+static void ask_through(struct world *w, uint32_t id, const char *owner, const char *gateway, char letter)
+{
+	struct question q;
+
+	begin(w, &q, owner);
+	record(&q, 10, gateway, letter);
+	reverse(&q, RP_FOUND, ALL);
+	ask_it(w, id, &q);
+}
+
+static void assert_asked(const struct world *w, ike_handle sa, const char *peer, const char *host)
+{
+	const struct ip_addr to = address_of(peer), inside = host ? address_of(host) : (struct ip_addr){ .family = IP_NONE };
+
+	assert_in_range(sa, 1, w->n_sas);
+	assert_true(ip_equal(&w->sas[sa - 1].path.remote.addr, &to));
+	assert_true(ip_equal(&w->sas[sa - 1].host, &inside));
+}
+
+static void assert_refused_with(const struct world *w, uint32_t id, enum rp_reason reason, const char *text)
+{
+	assert_refused(w, id, reason);
+	assert_string_equal(verdict_of(w, id)->text, text);
+}
+
+/* Whose word counts -------------------------------------------------------------------------------------------------- */
+
+/* Anybody can publish anybody's address beside a gateway and a key of his own, signed. Not a packet leaves for that. */
+static void somebody_elses_address_is_not_taken_over_by_a_gateway(void **state)
+{
+	static const struct {
+		enum rp_finding finding;
+		const char *text;
+	} cases[] = {
+		{ RP_FOUND, HOST ": it names another gateway or key" }, { RP_FOUND_NONE, HOST ": no such record" },
+		{ RP_FOUND_INSECURE, HOST ": not signed" }, { RP_FOUND_BOGUS, HOST ": bogus" },
+		{ RP_FOUND_FAILED, HOST ": the lookup failed" }, { RP_FOUND_LATE, HOST ": no answer in time" },
+	};
+	struct world *w = *state;
+	uint32_t id = 0;
+
+	for (unsigned i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct question q;
+
+		begin(w, &q, "victim.evil.example");
+		record(&q, 10, "203.0.113.66", 'E');
+		reverse(&q, cases[i].finding, 0);
+		ask_it(w, ++id, &q);
+		assert_refused_with(w, id, REASON_GATEWAY_UNCONFIRMED, cases[i].text);
+		/* With a name it is the same. */
+		begin(w, &q, "victim.evil.example");
+		record(&q, 10, "gw.evil.example", 'E');
+		resolved(&q, 1, RP_FOUND, "203.0.113.66");
+		reverse(&q, cases[i].finding, 0);
+		ask_it(w, ++id, &q);
+		assert_refused_with(w, id, REASON_GATEWAY_UNCONFIRMED, cases[i].text);
+	}
+	assert_int_equal(w->n_sas, 0);
+}
+
+static void gateway_is_asked_for_the_host(void **state)
+{
+	struct world *w = *state;
+	const struct ip_addr host = address_of(HOST), gateway = address_of("192.0.2.1");
+	struct tunnel_info info;
+
+	ask_through(w, 1, NAME, "192.0.2.1", 'A');
+	assert_asked(w, 1, "192.0.2.1", HOST);
+	core_up(w, 1, 'A');
+	assert_allowed(w, 1);
+	assert_true(tunnels_of_host(w->t, &host, 0, &info));
+	assert_true(ip_equal(&info.gateway, &gateway) && ip_equal(&info.outer, &gateway));
+	assert_false(tunnels_has_host(w->t, &gateway));
+	ask_through(w, 2, NAME, "192.0.2.1", 'A');      /* it stands */
+	assert_allowed(w, 2);
+	assert_int_equal(w->n_sas, 1);
+	assert_int_equal(tunnels_down_address(w->t, &host, w->now_ms), 1);
+	advance(w, 3000);
+	assert_int_equal(w->n_unprotects, 1);
+	assert_true(ip_equal(&w->unprotects[0].remote, &gateway) && ip_equal(&w->unprotects[0].inner_remote, &host));
+	assert_true(w->unprotects[0].shield);
+}
+
+static void word_for_one_gateway_is_none_for_another(void **state)
+{
+	struct world *w = *state;
+	struct question q;
+
+	begin(w, &q, NAME);
+	record(&q, 1, "203.0.113.66", 'E');
+	record(&q, 2, "192.0.2.1", 'A');
+	reverse(&q, RP_FOUND, 2);
+	ask_it(w, 1, &q);
+	assert_asked(w, 1, "192.0.2.1", HOST);
+	core_fails(w, 1, REASON_TIMEOUT, "");
+	assert_refused(w, 1, REASON_TIMEOUT);
+	assert_int_equal(w->n_sas, 1);
+}
+
+static void operator_may_trust_a_domain(void **state)
+{
+	struct world *w = *state;
+	const struct dnsname zone = name_of("example.org");
+	struct question q;
+
+	w->config.trust_gateways = &zone;
+	w->config.n_trust_gateways = 1;
+	world_restart(w);
+	begin(w, &q, NAME);
+	record(&q, 10, "192.0.2.1", 'A');
+	reverse(&q, RP_FOUND_NONE, 0);
+	ask_it(w, 1, &q);
+	assert_asked(w, 1, "192.0.2.1", HOST);
+	begin(w, &q, "victim.evil.example");
+	record(&q, 10, "192.0.2.1", 'A');
+	reverse(&q, RP_FOUND_NONE, 0);
+	ask_it(w, 2, &q);
+	assert_refused(w, 2, REASON_GATEWAY_UNCONFIRMED);
+}
+
+/* Which record is used ----------------------------------------------------------------------------------------------- */
+
+static void gateway_that_is_the_host_needs_nobodys_word(void **state)
+{
+	struct world *w = *state;
+	struct question q;
+
+	begin(w, &q, NAME);
+	record(&q, 10, HOST, 'A');
+	record(&q, 10, NAME, 'B');
+	record(&q, 10, ".", 'C');
+	ask_it(w, 1, &q);
+	assert_asked(w, 1, HOST, NULL);
+	assert_int_equal(keyset_count(w->sas[0].keys), 3);
+	/* A name that leads to it is a gateway like others until that is known. */
+	begin(w, &q, "other.example.org");
+	record(&q, 10, "alias.example.org", 'A');
+	resolved(&q, 1, RP_FOUND, HOST);
+	reverse(&q, RP_FOUND, 1);
+	ask_it(w, 2, &q);
+	assert_asked(w, 2, HOST, NULL);
+}
+
+static void name_without_a_validated_address_is_not_used(void **state)
+{
+	static const struct {
+		enum rp_finding finding;
+		const char *text;
+	} cases[] = {
+		{ RP_FOUND_NONE, "gw.example.org: no such record" }, { RP_FOUND_INSECURE, "gw.example.org: not signed" },
+		{ RP_FOUND_BOGUS, "gw.example.org: bogus" }, { RP_FOUND_FAILED, "gw.example.org: the lookup failed" },
+		{ RP_FOUND_LATE, "gw.example.org: no answer in time" },
+	};
+	struct world *w = *state;
+
+	for (unsigned i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct question q;
+
+		begin(w, &q, NAME);
+		record(&q, 10, "gw.example.org", 'A');
+		resolved(&q, 1, cases[i].finding, "");
+		reverse(&q, RP_FOUND, ALL);
+		ask_it(w, i, &q);
+		assert_refused_with(w, i, REASON_GATEWAY_LOOKUP, cases[i].text);
+	}
+	assert_int_equal(w->n_sas, 0);
+}
+
+static void gateway_must_be_an_address_for_a_host(void **state)
+{
+	static const struct {
+		const char *gateway, *text;
+	} cases[] = {
+		{ "127.0.0.1", "127.0.0.1: loopback" }, { "10.0.0.1", "10.0.0.1: private" }, { "224.0.0.1", "224.0.0.1: multicast" },
+		{ "169.254.1.1", "169.254.1.1: link-local" }, { "198.51.100.1", "198.51.100.1: it is this host" },
+		{ "2001:db8::1", "2001:db8::1: it is of the other address family" },
+	};
+	struct world *w = *state;
+
+	for (unsigned i = 0; i < sizeof cases / sizeof *cases; i++) {
+		ask_through(w, i, NAME, cases[i].gateway, 'A');
+		assert_refused_with(w, i, REASON_GATEWAY_UNSUPPORTED, cases[i].text);
+	}
+	assert_int_equal(w->n_sas, 0);
+	w->config.allow_private = true;
+	world_restart(w);
+	ask_through(w, 50, NAME, "10.0.0.1", 'A');
+	assert_asked(w, 1, "10.0.0.1", HOST);
+}
+
+static void gateway_must_be_reached_from_where_the_host_is(void **state)
+{
+	struct world *w = *state;
+
+	w->no_route = true;
+	ask_through(w, 1, NAME, "192.0.2.1", 'A');
+	assert_refused(w, 1, REASON_NO_ROUTE);
+}
+
+static void keys_of_one_gateway_are_a_rollover(void **state)
+{
+	struct world *w = *state;
+	struct question q;
+
+	begin(w, &q, NAME);
+	record(&q, 10, "192.0.2.1", 'A');
+	record(&q, 10, "gw.example.org", 'B');
+	resolved(&q, 2, RP_FOUND, "192.0.2.1");
+	reverse(&q, RP_FOUND, ALL);
+	ask_it(w, 1, &q);
+	assert_int_equal(w->n_sas, 1);
+	assert_int_equal(keyset_count(w->sas[0].keys), 2);
+	core_up(w, 1, 'B');
+	assert_allowed(w, 1);
+}
+
+/* In order ----------------------------------------------------------------------------------------------------------- */
+
+/* The host itself last, at precedence 30; gateways before. */
+static void three_ways(const struct world *w, struct question *q)
+{
+	begin(w, q, NAME);
+	record(q, 30, ".", 'A');
+	record(q, 20, "192.0.2.2", 'A');
+	record(q, 10, "192.0.2.1", 'A');
+	reverse(q, RP_FOUND, ALL);
+}
+
+static void next_way_is_tried_when_one_fails(void **state)
+{
+	struct world *w = *state;
+	struct question q;
+
+	three_ways(w, &q);
+	ask_it(w, 1, &q);
+	assert_asked(w, 1, "192.0.2.1", HOST);
+	core_fails(w, 1, REASON_UNREACHABLE, "");
+	assert_waiting(w, 1);
+	assert_asked(w, 2, "192.0.2.2", HOST);
+	core_fails(w, 2, REASON_AUTH_FAILED, "");
+	assert_asked(w, 3, HOST, NULL);
+	core_up(w, 3, 'A');
+	assert_allowed(w, 1);
+	assert_string_equal(verdict_of(w, 1)->text, "");
+}
+
+static void first_failure_is_the_reason(void **state)
+{
+	struct world *w = *state;
+	struct question q;
+
+	three_ways(w, &q);
+	ask_it(w, 1, &q);
+	core_fails(w, 1, REASON_UNREACHABLE, "port unreachable");
+	core_fails(w, 2, REASON_AUTH_FAILED, "");
+	core_fails(w, 3, REASON_TIMEOUT, "");
+	assert_refused_with(w, 1, REASON_UNREACHABLE, "port unreachable");
+	/* All are remembered. */
+	ask_it(w, 2, &q);
+	assert_refused_with(w, 2, REASON_UNREACHABLE, "port unreachable");
+	assert_int_equal(w->n_sas, 3);
+}
+
+static void way_that_failed_is_passed_over(void **state)
+{
+	struct world *w = *state;
+	struct question q;
+
+	three_ways(w, &q);
+	ask_it(w, 1, &q);
+	core_fails(w, 1, REASON_UNREACHABLE, "");
+	core_up(w, 2, 'A');
+	assert_allowed(w, 1);
+	core_closed(w, 2, REASON_TIMEOUT);      /* healing begins there */
+	assert_asked(w, 3, "192.0.2.2", HOST);
+}
+
+static void silent_way_gets_its_share_of_the_time(void **state)
+{
+	struct world *w = *state;
+	struct question q;
+
+	three_ways(w, &q);
+	ask_it(w, 1, &q);
+	advance(w, 482);
+	assert_int_equal(w->n_sas, 1);
+	advance(w, 2);                          /* a third of 1450 ms */
+	assert_int_equal(w->n_sas, 2);
+	assert_false(w->sas[0].ended);
+	advance(w, 482);
+	assert_int_equal(w->n_sas, 3);
+	core_up(w, 3, 'A');
+	assert_allowed(w, 1);
+	assert_true(w->sas[0].ended && w->sas[1].ended);
+}
+
+static void slow_way_that_succeeds_first_is_it(void **state)
+{
+	struct world *w = *state;
+	const struct ip_addr host = address_of(HOST), gateway = address_of("192.0.2.1");
+	struct tunnel_info info;
+	struct question q;
+
+	three_ways(w, &q);
+	ask_it(w, 1, &q);
+	advance(w, 500);
+	assert_int_equal(w->n_sas, 2);
+	core_up(w, 1, 'A');
+	assert_allowed(w, 1);
+	assert_true(w->sas[1].ended);
+	assert_true(tunnels_of_host(w->t, &host, 0, &info));
+	assert_true(ip_equal(&info.gateway, &gateway));
+}
+
+static void last_way_fails_while_the_first_goes_on(void **state)
+{
+	struct world *w = *state;
+	struct question q;
+
+	begin(w, &q, NAME);
+	record(&q, 10, "192.0.2.1", 'A');
+	record(&q, 20, "192.0.2.2", 'A');
+	reverse(&q, RP_FOUND, ALL);
+	ask_it(w, 1, &q);
+	advance(w, 800);
+	assert_int_equal(w->n_sas, 2);
+	core_fails(w, 2, REASON_UNREACHABLE, "");
+	assert_waiting(w, 1);
+	core_up(w, 1, 'A');
+	assert_allowed(w, 1);
+}
+
+static void silent_ways_end_at_the_deadline(void **state)
+{
+	struct world *w = *state;
+	struct question q;
+
+	three_ways(w, &q);
+	ask_it(w, 1, &q);
+	advance(w, 1450);
+	assert_refused_with(w, 1, REASON_TIMEOUT, "still trying");
+	assert_int_equal(w->n_sas, 3);
+}
+
+static void two_keys_of_different_gateways_do_not_mix(void **state)
+{
+	struct world *w = *state;
+	struct question q;
+
+	begin(w, &q, NAME);
+	record(&q, 10, "192.0.2.1", 'A');
+	record(&q, 20, "192.0.2.2", 'B');
+	reverse(&q, RP_FOUND, ALL);
+	ask_it(w, 1, &q);
+	assert_int_equal(keyset_count(w->sas[0].keys), 1);
+	core_fails(w, 1, REASON_AUTH_FAILED, "");
+	assert_int_equal(keyset_count(w->sas[1].keys), 1);
+	core_up(w, 2, 'B');
+	assert_allowed(w, 1);
+}
+
+/* Bound -------------------------------------------------------------------------------------------------------------- */
+
+static void other_name_does_not_lead_by_another_way(void **state)
+{
+	struct world *w = *state;
+
+	ask_through(w, 1, NAME, "192.0.2.1", 'A');
+	core_up(w, 1, 'A');
+	ask(w, 2, "www.example.org", "A", HOST);
+	assert_refused_with(w, 2, REASON_KEY_CONFLICT, "bound to box.example.org, by another way");
+	ask_through(w, 3, "www.example.org", "192.0.2.2", 'A');
+	assert_refused(w, 3, REASON_KEY_CONFLICT);
+	ask_through(w, 4, "www.example.org", "192.0.2.1", 'B');
+	assert_refused_with(w, 4, REASON_KEY_CONFLICT, "bound to box.example.org");
+	ask_through(w, 5, "www.example.org", "192.0.2.1", 'A');
+	assert_allowed(w, 5);
+	assert_int_equal(w->n_sas, 1);
+}
+
+static void protected_host_is_not_put_behind_a_gateway(void **state)
+{
+	struct world *w = *state;
+
+	protect(w, "www.example.org", HOST);
+	ask_through(w, 1, NAME, "192.0.2.1", 'A');
+	assert_refused_with(w, 1, REASON_KEY_CONFLICT, "bound to www.example.org, by another way");
+	assert_int_equal(w->n_sas, 1);
+}
+
+static void first_way_that_is_proved_binds(void **state)
+{
+	struct world *w = *state;
+
+	ask_through(w, 1, NAME, "192.0.2.1", 'A');
+	ask(w, 2, "www.example.org", "A", HOST);
+	assert_int_equal(w->n_sas, 2);
+	core_up(w, 2, 'A');
+	assert_allowed(w, 2);
+	assert_refused(w, 1, REASON_KEY_CONFLICT);
+	assert_true(w->sas[0].ended);
+}
+
+static void name_alone_may_change_its_gateway(void **state)
+{
+	struct world *w = *state;
+	const struct ip_addr host = address_of(HOST), second = address_of("192.0.2.2");
+	struct tunnel_info info;
+
+	ask_through(w, 1, NAME, "192.0.2.1", 'A');
+	core_up(w, 1, 'A');
+	ask_through(w, 2, NAME, "192.0.2.2", 'A');
+	assert_waiting(w, 2);
+	assert_int_equal(state_of(w, HOST), TUNNEL_PROTECTED);
+	assert_int_equal(w->sas[1].reqid, w->sas[0].reqid);
+	core_up(w, 2, 'A');
+	assert_allowed(w, 2);
+	assert_true(w->sas[0].ended && !w->sas[1].ended);
+	assert_true(tunnels_of_host(w->t, &host, 0, &info));
+	assert_true(ip_equal(&info.gateway, &second) && ip_equal(&info.outer, &second));
+	assert_int_equal(w->n_unprotects, 0);
+}
+
+static void gone_gateway_is_replaced_by_the_next_lookup(void **state)
+{
+	struct world *w = *state;
+	struct question q;
+
+	begin(w, &q, NAME);
+	record(&q, 10, "192.0.2.1", 'A');
+	record(&q, 20, "192.0.2.2", 'A');
+	reverse(&q, RP_FOUND, ALL);
+	ask_it(w, 1, &q);
+	core_up(w, 1, 'A');
+	core_closed(w, 1, REASON_TIMEOUT);
+	assert_asked(w, 2, "192.0.2.1", HOST);  /* healing */
+	core_fails(w, 2, REASON_TIMEOUT, "");
+	assert_int_equal(state_of(w, HOST), TUNNEL_HEALING);
+	ask_it(w, 2, &q);
+	assert_asked(w, 3, "192.0.2.2", HOST);
+	core_up(w, 3, 'A');
+	assert_allowed(w, 2);
+	assert_int_equal(w->n_unprotects, 0);
+}
+
+static void packets_from_another_address_go_by_the_gateway(void **state)
+{
+	struct world *w = *state;
+
+	w->other = address_of("198.51.100.9");
+	ask_through(w, 1, NAME, "192.0.2.1", 'A');
+	core_up(w, 1, 'A');
+	acquire(w, "198.51.100.9", HOST);
+	assert_asked(w, 2, "192.0.2.1", HOST);
+	assert_true(ip_equal(&w->sas[1].path.local.addr, &w->other));
+	core_up(w, 2, 'A');
+	assert_false(w->sas[0].ended);
+}
+
+static void host_behind_a_gateway_is_no_client_beside_it(void **state)
+{
+	struct world *w = *state;
+	uint32_t reqid;
+
+	w->config.accept_identified = true;
+	world_restart(w);
+	ask_through(w, 1, NAME, "192.0.2.1", 'A');
+	core_up(w, 1, 'A');
+	assert_int_equal(authorize(w, HOST, &reqid), REASON_KEY_CONFLICT);
+	assert_int_equal(authorize_named(w, HOST, "A", &reqid), REASON_KEY_CONFLICT);
+	assert_int_equal(authorize(w, "192.0.2.1", &reqid), REASON_NONE);
+}
+
+static void gateway_is_not_flooded(void **state)
+{
+	struct world *w = *state;
+
+	for (unsigned i = 0; i < 40; i++) {
+		struct question q;
+		char name[32], host[32];
+
+		snprintf(name, sizeof name, "n%u.example.org", i);
+		snprintf(host, sizeof host, "192.0.2.%u", 100 + i);
+		begin(w, &q, name);
+		q.q.addresses[0] = address_of(host);
+		record(&q, 10, "203.0.113.1", 'A');
+		reverse(&q, RP_FOUND, ALL);
+		assert_int_equal(ask_for(w, 2, i, &q.q), IKE_OK);
+	}
+	assert_int_equal(w->n_sas, 32);
+	assert_refused_with(w, 39, REASON_LIMIT, "too many hosts behind this gateway are tried");
+}
+
+/* For `oe why`, which does not look up gateways. */
+static void prospect_without_lookups_depends_on_them(void **state)
+{
+	struct world *w = *state;
+	struct tunnel_prospect p;
+	struct question q;
+
+	begin(w, &q, NAME);
+	record(&q, 10, "192.0.2.1", 'A');
+	tunnels_prospect(w->t, &q.q, 0, w->now_ms, &p);
+	assert_int_equal(p.kind, PROSPECT_GATEWAY);
+	ask_through(w, 1, NAME, "192.0.2.1", 'A');
+	core_up(w, 1, 'A');
+	tunnels_prospect(w->t, &q.q, 0, w->now_ms, &p);
+	assert_int_equal(p.kind, PROSPECT_PROTECTED);
+	begin(w, &q, "victim.evil.example");
+	record(&q, 10, "203.0.113.66", 'E');
+	tunnels_prospect(w->t, &q.q, 0, w->now_ms, &p);
+	assert_int_equal(p.kind, PROSPECT_GATEWAY);
+}
+
+#define WITH_WORLD(test) cmocka_unit_test_setup_teardown(test, world_setup, world_teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		WITH_WORLD(somebody_elses_address_is_not_taken_over_by_a_gateway),
+		WITH_WORLD(gateway_is_asked_for_the_host),
+		WITH_WORLD(word_for_one_gateway_is_none_for_another),
+		WITH_WORLD(operator_may_trust_a_domain),
+		WITH_WORLD(gateway_that_is_the_host_needs_nobodys_word),
+		WITH_WORLD(name_without_a_validated_address_is_not_used),
+		WITH_WORLD(gateway_must_be_an_address_for_a_host),
+		WITH_WORLD(gateway_must_be_reached_from_where_the_host_is),
+		WITH_WORLD(keys_of_one_gateway_are_a_rollover),
+		WITH_WORLD(next_way_is_tried_when_one_fails),
+		WITH_WORLD(first_failure_is_the_reason),
+		WITH_WORLD(way_that_failed_is_passed_over),
+		WITH_WORLD(silent_way_gets_its_share_of_the_time),
+		WITH_WORLD(slow_way_that_succeeds_first_is_it),
+		WITH_WORLD(last_way_fails_while_the_first_goes_on),
+		WITH_WORLD(silent_ways_end_at_the_deadline),
+		WITH_WORLD(two_keys_of_different_gateways_do_not_mix),
+		WITH_WORLD(other_name_does_not_lead_by_another_way),
+		WITH_WORLD(protected_host_is_not_put_behind_a_gateway),
+		WITH_WORLD(first_way_that_is_proved_binds),
+		WITH_WORLD(name_alone_may_change_its_gateway),
+		WITH_WORLD(gone_gateway_is_replaced_by_the_next_lookup),
+		WITH_WORLD(packets_from_another_address_go_by_the_gateway),
+		WITH_WORLD(host_behind_a_gateway_is_no_client_beside_it),
+		WITH_WORLD(gateway_is_not_flooded),
+		WITH_WORLD(prospect_without_lookups_depends_on_them),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
