@@ -38,9 +38,10 @@ static enum oe_exit problem_is(char problem[CLIENT_PROBLEM_MAX], enum oe_exit st
 	return status;
 }
 
-static enum oe_exit open_stream(const struct oe *oe, FILE **out, char *problem)
+/* wait_s: for a line of the answer; 0: for ever. */
+static enum oe_exit open_stream(const struct oe *oe, unsigned wait_s, FILE **out, char *problem)
 {
-	const struct timeval wait = { .tv_sec = ANSWER_WAIT_S };
+	const struct timeval wait = { .tv_sec = wait_s };
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	struct conf conf;
 	int fd;
@@ -114,8 +115,8 @@ static enum oe_exit read_answer(FILE *stream, client_line *each, void *arg, json
 	return status;
 }
 
-enum oe_exit client_ask_quietly(const struct oe *oe, json_t *request, client_line *each, void *arg, json_t **last,
-				char problem[CLIENT_PROBLEM_MAX])
+static enum oe_exit converse(const struct oe *oe, json_t *request, unsigned wait_s, client_line *each, void *arg, json_t **last,
+			     char *problem)
 {
 	char *text = request ? json_dumps(request, JSON_COMPACT) : NULL;
 	enum oe_exit status;
@@ -126,7 +127,7 @@ enum oe_exit client_ask_quietly(const struct oe *oe, json_t *request, client_lin
 	json_decref(request);
 	if (!text)
 		return problem_is(problem, OE_FAILED, "out of memory");
-	status = open_stream(oe, &stream, problem);
+	status = open_stream(oe, wait_s, &stream, problem);
 	if (status == OE_OK && (fprintf(stream, "%s\n", text) < 0 || fflush(stream) != 0))
 		status = problem_is(problem, OE_UNREACHABLE, "oe-iked does not answer");
 	if (status == OE_OK)
@@ -135,6 +136,22 @@ enum oe_exit client_ask_quietly(const struct oe *oe, json_t *request, client_lin
 		fclose(stream);
 	free(text);
 	return status;
+}
+
+enum oe_exit client_ask_quietly(const struct oe *oe, json_t *request, client_line *each, void *arg, json_t **last,
+				char problem[CLIENT_PROBLEM_MAX])
+{
+	return converse(oe, request, ANSWER_WAIT_S, each, arg, last, problem);
+}
+
+enum oe_exit client_follow(const struct oe *oe, json_t *request, client_line *each, void *arg)
+{
+	char problem[CLIENT_PROBLEM_MAX];
+	json_t *last;
+	enum oe_exit status = converse(oe, request, 0, each, arg, &last, problem);
+
+	json_decref(last);
+	return oe_error(status, "%s", problem);
 }
 
 enum oe_exit client_ask(const struct oe *oe, json_t *request, client_line *each, void *arg, json_t **last)

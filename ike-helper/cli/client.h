@@ -19,7 +19,11 @@ typedef void client_line(void *arg, const json_t *line);
 enum oe_exit client_ask(const struct oe *oe, json_t *request, client_line *each, void *arg,
 			json_t **last);
 
-/* The same, and it is for the caller to tell what went wrong. */
+/* Send request (taken over) and have each line of an answer that has no end, whenever it comes. Returns when oe-iked ends it: the person
+ * has been told why. */
+enum oe_exit client_follow(const struct oe *oe, json_t *request, client_line *each, void *arg);
+
+/* The same as client_ask(), and it is for the caller to tell what went wrong. */
 enum oe_exit client_ask_quietly(const struct oe *oe, json_t *request, client_line *each, void *arg, json_t **last,
 				char problem[CLIENT_PROBLEM_MAX]);
 

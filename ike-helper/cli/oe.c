@@ -11,7 +11,7 @@
 #include "proto/control_proto.h"
 
 const struct oe_command *const oe_commands[] = {
-	&command_status, &command_why, &command_down, &command_clear, &command_pause, &command_resume, &command_stats, &command_reload, &command_checkconf,
+	&command_status, &command_why, &command_monitor, &command_down, &command_clear, &command_pause, &command_resume, &command_stats, &command_reload, &command_checkconf,
 	&command_key, &command_version, &command_help, NULL,
 };
 

@@ -5,6 +5,7 @@
 #include <malloc.h>
 
 #include "base/secret.h"
+#include "daemon/controld.h"
 #include "daemon/keylookup.h"
 #include "daemon/loop.h"
 #include "daemon/net.h"
@@ -408,6 +409,14 @@ static enum ike_err env_traffic(void *arg, uint32_t reqid, uint32_t spi_in, uint
 	return kernel_traffic(b->kernel, reqid, spi_in, spi_out, local, remote, out);
 }
 
+static void env_event(void *arg, const struct tunnel_event *event)
+{
+	struct bridge *b = arg;
+
+	if (b->controld)
+		controld_event(b->controld, event);
+}
+
 void bridge_tunnel_env(struct bridge *b, struct tunnel_env *out)
 {
 	*out = (struct tunnel_env){
@@ -416,6 +425,7 @@ void bridge_tunnel_env(struct bridge *b, struct tunnel_env *out)
 		.is_own_address = env_is_own,
 		.is_behind = env_is_behind,
 		.traffic = env_traffic,
+		.event = env_event,
 	};
 }
 

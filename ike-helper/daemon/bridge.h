@@ -10,6 +10,7 @@
 
 #include "base/log.h"
 
+struct controld;
 struct ike;
 struct inner;
 struct kernel;
@@ -42,6 +43,7 @@ struct bridge {
 	struct ike *ike;
 	struct tunnels *tunnels;
 	struct resolverd *resolverd;
+	struct controld *controld;      /* NULL: nobody watches yet, or any more */
 	unsigned heap_peak;             /* most tunnels and IKE SAs since memory was last given back to the system */
 	uint64_t trim_at_ms;            /* when to give some back; UINT64_MAX: never */
 	uint64_t slept_ms;              /* loop_slept_ms() when it was last looked at */

@@ -106,6 +106,14 @@ static json_t *do_down(const struct controld_user *user, const json_t *request,
 	return json_pack("{s:s, s:i}", "result", "ok", "released", (int)released);
 }
 
+static json_t *do_monitor(const struct controld_user *user, const json_t *request, struct control_walk *walk)
+{
+	(void)user;
+	(void)request;
+	walk->watch = true;
+	return NULL;
+}
+
 static json_t *do_stats(const struct controld_user *user, const json_t *request,
 			struct control_walk *walk)
 {
@@ -153,6 +161,7 @@ static const struct {
 	{ "status", do_status },
 	{ "why", control_why },
 	{ "down", do_down },
+	{ "monitor", do_monitor },
 	{ "pause", control_pause },
 	{ "resume", control_resume },
 	{ "clear", control_clear },
@@ -169,12 +178,12 @@ json_t *control_run(const struct controld_user *user, const json_t *request,
 	const char *word = json_string_value(json_object_get(request, "command"));
 	size_t i;
 
-	walk->active = false;
+	walk->active = walk->watch = false;
 	if (!word)
 		return control_error("bad-request",
 				     "a request is an object with the text \"command\"");
 	for (i = 0; i < sizeof commands / sizeof *commands; i++)
 		if (strcmp(commands[i].word, word) == 0)
 			return commands[i].run(user, request, walk);
-	return control_error("unknown-command", "no such command (status, why, down, pause, resume, clear, clear-end, clear-list, stats, reload, version)");
+	return control_error("unknown-command", "no such command (status, why, monitor, down, pause, resume, clear, clear-end, clear-list, stats, reload, version)");
 }

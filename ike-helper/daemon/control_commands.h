@@ -19,6 +19,7 @@ struct control_walk {
 	struct dnsname name;            /* n = 0: any */
 	struct ip_addr address;         /* IP_NONE: any */
 	json_t *lines;                  /* these, and no tunnels; owned */
+	bool watch;                     /* no answer: events, from now on */
 };
 
 /* Run a request. Returns the answer's line; NULL when walk->active, or when there is no memory. */
@@ -40,6 +41,9 @@ json_t *control_clear_list(const struct controld_user *user, const json_t *reque
 
 /* The member "match", a domain name or an address, into walk. NULL, or what is wrong with it. */
 json_t *control_read_match(const json_t *request, bool needed, struct control_walk *out);
+
+/* A line for those who watch (control_json.c). NULL: no memory. */
+json_t *control_event(const struct controld_user *user, const struct tunnel_event *event);
 
 /* An answer that is not wanted any more. */
 void control_walk_end(struct control_walk *walk);

@@ -4,7 +4,9 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
+#include "daemon/control_commands.h"
 #include "daemon/net.h"
 #include "daemon/resolverd.h"
 
@@ -174,6 +176,54 @@ json_t *control_json_permission(const struct controld_user *user, const struct t
 {
 	return json_pack("{s:o, s:o, s:o, s:o}", "name", name_json(&p->name), "address", address_json(&p->address), "ends_in_s",
 			 wait_json(user->now_ms(user->arg), p->until_ms), "protected_for", protected_for_json(user, p));
+}
+
+static json_t *now_json(void)
+{
+	char stamp[sizeof "2026-11-21T09:55:52"] = "";
+	struct timespec now;
+	struct tm utc;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	if (gmtime_r(&now.tv_sec, &utc))
+		(void)strftime(stamp, sizeof stamp, "%Y-%m-%dT%H:%M:%S", &utc);
+	return json_sprintf("%s.%03ldZ", stamp, now.tv_nsec / 1000000);
+}
+
+/* Of a tunnel that is up: what proved it, and what protects it. */
+static json_t *protection_json(const struct controld_user *user, const struct tunnel_event *event)
+{
+	struct tunnel_info info;
+	char suite[64];
+
+	for (unsigned i = 0; tunnels_of_host(user->tunnels, &event->address, i, &info); i++) {
+		if (info.established_ms == 0 || !ip_equal(&info.local, &event->local))
+			continue;
+		esp_suite_text(&info.esp_suite, suite, sizeof suite);
+		if (info.key_text[0] == '\0')
+			return json_sprintf("an anonymous client, %s", suite);
+		return json_sprintf("%s/%u, %s", info.key_text, (unsigned)info.key_tag, suite);
+	}
+	return json_null();
+}
+
+static json_t *event_text(const struct controld_user *user, const struct tunnel_event *event)
+{
+	if (event->kind == TUNNEL_EV_PROTECTED || event->kind == TUNNEL_EV_REKEYED)
+		return protection_json(user, event);
+	if (event->reason != REASON_NONE)
+		return reason_json(event->reason, event->detail);
+	if (event->kind == TUNNEL_EV_DRAINING)
+		return json_string("idle");
+	return event->detail[0] != '\0' ? json_string(event->detail) : json_null();
+}
+
+json_t *control_event(const struct controld_user *user, const struct tunnel_event *event)
+{
+	return json_pack("{s:{s:o, s:s, s:o, s:o, s:o, s:o, s:o}}", "event", "at", now_json(), "what", tunnel_event_word(event->kind),
+			 "name", name_json(&event->name), "address", address_json(&event->address), "local", address_json(&event->local),
+			 "reason", event->reason != REASON_NONE ? json_string(rp_reason_word(event->reason)) : json_null(), "text",
+			 event_text(user, event));
 }
 
 static void add_count(json_t *to, const char *group, const char *name, uint64_t count)

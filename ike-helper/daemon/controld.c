@@ -22,6 +22,8 @@ enum {
 	PEOPLE_MAX = 16,
 	IDLE_S = 30,            /* a connection that neither asks nor reads for so long is closed */
 	WALK_BATCH = 32,        /* tunnels written before the buffer has to drain */
+	WATCHERS_MAX = 8,       /* of PEOPLE_MAX */
+	WATCHER_BYTES_MAX = 64 * 1024,  /* unsent; beyond it events are lost */
 };
 
 struct person {
@@ -31,6 +33,8 @@ struct person {
 	struct control_walk walk;       /* a long answer that is under way */
 	bool wants_end;                 /* close when the answer has been written */
 	bool said_all;                  /* nothing more will come in */
+	bool watches;                   /* gets events, and asks nothing any more */
+	unsigned lost;                  /* events that there was no room for, and that it does not know of */
 };
 
 struct controld {
@@ -40,13 +44,14 @@ struct controld {
 	int listener;
 	struct event *acceptable;
 	LIST_HEAD(, person) people;
-	unsigned n_people;
+	unsigned n_people, n_watchers;
 };
 
 static void person_free(struct person *p)
 {
 	LIST_REMOVE(p, next);
 	p->d->n_people--;
+	p->d->n_watchers -= p->watches;
 	control_walk_end(&p->walk);
 	if (p->stream)
 		bufferevent_free(p->stream);
@@ -75,6 +80,53 @@ static void walk(struct person *p)
 		answer(p, control_walk_next(&p->d->user, &p->walk));
 }
 
+/* Watching -------------------------------------------------------------------------------------- */
+
+static json_t *watch(struct person *p)
+{
+	if (p->d->n_watchers >= WATCHERS_MAX)
+		return control_error("too-many", "too many watch already");
+	p->watches = true;
+	p->d->n_watchers++;
+	/* It may have nothing to read for hours. */
+	bufferevent_set_timeouts(p->stream, NULL, NULL);
+	return json_pack("{s:b}", "watching", true);
+}
+
+static bool has_room(const struct person *p)
+{
+	return evbuffer_get_length(bufferevent_get_output(p->stream)) < WATCHER_BYTES_MAX;
+}
+
+static void tell_lost(struct person *p)
+{
+	if (p->lost > 0 && has_room(p)) {
+		answer(p, json_pack("{s:i}", "lost", (int)p->lost));
+		p->lost = 0;
+	}
+}
+
+void controld_event(struct controld *d, const struct tunnel_event *event)
+{
+	json_t *line = NULL;
+	struct person *p;
+
+	if (d->n_watchers == 0)
+		return;
+	LIST_FOREACH(p, &d->people, next) {
+		if (!p->watches || p->wants_end)
+			continue;
+		tell_lost(p);
+		if (!line)
+			line = control_event(&d->user, event);
+		if (has_room(p))
+			answer(p, json_incref(line));
+		else
+			p->lost++;
+	}
+	json_decref(line);
+}
+
 /* Stream --------------------------------------------------------------------------------------- */
 
 static void run_line(struct person *p, const char *line, size_t n)
@@ -90,7 +142,7 @@ static void run_line(struct person *p, const char *line, size_t n)
 		if (p->walk.active)
 			walk(p);
 		else
-			answer(p, reply);
+			answer(p, p->walk.watch ? watch(p) : reply);
 	}
 	json_decref(request);
 }
@@ -100,7 +152,10 @@ static void serve(struct person *p)
 {
 	struct evbuffer *in = bufferevent_get_input(p->stream);
 
-	while (!p->walk.active && !p->wants_end) {
+	/* Whoever watches has said what he wants. */
+	if (p->watches && (evbuffer_get_length(in) > 0 || p->said_all))
+		p->wants_end = true;
+	while (!p->walk.active && !p->watches && !p->wants_end) {
 		size_t n;
 		char *line = evbuffer_readln(in, &n, EVBUFFER_EOL_LF);
 
@@ -137,7 +192,9 @@ static void on_drained(struct bufferevent *stream, void *arg)
 	(void)stream;
 	if (p->walk.active && !p->wants_end)
 		walk(p);
-	if (!p->walk.active || p->wants_end)
+	if (p->watches && !p->wants_end)
+		tell_lost(p);
+	else if (!p->walk.active || p->wants_end)
 		serve(p);
 }
 

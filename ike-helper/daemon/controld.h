@@ -15,6 +15,7 @@ struct ike;
 struct net;
 struct reload;
 struct resolverd;
+struct tunnel_event;
 struct tunnels;
 
 /* What people may look at. All borrowed. */
@@ -37,6 +38,8 @@ struct controld_user {
 IKE_CHECKED enum ike_err controld_new(struct event_base *base, int listener,
 				      const struct controld_user *user, const struct log *log,
 				      struct controld **out);
+/* Tell those who watch. One who does not read loses events, and is told how many; nobody waits. */
+void controld_event(struct controld *d, const struct tunnel_event *event);
 /* NULL is fine. */
 void controld_free(struct controld *d);
 

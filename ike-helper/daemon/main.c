@@ -60,7 +60,6 @@ struct daemon {
 	struct tunnel_env env;
 	struct bridge bridge;
 	char post_quantum[80];
-	struct controld *controld;
 	int control_listener;           /* until controld owns it */
 };
 
@@ -394,7 +393,7 @@ static enum ike_err start_service(struct daemon *d)
 	};
 	listener = d->control_listener;
 	d->control_listener = -1;
-	if (controld_new(base, listener, &people, &d->log, &d->controld) != IKE_OK)
+	if (controld_new(base, listener, &people, &d->log, &d->bridge.controld) != IKE_OK)
 		return stopped("out of memory");
 	return IKE_OK;
 }
@@ -440,9 +439,10 @@ static void finish(struct daemon *d, bool in_order)
 	if (b->resolverd)
 		(void)unlink(d->conf.resolver_socket);
 	resolverd_free(b->resolverd);
-	if (d->controld || d->control_listener >= 0)
+	if (b->controld || d->control_listener >= 0)
 		(void)unlink(d->conf.control_socket);
-	controld_free(d->controld);
+	controld_free(b->controld);
+	b->controld = NULL;
 	if (d->control_listener >= 0)
 		close(d->control_listener);
 	validation_free(b->validation);

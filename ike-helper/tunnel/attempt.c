@@ -120,6 +120,7 @@ static enum rp_reason start(struct tunnels *t, struct attempt *a, uint32_t life_
 	if (err != IKE_OK)
 		return err == IKE_E_LIMIT ? REASON_LIMIT : REASON_INTERNAL;
 	t->running++;
+	event_of_attempt(t, TUNNEL_EV_ESTABLISHING, a, REASON_NONE, "");
 	return REASON_NONE;
 }
 
@@ -336,6 +337,7 @@ void attempt_failed(struct tunnels *t, struct attempt *a, enum rp_reason reason,
 	/* Perhaps it is the other way round here. */
 	if (a->encapsulated && reason == REASON_TIMEOUT)
 		esp_dropped_forget(t, &a->local, asked_host(a));
+	event_of_attempt(t, TUNNEL_EV_FAILED, a, reason, detail);
 	decide_all(t, a, reason, detail);
 	p = peer_by_pair(t, &a->local, &a->remote);
 	attempt_free(t, a);

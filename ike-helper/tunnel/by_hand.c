@@ -98,6 +98,7 @@ bool forget_output(struct tunnels *t, struct rp_down *out)
 	if (!f)
 		return false;
 	*out = (struct rp_down){ .owner = f->owner, .reason = REASON_DOWN_BY_OPERATOR };
+	event_of_name(t, TUNNEL_EV_FORGOTTEN, &f->owner, REASON_DOWN_BY_OPERATOR, "");
 	t->forget_first = f->next;
 	if (!t->forget_first)
 		t->forget_tail = &t->forget_first;
@@ -139,6 +140,8 @@ static void permission_end(struct tunnels *t, struct permission **at, const char
 	*at = p->next;
 	t->n_permissions--;
 	log_info(t->log, "%s: no longer in clear: %s", permission_text(&p->told, text), why);
+	event_tell(t, &(struct tunnel_event){ .kind = TUNNEL_EV_PERMISSION_END, .name = p->told.name, .address = p->told.address,
+					      .detail = why });
 	if (p->told.name.n > 0)
 		forget_answer(t, &p->told.name);
 	else
@@ -186,6 +189,8 @@ enum ike_err tunnels_clear(struct tunnels *t, const struct dnsname *name, const 
 	}
 	(*at)->told.until_ms = later(t->now_ms, for_s);
 	log_info(t->log, "%s: in clear for %u s, by the operator's word", permission_text(&(*at)->told, text), for_s);
+	event_tell(t, &(struct tunnel_event){ .kind = TUNNEL_EV_PERMITTED, .name = (*at)->told.name, .address = (*at)->told.address,
+					      .detail = "by the operator" });
 	/* Nobody has to be waited for: whoever still has the answer is meant to go on in clear. */
 	out->released = down(t, name, address, 0);
 	return IKE_OK;
@@ -226,6 +231,7 @@ void tunnels_pause(struct tunnels *t, uint32_t for_s, uint64_t now_ms)
 	log_info(t->log, "paused for %u s, by the operator's word: what is new is answered in clear", for_s);
 	t->paused_until_ms = later(t->now_ms, for_s);
 	t->tell_pause = true;
+	event_tell(t, &(struct tunnel_event){ .kind = TUNNEL_EV_PAUSED, .detail = "by the operator" });
 }
 
 bool tunnels_resume(struct tunnels *t, const char *why, uint64_t now_ms)
@@ -234,6 +240,7 @@ bool tunnels_resume(struct tunnels *t, const char *why, uint64_t now_ms)
 	if (t->paused_until_ms == 0)
 		return false;
 	log_info(t->log, "no longer paused: %s", why);
+	event_tell(t, &(struct tunnel_event){ .kind = TUNNEL_EV_RESUMED, .detail = why });
 	t->paused_until_ms = 0;
 	t->tell_pause = true;
 	decisions_forget_answers(t, NULL);
@@ -283,12 +290,14 @@ void permissions_due(struct tunnels *t)
 void by_hand_free(struct tunnels *t)
 {
 	struct permission *p;
-	struct rp_down down;
+	struct forgotten *f;
 
 	while ((p = t->permissions) != NULL) {
 		t->permissions = p->next;
 		free(p);
 	}
-	while (forget_output(t, &down))
-		;
+	while ((f = t->forget_first) != NULL) {
+		t->forget_first = f->next;
+		free(f);
+	}
 }

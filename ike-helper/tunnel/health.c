@@ -189,6 +189,7 @@ static void begin_healing(struct tunnels *t, struct peer *p, enum rp_reason reas
 
 	log_info(t->log, "%s: down: %s", ip_text(&p->remote, text), rp_reason_text(reason));
 	p->state = TUNNEL_HEALING;
+	event_of_peer(t, TUNNEL_EV_HEALING, p, reason);
 	p->sa = 0;
 	p->wanted_ms = t->now_ms;
 	p->acquired_ms = 0;

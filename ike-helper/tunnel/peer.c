@@ -377,6 +377,7 @@ void peer_rekeyed(struct tunnels *t, struct peer *p, const struct ike_event *e)
 		p->spi_out = e->tunnel.spi_out;
 		p->esp_suite = e->tunnel.esp_suite;
 		p->packets_out = 0;
+		event_of_peer(t, TUNNEL_EV_REKEYED, p, REASON_NONE);
 	}
 	/* A client that refuses is asked again when its keys are as old again. */
 	if (e->ike_sa)
@@ -392,6 +393,7 @@ void peer_drain(struct tunnels *t, struct peer *p, enum rp_reason reason, uint64
 	if (p->state == TUNNEL_DRAINING && p->drain_ms <= t->now_ms + wait_ms)
 		return;
 	p->state = TUNNEL_DRAINING;
+	event_of_peer(t, TUNNEL_EV_DRAINING, p, reason);
 	client_count(t, p);
 	p->drain_ms = t->now_ms + wait_ms;
 	peer_tell_down(t, p, reason);

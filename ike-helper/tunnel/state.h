@@ -503,6 +503,14 @@ void decision_remember(struct tunnels *t, const struct request *r, const struct 
 void decisions_forget_answers(struct tunnels *t, const struct ip_addr *address);
 void decisions_clear(struct tunnels *t);
 
+/* events.c */
+void event_tell(const struct tunnels *t, const struct tunnel_event *event);
+void event_of_peer(const struct tunnels *t, enum tunnel_event_kind kind, const struct peer *p, enum rp_reason reason);
+void event_of_attempt(const struct tunnels *t, enum tunnel_event_kind kind, const struct attempt *a, enum rp_reason reason,
+		      const char *detail);
+void event_of_name(const struct tunnels *t, enum tunnel_event_kind kind, const struct dnsname *name, enum rp_reason reason,
+		   const char *detail);
+
 /* by_hand.c */
 /* Those of this name, to this address, or all: NULL. Returns how many. */
 unsigned peers_drain(struct tunnels *t, const struct dnsname *name, const struct ip_addr *address, enum rp_reason reason,

@@ -107,6 +107,38 @@ struct tunnel_config {
 	bool always_encapsulate;    /* ESP in UDP from the start; otherwise behind a NAT, and where ESP is found to be dropped */
 };
 
+/* What happens, for people who watch: of an address, of a name, or of all. */
+#define TUNNEL_EVENTS(X) \
+	X(TUNNEL_EV_ESTABLISHING, "establishing")       /* an attempt begins */ \
+	X(TUNNEL_EV_FAILED, "failed")                   /* it has failed */ \
+	X(TUNNEL_EV_PROTECTED, "protected")             /* a tunnel is up, for the first time or again */ \
+	X(TUNNEL_EV_REKEYED, "rekeyed") \
+	X(TUNNEL_EV_HEALING, "healing")                 /* its SA is gone */ \
+	X(TUNNEL_EV_DRAINING, "draining")               /* it is to be released; REASON_NONE: idle */ \
+	X(TUNNEL_EV_GONE, "gone")                       /* its policies are removed */ \
+	X(TUNNEL_EV_ANSWERED, "answered")               /* a verdict: what is protected may be answered, */ \
+	X(TUNNEL_EV_CLEAR, "clear")                     /* in clear, */ \
+	X(TUNNEL_EV_REFUSED, "refused")                 /* or not */ \
+	X(TUNNEL_EV_FORGOTTEN, "forgotten")             /* the resolver is to forget its answers */ \
+	X(TUNNEL_EV_PERMITTED, "permitted")             /* in clear, by the operator */ \
+	X(TUNNEL_EV_PERMISSION_END, "permission-end") \
+	X(TUNNEL_EV_PAUSED, "paused") \
+	X(TUNNEL_EV_RESUMED, "resumed")
+
+#define TUNNEL_EVENT_KIND(symbol, word) symbol,
+enum tunnel_event_kind { TUNNEL_EVENTS(TUNNEL_EVENT_KIND) };
+#undef TUNNEL_EVENT_KIND
+
+const char *tunnel_event_word(enum tunnel_event_kind kind); /* "protected" */
+
+struct tunnel_event {
+	enum tunnel_event_kind kind;
+	struct dnsname name;            /* n = 0: none */
+	struct ip_addr address, local;  /* IP_NONE: none */
+	enum rp_reason reason;
+	const char *detail;             /* beside the reason; valid during the call */
+};
+
 /* What this layer must ask the outside at once: answered without waiting. */
 struct tunnel_env {
 	void *arg;
@@ -119,6 +151,8 @@ struct tunnel_env {
 	/* Bytes carried and time since the last packet of an SA pair, from the kernel. IKE_E_STATE: no such SA. */
 	enum ike_err (*traffic)(void *arg, uint32_t reqid, uint32_t spi_in, uint32_t spi_out, const struct ip_addr *local,
 				const struct ip_addr *remote, struct sa_traffic *out);
+	/* Told as it happens; it may look, and must not change anything. NULL: nobody watches. */
+	void (*event)(void *arg, const struct tunnel_event *event);
 };
 
 /* ike, env, rng and log are borrowed. */

@@ -196,11 +196,10 @@ static void on_established(struct tunnels *t, const struct ike_event *e)
 		(void)!ike_close(t->ike, e->tunnel.sa, REASON_INTERNAL, t->now_ms);
 		return;
 	}
-	if (a) {
+	if (a)
 		attempt_succeeded(t, a, p);
-		return;
-	}
-	if (e->initial_contact && e->tunnel.peer_name)
+	event_of_peer(t, TUNNEL_EV_PROTECTED, p, REASON_NONE);
+	if (!a && e->initial_contact && e->tunnel.peer_name)
 		client_initial_contact(t, p);
 }
 
@@ -325,6 +324,7 @@ void tunnels_kernel_done(struct tunnels *t, uint64_t id, enum ike_err result, ui
 	if (pass_done(t, id, result) || !p || !p->unprotecting)
 		return;
 	if (result == IKE_OK) {
+		event_of_peer(t, TUNNEL_EV_GONE, p, REASON_NONE);
 		peer_free(t, p);
 		return;
 	}
@@ -509,6 +509,11 @@ static void log_verdict(const struct tunnels *t, const struct request *r, const 
 			 r->detail[0] ? ": " : "", r->detail);
 }
 
+static enum tunnel_event_kind verdict_event(enum rp_verdict_kind kind)
+{
+	return kind == RP_ALLOW ? TUNNEL_EV_ANSWERED : kind == RP_CLEAR ? TUNNEL_EV_CLEAR : TUNNEL_EV_REFUSED;
+}
+
 static void verdict_of(const struct request *r, struct tunnel_output *out)
 {
 	struct rp_verdict *v = &out->verdict;
@@ -554,8 +559,10 @@ static bool peer_output(struct tunnels *t, struct peer *p, struct tunnel_output 
 	if (p->tell_down) {
 		out->kind = TUNNEL_DOWN;
 		out->down.reason = p->down_reason;
-		if (peer_next_down(p, &out->down.owner))
+		if (peer_next_down(p, &out->down.owner)) {
+			event_of_name(t, TUNNEL_EV_FORGOTTEN, &out->down.owner, out->down.reason, "");
 			return true;
+		}
 		p->tell_down = false;
 	}
 	if (p->retired.family != IP_NONE && !p->retire_asked) {
@@ -612,6 +619,7 @@ bool tunnels_next_output(struct tunnels *t, struct tunnel_output *out)
 	request_confirm(t, t->given);
 	verdict_of(t->given, out);
 	log_verdict(t, t->given, &out->verdict);
+	event_of_name(t, verdict_event(out->verdict.kind), &t->given->owner, out->verdict.reason, t->given->detail);
 	decision_remember(t, t->given, &out->verdict);
 	return true;
 }

@@ -1,5 +1,9 @@
 """What people tell oe-iked to do: permissions in clear, and pauses."""
+import json
+import os
 import re
+import socket
+import subprocess
 import time
 
 from cases_why import client, dns, PLAIN, PROTECTED, why
@@ -145,11 +149,95 @@ def a_pause_is_told_to_every_resolver_and_ended_by_hand(world):
     check('no argument' in said(daemon.oe('resume', 'x'), 2), 'oe resume x')
 
 
+def watching(daemon):
+    """A connection that gets events; a file of lines."""
+    stream = socket.socket(socket.AF_UNIX)
+    stream.settimeout(5)
+    stream.connect(daemon.control)
+    stream.sendall(b'{"command": "monitor"}\n')
+    lines = stream.makefile('r')
+    stream.close()              # the file keeps it
+    check_equal(json.loads(lines.readline()), {'watching': True}, 'the first line')
+    return lines
+
+
+def events(lines, last):
+    """(what, name, address, text) of all events up to the one called last."""
+    told = []
+    while not told or told[-1][0] != last:
+        event = json.loads(lines.readline())['event']
+        check(re.fullmatch(r'\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z', event['at']), event['at'])
+        told.append((event['what'], event['name'], event['address'], event['text']))
+    return told
+
+
+def whoever_watches_is_told_what_happens(world):
+    daemon, _ = world.pair()
+    _, key = world.key()
+    _, other = world.key('ed25519', 1)
+    lines = watching(daemon)
+    with subprocess.Popen([daemon.world.program('oe'), 'monitor'], env={**os.environ, 'OE_CONF': daemon.file}, text=True,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE) as people, lines, Resolver(daemon.resolver) as resolver:
+        wait_for('oe monitor', 5, lambda: daemon.log().count('control connection from') >= 2)
+        time.sleep(0.1)
+        resolver.request('www.example', [SERVER], [key])
+        resolver.request('wrong.example', [SERVER], [other])
+        said(daemon.oe('clear', 'www.example'))
+        resolver.request('www.example', [SERVER], [key])
+        told = events(lines, 'clear')
+        check(re.fullmatch(r'Ed25519/\d+, AES-GCM-256/ESN', told[1][3]), f'{told[1]}')
+        check_equal([(what, name, address) for what, name, address, _ in told], [
+            ('establishing', 'www.example', SERVER), ('protected', 'www.example', SERVER), ('answered', 'www.example', None),
+            ('refused', 'wrong.example', None), ('permitted', 'www.example', None), ('draining', 'www.example', SERVER),
+            ('forgotten', 'www.example', None), ('gone', 'www.example', SERVER), ('clear', 'www.example', None)], 'events')
+        check_equal(told[3][3], 'the address is already protected for another name with another key: bound to www.example', 'the reason')
+        daemon.stop()
+        out, err = people.communicate(timeout=5)
+        check_equal((people.returncode, err), (3, 'oe: oe-iked broke off its answer\n'), 'its end')
+        check_equal([re.sub(r'^[\d:.]{12} ', '', line) for line in out.splitlines()][2:5],
+                    ['answered       www.example', f'refused        wrong.example: {told[3][3]}',
+                     'permitted      www.example: by the operator'], out)
+
+
+def one_who_does_not_read_loses_events_and_holds_up_nobody(world):
+    daemon, _ = world.pair()
+    _, key = world.key()
+    slow, fast = watching(daemon), watching(daemon)
+    with slow, fast, Resolver(daemon.resolver) as resolver:
+        resolver.request('www.example', [SERVER], [key])
+        check_equal(events(fast, 'answered')[-1][1], 'www.example', 'both watch')
+        memory = daemon.memory_kb()
+        for i in range(3000):
+            resolver.request('www.example', [SERVER], [key])
+            json.loads(fast.readline())
+        check(daemon.memory_kb() - memory < 1000, f'{daemon.memory_kb() - memory} kB more')
+        check_equal(len(daemon.tunnels()), 1, 'oe status answers')
+        told = lost = 0
+        while told + lost < 3003:
+            line = json.loads(slow.readline())
+            lost += line.get('lost', 0)
+            told += 'event' in line
+            if lost == 0 and told > 100:
+                resolver.request('www.example', [SERVER], [key])    # when there is room again it is told what was lost
+                told -= 1
+        check(lost > 0, 'nothing was lost')
+    others = [watching(daemon) for _ in range(8)]
+    check_equal(said(daemon.oe('monitor'), 1), 'oe: too many watch already\n', 'the ninth')
+    check_equal(said(daemon.oe('reload')), 'nothing has changed\n', 'others are served')
+    for lines in others:
+        lines.close()
+    time.sleep(0.1)
+    watching(daemon).close()
+    return f'{lost} of 3003 lost'
+
+
 CASES = [
     what_is_permitted_is_answered_in_clear,
     a_permission_ends_by_itself_and_with_oe_iked,
     a_shared_address_is_not_permitted_by_one_of_its_names,
     wrong_permissions_are_refused,
+    whoever_watches_is_told_what_happens,
+    one_who_does_not_read_loses_events_and_holds_up_nobody,
     a_pause_lasts_until_the_portal_is_passed,
     a_pause_is_told_to_every_resolver_and_ended_by_hand,
 ]

@@ -748,11 +748,35 @@ static void names_of_an_address_are_bounded(void **state)
 	assert_allowed(w, 65);
 }
 
+/* Watching ----------------------------------------------------------------------------------------------------------------- */
+
+static void life_is_told_as_it_happens(void **state)
+{
+	static const enum tunnel_event_kind life[] = {
+		TUNNEL_EV_ESTABLISHING, TUNNEL_EV_PROTECTED, TUNNEL_EV_ANSWERED, TUNNEL_EV_REKEYED,
+		TUNNEL_EV_HEALING, TUNNEL_EV_ESTABLISHING, TUNNEL_EV_FORGOTTEN, TUNNEL_EV_FAILED,
+		TUNNEL_EV_DRAINING, TUNNEL_EV_FORGOTTEN, TUNNEL_EV_GONE,
+	};
+	struct world *w = *state;
+
+	protect(w, "www.example.org", HOST);
+	core_rekeyed(w, 1, 7, 8);
+	advance(w, 70000);
+	core_closed(w, 1, REASON_TIMEOUT);
+	core_fails(w, 2, REASON_TIMEOUT, "");
+	tunnels_down_address(w->t, &(struct ip_addr){ IP_V4, { 192, 0, 2, 1 } }, w->now_ms);
+	advance(w, 3000);
+	assert_int_equal(w->n_events, sizeof life / sizeof *life);
+	for (unsigned i = 0; i < w->n_events; i++)
+		assert_string_equal(tunnel_event_word(w->events[i]), tunnel_event_word(life[i]));
+}
+
 #define WITH_WORLD(f) cmocka_unit_test_setup_teardown(f, world_setup, world_teardown)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		WITH_WORLD(life_is_told_as_it_happens),
 		WITH_WORLD(lost_tunnel_is_healed_at_once),
 		WITH_WORLD(every_name_is_told),
 		WITH_WORLD(host_that_ends_every_tunnel_does_not_make_us_run),

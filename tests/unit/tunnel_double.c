@@ -595,6 +595,15 @@ void be_idle(struct world *w, uint32_t seconds)
 	w->traffic.idle_in_s = w->traffic.idle_out_s = seconds;
 }
 
+static void on_event(void *arg, const struct tunnel_event *event)
+{
+	struct world *w = arg;
+
+	assert_non_null(event->detail);
+	if (w->n_events < SEEN_MAX)
+		w->events[w->n_events++] = event->kind;
+}
+
 /* Setup ------------------------------------------------------------------------------------------------------------------ */
 
 static void start(struct world *w)
@@ -613,7 +622,7 @@ int world_setup(void **state)
 	struct world *w = calloc(1, sizeof *w);
 
 	assert_non_null(w);
-	w->env = (struct tunnel_env){ w, source_address, is_own_address, is_behind, traffic };
+	w->env = (struct tunnel_env){ w, source_address, is_own_address, is_behind, traffic, on_event };
 	w->rng = (struct rng){ fill, w };
 	w->log = (struct log){ write_log, w, LOG_LEVEL_DEBUG };
 	w->config = (struct tunnel_config){ .accept_anonymous = true };

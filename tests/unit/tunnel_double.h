@@ -69,6 +69,8 @@ struct world {
 	struct kernel_request passes[PASSES_SEEN_MAX];      /* PASS and UNPASS; not in order[] */
 	unsigned n_verdicts, n_downs, n_unprotects, n_passes;
 	char order[SEEN_MAX];               /* 'v', 'd', 'k' */
+	enum tunnel_event_kind events[SEEN_MAX];    /* the first ones */
+	unsigned n_events;
 	char last_log[512];
 };
 
