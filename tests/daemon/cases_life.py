@@ -358,7 +358,7 @@ def keys_are_made_once_and_private(world):
 
 def the_control_protocol_is_as_documented(world):
     daemon = world.client().start()
-    check_equal(say(daemon.control, b'{"command":"status"}'), [{'result': 'ok', 'tunnels': 0}], 'status')
+    check_equal(say(daemon.control, b'{"command":"status"}'), [{'result': 'ok', 'tunnels': 0, 'permissions': 0, 'paused_s': 0}], 'status')
     check_equal(say(daemon.control, b'{"command":"version"}', b'{"command":"version"}')[1]['protocol'], 1, 'two in one go')
     for line, word in ((b'{"command":"frob"}', 'unknown-command'), (b'{"command":7}', 'bad-request'),
                        (b'[]', 'bad-request'), (b'', 'bad-request'), (b'{"command":"down"}', 'bad-request'),
