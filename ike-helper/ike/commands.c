@@ -31,6 +31,7 @@ enum ike_err ike_initiate(struct ike *ike, const struct ike_initiate *how, uint6
 	sa->hs->identify = how->identify;
 	sa->hs->keys = keyset_ref(how->keys);
 	sa->hs->encapsulate = how->encapsulate;
+	sa->hs->former = how->former;
 	ike->stats.initiated++;
 	*out = sa->handle;
 	engine_step(sa, &s);

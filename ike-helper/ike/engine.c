@@ -438,12 +438,18 @@ struct pool *engine_pool(struct ike *ike, enum ip_family family)
 	return family == IP_V4 ? &ike->pool_v4 : &ike->pool_v6;
 }
 
+void engine_give_back(struct ike_sa *sa)
+{
+	if (sa->assigned)
+		pool_give(engine_pool(sa->ike, (enum ip_family)sa->inner_remote.family), &sa->inner_remote);
+	sa->assigned = false;
+}
+
 void engine_leave_tables(struct ike_sa *sa)
 {
 	struct ike *ike = sa->ike;
 
-	if (sa->assigned)
-		pool_give(engine_pool(ike, (enum ip_family)sa->inner_remote.family), &sa->inner_remote);
+	engine_give_back(sa);
 	table_remove(&ike->by_spi, &sa->by_spi);
 	table_remove(&ike->by_handle, &sa->by_handle);
 	table_remove(&ike->by_init, &sa->by_init);

@@ -18,7 +18,8 @@ enum {
 	REPLACED_MS = 60000,        /* how long the peer may take to delete what it has replaced; then we do */
 	LIVENESS_MS = 8000,         /* how long we ask whether the peer still lives */
 	EXCHANGE_MS = 20000,        /* how long we wait for the answer to any other request */
-	SILENCE_MS = 1500,          /* of a request that is answered later than this the layer above hears */
+	SILENCE_MS = 1500,          /* of a request that is answered later than this the layer above hears, */
+	LONG_SILENCE_MS = 4000,     /* and once more */
 	INNER_MAX = 4096,           /* payloads of one message of ours, before sealing */
 	BUCKET_BURST = 20,          /* of what strangers can make us say: at once ... */
 	BUCKET_PER_S = 10,          /* ... and in the long run */
@@ -98,6 +99,8 @@ struct ike_sa *engine_by_init(const struct ike *ike, const uint8_t spi_i[IKE_SPI
 			      const struct ip_path *path, struct span request);
 /* Of the addresses that we assign; empty if there are none. */
 struct pool *engine_pool(struct ike *ike, enum ip_family family);
+/* What it was assigned is for others again, or for the same one that comes back. */
+void engine_give_back(struct ike_sa *sa);
 /* The one with a CHILD SA that sends to this address with this SPI; NULL. */
 struct ike_sa *engine_by_esp_out(const struct ike *ike, const struct ip_addr *remote, uint32_t spi_out);
 /* The one with a CHILD SA of this SPI of ours; NULL. */

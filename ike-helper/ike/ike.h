@@ -126,6 +126,8 @@ struct ike_initiate {
 	uint32_t reqid;             /* for the kernel, from our range */
 	uint64_t give_up_ms;        /* absolute: EV_FAILED REASON_TIMEOUT at this time at the latest */
 	bool encapsulate;           /* ESP in UDP also where no NAT is found */
+	struct ip_addr former;      /* what the host has assigned to us before: if it is asked for an address, then for this one
+	                             * (RFC 7296 3.15.1); IP_NONE: for any */
 	uint64_t tag;               /* given back in events; the core does not look at it */
 };
 
@@ -216,7 +218,7 @@ enum ike_event_kind {
 	EV_REKEY_FAILED,            /* of ike_rekey_child() or ike_rekey_ike(); all is as it was before */
 	EV_SILENT,                  /* a request of ours, whichever, has not been answered for 1.5 s, or for 0.2 s and
 	                             * somebody says that there is no such SA: perhaps the peer has lost it. Once for
-	                             * each request; the SA stays until EV_CLOSED */
+	                             * each request, and once more after 4 s; the SA stays until EV_CLOSED */
 	EV_CLOSED,                  /* an established SA ended (deleted by the peer, by ike_close, or dead): its SAs are being
 	                             * removed from the kernel (a KERNEL_DELETE_SAS goes before this event), its policies stay. Where there
 	                             * is another one with this reqid, the half in stays for a moment more */
@@ -225,6 +227,7 @@ enum ike_event_kind {
 struct ike_event {
 	enum ike_event_kind kind;
 	struct ike_tunnel tunnel;   /* EV_FAILED: sa, tag, path and reqid are set, the rest as far as it got */
+	bool long_silent;           /* EV_SILENT: for 4 s */
 	bool ike_sa;                /* EV_REKEYED, EV_REKEY_FAILED: it is about the IKE SA, not about the CHILD SA */
 	enum rp_reason reason;      /* EV_FAILED: never REASON_NONE; EV_CLOSED */
 	bool initial_contact;       /* EV_ESTABLISHED, a peer that started: it knows of no other SA with us (RFC 7296 2.4) */

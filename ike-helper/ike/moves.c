@@ -40,6 +40,7 @@ static void announce_end(struct ike_sa *sa)
 	sa_end_rekey(sa);
 	followup_drop(sa);
 	beside_ended(sa, ike->now_ms);
+	engine_give_back(sa);
 	for (c = sa->children; c; c = next) {
 		next = c->next;
 		child_drop(c);
@@ -226,7 +227,8 @@ enum ike_err engine_request(struct ike_sa *sa, uint8_t exchange, struct msg_wr *
 	if (err != IKE_OK)
 		return err;
 	window_request_out(&sa->window, p, now_ms);
-	sa->silent = sa->denied = false;
+	sa->silence = NOT_SILENT;
+	sa->denied = false;
 	packet_send(&sa->ike->out, p, &sa->path);
 	return IKE_OK;
 }

@@ -42,6 +42,7 @@ static void event_output(struct ike_sa *sa, enum ike_event_kind kind, struct ike
 		out->u.event.tunnel.peer_name = &sa->claim->name;
 		out->u.event.tunnel.peer_keys = sa->claim->keys;
 	}
+	out->u.event.long_silent = kind == EV_SILENT && sa->silence == SILENT_LONG;
 	if (kind == EV_ESTABLISHED)
 		out->u.event.initial_contact = sa->initial_contact;
 	if (kind != EV_FAILED && kind != EV_CLOSED)

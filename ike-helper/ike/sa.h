@@ -93,7 +93,8 @@ struct handshake {
 	unsigned n_earlier;
 	bool without_name;              /* second try, without IDr */
 	bool identify;                  /* we say who we are, and sign */
-	bool ask_address;               /* the next try, in tunnel mode: for an address inside of it (CP) */
+	bool ask_address;               /* the next try, in tunnel mode: for an address inside of it (CP), */
+	struct ip_addr former;          /* this one, if it can be; IP_NONE: any */
 	struct ip_addr host;            /* behind the peer, which is its gateway; IP_NONE: the peer itself */
 	enum rp_reason suspicion;       /* what an unauthenticated message says is wrong; REASON_NONE = nothing */
 	uint16_t suspicion_notify;
@@ -148,6 +149,8 @@ struct rekey {
 	size_t nonce_peer_len;
 };
 
+enum silence { NOT_SILENT, SILENT, SILENT_LONG };
+
 /* What the layer above has not been told yet; a set. */
 enum { NEWS_CHILD_REKEYED = 1, NEWS_CHILD_KEPT = 2, NEWS_IKE_REKEYED = 4, NEWS_IKE_KEPT = 8, NEWS_SILENT = 16 };
 
@@ -169,7 +172,7 @@ struct ike_sa {
 	bool asks_beside;               /* the question whether it has is to be asked yet */
 	bool close_asked;               /* ike_close() while the kernel was busy with our request */
 	bool rekey_child_asked, rekey_ike_asked;        /* and it was not the time for it yet */
-	bool silent;                    /* the layer above knows that our request is not answered */
+	enum silence silence;           /* of a peer that does not answer our request, as the layer above knows it */
 	bool denied;                    /* somebody says in clear, where its answer is due, that there is no such SA */
 	uint64_t hinted_ms;             /* when a hint has made us ask; 0: none has */
 	struct qcd_token *qcd;          /* the peer's; NULL: it has sent none; owned */

@@ -520,8 +520,11 @@ HANDLER(wait_for_it)
 
 HANDLER(send_again)
 {
-	if ((IN(sa->state) & IN_LIFE) && !sa->silent && (sa->denied || s->now_ms - sa->window.sent_ms >= SILENCE_MS)) {
-		sa->silent = true;
+	uint64_t for_ms = s->now_ms - sa->window.sent_ms;
+	enum silence silence = for_ms >= LONG_SILENCE_MS ? SILENT_LONG : sa->denied || for_ms >= SILENCE_MS ? SILENT : NOT_SILENT;
+
+	if ((IN(sa->state) & IN_LIFE) && silence > sa->silence) {
+		sa->silence = silence;
 		engine_news(sa, NEWS_SILENT);
 	}
 	sa->ike->stats.retransmitted++;

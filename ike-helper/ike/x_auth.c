@@ -78,7 +78,7 @@ enum ike_err auth_send(struct ike_sa *sa, uint64_t now_ms)
 	if (err != IKE_OK)
 		return err;
 	if (sa->hs->ask_address) {
-		pl_cp_write(&m, CFG_REQUEST, family, NULL);
+		pl_cp_write(&m, CFG_REQUEST, family, sa->hs->former.family == family ? &sa->hs->former : NULL);
 		tsi = ts_any(family);
 	} else if (!asks_gateway(sa)) {
 		write_notify(&m, N_USE_TRANSPORT_MODE);

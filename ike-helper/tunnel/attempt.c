@@ -112,10 +112,13 @@ static enum rp_reason start(struct tunnels *t, struct attempt *a, uint32_t life_
 		.encapsulate = a->encapsulated,
 		.tag = a->id,
 	};
+	const struct peer *p = peer_by_pair(t, &a->local, &a->remote);
 	enum ike_err err;
 
 	if (a->gateway.family != IP_NONE)
 		how.host = a->remote;
+	if (p && peer_has_assigned(p))
+		how.former = p->inner_local;
 	err = ike_initiate(t->ike, &how, t->now_ms, &a->sa);
 	if (err != IKE_OK)
 		return err == IKE_E_LIMIT ? REASON_LIMIT : REASON_INTERNAL;

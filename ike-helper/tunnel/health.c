@@ -310,7 +310,8 @@ void peer_silent(struct tunnels *t, struct peer *p, const struct ike_event *e)
 
 	if (p->state != TUNNEL_PROTECTED || !concerns || !peer_is_ours_to_heal(p))
 		return;
-	/* Connections end with an assigned address: not for what may be a moment without a network. */
-	if (!peer_has_assigned(p) && t->now_ms >= p->tried_ms + HEAL_BUSY_MS)
+	/* A host that lives will not assign the same address again, and connections end with it: not for what may be a moment
+	 * without a network. */
+	if ((!peer_has_assigned(p) || e->long_silent) && t->now_ms >= p->tried_ms + HEAL_BUSY_MS)
 		(void)attempt_renew(t, p, true);
 }

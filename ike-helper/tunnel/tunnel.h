@@ -58,8 +58,9 @@
  *  - When addresses or routes change, the tunnels of an address that is gone end, and every bound host gets a pair with the address that
  *    it would be sent to from now, 0.2 s later, 64 at once and 200 a second then. When packets leave by another way, others are asked whether they live. After a sleep of
  *    more than a minute all are established anew.
- *  - A host that does not answer (packets out, none in for 4 s; then the core's question) is established anew beside the SA that it
- *    may have lost. While somebody sends to a host whose SA is gone an attempt begins every 4 s, one at a time, whatever came of
+ *  - A host that does not answer (packets out, none in for 4 s; then the core's question for 1.5 s, or for 4 s where connections depend
+ *    on an assigned address) is established anew beside the SA that it may have lost. It is asked for the address that it assigned before.
+ *    While somebody sends to a host whose SA is gone an attempt begins every 4 s, one at a time, whatever came of
  *    the earlier ones; while nobody does, but an answer lives, with growing pauses up to a minute; otherwise none.
  *  - Our own address is allowed at once: packets to it never leave this host.
  *  - During a pause (tunnels_pause) an address that is not bound is answered in clear, for 5 s at most; what is bound stays as it is.

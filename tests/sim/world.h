@@ -62,6 +62,7 @@ struct sim_host {
 	uint64_t decides_after_ms;  /* kernel, signature, authorisation take this long */
 	unsigned kernel_fails;      /* the next n requests to protect fail */
 	bool sign_fails;
+	struct ip_addr former;      /* that its attempts ask for again; IP_NONE: none */
 	bool encapsulate;           /* its attempts ask for ESP in UDP */
 	struct ip_addr asks_for;    /* for which the other one is the gateway; IP_NONE: it is the host itself */
 	uint8_t sign_method;        /* 0: as the key says */

@@ -36,9 +36,13 @@ static void silence_is_told_once_and_then_is_the_end(void **state)
 	assert_int_equal(end->silent, 0);
 	loses_all(&w, asked_ms + 2000);
 	assert_int_equal(end->silent, 1);
+	assert_false(end->last.long_silent);
 	assert_int_equal(end->ends, 0);
-	loses_all(&w, asked_ms + 7900);
+	loses_all(&w, asked_ms + 3900);
 	assert_int_equal(end->silent, 1);
+	loses_all(&w, asked_ms + 7900);
+	assert_int_equal(end->silent, 2);
+	assert_true(end->last.long_silent);
 	assert_int_equal(end->ends, 0);
 	loses_all(&w, asked_ms + 8000);
 	assert_int_equal(end->ends, 1);
@@ -56,7 +60,7 @@ static void late_answer_ends_the_silence(void **state)
 	sa = bring_up(&w);
 	for (unsigned round = 1; round <= 2; round++) {
 		ask_whether_it_lives(&w, sa);
-		loses_all(&w, w.now_ms + 3000);
+		loses_all(&w, w.now_ms + 2000);
 		sim_run_until(&w, w.now_ms + 20000);
 		assert_int_equal(sim_end_of(&w, CLIENT, sa)->silent, round);
 		assert_up(&w, CLIENT, sa);

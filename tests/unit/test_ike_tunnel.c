@@ -681,10 +681,32 @@ static void empty_pool_refuses_until_an_address_is_given_back(void **state)
 	assert_non_null(strstr(sim_end_of(&w, CLIENT, sa)->last.detail, "INTERNAL_ADDRESS_FAILURE"));
 	assert_int_equal(ike_close(w.host[CLIENT].ike, first, REASON_NONE, w.now_ms), IKE_OK);
 	sim_pump(&w);
-	sim_run_until(&w, w.now_ms + 60000);
+	sim_run_until(&w, w.now_ms + 100);
 	sa = connect(&w);
 	assert_int_equal(sim_end_of(&w, CLIENT, sa)->ups, 1);
 	assert_string_equal(inner_of(&w, sa, text), "100.64.0.255");
+	at_rest(&w);
+}
+
+/* RFC 7296 3.15.1, from the other side. */
+static void client_asks_for_the_address_that_it_had(void **state)
+{
+	char text[IP_TEXT_MAX];
+	struct sim_world w;
+	ike_handle second;
+
+	(void)state;
+	begin_with_pool(&w, IP_V4, 4);
+	(void)connect(&w);
+	second = connect(&w);
+	assert_string_equal(inner_of(&w, second, text), "100.64.1.0");
+	w.host[CLIENT].former = address("100.64.1.0");
+	assert_int_equal(ike_close(w.host[CLIENT].ike, second, REASON_NONE, w.now_ms), IKE_OK);
+	sim_pump(&w);
+	sim_run_until(&w, w.now_ms + 100);
+	assert_string_equal(inner_of(&w, connect(&w), text), "100.64.1.0");
+	/* Somebody has it: another one. */
+	assert_string_equal(inner_of(&w, connect(&w), text), "100.64.1.1");
 	at_rest(&w);
 }
 
@@ -821,6 +843,7 @@ int main(void)
 		cmocka_unit_test(client_that_asks_gets_an_address_and_the_one_it_had_if_free),
 		cmocka_unit_test(rekeyed_tunnel_stays_one),
 		cmocka_unit_test(empty_pool_refuses_until_an_address_is_given_back),
+		cmocka_unit_test(client_asks_for_the_address_that_it_had),
 		cmocka_unit_test(client_that_wants_tunnel_mode_gets_one_for_its_own_address),
 		cmocka_unit_test(client_gets_no_tunnel_for_the_address_of_another),
 	};

@@ -215,7 +215,7 @@ static void silent_host_that_says_no_keeps_the_old_sa(void **state)
 	assert_int_equal(w->n_sas, 3);
 }
 
-/* The next one might be another address, and connections are from this one. */
+/* The next one might be another address, and connections are from this one: longer, and then it is asked for the same one. */
 static void silent_host_that_has_assigned_an_address_is_waited_for(void **state)
 {
 	struct world *w = *state;
@@ -226,6 +226,10 @@ static void silent_host_that_has_assigned_an_address_is_waited_for(void **state)
 	advance(w, 60000);
 	core_silent(w, 1);
 	assert_int_equal(w->n_sas, 1);
+	core_silent_for_long(w, 1);
+	assert_int_equal(w->n_sas, 2);
+	assert_true(ip_equal(&w->sas[1].former, &w->inner));
+	assert_int_equal(w->sas[0].former.family, IP_NONE);
 }
 
 static void silent_client_is_not_asked_back(void **state)

@@ -69,7 +69,7 @@ enum ike_err ike_initiate(struct ike *ike, const struct ike_initiate *how, uint6
 		return IKE_E_LIMIT;
 	*sa = (struct double_sa){ .path = how->path, .name = how->name, .host = how->host, .keys = keyset_ref(how->keys), .reqid = how->reqid,
 				  .tag = how->tag, .give_up_ms = how->give_up_ms, .initiator = true, .encapsulated = how->encapsulate,
-				  .identified = how->identify };
+				  .identified = how->identify, .former = how->former };
 	*out = ++w->n_sas;
 	return IKE_OK;
 }
@@ -138,6 +138,15 @@ void core_silent(struct world *w, ike_handle handle)
 {
 	struct ike_event e = event_of(w, handle, EV_SILENT);
 
+	tunnels_ike_event(w->t, &e, w->now_ms);
+	take_outputs(w);
+}
+
+void core_silent_for_long(struct world *w, ike_handle handle)
+{
+	struct ike_event e = event_of(w, handle, EV_SILENT);
+
+	e.long_silent = true;
 	tunnels_ike_event(w->t, &e, w->now_ms);
 	take_outputs(w);
 }

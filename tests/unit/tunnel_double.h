@@ -18,6 +18,7 @@ struct double_sa {
 	uint32_t reqid;
 	uint64_t tag, give_up_ms;
 	bool up, ended, initiator, encapsulated, identified;
+	struct ip_addr former;      /* as in struct ike_initiate */
 	uint8_t spi;                /* first byte of the initiator's SPI */
 	char proved;                /* the key, once it is up */
 	enum rp_reason close_reason;
@@ -100,6 +101,7 @@ void core_rekeyed(struct world *w, ike_handle sa, uint32_t spi_in, uint32_t spi_
 void core_cannot_rekey(struct world *w, ike_handle sa);
 /* A request of the core's is not answered. */
 void core_silent(struct world *w, ike_handle sa);
+void core_silent_for_long(struct world *w, ike_handle sa);
 /* An anonymous client comes in, after tunnels_authorize() gave it this reqid; its handle. */
 ike_handle client_up(struct world *w, const char *address, uint32_t reqid);
 enum rp_reason authorize(struct world *w, const char *address, uint32_t *reqid);

@@ -1,14 +1,20 @@
 #!/bin/bash
-# lab: variants=libreswan,own,strongswan timeout=150
+# lab: variants=libreswan,assigned,own,strongswan timeout=150
 # interop: libreswan host it reboots
 # interop: strongswan host it reboots
 # promise: 4
 # A host loses all that it knew, its daemon and its kernel, while packets flow, and comes back: after two seconds, and after a longer while.
-# From its return on, when its daemon answers IKE, it takes less than 10 s until the first answer, and nothing is in clear.
+# From its return on, when its daemon answers IKE, it takes less than 10 s until the first answer, and nothing is in clear. assigned:
+# libreswan has assigned an address to us, and does so again.
 . "$LAB/lib.sh"
 . "$LAB/lib-strongswan.sh"
 
-lab_topology client dns server
+if [ "$LAB_VARIANT" = assigned ]; then
+	lab_topology -r client dns server
+	lab_nat
+else
+	lab_topology client dns server
+fi
 lab_capture wire
 lab_may_refuse server	# it is on the wire again before its daemon is
 lab_key good rsa
@@ -20,9 +26,11 @@ ZONE
 start_host() {
 	case $LAB_VARIANT in
 	strongswan)	lab_strongswan server host.keyed.example good client client.keyed.example mine ;;
+	assigned)	lab_responder server libreswan good pool ;;
 	*)		lab_responder server "$LAB_VARIANT" good ;;
 	esac
 }
+assigned() { lab_oe status | grep -o 'tunnel/[0-9.]*'; }
 start_host
 [ "$LAB_VARIANT" != strongswan ] ||
 	lab_oe_conf "server-key: $LAB_WORK/mine.pem" 'server-identity: client.keyed.example' 'identify-to: keyed.example'
@@ -30,10 +38,11 @@ lab_start_client
 lab_dig host.keyed.example
 expect_answer "$server_v4"
 expect_protected server
+if [ "$LAB_VARIANT" = assigned ]; then before=$(assigned); fi
 lab_daemon ping client ping -D -i 0.2 "$server_v4"
 
 case $LAB_VARIANT in
-libreswan)	daemon=pluto.server ;;
+libreswan | assigned)	daemon=pluto.server ;;
 own)		daemon=oe-iked.server ;;
 strongswan)	daemon=charon.server ;;
 esac
@@ -71,5 +80,6 @@ case $LAB_VARIANT in
 libreswan)	nap 3; reboots 40 ;;
 own)		nap 3; reboots 15 ;;
 esac
+[ "$LAB_VARIANT" != assigned ] || [ "$(assigned)" = "$before" ] || fail "it had $before, and has $(assigned)"
 expect_no_cleartext client "$server_v4"
 expect_protected server
