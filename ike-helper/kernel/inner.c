@@ -1,5 +1,6 @@
 #include "kernel/inner.h"
 
+#include <errno.h>
 #include <linux/if_addr.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
@@ -12,6 +13,8 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
+
+#include "kernel/translate.h"
 
 enum {
 	OUR_PROTOCOL = 0x6f,        /* "o", as in our reqids; of routes, and of addresses from Linux 5.18 on */
@@ -42,6 +45,7 @@ struct inner {
 	unsigned n, max;
 	struct client *clients;
 	unsigned n_clients, max_clients;
+	bool untranslated;              /* the kernel does not do it, and that has been said */
 };
 
 static uint8_t family_of(const struct ip_addr *a)
@@ -227,6 +231,29 @@ static enum ike_err change_route(struct inner *n, const struct hold *h, const st
 	return change_route_to(n, &h->remote, &h->address, OUR_METRIC, via);
 }
 
+/* Translation ---------------------------------------------------------------------------------------------------------- */
+
+/* Without it a socket that is bound to another address of ours does not reach the host, and all others do. */
+static void translate(struct inner *n, enum ip_family family)
+{
+	struct translation *all = calloc(n->n + 1, sizeof *all);
+	unsigned count = 0;
+	enum ike_err err = IKE_E_NOMEM;
+
+	for (unsigned i = 0; all && i < n->n; i++)
+		if (n->holds[i].routed && n->holds[i].address.family == family)
+			all[count++] = (struct translation){ .remote = n->holds[i].remote, .address = n->holds[i].address };
+	if (all)
+		err = translate_write(family, all, count);
+	free(all);
+	if (err == IKE_E_UNSUPPORTED && !n->untranslated)
+		log_info(n->log, "sockets bound to an address of this host do not reach hosts that assign it another one: the kernel "
+			 "has no NAT of nftables (nft_nat)");
+	else if (err != IKE_OK && err != IKE_E_UNSUPPORTED)
+		log_error(n->log, "cannot translate to assigned addresses (nftables): %s", strerror(errno));
+	n->untranslated |= err == IKE_E_UNSUPPORTED;
+}
+
 /* Holding ------------------------------------------------------------------------------------------------------------ */
 
 static struct hold *find_hold(const struct inner *n, const struct ip_addr *address, const struct ip_addr *remote)
@@ -354,7 +381,11 @@ enum ike_err inner_add(struct inner *n, const struct ip_addr *address, const str
 	*fresh = !have;
 	if (have) {
 		have->local = *local;
-		return n->sock ? take_route(n, have) : IKE_OK;
+		if (!n->sock)
+			return IKE_OK;
+		err = take_route(n, have);
+		translate(n, address->family);
+		return err;
 	}
 	if (!make_room(n))
 		return IKE_E_NOMEM;
@@ -362,6 +393,8 @@ enum ike_err inner_add(struct inner *n, const struct ip_addr *address, const str
 		err = install(n, &h);
 	if (err == IKE_OK)
 		n->holds[n->n++] = h;
+	if (n->sock)
+		translate(n, address->family);
 	return err;
 }
 
@@ -380,6 +413,7 @@ void inner_remove(struct inner *n, const struct ip_addr *address, const struct i
 		(void)change_route(n, &gone, NULL);
 	if (!find_hold(n, &gone.address, NULL))
 		(void)change_address(n, RTM_DELADDR, &gone.address);
+	translate(n, gone.address.family);
 }
 
 bool inner_local(const struct inner *n, const struct ip_addr *remote, struct ip_addr *local)
@@ -601,8 +635,11 @@ static enum ike_err remove_left(struct inner *n)
 		if (l.holds[i].remote.family == IP_NONE || (address->family == IP_V6 && is_source(&l, address)))
 			(void)change_address(n, RTM_DELADDR, address);
 	}
-	if (l.found > 0)
+	if (l.found > 0) {
+		translate(n, IP_V4);
+		translate(n, IP_V6);
 		log_info(n->log, "removed %u assigned addresses and routes that an earlier run left", l.found);
+	}
 	free(l.holds);
 	return err;
 }

@@ -6,6 +6,8 @@
  *	100.64.0.1/32 dev lo scope host  label lo:oe                    IPv6: /128, deprecated, proto 0x6f
  *	192.0.2.10 via 198.51.100.254 dev eth0 src 100.64.0.1 proto 0x6f metric 111
  *
+ * What is sent to such a host from another address of ours is translated (translate.h).
+ *
  * One that we have assigned to a client is reached by the way to where the client comes from:
  *
  *	100.64.0.7 via 198.51.100.254 dev eth0 src 192.0.2.10 proto 0x6f metric 112

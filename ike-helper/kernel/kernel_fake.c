@@ -13,6 +13,7 @@ struct fake_sa {
 	enum kernel_dir dir;
 	struct ip_addr local, remote;
 	struct ip_addr inner_local, inner_remote;       /* whose packets it carries */
+	bool translated;            /* and those from local, which get inner_local first */
 	uint32_t spi;               /* 0: larval */
 	uint32_t reqid;
 	uint64_t order;             /* the newest is used for sending */
@@ -183,8 +184,9 @@ static const struct fake_sa *sa_for_sending(const struct fake *f, const struct i
 	for (unsigned i = 0; i < f->n_sas; i++) {
 		const struct fake_sa *sa = &f->sas[i];
 
-		if (sa->dir == DIR_OUT && sa->spi != 0 && sa->reqid == reqid &&
-		    same_pair(&sa->inner_local, &sa->inner_remote, local, remote) && (!best || sa->order > best->order))
+		if (sa->dir == DIR_OUT && sa->spi != 0 && sa->reqid == reqid && ip_equal(&sa->inner_remote, remote) &&
+		    (ip_equal(&sa->inner_local, local) || (sa->translated && ip_equal(&sa->local, local))) &&
+		    (!best || sa->order > best->order))
 			best = sa;
 	}
 	return best;
@@ -227,7 +229,7 @@ static enum ike_err step_sa_add(struct fake *f, const struct step *s)
 	const struct kernel_request *r = s->request;
 	struct fake_sa sa = {
 		.dir = s->dir, .local = r->local, .remote = r->remote, .spi = s->spi, .reqid = s->reqid,
-		.inner_local = *request_local(r), .inner_remote = *request_remote(r),
+		.inner_local = *request_local(r), .inner_remote = *request_remote(r), .translated = request_has_assigned(r),
 		.encap_local_port = r->encap_local_port, .encap_remote_port = r->encap_remote_port,
 		.suite = r->suite, .keys = keys_hash(s->dir == DIR_IN ? &r->keys_in : &r->keys_out),
 	};
@@ -256,13 +258,13 @@ static enum ike_err step_sa_delete(struct fake *f, const struct step *s)
 
 static enum ike_err step_policy(struct fake *f, const struct step *s)
 {
-	const struct ip_addr *local = s->policy == POLICY_SHIELD ? &every_local : request_local(s->request);
+	const struct ip_addr *local = s->policy == POLICY_SHIELD ? &every_local : policy_local(s->request, s->policy);
 	const struct ip_addr *remote = request_remote(s->request);
 	struct fake_policy *have = policy_at(f, s->dir, local, remote);
 	struct fake_policy policy = { .kind = s->policy, .dir = s->dir, .local = *local, .remote = *remote,
 				      .reqid = s->policy == POLICY_PASS ? 0 : s->reqid };
 
-	if (s->policy == POLICY_PAIR && s->reqid != KERNEL_REQID_ORPHAN && request_is_tunnel(s->request)) {
+	if (s->policy != POLICY_SHIELD && s->policy != POLICY_PASS && s->reqid != KERNEL_REQID_ORPHAN && request_is_tunnel(s->request)) {
 		policy.outer_local = s->request->local;
 		policy.outer_remote = s->request->remote;
 	}
@@ -345,6 +347,8 @@ static enum ike_err fake_look(struct kernel *k, const struct kernel_request *r, 
 		if (r->shield)
 			look_policy(f, (enum kernel_dir)dir, &every_local, request_remote(r), NULL, &out->shield[dir]);
 	}
+	if (request_has_assigned(r))
+		look_policy(f, DIR_OUT, &r->local, request_remote(r), tunnel, &out->untranslated);
 	for (unsigned i = 0; i < f->n_sas && (r->op == KERNEL_DELETE_SAS || r->op == KERNEL_UNPROTECT); i++) {
 		const struct fake_sa *sa = &f->sas[i];
 		uint32_t named = sa->dir == DIR_IN ? r->spi_in : r->spi_out;

@@ -217,20 +217,36 @@ struct look {
 	struct xfrm *x;
 	const struct kernel_request *request;
 	struct plan_view *view;
+	enum policy_kind asked[5];  /* by the requests for policies, in their order */
+	unsigned n_asked;
 	bool failed;                /* no memory */
 };
 
-/* Requests 0 and 1 are out and in of the pair, 2 and 3 those of the shield. */
+static struct policy_view *view_of(struct plan_view *view, enum policy_kind kind, enum kernel_dir dir)
+{
+	switch (kind) {
+	case POLICY_SHIELD:
+		return &view->shield[dir];
+	case POLICY_UNTRANSLATED:
+		return &view->untranslated;
+	case POLICY_PAIR:
+	case POLICY_PASS:
+		break;
+	}
+	return &view->pair[dir];
+}
+
 static void look_policy_answer(void *arg, unsigned i, struct nlmsghdr *hdr)
 {
 	struct look *l = arg;
-	struct policy_view *out = i < 2 ? &l->view->pair[i] : &l->view->shield[i - 2];
+	struct policy_view *out;
 	struct xfrm_policy p;
 
-	if (i >= 4 || !xfrm_policy_read(hdr, &p))
+	if (i >= l->n_asked || !xfrm_policy_read(hdr, &p))
 		return;
+	out = view_of(l->view, l->asked[i], p.dir);
 	*out = (struct policy_view){ .owner = POLICY_FOREIGN, .reqid = p.reqid, .index = p.index };
-	out->exact = xfrm_policy_serves(&p, l->request, i < 2 ? POLICY_PAIR : POLICY_SHIELD);
+	out->exact = xfrm_policy_serves(&p, l->request, l->asked[i]);
 	if (p.kind == XP_PROTECT)
 		out->owner = POLICY_OURS;
 	else if (p.kind == XP_PASS)
@@ -299,17 +315,25 @@ static bool covered_by_foreign(const struct xfrm *x, enum kernel_dir dir, const 
 	return false;
 }
 
+static void ask_policy(struct look *l, struct xnl_batch *b, enum policy_kind kind, enum kernel_dir dir)
+{
+	xfrm_policy_get(b, l->request, kind, dir);
+	l->asked[l->n_asked++] = kind;
+}
+
 static enum ike_err look_policies(struct look *l)
 {
 	struct xnl_batch b = { .n = 0 };
 	enum ike_err err;
 
-	xfrm_policy_get(&b, l->request, POLICY_PAIR, DIR_OUT);
-	xfrm_policy_get(&b, l->request, POLICY_PAIR, DIR_IN);
+	ask_policy(l, &b, POLICY_PAIR, DIR_OUT);
+	ask_policy(l, &b, POLICY_PAIR, DIR_IN);
 	if (l->request->shield) {
-		xfrm_policy_get(&b, l->request, POLICY_SHIELD, DIR_OUT);
-		xfrm_policy_get(&b, l->request, POLICY_SHIELD, DIR_IN);
+		ask_policy(l, &b, POLICY_SHIELD, DIR_OUT);
+		ask_policy(l, &b, POLICY_SHIELD, DIR_IN);
 	}
+	if (request_has_assigned(l->request))
+		ask_policy(l, &b, POLICY_UNTRANSLATED, DIR_OUT);
 	err = xnl_talk(&l->x->nl, &b, look_policy_answer, l);
 	for (unsigned i = 0; i < b.n && err == IKE_OK; i++) {
 		if (b.r[i].error == 0 || b.r[i].error == ENOENT)

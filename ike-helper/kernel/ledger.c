@@ -115,10 +115,12 @@ static struct ledger_entry *entry_for(struct ledger *l, const struct policy_name
 
 static struct policy_name name_of(const struct step *s)
 {
-	struct policy_name name = { .kind = s->policy, .dir = s->dir, .remote = *request_remote(s->request) };
+	/* What is for the untranslated is, in the kernel, the pair's of the tunnel without an assigned address. */
+	enum policy_kind kind = s->policy == POLICY_UNTRANSLATED ? POLICY_PAIR : s->policy;
+	struct policy_name name = { .kind = kind, .dir = s->dir, .remote = *request_remote(s->request) };
 
-	if (s->policy != POLICY_SHIELD)
-		name.local = *request_local(s->request);
+	if (kind != POLICY_SHIELD)
+		name.local = *policy_local(s->request, s->policy);
 	return name;
 }
 
@@ -126,7 +128,7 @@ static void keep(struct ledger *l, const struct step *s)
 {
 	struct policy_name name = name_of(s);
 	struct ledger_entry *e = entry_for(l, &name);
-	bool tunnel = s->policy == POLICY_PAIR && s->reqid != KERNEL_REQID_ORPHAN && request_is_tunnel(s->request);
+	bool tunnel = name.kind == POLICY_PAIR && s->reqid != KERNEL_REQID_ORPHAN && request_is_tunnel(s->request);
 
 	e->reqid = s->reqid;
 	e->outer_local = e->outer_remote = (struct ip_addr){ .family = IP_NONE };
@@ -150,16 +152,20 @@ void ledger_forget(struct ledger *l, const struct policy_name *name)
 	free(e);
 }
 
+static void end_one(struct ledger *l, enum policy_kind kind, enum kernel_dir dir, const struct kernel_request *r, uint32_t reqid)
+{
+	struct step s = { .policy = kind, .dir = dir, .request = r };
+	struct policy_name name = name_of(&s);
+	const struct ledger_entry *e = find(l, &name);
+
+	if (e && e->reqid == reqid)
+		ledger_forget(l, &name);
+}
+
 static void end_both(struct ledger *l, enum policy_kind kind, const struct kernel_request *r, uint32_t reqid)
 {
-	for (unsigned dir = 0; dir < 2; dir++) {
-		struct step s = { .policy = kind, .dir = (enum kernel_dir)dir, .request = r };
-		struct policy_name name = name_of(&s);
-		const struct ledger_entry *e = find(l, &name);
-
-		if (e && e->reqid == reqid)
-			ledger_forget(l, &name);
-	}
+	end_one(l, kind, DIR_OUT, r, reqid);
+	end_one(l, kind, DIR_IN, r, reqid);
 }
 
 void ledger_end(struct ledger *l, const struct kernel_request *r)
@@ -174,9 +180,13 @@ void ledger_end(struct ledger *l, const struct kernel_request *r)
 		if (r->shield)
 			end_both(l, POLICY_SHIELD, r, KERNEL_REQID_SHIELD);
 		end_both(l, POLICY_PAIR, r, r->reqid);
+		if (request_has_assigned(r))
+			end_one(l, POLICY_UNTRANSLATED, DIR_OUT, r, r->reqid);
 		return;
 	case KERNEL_RETIRE:
-		end_both(l, POLICY_PAIR, r, r->reqid);
+		end_one(l, POLICY_PAIR, DIR_IN, r, r->reqid);
+		if (retires_out(r))
+			end_one(l, POLICY_PAIR, DIR_OUT, r, r->reqid);
 		return;
 	case KERNEL_UNPASS:
 		end_both(l, POLICY_PASS, r, r->reqid);

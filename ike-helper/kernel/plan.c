@@ -17,13 +17,18 @@
  *   first, and a second attempt with another key must not take over its traffic (promise 3). That this is decided here
  *   makes it independent of the order in which the layers above hear of two successes.
  *   An orphan is nobody's, and is taken over in place: it was drop before, and is never absent.
+ *   - Beside the policy out for an assigned address the one for what is not translated to it yet, which is only a convenience:
+ *   somebody else's in its place is let be.
  *   - The shield last, and only when the policies are in: it matches the pair's packets too, and would drop them.
  *   Any shield of ours will do, whoever put it there: it lets nothing through.
  *
- * UNPROTECT: shield in | shield out | policy in | policy out | SAs.
+ * UNPROTECT: shield in | shield out | policy in | policies out | SAs.
  *   Policies can be put back, SAs cannot (their keys are gone), so SAs go last. In before out, and each alone: should one
  *   fail, no packet of ours has left in clear. SAs gone first would drop packets until the policies are gone too.
  *   The shield first, for the same reason as above.
+ *
+ * RETIRE: policy in, policy out. The one for the untranslated stays, since it is the next address's, or has become the pair's; and so does
+ *   what has become that one.
  *
  * ADD_SAS: SA in, SA out, or one of them. In first as above. What is there stays; the policies have nothing to do with it.
  *
@@ -142,24 +147,27 @@ static void plan_policy(struct plan *p, const struct policy_view *have, enum pol
 	s->old_reqid = have->reqid;
 }
 
-/* Both directions of one kind, in before out; those with another reqid are left alone. Stages begin at stage. */
+/* One with another reqid is left alone. */
+static void plan_open_one(struct plan *p, const struct policy_view *have, enum policy_kind kind, enum kernel_dir dir, unsigned stage,
+			  const struct kernel_request *r)
+{
+	uint32_t reqid = kind == POLICY_SHIELD ? KERNEL_REQID_SHIELD : r->reqid;
+	struct step *s;
+
+	if (have->owner != POLICY_OURS || have->reqid != reqid)
+		return;
+	s = plan_add(p, STEP_POLICY_DELETE, stage, dir, r);
+	s->policy = kind;
+	s->reqid = reqid;
+	s->index = have->index;
+}
+
+/* Both directions of one kind, in before out. Stages begin at stage. */
 static void plan_open(struct plan *p, const struct policy_view have[2], enum policy_kind kind, unsigned stage,
 		      const struct kernel_request *r)
 {
-	static const enum kernel_dir order[] = { DIR_IN, DIR_OUT };
-	uint32_t reqid = kind == POLICY_SHIELD ? KERNEL_REQID_SHIELD : r->reqid;
-
-	for (unsigned i = 0; i < 2; i++) {
-		const struct policy_view *one = &have[order[i]];
-		struct step *s;
-
-		if (one->owner != POLICY_OURS || one->reqid != reqid)
-			continue;
-		s = plan_add(p, STEP_POLICY_DELETE, stage + i, order[i], r);
-		s->policy = kind;
-		s->reqid = reqid;
-		s->index = one->index;
-	}
+	plan_open_one(p, &have[DIR_IN], kind, DIR_IN, stage, r);
+	plan_open_one(p, &have[DIR_OUT], kind, DIR_OUT, stage + 1, r);
 }
 
 static void plan_delete_sas(struct plan *p, const struct plan_view *view, unsigned stage, const struct kernel_request *r)
@@ -188,12 +196,31 @@ static enum ike_err plan_protect(struct plan *p, const struct plan_view *view, c
 	if (r->spi_out)
 		plan_add(p, STEP_SA_ADD, 0, DIR_OUT, r);
 	plan_policy(p, &view->pair[DIR_OUT], POLICY_PAIR, DIR_OUT, r);
+	if (request_has_assigned(r) && !is_taken(&view->untranslated, r))
+		plan_policy(p, &view->untranslated, POLICY_UNTRANSLATED, DIR_OUT, r);
 	plan_policy(p, &view->pair[DIR_IN], POLICY_PAIR, DIR_IN, r);
 	if (r->shield) {
 		plan_policy(p, &view->shield[DIR_OUT], POLICY_SHIELD, DIR_OUT, r);
 		plan_policy(p, &view->shield[DIR_IN], POLICY_SHIELD, DIR_IN, r);
 	}
 	return IKE_OK;
+}
+
+static void plan_unprotect(struct plan *p, const struct plan_view *view, const struct kernel_request *r)
+{
+	if (r->shield)
+		plan_open(p, view->shield, POLICY_SHIELD, 0, r);
+	plan_open(p, view->pair, POLICY_PAIR, 2, r);
+	if (request_has_assigned(r))
+		plan_open_one(p, &view->untranslated, POLICY_UNTRANSLATED, DIR_OUT, 3, r);
+	plan_delete_sas(p, view, 4, r);
+}
+
+static void plan_retire(struct plan *p, const struct plan_view *view, const struct kernel_request *r)
+{
+	plan_open_one(p, &view->pair[DIR_IN], POLICY_PAIR, DIR_IN, 0, r);
+	if (retires_out(r))
+		plan_open_one(p, &view->pair[DIR_OUT], POLICY_PAIR, DIR_OUT, 1, r);
 }
 
 static enum ike_err plan_pass(struct plan *p, const struct policy_view *have, const struct kernel_request *r)
@@ -238,13 +265,10 @@ enum ike_err plan_make(const struct kernel_request *r, const struct plan_view *v
 		plan_delete_sas(out, view, 0, r);
 		return IKE_OK;
 	case KERNEL_UNPROTECT:
-		if (r->shield)
-			plan_open(out, view->shield, POLICY_SHIELD, 0, r);
-		plan_open(out, view->pair, POLICY_PAIR, 2, r);
-		plan_delete_sas(out, view, 4, r);
+		plan_unprotect(out, view, r);
 		return IKE_OK;
 	case KERNEL_RETIRE:
-		plan_open(out, view->pair, POLICY_PAIR, 0, r);
+		plan_retire(out, view, r);
 		return IKE_OK;
 	case KERNEL_PASS:
 		return plan_pass(out, &view->pair[DIR_OUT], r);

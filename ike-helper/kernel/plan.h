@@ -16,6 +16,8 @@ enum policy_kind {
 	POLICY_PAIR,                /* between local and remote: requires ESP */
 	POLICY_SHIELD,              /* between remote and any address of ours: requires ESP, of which there is none */
 	POLICY_PASS,                /* from local, which is not ours, to remote: lets pass. Out only */
+	POLICY_UNTRANSLATED,        /* the host has assigned an address, and this is for what has our own one yet: into the
+				     * same tunnel, before translate.h gives it the assigned one. Out only */
 };
 
 enum policy_owner {
@@ -44,6 +46,7 @@ enum { PLAN_SAS_MAX = 16 };
 struct plan_view {
 	struct policy_view pair[2];             /* by enum kernel_dir; all but DELETE_SAS; PASS, UNPASS: out */
 	struct policy_view shield[2];           /* PROTECT and UNPROTECT with it */
+	struct policy_view untranslated;        /* all but DELETE_SAS, if request_has_assigned() */
 	struct sa_view sa[PLAN_SAS_MAX];        /* of this reqid only. DELETE_SAS: those of the two SPIs; UNPROTECT: all */
 	unsigned sas;
 	bool more;                              /* there are more SAs than fit: ask again afterwards */
@@ -101,6 +104,24 @@ static inline bool request_is_assigned(const struct kernel_request *r)
 {
 	return request_is_tunnel(r) && (!ip_equal(&r->inner_local, &r->local) ||
 					(!r->shield && !ip_equal(&r->inner_remote, &r->remote)));
+}
+
+/* Has the host assigned us an address? */
+static inline bool request_has_assigned(const struct kernel_request *r)
+{
+	return request_is_tunnel(r) && !ip_equal(&r->inner_local, &r->local) && ip_equal(&r->inner_remote, &r->remote);
+}
+
+/* Between which addresses a policy of this kind is; a shield has every address at our end. */
+static inline const struct ip_addr *policy_local(const struct kernel_request *r, enum policy_kind kind)
+{
+	return kind == POLICY_UNTRANSLATED ? &r->local : request_local(r);
+}
+
+/* RETIRE: the policy out goes too, unless it has become that for the untranslated. */
+static inline bool retires_out(const struct kernel_request *r)
+{
+	return !ip_equal(request_local(r), &r->local);
 }
 
 /* IKE_E_SYNTAX: values that the core never makes (a reqid outside our range, key lengths that do not fit the suite, ...):

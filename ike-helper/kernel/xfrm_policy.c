@@ -12,7 +12,7 @@ static uint8_t xfrm_dir(enum kernel_dir dir)
 static struct xfrm_selector selector_of(const struct kernel_request *r, enum policy_kind kind, enum kernel_dir dir)
 {
 	static const xfrm_address_t every;
-	const struct ip_addr *ours = request_local(r), *theirs = request_remote(r);
+	const struct ip_addr *ours = policy_local(r, kind), *theirs = request_remote(r);
 	xfrm_address_t local = kind == POLICY_SHIELD ? every : xfrm_addr(ours), remote = xfrm_addr(theirs);
 	uint8_t local_bits = kind == POLICY_SHIELD ? 0 : xfrm_prefix(ours), remote_bits = xfrm_prefix(theirs);
 	struct xfrm_selector sel;
@@ -31,7 +31,8 @@ static bool is_host(const struct xfrm_selector *sel, uint8_t bits)
 	return bits == (sel->family == AF_INET6 ? 128 : 32);
 }
 
-/* By its selector: what a policy of ours that requires ESP is for. tunnel: NULL for transport mode. */
+/* By its selector: what a policy of ours that requires ESP is for. tunnel: NULL for transport mode, and for what has no assigned
+ * address (yet). */
 static uint32_t protect_priority(const struct kernel_request *tunnel, const struct xfrm_selector *sel, enum kernel_dir dir)
 {
 	if (tunnel && request_is_assigned(tunnel))
@@ -107,18 +108,25 @@ static struct xfrm_user_tmpl esp_template(const struct kernel_request *tunnel, u
 /* The request whose tunnel a policy of this kind and reqid is for: shields and orphans are for none. */
 static const struct kernel_request *tunnel_of(const struct kernel_request *r, enum policy_kind kind, uint32_t reqid)
 {
-	return kind == POLICY_PAIR && reqid != KERNEL_REQID_ORPHAN && request_is_tunnel(r) ? r : NULL;
+	return kind != POLICY_SHIELD && reqid != KERNEL_REQID_ORPHAN && request_is_tunnel(r) ? r : NULL;
 }
 
-/* life_s: the kernel removes it after so long; 0: never. */
-static void put_protect(struct xnl_batch *b, int type, const struct xfrm_selector *sel, enum kernel_dir dir,
-			const struct kernel_request *tunnel, uint32_t reqid, uint64_t life_s)
+/* What is untranslated has the exceptions of all other packets, and not those of the assigned address. */
+static uint32_t priority_of(const struct kernel_request *r, enum policy_kind kind, const struct xfrm_selector *sel,
+			    enum kernel_dir dir, uint32_t reqid)
+{
+	return protect_priority(kind == POLICY_UNTRANSLATED ? NULL : tunnel_of(r, kind, reqid), sel, dir);
+}
+
+static void put_protect(struct xnl_batch *b, int type, const struct xfrm_selector *sel, enum kernel_dir dir, uint32_t priority,
+			const struct kernel_request *tunnel, uint32_t reqid)
 {
 	struct xfrm_user_tmpl tmpl = esp_template(tunnel, sel->family, dir, reqid);
 	struct xfrm_userpolicy_info info;
 
-	policy_info(&info, sel, dir, protect_priority(tunnel, sel, dir));
-	info.lft.hard_add_expires_seconds = life_s;
+	policy_info(&info, sel, dir, priority);
+	if (reqid == KERNEL_REQID_ORPHAN)
+		info.lft.hard_add_expires_seconds = PROMISE_MAX_S;      /* the kernel removes it then */
 	xnl_add(b, type, &info, sizeof info);
 	xnl_attr(b, XFRMA_TMPL, &tmpl, sizeof tmpl);
 }
@@ -132,11 +140,6 @@ static void put_allow(struct xnl_batch *b, const struct xfrm_selector *sel, enum
 	xnl_add(b, XFRM_MSG_NEWPOLICY, &info, sizeof info);
 }
 
-static uint64_t life_of(uint32_t reqid)
-{
-	return reqid == KERNEL_REQID_ORPHAN ? PROMISE_MAX_S : 0;
-}
-
 void xfrm_policy_add(struct xnl_batch *b, const struct kernel_request *r, enum policy_kind kind, enum kernel_dir dir,
 		     uint32_t reqid)
 {
@@ -146,7 +149,7 @@ void xfrm_policy_add(struct xnl_batch *b, const struct kernel_request *r, enum p
 	if (kind == POLICY_PASS)
 		put_allow(b, &sel, dir, PRIORITY_PASS);
 	else
-		put_protect(b, XFRM_MSG_NEWPOLICY, &sel, dir, tunnel_of(r, kind, reqid), reqid, life_of(reqid));
+		put_protect(b, XFRM_MSG_NEWPOLICY, &sel, dir, priority_of(r, kind, &sel, dir, reqid), tunnel_of(r, kind, reqid), reqid);
 }
 
 void xfrm_policy_update(struct xnl_batch *b, const struct kernel_request *r, enum policy_kind kind, enum kernel_dir dir,
@@ -155,12 +158,12 @@ void xfrm_policy_update(struct xnl_batch *b, const struct kernel_request *r, enu
 	struct xfrm_selector sel = selector_of(r, kind, dir);
 
 	/* An orphan that is taken over loses its end by this, one that is put back gets it anew. */
-	put_protect(b, XFRM_MSG_UPDPOLICY, &sel, dir, tunnel_of(r, kind, reqid), reqid, life_of(reqid));
+	put_protect(b, XFRM_MSG_UPDPOLICY, &sel, dir, priority_of(r, kind, &sel, dir, reqid), tunnel_of(r, kind, reqid), reqid);
 }
 
 void xfrm_policy_orphan(struct xnl_batch *b, const struct xfrm_selector *sel, enum kernel_dir dir)
 {
-	put_protect(b, XFRM_MSG_UPDPOLICY, sel, dir, NULL, KERNEL_REQID_ORPHAN, life_of(KERNEL_REQID_ORPHAN));
+	put_protect(b, XFRM_MSG_UPDPOLICY, sel, dir, protect_priority(NULL, sel, dir), NULL, KERNEL_REQID_ORPHAN);
 }
 
 static void put_id(struct xnl_batch *b, int type, const struct xfrm_selector *sel, enum kernel_dir dir, uint32_t index)
@@ -342,7 +345,7 @@ bool xfrm_policy_serves(const struct xfrm_policy *p, const struct kernel_request
 	const struct kernel_request *tunnel = tunnel_of(r, kind, p->reqid);
 	struct xfrm_user_tmpl wanted = esp_template(r, xfrm_family(&r->local), p->dir, p->reqid);
 
-	if (!p->exact || p->tunnel != (tunnel != NULL) || p->priority != protect_priority(tunnel, &p->sel, p->dir))
+	if (!p->exact || p->tunnel != (tunnel != NULL) || p->priority != priority_of(r, kind, &p->sel, p->dir, p->reqid))
 		return false;
 	return !p->tunnel || (memcmp(&p->outer_src, &wanted.saddr, sizeof wanted.saddr) == 0 &&
 			      memcmp(&p->outer_dst, &wanted.id.daddr, sizeof wanted.id.daddr) == 0);

@@ -119,11 +119,14 @@ void xfrm_sa_add(struct xnl_batch *b, const struct kernel_request *r, enum kerne
 	struct xfrm_usersa_info sa;
 
 	XFRM_ZERO(sa);
-	/* What comes out of this SA is taken only between these two hosts, whatever its keys are good for. */
-	sa.sel.saddr = xfrm_addr(from);
+	/* What comes out of this SA is taken only between these two hosts, whatever its keys are good for. What goes in has yet to
+	 * be translated if the host has assigned an address. */
+	if (dir == DIR_IN || !request_has_assigned(r)) {
+		sa.sel.saddr = xfrm_addr(from);
+		sa.sel.prefixlen_s = xfrm_prefix(from);
+	}
 	sa.sel.daddr = xfrm_addr(to);
 	sa.sel.family = xfrm_family(from);
-	sa.sel.prefixlen_s = xfrm_prefix(from);
 	sa.sel.prefixlen_d = xfrm_prefix(to);
 	sa.saddr = xfrm_addr(src);
 	sa.id.daddr = xfrm_addr(dst);

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "kernel/inner.h"
+#include "kernel/translate.h"
 
 enum { SKIP = 77, TEXT_MAX = 16384 };
 
@@ -414,6 +415,64 @@ static void in_memory_nothing_is_touched(void **state)
 	inner_close(n, true);
 }
 
+/* What nft(8) lists of the table; "" if there is none. */
+static const char *list_table(char to[TEXT_MAX], const char *family)
+{
+	return run(to, "nft list table %s unbound-oe 2>/dev/null || :", family);
+}
+
+/* More than fit one message. */
+static void translations_replace_each_other_as_a_whole(void **state)
+{
+	enum { MANY = 150 };
+	static struct translation all[MANY];
+	char text[TEXT_MAX];
+
+	(void)state;
+	for (unsigned i = 0; i < MANY; i++) {
+		all[i] = (struct translation){ .remote = addr(i % 2 ? SERVER : SERVER6), .address = addr(i % 2 ? "100.64.0.1" : "fd64::1") };
+		all[i].remote.b[2] = (uint8_t)i;
+	}
+	if (system("command -v nft >/dev/null") != 0 || translate_write(IP_V4, NULL, 0) == IKE_E_UNSUPPORTED)
+		skip();
+	assert_int_equal(translate_write(IP_V4, all, MANY), IKE_OK);
+	assert_int_equal(translate_write(IP_V6, all, MANY), IKE_OK);
+	list_table(text, "ip");
+	assert_non_null(strstr(text, "rt ipsec exists snat to ip daddr map @assigned"));
+	assert_non_null(strstr(text, "192.0.149.10 : 100.64.0.1"));
+	assert_non_null(strstr(list_table(text, "ip6"), "2001:94b8:"));
+	assert_int_equal(translate_write(IP_V4, &all[1], 1), IKE_OK);
+	list_table(text, "ip");
+	assert_non_null(strstr(text, "192.0.1.10 : 100.64.0.1"));
+	assert_null(strstr(text, "192.0.149.10"));
+	assert_int_equal(translate_write(IP_V4, NULL, 0), IKE_OK);
+	assert_int_equal(translate_write(IP_V6, NULL, 0), IKE_OK);
+	assert_string_equal(list_table(text, "ip"), "");
+	assert_string_equal(list_table(text, "ip6"), "");
+}
+
+/* A firewall that is loaded anew flushes all tables. */
+static void what_a_firewall_flushed_comes_back_with_the_next_address(void **state)
+{
+	char text[TEXT_MAX];
+	struct inner *n = open_inner();
+	bool fresh;
+
+	(void)state;
+	assert_int_equal(add(n, "100.64.0.1", SERVER, &fresh), IKE_OK);
+	if (list_table(text, "ip")[0] == '\0') {
+		inner_close(n, true);
+		skip();
+	}
+	run(text, "nft flush ruleset");
+	assert_int_equal(add(n, "100.64.0.1", SERVER2, &fresh), IKE_OK);
+	list_table(text, "ip");
+	assert_non_null(strstr(text, SERVER " : 100.64.0.1"));
+	assert_non_null(strstr(text, SERVER2 " : 100.64.0.1"));
+	inner_close(n, true);
+	assert_string_equal(list_table(text, "ip"), "");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -430,6 +489,8 @@ int main(void)
 		cmocka_unit_test_setup(next_start_removes_what_a_killed_run_left_and_nothing_else, begin),
 		cmocka_unit_test_setup(client_is_reached_by_the_way_to_where_it_comes_from, begin),
 		cmocka_unit_test_setup(client_to_whom_there_is_no_way_is_refused, begin),
+		cmocka_unit_test_setup(translations_replace_each_other_as_a_whole, begin),
+		cmocka_unit_test_setup(what_a_firewall_flushed_comes_back_with_the_next_address, begin),
 		cmocka_unit_test_setup(in_memory_nothing_is_touched, begin),
 	};
 

@@ -366,7 +366,8 @@ static void a_tunnel_protects_the_address_inside(void **state)
 	assert_int_equal(kernel_apply(k, &r), IKE_OK);
 	assert_int_equal(kernel_fake_fate_out(k, &r.inner_local, &r.remote), FATE_ESP);
 	assert_int_equal(kernel_fake_fate_in(k, &r.inner_local, &r.remote), FATE_ESP);
-	assert_int_equal(kernel_fake_fate_out(k, &r.local, &r.remote), FATE_DROP);
+	/* To be translated on its way into the tunnel. */
+	assert_int_equal(kernel_fake_fate_out(k, &r.local, &r.remote), FATE_ESP);
 	assert_int_equal(kernel_fake_fate_in(k, &r.local, &r.remote), FATE_DROP);
 	assert_true(kernel_fake_accepts(k, &r.inner_local, &r.remote, r.spi_in));
 	assert_false(kernel_fake_accepts(k, &r.local, &r.remote, r.spi_in));
@@ -374,9 +375,11 @@ static void a_tunnel_protects_the_address_inside(void **state)
 	assert_int_equal(kernel_apply(k, &r), IKE_OK);
 	assert_int_equal(kernel_fake_fate_out(k, &r.inner_local, &r.remote), FATE_DROP);
 	assert_int_equal(kernel_fake_fate_in(k, &r.inner_local, &r.remote), FATE_DROP);
+	assert_int_equal(kernel_fake_fate_out(k, &r.local, &r.remote), FATE_DROP);
 	r.op = KERNEL_UNPROTECT;
 	assert_int_equal(kernel_apply(k, &r), IKE_OK);
 	assert_int_equal(kernel_fake_fate_out(k, &r.inner_local, &r.remote), FATE_CLEAR);
+	assert_int_equal(kernel_fake_fate_out(k, &r.local, &r.remote), FATE_CLEAR);
 	kernel_close(k);
 }
 
@@ -416,10 +419,12 @@ static void a_newly_assigned_address_takes_over_and_the_old_one_retires(void **s
 	assert_int_equal(kernel_fake_spi_out(k, &second.inner_local, &second.remote), second.spi_out);
 	/* The shield stays: nothing is in clear. */
 	assert_int_equal(kernel_fake_fate_out(k, &first.inner_local, &first.remote), FATE_DROP);
-	assert_int_equal(kernel_fake_fate_out(k, &first.local, &first.remote), FATE_DROP);
+	assert_int_equal(kernel_fake_fate_in(k, &first.local, &first.remote), FATE_DROP);
+	/* What is to be translated takes the tunnel that there is. */
+	assert_int_equal(kernel_fake_spi_out(k, &first.local, &first.remote), second.spi_out);
 	kernel_fake_count(k, &c);
 	assert_int_equal(c.sas, 4);
-	assert_int_equal(c.policies, 4);
+	assert_int_equal(c.policies, 5);
 	kernel_close(k);
 }
 
@@ -732,6 +737,40 @@ static void flushed_policies_are_as_they_were_after_any_two_requests(void **stat
 	set_way(0);
 }
 
+/* The policy of a pair in transport mode and that for what is not translated yet are in the same place. */
+static void a_host_that_begins_to_assign_and_ends_it_leaves_no_gap(void **state)
+{
+	struct kernel_request transport = request(KERNEL_PROTECT, 1), assigned = tunnel_from(KERNEL_PROTECT, 2, "fd00:64::1", "2001:db8::2");
+	struct kernel_request again = request(KERNEL_PROTECT, 3), gone = transport;
+	struct kernel *k = open_fake();
+	struct kernel_fake_counts c;
+
+	(void)state;
+	transport.shield = again.shield = true;
+	assigned.reqid = transport.reqid;
+	assert_int_equal(kernel_apply(k, &transport), IKE_OK);
+	assert_int_equal(kernel_apply(k, &assigned), IKE_OK);
+	gone.op = KERNEL_RETIRE;
+	gone.inner_local = gone.local;          /* as tunnel/ says it */
+	gone.inner_remote = gone.remote;
+	assert_int_equal(kernel_apply(k, &gone), IKE_OK);
+	assert_int_equal(kernel_fake_fate_out(k, &assigned.inner_local, &assigned.remote), FATE_ESP);
+	assert_int_equal(kernel_fake_fate_out(k, &transport.local, &transport.remote), FATE_ESP);
+	kernel_fake_flush(k, true, false);
+	assert_int_equal(guard(k), 5);
+	assert_int_equal(kernel_fake_fate_out(k, &transport.local, &transport.remote), FATE_ESP);
+	assert_int_equal(kernel_apply(k, &again), IKE_OK);
+	gone = assigned;
+	gone.op = KERNEL_RETIRE;
+	assert_int_equal(kernel_apply(k, &gone), IKE_OK);
+	assert_int_equal(kernel_fake_spi_out(k, &again.local, &again.remote), again.spi_out);
+	assert_int_equal(kernel_fake_fate_in(k, &again.local, &again.remote), FATE_ESP);
+	assert_int_equal(kernel_fake_fate_out(k, &assigned.inner_local, &assigned.remote), FATE_DROP);
+	kernel_fake_count(k, &c);
+	assert_int_equal(c.policies, 4);
+	kernel_close(k);
+}
+
 static void one_removed_policy_comes_back_alone(void **state)
 {
 	const struct ip_addr every = { .family = IP_NONE }, local = addr("2001:db8::1"), remote = addr("2001:db8::2");
@@ -915,6 +954,7 @@ int main(void)
 		cmocka_unit_test(a_tunnel_protects_the_address_inside),
 		cmocka_unit_test(two_servers_may_assign_the_same_address),
 		cmocka_unit_test(a_newly_assigned_address_takes_over_and_the_old_one_retires),
+		cmocka_unit_test(a_host_that_begins_to_assign_and_ends_it_leaves_no_gap),
 		cmocka_unit_test(a_pair_changes_its_mode_without_a_gap),
 		cmocka_unit_test(what_is_forwarded_passes_until_it_is_told_not_to),
 		cmocka_unit_test(renewal_sends_on_the_new_pair_and_still_reads_the_old),

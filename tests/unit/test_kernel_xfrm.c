@@ -350,9 +350,31 @@ static void a_tunnel_policy_is_for_the_addresses_inside_and_known_by_its_ends(vo
 	transport.op = KERNEL_UNPROTECT;
 	assert_int_equal(kernel_apply(k, &transport), IKE_OK);
 	assert_int_equal(count().policies, 2);
+	put(&r, POLICY_UNTRANSLATED, DIR_OUT, REQID);
 	r.op = KERNEL_UNPROTECT;
 	assert_int_equal(kernel_apply(k, &r), IKE_OK);
 	assert_int_equal(count().policies, 0);
+	kernel_close(k);
+}
+
+static void what_is_not_translated_yet_has_the_tunnel_and_the_exceptions_of_all(void **state)
+{
+	struct kernel_request r = request(KERNEL_PROTECT, "192.0.2.1", "192.0.2.2");
+	struct kernel *k = open_kernel();
+	struct found f;
+
+	(void)state;
+	assert_int_equal(ip_from_text("100.64.0.1", &r.inner_local), IKE_OK);
+	r.inner_remote = r.remote;
+	put(&r, POLICY_UNTRANSLATED, DIR_OUT, REQID);
+	f = find_all();
+	assert_int_equal(f.n, 1);
+	assert_true(f.p[0].exact && f.p[0].tunnel);
+	assert_int_equal(f.p[0].priority, PRIORITY_PROTECT);
+	assert_true(xfrm_policy_covers(&f.p[0].sel, DIR_OUT, &r.local, &r.remote));
+	assert_true(xfrm_policy_serves(&f.p[0], &r, POLICY_UNTRANSLATED));
+	r.local.b[3]++;
+	assert_false(xfrm_policy_serves(&f.p[0], &r, POLICY_UNTRANSLATED));
 	kernel_close(k);
 }
 
@@ -534,6 +556,7 @@ int main(void)
 		XFRM(foreign_policy_is_a_conflict_and_stays),
 		XFRM(address_under_another_reqid_is_a_conflict_and_stays),
 		XFRM(a_tunnel_policy_is_for_the_addresses_inside_and_known_by_its_ends),
+		XFRM(what_is_not_translated_yet_has_the_tunnel_and_the_exceptions_of_all),
 		XFRM(a_shield_becomes_an_orphan_and_goes_with_the_last_pair),
 		XFRM(somebody_elses_policy_in_place_of_a_shield_is_a_conflict),
 		XFRM(unprotect_takes_policies_and_every_sa_of_the_pair),
