@@ -51,21 +51,48 @@ ask_whole_name(struct module_qstate* newq)
 	return 1;
 }
 
-int
-oe_lookup_attach(struct module_qstate* qstate, struct oe_target* target)
+/** attach a subquery; *newq is NULL if somebody asks already. Returns 0 if it
+ * cannot be done. */
+static int
+attach(struct module_qstate* qstate, uint8_t* name, size_t len, uint16_t type,
+	uint16_t dclass, struct module_qstate** newq)
 {
-	struct module_qstate* newq = NULL;
 	struct query_info ask;
 	memset(&ask, 0, sizeof(ask));
-	ask.qname = target->asked;
-	ask.qname_len = target->asked_len;
-	ask.qtype = LDNS_RR_TYPE_IPSECKEY;
-	ask.qclass = target->dclass;
+	ask.qname = name;
+	ask.qname_len = len;
+	ask.qtype = type;
+	ask.qclass = dclass;
+	*newq = NULL;
 	fptr_ok(fptr_whitelist_modenv_detect_cycle(qstate->env->detect_cycle));
 	if((*qstate->env->detect_cycle)(qstate, &ask, BIT_RD, 0, 0))
 		return 0;
 	fptr_ok(fptr_whitelist_modenv_attach_sub(qstate->env->attach_sub));
-	if(!oe_attach_sub(qstate, &ask, BIT_RD, &newq))
+	return oe_attach_sub(qstate, &ask, BIT_RD, newq);
+}
+
+int
+oe_lookup_attach_other(struct module_qstate* qstate, int id, uint8_t* name,
+	size_t len, uint16_t type, uint16_t dclass)
+{
+	struct module_qstate* newq;
+	struct oe_qstate* oq;
+	if(!attach(qstate, name, len, type, dclass, &newq))
+		return 0;
+	if(!newq || type == LDNS_RR_TYPE_IPSECKEY)
+		return 1;
+	if(!(oq = oe_qstate_get(newq, id)))
+		return 0;
+	oq->internal = 1;
+	return 1;
+}
+
+int
+oe_lookup_attach(struct module_qstate* qstate, struct oe_target* target)
+{
+	struct module_qstate* newq;
+	if(!attach(qstate, target->asked, target->asked_len,
+		LDNS_RR_TYPE_IPSECKEY, target->dclass, &newq))
 		return 0;
 	/* what is foreign may have servers that were not asked about this
 	 * name before */

@@ -8,6 +8,7 @@
  */
 
 #include "ub_compat.h"
+#include "oe_gateway.h"
 #include "oe_request.h"
 
 /** SvcParamKeys of the address hints, RFC 9460 14.3.2 */
@@ -319,6 +320,7 @@ oe_target_request(struct oe_target* target, time_t ttl, int deadline_ms,
 	ask->n_addresses = target->n_addresses;
 	memcpy(ask->keys, target->keys, sizeof(ask->keys));
 	ask->n_keys = target->n_keys;
+	oe_gateways_report(target, ask);
 	if(target->keys_ttl < ttl)
 		ttl = target->keys_ttl;
 	ask->ttl_s = ttl > 0 ? (uint32_t)ttl : 0;

@@ -17,6 +17,7 @@
 #include "proto/resolver_proto.h"
 
 struct module_qstate;
+struct oe_gateways;
 struct oe_job;
 struct oe_qstate;
 struct regional;
@@ -67,6 +68,8 @@ struct oe_target {
 	unsigned n_keys;
 	/** TTL of the keys, seconds */
 	time_t keys_ttl;
+	/** what is known about the gateways in them; NULL if none is named */
+	struct oe_gateways* gateways;
 	/** the query that it is for */
 	struct oe_qstate* query;
 	/** the request at the helper, NULL if there is none under way */

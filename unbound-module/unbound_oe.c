@@ -12,6 +12,7 @@
 #include "oe_answer.h"
 #include "oe_cache.h"
 #include "oe_client.h"
+#include "oe_gateway.h"
 #include "oe_lookup.h"
 #include "oe_pause.h"
 #include "oe_request.h"
@@ -44,11 +45,12 @@ enum oe_next {
 #define OE_LOOKUP_FLOOR 50
 /** see above */
 #define OE_REQUEST_FLOOR 25
+/** and those about gateways; half of what is left, if that is more */
+#define OE_GATEWAY_FLOOR 20
 /** refusals logged in one second */
 #define OE_LOG_MAX 10
 
-/** our state of a query, made when it does not exist; NULL: out of memory */
-static struct oe_qstate*
+struct oe_qstate*
 oe_qstate_get(struct module_qstate* qstate, int id)
 {
 	struct oe_qstate* oq = (struct oe_qstate*)qstate->minfo[id];
@@ -479,10 +481,66 @@ refuse_unknown(struct oe_env* oe, struct oe_qstate* oq, sldns_ede_code code,
 	return oe_next_finished;
 }
 
+/** give up the lookups; they go on, for the next time that somebody asks */
+static void
+leave_lookups(struct module_qstate* qstate)
+{
+	fptr_ok(fptr_whitelist_modenv_detach_subs(qstate->env->detach_subs));
+	(*qstate->env->detach_subs)(qstate);
+}
+
+/** nobody has to end the wait for lookups any more */
+static void
+cancel_alarm(struct oe_qstate* oq)
+{
+	if(oq->alarm)
+		oe_job_cancel(oq->alarm);
+	oq->alarm = NULL;
+	oq->late = 0;
+}
+
+/** a lookup about a gateway is done, perhaps all of them are */
+static enum oe_next
+handle_gateways(struct oe_env* oe, struct module_qstate* qstate,
+	struct oe_qstate* oq)
+{
+	struct oe_target* t;
+	int wait = 0;
+	for(t = oq->targets; t; t = t->next)
+		wait |= oe_gateways_wait(t);
+	if(wait && !oq->late)
+		return oe_next_subquery;
+	if(wait)
+		leave_lookups(qstate);
+	for(t = oq->targets; t; t = t->next)
+		oe_gateways_late(t);
+	oq->gateway_lookups = 0;
+	cancel_alarm(oq);
+	return establish(oe, qstate, oq);
+}
+
+/** There are keys: what is to be known about gateways in them? */
+static enum oe_next
+look_up_gateways(struct oe_env* oe, struct module_qstate* qstate,
+	struct oe_qstate* oq, int id)
+{
+	struct oe_client* client = client_get(oe, qstate->env);
+	struct oe_target* t;
+	for(t = oq->targets; t; t = t->next)
+		if(t->keys_status == oe_keys_found && !oe_gateways_attach(
+			qstate, id, t, &oq->gateway_lookups))
+			return refuse(oe, oq, LDNS_EDE_OTHER, REASON_INTERNAL,
+				"out of memory");
+	if(oq->gateway_lookups > 0 && client)
+		oq->alarm = oe_client_alarm(client, time_left(oe, oq,
+			OE_GATEWAY_FLOOR*2)/2, alarm_done, oq);
+	return handle_gateways(oe, qstate, oq);
+}
+
 /** an IPSECKEY lookup is done, perhaps all of them are */
 static enum oe_next
 handle_keys(struct oe_env* oe, struct module_qstate* qstate,
-	struct oe_qstate* oq)
+	struct oe_qstate* oq, int id)
 {
 	struct oe_target* t;
 	int found = 0;
@@ -503,16 +561,11 @@ handle_keys(struct oe_env* oe, struct module_qstate* qstate,
 		return oe_next_subquery;
 	oq->looking_up = 0;
 	if(t) {
-		/* they go on, for the next time that somebody asks */
-		fptr_ok(fptr_whitelist_modenv_detach_subs(
-			qstate->env->detach_subs));
-		(*qstate->env->detach_subs)(qstate);
+		leave_lookups(qstate);
 		return refuse_unknown(oe, oq, LDNS_EDE_OTHER,
 			REASON_KEY_LOOKUP_FAILED, "no answer in time");
 	}
-	if(oq->alarm)
-		oe_job_cancel(oq->alarm);
-	oq->alarm = NULL;
+	cancel_alarm(oq);
 	for(t = oq->targets; t; t = t->next) {
 		if(t->keys_status == oe_keys_failed)
 			return refuse_unknown(oe, oq,
@@ -524,7 +577,7 @@ handle_keys(struct oe_env* oe, struct module_qstate* qstate,
 	}
 	if(!found)
 		return answer_clear(qstate, oq);
-	return establish(oe, qstate, oq);
+	return look_up_gateways(oe, qstate, oq, id);
 }
 
 /** The iterator's own lookup is done: what it found is for the RRset cache
@@ -535,6 +588,19 @@ handle_internal(struct module_qstate* qstate, struct oe_qstate* oq)
 	if(oq && oq->withheld && qstate->return_msg &&
 		!oe_dns_cache_store(qstate, qstate->return_msg->rep, 1))
 		log_err("unbound-oe: out of memory storing RRsets");
+	return oe_next_finished;
+}
+
+/** A lookup of ours is done, which nobody else asks for. */
+static enum oe_next
+handle_own(struct oe_env* oe, struct module_qstate* qstate,
+	struct oe_qstate* oq)
+{
+	struct reply_info* rep = qstate->return_msg ?
+		qstate->return_msg->rep : NULL;
+	if(!rep || rep->security != sec_status_bogus)
+		return handle_internal(qstate, oq);
+	store_bogus(oe, qstate, oq, rep);
 	return oe_next_finished;
 }
 
@@ -571,7 +637,8 @@ handle_new(struct oe_env* oe, struct module_qstate* qstate, int id)
 	if(!qstate->no_cache_store && !validator_asks(qstate)) {
 		oq->guarding = 1;
 		qstate->no_cache_store = 1;
-		oe_lookup_early(oe, qstate, oq);
+		if(!oq->internal)
+			oe_lookup_early(oe, qstate, oq);
 	}
 	return oe_next_module;
 }
@@ -601,6 +668,8 @@ handle_answer(struct oe_env* oe, struct module_qstate* qstate, int id)
 	 * then added to the same state */
 	if((!oq || !oq->started) && !has_client)
 		return handle_internal(qstate, oq);
+	if(oq && oq->internal && !has_client)
+		return handle_own(oe, qstate, oq);
 	if(qstate->return_rcode != LDNS_RCODE_NOERROR || !rep)
 		return oe_next_finished;
 	if(!(oq = oe_qstate_get(qstate, id))) {
@@ -645,7 +714,9 @@ handle_progress(struct oe_env* oe, struct module_qstate* qstate, int id)
 {
 	struct oe_qstate* oq = (struct oe_qstate*)qstate->minfo[id];
 	if(oq->looking_up)
-		return handle_keys(oe, qstate, oq);
+		return handle_keys(oe, qstate, oq, id);
+	if(oq->gateway_lookups)
+		return handle_gateways(oe, qstate, oq);
 	if(oq->waiting > 0)
 		return oe_next_verdict;
 	return answer_allowed(oe, qstate, oq);
@@ -693,8 +764,11 @@ oe_inform_super(struct module_qstate* qstate, int id,
 	struct module_qstate* super)
 {
 	struct oe_qstate* oq = (struct oe_qstate*)super->minfo[id];
-	if(oq && qstate->qinfo.qtype == LDNS_RR_TYPE_IPSECKEY)
+	if(!oq)
+		return;
+	if(qstate->qinfo.qtype == LDNS_RR_TYPE_IPSECKEY)
 		oe_targets_take_keys(oq->targets, qstate, super->region);
+	oe_gateways_take(oq->targets, qstate);
 }
 
 void

@@ -28,7 +28,8 @@
  *   for many seconds.
  * o The lookup ends, inform_super() takes the keys out of it, operate() is
  *   called with module_event_pass. A validated denial: finished as above. No
- *   proof of either: refused. Keys: the helper is asked (wait_reply), and the
+ *   proof of either: refused. Keys that name a gateway: first what there is to
+ *   know about that is looked up likewise, see oe_gateway.h. Keys: the helper is asked (wait_reply), and the
  *   worker goes on with other queries.
  * o The verdict arrives in oe_client, which calls our function, which runs the
  *   mesh with module_event_reply; operate() is called. Allowed: the TTL is
@@ -118,6 +119,9 @@ struct oe_env {
 struct oe_qstate {
 	/** whose state */
 	struct module_qstate* qstate;
+	/** A lookup for another query of ours: its addresses need no
+	 * protection, unless a client asks for them too. */
+	int internal;
 	/** operate() has seen the start of this query. Not so for the lookups
 	 * that the iterator makes for itself. */
 	int started;
@@ -138,6 +142,8 @@ struct oe_qstate {
 	int early;
 	/** IPSECKEY lookups are attached */
 	int looking_up;
+	/** lookups about gateways are attached, so many; see oe_gateway.h */
+	int gateway_lookups;
 	/** ends the wait for them, NULL if there is none */
 	struct oe_job* alarm;
 	/** it went off */
@@ -159,6 +165,8 @@ void oe_deinit(struct oe_env* oe, struct module_env* env);
 /** Module operate on a query. */
 void oe_operate(struct oe_env* oe, struct module_qstate* qstate,
 	enum module_ev event, int id);
+/** Our state of a query, made when it does not exist; NULL: out of memory. */
+struct oe_qstate* oe_qstate_get(struct module_qstate* qstate, int id);
 /** Log what became of a query, but not too many of them. */
 void oe_log_query(struct oe_env* oe, struct module_qstate* qstate,
 	const char* what, const char* text);

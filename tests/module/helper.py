@@ -12,6 +12,8 @@ VERSION = 1
 HELLO, ESTABLISH, CANCEL, VERDICT, DOWN = 1, 2, 3, 4, 5
 T_VERSIONS, T_OWNER, T_ADDRESS, T_KEY, T_TTL, T_DEADLINE, T_KIND, T_REASON, T_TEXT, T_RESULT = range(1, 11)
 T_PAUSE = 0x800d
+T_GATEWAY, T_REVERSE = 0x800b, 0x800c
+FOUND, NONE, INSECURE, BOGUS, FAILED, LATE = range(1, 7)
 ALLOW, CLEAR, REFUSE = 1, 2, 3
 REASON_TIMEOUT, REASON_AUTH_FAILED = 4, 8
 
@@ -29,7 +31,8 @@ def hello(low=VERSION, high=VERSION):
 
 
 class Request:
-    """An ESTABLISH: owner, addresses, keys, ttl (s), deadline (ms)."""
+    """An ESTABLISH: owner, addresses, keys, ttl (s), deadline (ms); gateways: (numbers of keys, finding, addresses); reverse:
+    (number of the address, finding, numbers of keys)."""
 
     def __init__(self, ident, values):
         self.id = ident
@@ -37,9 +40,23 @@ class Request:
         self.addresses = [socket.inet_ntop(socket.AF_INET if len(a) == 4 else socket.AF_INET6, a)
                           for a in values[T_ADDRESS]]
         self.keys = values[T_KEY]
+        self.gateways = [self._gateway(v) for v in values.get(T_GATEWAY, [])]
+        self.reverse = [(v[0], v[1], self._bits(v[2:])) for v in values.get(T_REVERSE, [])]
         self.ttl = struct.unpack('!I', values[T_TTL][0])[0]
         self.deadline = struct.unpack('!I', values[T_DEADLINE][0])[0]
         self.at = time.monotonic()
+
+    @staticmethod
+    def _bits(mask):
+        return [i for i in range(16) if struct.unpack('!H', mask)[0] >> i & 1]
+
+    def _gateway(self, value):
+        addresses, at = [], 3
+        while at < len(value):
+            n = value[at]
+            addresses.append(socket.inet_ntop(socket.AF_INET if n == 4 else socket.AF_INET6, value[at + 1:at + 1 + n]))
+            at += 1 + n
+        return self._bits(value[:2]), value[2], addresses
 
     @staticmethod
     def _name(wire):

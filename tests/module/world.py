@@ -23,6 +23,11 @@ def ipseckey(name):
     return '%s IN IPSECKEY 10 0 4 . %s\n' % (name, KEY)
 
 
+def via(name, precedence, kind, gateway, key=KEY):
+    """IPSECKEY with a gateway of this type, RFC 4025 2.3."""
+    return '%s IN IPSECKEY %d %d 4 %s %s\n' % (name, precedence, kind, gateway, key)
+
+
 def svc(name, rtype, priority, target, *params):
     """HTTPS or SVCB as RFC 3597 writes unknown types, so that no tool has to know them."""
     rdata = struct.pack('!H', priority) + dns.name_to_wire(target)
@@ -45,6 +50,41 @@ def soa(zone, ns):
 
 def host(name, address, *more):
     return '%s IN %s %s\n' % (name, 'AAAA' if ':' in address else 'A', address) + ''.join(host(name, a) for a in more)
+
+
+def gateway_zones():
+    """Hosts behind gateways: what their names say in example.test., and what the reverse tree says."""
+    there, back = '', soa('2.0.192.in-addr.arpa.', 'ns.example.test.')
+    named = (('gwname', 102, 'gate.example.test.'), ('gwalias', 103, 'gatealias.example.test.'), ('gwplain', 104, 'www.plain.test.'),
+             ('gwbogus', 105, 'bogusa.example.test.'), ('gwlost', 106, 'lostgate.example.test.'), ('gwnone', 107, 'nogate.example.test.'),
+             ('gwkeyed', 110, 'host.example.test.'), ('gwmutual', 115, 'gwback.example.test.'))
+    for name, last, gateway in named:
+        there += host(name, '192.0.2.%d' % last) + via(name, 10, 3, gateway)
+        back += via(last, 5, 3, gateway)
+    there += host('gate', '192.0.2.200', '2001:db8::200', '192.0.2.201') + 'gatealias IN CNAME gate.other.test.\n'
+    there += host('lostgate', '192.0.2.203') + host('gwback', '192.0.2.116') + via('gwback', 10, 3, 'gwmutual.example.test.')
+    back += via(116, 10, 3, 'gwmutual.example.test.')
+    there += host('gw4', '192.0.2.101') + via('gw4', 10, 1, '192.0.2.200')
+    back += via(101, 20, 1, '192.0.2.200').replace(' IN', ' 20 IN')
+    there += host('gwvictim', '192.0.2.108') + via('gwvictim', 10, 1, '203.0.113.66')
+    back += via(108, 10, 1, '192.0.2.200')
+    there += host('gwother', '192.0.2.109') + via('gwother', 10, 1, '203.0.113.66')
+    there += host('gwself', '192.0.2.111') + via('gwself', 10, 3, 'gwself.example.test.') + via('gwself', 20, 1, '192.0.2.111')
+    there += host('gwcname', '192.0.2.112') + via('gwcname', 10, 1, '192.0.2.200')
+    back += '112 IN CNAME 112.net\n' + via('112.net', 10, 1, '192.0.2.200')
+    there += host('gwmany', '192.0.2.113', '192.0.2.117') + via('gwmany', 10, 1, '192.0.2.200') + via('gwmany', 20, 3, 'gate.example.test.')
+    there += via('gwmany', 30, 0, '.') + via('gwmany', 40, 1, '192.0.2.113')
+    back += via(113, 10, 1, '192.0.2.200') + via(113, 10, 3, 'gate.example.test.', KEY[:-8] + 'AAAAAAA=')
+    back += via(117, 10, 3, 'gate.example.test.')
+    there += host('gwbogusback', '192.0.2.114') + via('gwbogusback', 10, 1, '192.0.2.200')
+    back += via(114, 10, 1, '192.0.2.200')
+    there += host('gwplainback', '198.51.100.200') + via('gwplainback', 10, 1, '192.0.2.200')
+    there += host('gw6', '2001:db8::70') + via('gw6', 10, 2, '2001:db8::200') + host('gw6name', '2001:db8::71')
+    there += via('gw6name', 10, 3, 'gate.example.test.')
+    back6 = soa('8.b.d.0.1.0.0.2.ip6.arpa.', 'ns.example.test.')
+    back6 += via('0.7' + '.0' * 22, 10, 2, '2001:db8::200') + via('1.7' + '.0' * 22, 10, 3, 'gate.example.test.')
+    plain = soa('100.51.198.in-addr.arpa.', 'ns.example.test.') + via(200, 10, 1, '192.0.2.200')
+    return there, {'2.0.192.in-addr.arpa.': back, '8.b.d.0.1.0.0.2.ip6.arpa.': back6, '100.51.198.in-addr.arpa.': plain}
 
 
 def leaf_zones():
@@ -78,8 +118,10 @@ def leaf_zones():
     example += svc('webalias', 65, 0, 'web.example.test.')
     example += svc('_dns', 64, 1, 'web.example.test.', (1, b'\x03dot'), (4, ip4('192.0.2.15')))
     example += host('plainhost', '192.0.2.20')
+    behind, reverse = gateway_zones()
+    example += behind
     other = soa('other.test.', 'ns.other.test.') + host('ns', LEAF)
-    other += host('host', '192.0.2.30') + ipseckey('host')
+    other += host('host', '192.0.2.30') + ipseckey('host') + host('gate', '192.0.2.202')
     other += 'wild IN CNAME a.wild.example.test.\nwildq IN CNAME q.wild.example.test.\n'
     plain = soa('plain.test.', 'ns.plain.test.') + host('ns', LEAF)
     plain += host('www', '192.0.2.40') + ipseckey('www') + 'alias IN CNAME host.example.test.\n'
@@ -87,6 +129,7 @@ def leaf_zones():
     keyed = soa('keyed.test.', 'ns') + host('ns', LEAF) + host('srv', LEAF) + ipseckey('srv')
     far = soa('far.test.', 'srv.keyed.test.') + host('www', '192.0.2.50')
     zones = {'example.test.': example, 'other.test.': other, 'plain.test.': plain, 'keyed.test.': keyed, 'far.test.': far}
+    zones.update(reverse)
     return zones
 
 
@@ -155,7 +198,7 @@ class Proxy(threading.Thread):
 
 class World:
     """Another choice of zones is a subclass."""
-    unsigned = ('plain.test.',)
+    unsigned = ('plain.test.', '100.51.198.in-addr.arpa.')
     delegations = {'far': 'far IN NS srv.keyed.test.\n'}        # of those that are not served by a name of their own
 
     @staticmethod
@@ -165,6 +208,7 @@ class World:
     def tamper(self):
         self._tamper('example.test.', 'bogusa.example.test.', 'A', '192.0.2.9', '192.0.2.99')
         self._tamper('example.test.', 'boguskey.example.test.', 'IPSECKEY', KEY, KEY[:-8] + 'AAAAAAA=')
+        self._tamper('2.0.192.in-addr.arpa.', '114.2.0.192.in-addr.arpa.', 'IPSECKEY', KEY, KEY[:-8] + 'AAAAAAA=')
 
     def __init__(self, folder):
         self.folder = folder
@@ -192,10 +236,15 @@ class World:
             return f.read(), key
 
     def _make_zones(self):
-        delegations = ''
+        delegations = arpa = ''
         for zone, text in self.zones().items():
             label = zone.split('.')[0]
-            if label in self.delegations:
+            if zone.endswith('.arpa.'):     # from the root at once
+                arpa += '%s IN NS ns.example.test.\n' % zone
+                if zone not in self.unsigned:
+                    arpa += self._sign(zone, text)[0]
+                    continue
+            elif label in self.delegations:
                 delegations += self.delegations[label]
             else:
                 delegations += '%s IN NS ns.%s\nns.%s IN A %s\n' % (label, zone, zone, LEAF)
@@ -207,7 +256,7 @@ class World:
         self.tamper()
         tld = soa('test.', 'ns.test.') + host('ns', TLD) + delegations
         ds, _ = self._sign('test.', tld)
-        root = soa('.', 'ns.') + host('ns.', ROOT) + 'test. IN NS ns.test.\nns.test. IN A %s\n' % TLD + ds
+        root = soa('.', 'ns.') + host('ns.', ROOT) + 'test. IN NS ns.test.\nns.test. IN A %s\n' % TLD + ds + arpa
         _, key = self._sign('.', root)
         shutil.copy(os.path.join(self.folder, key + '.key'), self.trust_anchor)
 
