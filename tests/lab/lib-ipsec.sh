@@ -60,7 +60,7 @@ lab_responder() {
 }
 
 libreswan_responder() {
-	local host=$1 key=$2 ddos=auto sig=rsasig id=%null auth=null type=transport pool4= pool6= dir=$LAB_WORK/pluto.$1 ckaid
+	local host=$1 key=$2 ddos=auto sig=rsasig id=%null auth=null type=transport pool4='' pool6='' dir=$LAB_WORK/pluto.$1 ckaid
 	local pool='\n\tnarrowing=yes\n\tleftmodecfgserver=yes\n\trightmodecfgclient=yes\n\trightaddresspool='
 	[[ $(<"$key.type") == rsa* ]] || sig=ecdsa
 	case $3 in

@@ -232,9 +232,9 @@ lab_may_refuse() { lab_refuses[${lab_v4[$1]}]=yes lab_refuses[${lab_v6[$1]}]=yes
 
 # expect_no_cleartext A B [since-answer]: between hosts or addresses A and B nothing but ESP, IKE and ND
 expect_no_cleartext() {
-	local since=()
-	[ "${3:-}" != since-answer ] || since=(--since "$lab_answer_time")
-	cleartext "$1" "$2" "${since[@]}" --tally witness || fail "cleartext between $1 and $2: $(sed -n 1p cleartext.txt)"
+	local from_then=()
+	[ "${3:-}" != since-answer ] || from_then=(--since "$lab_answer_time")
+	cleartext "$1" "$2" "${from_then[@]}" --tally witness || fail "cleartext between $1 and $2: $(sed -n 1p cleartext.txt)"
 }
 # expect_cleartext A B: there is some (a control: without it the line above proves nothing)
 expect_cleartext() {

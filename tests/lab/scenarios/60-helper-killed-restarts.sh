@@ -30,7 +30,7 @@ lab_wait 10 "the host from the second address" reached_from $second
 other_addresses_silent() {
 	local address
 	for address in $second $third; do
-		check_capture cleartext wire.pcap $address "$server_v4" --since "$lab_answer_time" || fail "cleartext from $address"
+		check_capture cleartext wire.pcap "$address" "$server_v4" --since "$lab_answer_time" || fail "cleartext from $address"
 	done
 }
 
@@ -44,7 +44,7 @@ for _ in 1 2 3; do
 done
 ! ping_from client "$server_v4" || fail "the host was reached without SAs"
 for address in $second $third; do
-	! reached_from $address || fail "the host was reached from $address without SAs"
+	! reached_from "$address" || fail "the host was reached from $address without SAs"
 done
 expect_no_cleartext client server since-answer
 other_addresses_silent

@@ -37,8 +37,8 @@ for version in 4 6; do
 		first=$client_v6 second=$second_v6 third=$third_v6 host=$server_v6 unkeyed=$unkeyed_v6 type=AAAA
 	fi
 	# The control: before anybody asked, all of it is in clear.
-	reached_from $second $host
-	check_capture cleartext wire.pcap $second $host && fail "the capture does not see $second"
+	reached_from $second "$host"
+	check_capture cleartext wire.pcap $second "$host" && fail "the capture does not see $second"
 	lab_dig host.keyed.example $type
 	expect_answer "$host"
 	expect_tunnel "$host"
@@ -63,15 +63,15 @@ sys.exit(data != b"hello")' $second "$host" >connected$version.txt || fail "no c
 	note "$(<connected$version.txt)"
 	no_cleartext $second "$host"
 	check_capture esp wire.pcap $second "$host" --since "$asked" || fail "no ESP between $second and $host"
-	reached_from $first "$host" || fail "the first address does not reach the host any more"
-	no_cleartext $first "$host"
+	reached_from "$first" "$host" || fail "the first address does not reach the host any more"
+	no_cleartext "$first" "$host"
 	lab_oe status >status$version.txt
 	for address in $first $second; do
 		grep -F "$host" status$version.txt | grep -qF "$address" || fail "oe status does not show $address"
 	done
 
 	# For the host we are an anonymous client of one of its addresses: the other one hears us as before.
-	reached_from $first $unkeyed || fail "the host's other address is closed to its client"
+	reached_from "$first" $unkeyed || fail "the host's other address is closed to its client"
 
 	# What the host sends in clear to an address that has no tunnel is dropped.
 	ip -n server xfrm policy >policies$version.txt

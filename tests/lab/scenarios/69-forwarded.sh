@@ -57,7 +57,7 @@ expect_protected server 4
 expect_protected server 6
 expect_no_cleartext client server since-answer
 for address in "$server_v4" "$server_v6"; do
-	[ -z "$(check_capture list wire.pcap "$([ $address = "$server_v4" ] && echo $box_v4 || echo $box_v6)" "$address")" ] ||
+	[ -z "$(check_capture list wire.pcap "$([ "$address" = "$server_v4" ] && echo $box_v4 || echo $box_v6)" "$address")" ] ||
 		fail "the box's own address is on the wire"
 done
 

@@ -35,12 +35,12 @@ lab_responder server own good
 # NSD is authoritative for all there is, the root included.
 [ "$LAB_VARIANT" != forwarder ] || lab_unbound_conf 'forward-zone:' 'name: "."' "forward-addr: $dns_v4"
 lab_start_client
-in_clear() { check_capture cleartext own-link.pcap "$client_v4" $address; }
+in_clear() { check_capture cleartext own-link.pcap "$client_v4" "$address"; }
 
 lab_dig needed.keyed.example
-expect_answer $address
+expect_answer "$address"
 before=$(esp_packets)
-ping_from client $address
+ping_from client "$address"
 [ "$(esp_packets)" -gt "$before" ] || fail "the ping was answered but the ESP counters stand"
 lab_dig first.plain.example
 expect_answer "$server_v4"
@@ -51,14 +51,14 @@ in_host $needed iptables-legacy -A OUTPUT -p icmp --icmp-type port-unreachable -
 kill -9 "${lab_pid[oe-iked.$needed]}"
 wait "${lab_pid[oe-iked.$needed]}" || :
 printf 'xfrm state flush\nxfrm policy flush\n' | ip -n $needed -batch -
-! ping_from client $address || fail "$needed answered without SAs"
+! ping_from client "$address" || fail "$needed answered without SAs"
 lab_dig second.plain.example
 expect_answer "$server_v4"
 expect_within 1000
 lab_dig host.keyed.example
 expect_answer "$server_v4"
 expect_protected server
-! ping_from client $address || fail "$needed answered without SAs"
-expect_tunnel $address
+! ping_from client "$address" || fail "$needed answered without SAs"
+expect_tunnel "$address"
 in_clear >in-clear.txt || fail "cleartext: $(sed -n 1p in-clear.txt)"
 [ "$LAB_VARIANT" = gateway ] || expect_cleartext client dns # the exemption

@@ -41,6 +41,6 @@ lab_wait 10 "the host from the other address" reaches_from $other_v4
 ip -n client link delete eth1
 lab_wait 10 "the host through the first interface again" reaches
 kill $pinger 2>/dev/null || :
-for address in "$client_v4" $other_v4; do expect_no_cleartext $address "$server_v4"; done
+for address in "$client_v4" $other_v4; do expect_no_cleartext "$address" "$server_v4"; done
 expect_esp client server 4
 expect_esp $other_v4 "$server_v4"
