@@ -7,7 +7,9 @@ declare -A lab_zone_kind
 lab_broken=()
 lab_dns_up=no
 
-# lab_zone NAME signed|nsec3|unsigned: a zone whose records (without SOA, NS) come on standard input
+# lab_zone NAME signed|nsec3|unsigned: a zone whose records (without SOA, NS) come on standard input. One below arpa. hangs nowhere: the
+# resolver knows its name server and its key.
+lab_stubs=()
 lab_zone() {
 	lab_zones+=("$1")
 	lab_zone_kind[$1]=$2
@@ -67,12 +69,13 @@ lab_dns() {
 		for other in "${lab_zones[@]}"; do
 			if [[ $zone == *."$other" ]] && [ ${#other} -gt ${#parent} ]; then parent=$other; fi
 		done
-		echo "$zone. NS ns.example." >>"$parent.zone"
+		[[ $zone == *.arpa ]] || echo "$zone. NS ns.example." >>"$parent.zone"
 		case ${lab_zone_kind[$zone]} in
 		unsigned)	cp "$zone.zone" "$zone.signed" ;;
 		*)		sign_zone "$zone" "${lab_zone_kind[$zone]}"
-				cat "$(zone_key "$zone").ds" >>"$parent.zone" ;;
+				[[ $zone == *.arpa ]] || cat "$(zone_key "$zone").ds" >>"$parent.zone" ;;
 		esac
+		[[ $zone != *.arpa ]] || lab_stubs+=("$zone")
 	done < <(for zone in "${lab_zones[@]}"; do labels=${zone//[^.]/}; echo "${#labels} $zone"; done | sort -rn)
 	sign_zone example signed
 	if [ ! -e "$LAB_CACHE/root.signed" ]; then
@@ -107,7 +110,7 @@ lab_unbound_conf() { lab_unbound_lines+=("$@"); }
 
 # lab_resolver MODULES...: start Unbound on the client; MODULES is its module-config
 lab_resolver() {
-	local unbound=$lab_unbound/prefix/sbin/unbound
+	local unbound=$lab_unbound/prefix/sbin/unbound zone
 	[ -x "$unbound" ] || fail "no $unbound: run tools/build-unbound $LAB_BINDIR"
 	printf '. NS ns.example.\nns.example. A %s\nns.example. AAAA %s\n' "$dns_v4" "$dns_v6" >root.hints
 	# Unbound keeps to itself what is later than 1.9 s; oe-iked under valgrind or in QEMU often is.
@@ -131,6 +134,8 @@ lab_resolver() {
 			harden-referral-path: no
 		CONF
 		printf '\t%s\n' "${lab_unbound_lines[@]}"
+		for zone in "${lab_stubs[@]}"; do printf '\ttrust-anchor-file: "%s.key"\n' "$(zone_key "$zone")"; done
+		for zone in "${lab_stubs[@]}"; do printf 'stub-zone:\n\tname: %s\n\tstub-addr: %s\n' "$zone" "$dns_v4"; done
 		[[ $* != *dynlib* ]] || printf 'dynlib:\n\tdynlib-file: "%s"\n' "$LAB_BINDIR/.libs/unbound-oe.so"
 		cat <<-CONF
 		remote-control:

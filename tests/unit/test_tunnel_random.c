@@ -2,7 +2,8 @@
  *
  *	- one verdict for each request that was not cancelled, in time (promise 6);
  *	- an address that is allowed is protected at that moment (promise 1);
- *	- a name that was answered is never carried by a key that it does not publish, unless it was told DOWN (promise 3);
+ *	- a name that was answered is never carried by a key that it does not publish, nor through a gateway that it does not, unless
+ *	  it was told DOWN (promise 3);
  *	- the policies stay until the last answer has expired, unless an operator said otherwise (promise 4);
  *	- anonymous clients are counted as what they are;
  *	- after a clean stop nothing is left.
@@ -23,11 +24,16 @@ static const char *const key_sets[NAMES][KEY_SETS] = { { "A", "A", "A", "A" }, {
 /* Any key that it ever published: a name that is alone at its address may bring new ones. */
 static const char *const all_keys[NAMES] = { "A", "AB", "ABC" };
 
+/* The ways that it publishes, by precedence: '.' the host itself, otherwise a gateway. The owners of the addresses confirm them all. */
+enum { WAY_SETS = 5 };
+static const char *const way_sets[NAMES][WAY_SETS] = { { ".", ".", "g", "gh", ".g" }, { ".", ".", "gh", "hg", "g" }, { ".", ".", "e", "eg.", ".e" } };
+static const char *const all_ways[NAMES] = { ".gh", ".gh", ".ge" };
+
 enum fate { NOT_ASKED, WAITING, ANSWERED, CANCELLED };
 
 struct asked {
 	enum fate fate;
-	unsigned name, keys, n, address[2];
+	unsigned name, keys, ways, n, address[2];
 	uint64_t by_ms;
 };
 
@@ -65,6 +71,25 @@ static unsigned address_index(const struct ip_addr *a)
 	return 0;
 }
 
+/* Whom it is for. */
+static const struct ip_addr *host_of(const struct double_sa *sa)
+{
+	return sa->host.family != IP_NONE ? &sa->host : &sa->path.remote.addr;
+}
+
+static struct ip_addr gateway_of(char way)
+{
+	char text[32];
+
+	snprintf(text, sizeof text, "203.0.113.%u", (unsigned)way);
+	return address_of(text);
+}
+
+static char way_of(const struct double_sa *sa)
+{
+	return sa->host.family != IP_NONE ? (char)sa->path.remote.addr.b[3] : '.';
+}
+
 /* The SA that packets leave by: the newest. */
 static const struct double_sa *sa_in_use(const struct schedule *s, unsigned address)
 {
@@ -74,7 +99,7 @@ static const struct double_sa *sa_in_use(const struct schedule *s, unsigned addr
 	for (i = s->w->n_sas; i > 0; i--) {
 		const struct double_sa *sa = &s->w->sas[i - 1];
 
-		if (sa->up && !sa->ended && ip_equal(&sa->path.remote.addr, &remote))
+		if (sa->up && !sa->ended && ip_equal(host_of(sa), &remote))
 			return sa;
 	}
 	return NULL;
@@ -121,7 +146,7 @@ static void on_down(struct schedule *s, const struct rp_down *down, bool by_oper
 
 static void on_unprotect(struct schedule *s, const struct kernel_request *request)
 {
-	unsigned a = address_index(&request->remote);
+	unsigned a = address_index(request->inner_remote.family != IP_NONE ? &request->inner_remote : &request->remote);
 
 	assert_int_equal(s->policies[a], request->reqid);
 	assert_true(s->answers_until_ms[a] <= s->w->now_ms || s->stopped);
@@ -140,6 +165,8 @@ static void check_bindings(const struct schedule *s)
 				continue;
 			if (!sa->initiator || !strchr(all_keys[i], sa->proved))
 				fail_msg("%s at %s is carried by key %c", names[i], addresses[a], sa->initiator ? sa->proved : '-');
+			if (!strchr(all_ways[i], way_of(sa)))
+				fail_msg("%s at %s is carried by way %c", names[i], addresses[a], way_of(sa));
 		}
 	}
 }
@@ -175,24 +202,53 @@ static void look(struct schedule *s, bool by_operator)
 
 /* Steps --------------------------------------------------------------------------------------------------------------------- */
 
+/* Its records: each key for each way. */
+static void add_records(const struct asked *asked, struct rp_establish *q, uint8_t rdata[RP_KEYS_MAX][64])
+{
+	const char *ways = way_sets[asked->name][asked->ways];
+
+	for (unsigned i = 0; ways[i]; i++) {
+		for (const char *letter = key_sets[asked->name][asked->keys]; *letter; letter++) {
+			struct ipseckey key = { .precedence = (uint8_t)i, .algorithm = IPSECKEY_EDDSA };
+			struct wr w = wr_over(rdata[q->n_keys], 64);
+			uint8_t plain[3 + 32];
+
+			make_key(plain, *letter);
+			key.public_key = span_of(plain + 3, 32);
+			if (ways[i] != '.') {
+				key.gateway_type = GATEWAY_IPV4;
+				key.gateway = gateway_of(ways[i]);
+			}
+			ipseckey_write(&w, &key);
+			q->keys[q->n_keys++] = wr_span(&w);
+		}
+	}
+}
+
 static void step_ask(struct schedule *s)
 {
-	char list[128];
-	struct asked *q;
+	uint8_t rdata[RP_KEYS_MAX][64];
+	struct rp_establish q;
+	struct asked *asked;
 
 	if (s->n_ids + 1 >= IDS)
 		return;
-	q = &s->asked[++s->n_ids];
-	*q = (struct asked){ WAITING, pick(s, NAMES), pick(s, KEY_SETS), 1 + pick(s, 2),
-			     { pick(s, ADDRESSES), pick(s, ADDRESSES) }, s->w->now_ms + s->w->deadline_ms };
-	snprintf(list, sizeof list, "%s %s", addresses[q->address[0]], q->n > 1 ? addresses[q->address[1]] : "");
-	assert_int_equal(ask_as(s->w, s->n_ids % 3, s->n_ids, names[q->name], key_sets[q->name][q->keys], list), IKE_OK);
+	asked = &s->asked[++s->n_ids];
+	*asked = (struct asked){ WAITING, pick(s, NAMES), pick(s, KEY_SETS), pick(s, WAY_SETS), 1 + pick(s, 2),
+				 { pick(s, ADDRESSES), pick(s, ADDRESSES) }, s->w->now_ms + s->w->deadline_ms };
+	q = (struct rp_establish){ .owner = name_of(names[asked->name]), .ttl_s = s->w->ttl_s, .deadline_ms = s->w->deadline_ms };
+	add_records(asked, &q, rdata);
+	for (unsigned i = 0; i < asked->n; i++) {
+		q.addresses[q.n_addresses++] = address_of(addresses[asked->address[i]]);
+		q.reverse[q.n_reverse++] = (struct rp_reverse){ (uint8_t)i, RP_FOUND, (uint16_t)((1u << q.n_keys) - 1) };
+	}
+	assert_int_equal(ask_for(s->w, s->n_ids % 3, s->n_ids, &q), IKE_OK);
 }
 
 static void answer_attempt(struct schedule *s, ike_handle handle)
 {
 	struct double_sa *sa = &s->w->sas[handle - 1];
-	unsigned a = address_index(&sa->path.remote.addr);
+	unsigned a = address_index(host_of(sa));
 	struct ipseckey key;
 
 	if (s->policies[a] != 0 && s->policies[a] != sa->reqid) {
@@ -283,7 +339,7 @@ static void step_kernel(struct schedule *s)
 		break;
 	default:
 		if (w->n_sas > 0) {
-			const struct ip_addr *remote = &w->sas[pick(s, w->n_sas)].path.remote.addr;
+			const struct ip_addr *remote = host_of(&w->sas[pick(s, w->n_sas)]);
 			struct ip_addr from;
 
 			(void)!w->env.source_address(w, remote, &from);
