@@ -35,7 +35,7 @@ struct oe_command {
 	enum oe_exit (*run)(const struct oe *oe, int argc, char **argv);
 };
 
-extern const struct oe_command command_status, command_down, command_clear, command_pause, command_resume, command_monitor, command_key, command_stats,
+extern const struct oe_command command_status, command_up, command_down, command_clear, command_pause, command_resume, command_monitor, command_key, command_stats,
 	command_version, command_why, command_reload, command_checkconf, command_help;
 
 /* In the order of `oe help`; ends with NULL. */

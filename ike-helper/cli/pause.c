@@ -7,6 +7,7 @@
 
 #include "cli/client.h"
 #include "cli/lookup.h"
+#include "cli/progress.h"
 #include "cli/text.h"
 #include "cli/why.h"
 #include "dnskey/dns_probe.h"
@@ -25,11 +26,14 @@ static bool validates(const struct ip_endpoint *resolver)
 {
 	const struct rng rng = { .fill = fill_random };
 	struct lookup_question q[DNS_PROBE_NAMES] = { { .type = DNS_TYPE_A }, { .type = DNS_TYPE_A }, { .type = DNS_TYPE_A } };
+	struct progress progress;
 	bool shown = true;
 
 	for (unsigned i = 0; i < DNS_PROBE_NAMES; i++)
 		dns_probe_name(&rng, &q[i].name);
+	progress_begin(&progress, "does DNSSEC validate here?");
 	lookup_ask(resolver, q, DNS_PROBE_NAMES);
+	progress_end(&progress);
 	for (unsigned i = 0; i < DNS_PROBE_NAMES; i++)
 		shown &= q[i].answered && dns_probe_validates(&q[i].message);
 	lookup_clear(q, DNS_PROBE_NAMES);

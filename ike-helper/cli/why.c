@@ -4,9 +4,10 @@
 #include <getopt.h>
 #include <stdio.h>
 
+#include "cli/progress.h"
 #include "cli/why.h"
 
-static enum oe_exit exit_of(enum why_outcome outcome)
+enum oe_exit why_exit(enum why_outcome outcome)
 {
 	switch (outcome) {
 	case WHY_PROTECTED: return OE_OK;
@@ -22,8 +23,13 @@ static enum oe_exit explain(const struct oe *oe, const struct dnsname *name, boo
 {
 	struct why_verdict verdict;
 	struct why w;
-	enum oe_exit status = why_gather(oe, name, &w);
+	struct progress progress;
+	char text[DNSNAME_TEXT_MAX];
+	enum oe_exit status;
 
+	progress_begin(&progress, dnsname_text(name, text));
+	status = why_gather(oe, name, &w);
+	progress_end(&progress);
 	if (status != OE_OK)
 		return status;
 	why_judge(&w, &verdict);
@@ -32,7 +38,7 @@ static enum oe_exit explain(const struct oe *oe, const struct dnsname *name, boo
 	else
 		why_print(&w, &verdict);
 	why_clear(&w);
-	return exit_of(verdict.outcome);
+	return why_exit(verdict.outcome);
 }
 
 static enum oe_exit run(const struct oe *oe, int argc, char **argv)

@@ -76,12 +76,16 @@ enum why_outcome { WHY_PROTECTED, WHY_PLAIN, WHY_REFUSED, WHY_CANNOT_TELL, WHY_N
 struct why_verdict {
 	enum why_outcome outcome;
 	const char *reason;         /* a word for scripts: of docs/control.md, or of oe(1) */
+	bool may_change;            /* WHY_REFUSED: the host is tried again, */
+	unsigned wait_s;            /* after so long */
 	char cause[WHY_CAUSE_MAX];  /* what follows "because" in the sentence */
 	char sentence[WHY_SENTENCE_MAX];
 };
 
 const char *why_outcome_text(enum why_outcome outcome);     /* "protected" */
 void why_judge(const struct why *w, struct why_verdict *out);
+
+enum oe_exit why_exit(enum why_outcome outcome);            /* of oe why, and others that say the same */
 
 void why_print(const struct why *w, const struct why_verdict *verdict);
 void why_print_json(const struct why *w, const struct why_verdict *verdict);

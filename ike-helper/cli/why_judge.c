@@ -341,6 +341,8 @@ void why_judge(const struct why *w, struct why_verdict *out)
 	out->outcome = f[lead].outcome;
 	out->reason = f[lead].reason;
 	memcpy(out->cause, f[lead].cause, sizeof out->cause);
+	out->may_change = f[lead].again || f[lead].wait_s > 0;
+	out->wait_s = f[lead].again ? 0 : f[lead].wait_s;
 	out->sentence[0] = '\0';
 	say(w, &f[lead], out);
 	if (f[lead].outcome != f[other].outcome && f[other].outcome != WHY_NOTHING)

@@ -303,7 +303,7 @@ def oe_has_exit_statuses_for_scripts(world):
         got = daemon.oe(*arguments)
         check_equal(got.returncode, status, f'oe {arguments}: {got.stderr}')
         check_equal(bool(got.stderr), status != 0, f'oe {arguments} says on stderr {got.stderr!r}')
-    for command in ('status', 'down', 'clear', 'pause', 'resume', 'monitor', 'key', 'stats', 'reload', 'checkconf', 'why', 'version', 'help'):
+    for command in ('status', 'down', 'clear', 'pause', 'resume', 'monitor', 'up', 'key', 'stats', 'reload', 'checkconf', 'why', 'version', 'help'):
         got = daemon.oe(command, '--help')
         check(got.returncode == 0 and got.stdout.startswith(f'usage: oe {command}'), f'oe {command} --help: {got.stdout}')
     daemon.stop()

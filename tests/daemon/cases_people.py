@@ -1,9 +1,11 @@
 """What people tell oe-iked to do: permissions in clear, and pauses."""
 import json
 import os
+import pty
 import re
 import socket
 import subprocess
+import threading
 import time
 
 from cases_why import client, dns, PLAIN, PROTECTED, why
@@ -88,6 +90,43 @@ def wrong_permissions_are_refused(world):
     for i in range(64):
         said(daemon.oe('clear', many(i)))
     check_equal(said(daemon.oe('clear', SERVER), 1), 'oe: there are too many permissions; end one\n', 'one more')
+
+
+def on_a_terminal(daemon, *arguments, **environment):
+    """What oe writes to a terminal, and its exit status."""
+    pid, fd = pty.fork()
+    if pid == 0:
+        os.environ.update({'OE_CONF': daemon.file, 'TERM': 'xterm', **environment})
+        os.execv(daemon.world.program('oe'), ['oe', *arguments])
+    got = b''
+    try:
+        while more := os.read(fd, 4096):
+            got += more
+    except OSError:             # the other end is gone
+        pass
+    os.close(fd)
+    return got.decode(), os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+def up_waits_until_the_host_is_there(world):
+    with dns(world) as names:
+        daemon = client(world).start()
+        names.start(daemon.resolver)
+        got = daemon.oe('up', '--wait', '1s', 'silent.why.test')
+        check_equal((got.returncode, got.stderr), (5, ''), 'no terminal, no display')
+        check('is refused, because the host does not answer IKE' in got.stdout, got.stdout)
+        late = threading.Timer(1.5, world.server().start)
+        late.start()
+        shown, status = on_a_terminal(daemon, 'up', 'good.why.test')
+        late.join()
+        check_equal(status, 0, shown)
+        check('\r\033[Kgood.why.test (1 s)' in shown and '\r\033[KThe next query for good.why.test ' in shown, f'{shown!r}')
+        check(f'is answered, because packets to {SERVER} are encrypted' in shown, shown)
+        check_equal(daemon.oe('up', 'plain.why.test').returncode, PLAIN, 'a name without keys')
+        check_equal(daemon.oe('up', 'missing.why.test').returncode, 6, 'no such name')
+        for arguments, words in (([], 'give one name'), (['--wait', '11m', 'a'], 'is no time'), (['a..b'], 'not a domain name'),
+                                 (['--frob'], 'unknown option')):
+            check(words in said(daemon.oe('up', *arguments), 2), f'oe up {arguments}')
 
 
 PORTAL = '192.0.2.200'
@@ -238,6 +277,7 @@ CASES = [
     wrong_permissions_are_refused,
     whoever_watches_is_told_what_happens,
     one_who_does_not_read_loses_events_and_holds_up_nobody,
+    up_waits_until_the_host_is_there,
     a_pause_lasts_until_the_portal_is_passed,
     a_pause_is_told_to_every_resolver_and_ended_by_hand,
 ]
