@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/time.h>
+#include <time.h>
 
 #include "daemon/dns_channel.h"
 
@@ -44,9 +45,26 @@ static void ask(ares_channel channel, struct lookup_question *q)
 	ares_send(channel, bytes, (int)wr_span(&w).n, on_answer, q);
 }
 
-/* Until c-ares has nothing to wait for. */
-static void wait_for_all(ares_channel channel)
+static uint64_t now_ms(void)
 {
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+static int earlier(const struct timeval *next, uint64_t left_ms)
+{
+	uint64_t wait_ms = (uint64_t)next->tv_sec * 1000 + (uint64_t)next->tv_usec / 1000 + 1;
+
+	return (int)(wait_ms < left_ms ? wait_ms : left_ms);
+}
+
+/* Until c-ares has nothing to wait for, or the time is over. */
+static void wait_for_all(ares_channel channel, unsigned wait_ms)
+{
+	uint64_t end_ms = now_ms() + wait_ms, at_ms;
+
 	/* One less than c-ares offers, whose macro for the last one shifts into the sign. One resolver has two at most. */
 	enum { SOCKETS_MAX = ARES_GETSOCK_MAXNUM - 1 };
 	ares_socket_t sockets[SOCKETS_MAX];
@@ -57,7 +75,8 @@ static void wait_for_all(ares_channel channel)
 		struct timeval wait, *next = ares_timeout(channel, NULL, &wait);
 		nfds_t n = 0;
 
-		if (bits == 0 || !next)
+		at_ms = now_ms();
+		if (bits == 0 || !next || at_ms >= end_ms)
 			return;
 		for (int i = 0; i < SOCKETS_MAX; i++) {
 			short events = (short)((ARES_GETSOCK_READABLE(bits, i) ? POLLIN : 0) |
@@ -66,7 +85,7 @@ static void wait_for_all(ares_channel channel)
 			if (events != 0)
 				fds[n++] = (struct pollfd){ .fd = sockets[i], .events = events };
 		}
-		if (poll(fds, n, (int)(next->tv_sec * 1000 + next->tv_usec / 1000 + 1)) <= 0)
+		if (poll(fds, n, earlier(next, end_ms - at_ms)) <= 0)
 			ares_process_fd(channel, ARES_SOCKET_BAD, ARES_SOCKET_BAD);
 		for (nfds_t i = 0; i < n; i++)
 			if (fds[i].revents != 0)
@@ -75,6 +94,11 @@ static void wait_for_all(ares_channel channel)
 }
 
 void lookup_ask(const struct ip_endpoint *resolver, struct lookup_question *q, unsigned n)
+{
+	lookup_ask_for(resolver, q, n, LOOKUP_WAIT_S * 1000);
+}
+
+void lookup_ask_for(const struct ip_endpoint *resolver, struct lookup_question *q, unsigned n, unsigned wait_ms)
 {
 	ares_channel channel = NULL;
 
@@ -88,7 +112,7 @@ void lookup_ask(const struct ip_endpoint *resolver, struct lookup_question *q, u
 	}
 	if (!channel)
 		return;
-	wait_for_all(channel);
+	wait_for_all(channel, wait_ms);
 	ares_destroy(channel);
 	ares_library_cleanup();
 }

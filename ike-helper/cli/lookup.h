@@ -26,6 +26,9 @@ struct lookup_question {
 enum { LOOKUP_WAIT_S = 4 };
 void lookup_ask(const struct ip_endpoint *resolver, struct lookup_question *q, unsigned n);
 
+/* The same, and no longer than this. */
+void lookup_ask_for(const struct ip_endpoint *resolver, struct lookup_question *q, unsigned n, unsigned wait_ms);
+
 void lookup_clear(struct lookup_question *q, unsigned n);
 
 #endif

@@ -7,6 +7,8 @@
 #include <string.h>
 
 #include "cli/client.h"
+#include "cli/takeover.h"
+#include "cli/term.h"
 #include "cli/text.h"
 
 enum column { NAME, ADDRESS, FROM, STATE, KEY, SPIS, CIPHER, MODE, AGE, IN, OUT, IDLE, COLUMNS };
@@ -103,18 +105,22 @@ static bool is_number(enum column column)
 	return column >= AGE;
 }
 
+static void print_cell(const struct rows *rows, int c, const char *text, const char *end)
+{
+	printf(is_number((enum column)c) ? "%s%*s%s%s" : "%s%-*s%s%s", c == STATE ? term_colour(text) : "", (int)rows->width[c], text,
+	       c == STATE ? term_plain(text) : "", end);
+}
+
 static void print_rows(const struct rows *rows)
 {
 	size_t i;
 	int c;
 
 	for (c = 0; c < COLUMNS; c++)
-		printf(is_number((enum column)c) ? "%*s%s" : "%-*s%s", (int)rows->width[c],
-		       titles[c], c + 1 < COLUMNS ? "  " : "\n");
+		print_cell(rows, c, titles[c], c + 1 < COLUMNS ? "  " : "\n");
 	for (i = 0; i < rows->n; i++)
 		for (c = 0; c < COLUMNS; c++)
-			printf(is_number((enum column)c) ? "%*s%s" : "%-*s%s", (int)rows->width[c],
-			       rows->cells[i][c], c + 1 < COLUMNS ? "  " : "\n");
+			print_cell(rows, c, rows->cells[i][c], c + 1 < COLUMNS ? "  " : "\n");
 }
 
 static void rows_free(struct rows *rows)
@@ -186,17 +192,21 @@ static void print_server(json_t *server)
 	print_counts("released for others by limits: ", json_object_get(server, "released"));
 }
 
-static void print_summary(const json_t *last)
+static void print_summary(const struct oe *oe, const json_t *last)
 {
+	struct conf conf;
+
 	uint64_t permissions = member_number(last, "permissions"), paused_s = member_number(last, "paused_s");
 	char time[TEXT_NUMBER_MAX];
 
 	if (paused_s > 0)
-		printf("\npaused for %s: what is new, and what does not validate, is answered in clear (oe resume)\n",
-		       text_seconds(paused_s, time));
+		printf("\n%spaused%s for %s: what is new, and what does not validate, is answered in clear (oe resume)\n",
+		       term_colour("paused"), term_plain("paused"), text_seconds(paused_s, time));
 	if (permissions > 0)
 		printf("\nin clear by the operator's word: %u (oe clear --list)\n", (unsigned)permissions);
 	print_server(json_object_get(last, "server"));
+	if (client_conf(oe, &conf) == OE_OK)
+		takeover_warn(&conf.resolver);
 }
 
 static enum oe_exit print_table(const struct oe *oe, json_t *request, bool all)
@@ -214,7 +224,7 @@ static enum oe_exit print_table(const struct oe *oe, json_t *request, bool all)
 	else if (status == OE_OK)
 		print_rows(&rows);
 	if (status == OE_OK && all)
-		print_summary(last);
+		print_summary(oe, last);
 	json_decref(last);
 	rows_free(&rows);
 	return status;

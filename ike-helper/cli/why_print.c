@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "cli/described.h"
+#include "cli/term.h"
 #include "cli/text.h"
 #include "cli/why.h"
 
@@ -161,10 +162,11 @@ void why_print_found(const struct why *w)
 
 void why_print(const struct why *w, const struct why_verdict *verdict)
 {
+	const char *outcome = why_outcome_text(verdict->outcome);
 	char safe[TEXT_SAFE_MAX];
 
 	why_print_found(w);
-	printf("%s\n", text_safe(verdict->sentence, safe));
+	printf("%s%s%s\n", term_colour(outcome), text_safe(verdict->sentence, safe), term_plain(outcome));
 }
 
 /* For scripts ----------------------------------------------------------------------------------------------------------- */

@@ -129,6 +129,45 @@ def up_waits_until_the_host_is_there(world):
             check(words in said(daemon.oe('up', *arguments), 2), f'oe up {arguments}')
 
 
+def ways_around_are_warned_of(world):
+    """Another resolver in resolv.conf, systemd-resolved, a browser's own DNS; not what is in order."""
+    with dns(world) as names:
+        daemon = client(world).start()
+
+        def warnings(resolv):
+            with open('/etc/resolv.conf', 'w') as f:
+                f.write(resolv)
+            return [line for line in said(daemon.oe('status')).splitlines() if line.startswith('warning: ')]
+        try:
+            check_equal(warnings('# comment\nnameserver 127.0.0.1\noptions edns0\n'), [], 'in order, without a resolver that answers')
+            check_equal(warnings('search example\n'), [], 'nobody named: 127.0.0.1')
+            check_equal(warnings('nameserver 127.0.0.1\nnameserver 192.0.2.53\n'),
+                        ['warning: /etc/resolv.conf names 192.0.2.53 beside or instead of 127.0.0.1: what is asked there is not protected'],
+                        'another one')
+            check('fe80::1%eth0' in warnings('nameserver fe80::1%eth0\n')[0], 'a link-local one')
+            check_equal(warnings('nameserver 127.0.0.53\n'), [], 'systemd-resolved, which asks nobody')
+            names.start(daemon.resolver, server=' local-zone: "use-application-dns.net." always_nxdomain')
+            check_equal(warnings(''), [], 'browsers are told')
+            names.stop()
+            names.start(daemon.resolver, server=' local-data: "use-application-dns.net. A 192.0.2.9"')
+            [warning] = warnings('')
+            check('so that browsers may ask others over HTTPS' in warning, warning)
+        finally:
+            warnings('nameserver 127.0.0.1\n')
+
+
+def colours_are_for_terminals(world):
+    daemon, _ = world.pair()
+    with Resolver(daemon.resolver) as resolver:
+        resolver.request('www.example', [SERVER], [world.key()[1]])
+        shown, _ = on_a_terminal(daemon, 'status')
+        check('  \033[32mprotected\033[0m  ' in shown, f'{shown!r}')
+        for environment in ({'NO_COLOR': '1'}, {'TERM': 'dumb'}):
+            plain, _ = on_a_terminal(daemon, 'status', **environment)
+            check('\033' not in plain and '  protected  ' in plain, f'{plain!r}')
+        check('\033' not in daemon.oe('status').stdout, 'a pipe')
+
+
 PORTAL = '192.0.2.200'
 
 
@@ -277,6 +316,8 @@ CASES = [
     wrong_permissions_are_refused,
     whoever_watches_is_told_what_happens,
     one_who_does_not_read_loses_events_and_holds_up_nobody,
+    ways_around_are_warned_of,
+    colours_are_for_terminals,
     up_waits_until_the_host_is_there,
     a_pause_lasts_until_the_portal_is_passed,
     a_pause_is_told_to_every_resolver_and_ended_by_hand,
