@@ -7,9 +7,9 @@
 #include "base/secret.h"
 #include "daemon/controld.h"
 #include "daemon/keylookup.h"
+#include "daemon/link.h"
 #include "daemon/loop.h"
 #include "daemon/net.h"
-#include "daemon/resolverd.h"
 #include "daemon/route.h"
 #include "daemon/signer.h"
 #include "daemon/validation.h"
@@ -148,10 +148,10 @@ static void do_tunnel_output(struct bridge *b, struct tunnel_output *out, uint64
 {
 	switch (out->kind) {
 	case TUNNEL_VERDICT:
-		resolverd_verdict(b->resolverd, out->client, (uint32_t)out->id, &out->verdict);
+		link_verdict(b->link, out->client, (uint32_t)out->id, &out->verdict);
 		break;
 	case TUNNEL_DOWN:
-		resolverd_down(b->resolverd, &out->down);
+		link_down(b->link, &out->down);
 		break;
 	case TUNNEL_KERNEL: {
 		enum ike_err err = do_kernel(b, &out->kernel);
@@ -319,8 +319,12 @@ static enum ike_err on_request(void *arg, uint64_t client, uint32_t id,
 			       const struct rp_establish *request)
 {
 	struct bridge *b = arg;
+	const uint64_t now_ms = loop_now_ms();
+	enum ike_err err = tunnels_request(b->tunnels, client, id, request, now_ms);
 
-	return tunnels_request(b->tunnels, client, id, request, loop_now_ms());
+	/* At once: one that is answered already must not take the room of the next. */
+	pump(b, now_ms);
+	return err;
 }
 
 static void on_cancel(void *arg, uint64_t client, uint32_t id)
@@ -344,15 +348,14 @@ static uint32_t on_paused_asked(void *arg)
 	return tunnels_paused_s(b->tunnels, loop_now_ms());
 }
 
-void bridge_resolverd_user(struct bridge *b, struct resolverd_user *out)
+void bridge_link_user(struct bridge *b, struct link_user *out)
 {
-	*out = (struct resolverd_user){
+	*out = (struct link_user){
 		.arg = b,
 		.request = on_request,
 		.cancel = on_cancel,
 		.gone = on_gone,
 		.paused_s = on_paused_asked,
-		.done = on_done,
 	};
 }
 

@@ -16,11 +16,11 @@ struct inner;
 struct kernel;
 struct keylookup;
 struct keylookup_user;
+struct link;
+struct link_user;
 struct loop;
 struct net;
 struct net_user;
-struct resolverd;
-struct resolverd_user;
 struct route;
 struct signer;
 struct tunnel_env;
@@ -28,7 +28,7 @@ struct tunnels;
 struct validation;
 struct validation_user;
 
-/* All borrowed; the owner, main.c, fills it in step by step and has it complete before the loop
+/* All borrowed; the owner, network.c, fills it in step by step and has it complete before the loop
  * runs. */
 struct bridge {
 	const struct log *log;
@@ -42,7 +42,7 @@ struct bridge {
 	struct validation *validation;  /* asks during a pause if it is over */
 	struct ike *ike;
 	struct tunnels *tunnels;
-	struct resolverd *resolverd;
+	struct link *link;              /* to the resolver, by way of the keeper */
 	struct controld *controld;      /* NULL: nobody watches yet, or any more */
 	unsigned heap_peak;             /* most tunnels and IKE SAs since memory was last given back to the system */
 	uint64_t trim_at_ms;            /* when to give some back; UINT64_MAX: never */
@@ -65,7 +65,8 @@ void bridge_due(struct bridge *b);
 
 /* What the parts call. */
 void bridge_net_user(struct bridge *b, struct net_user *out);
-void bridge_resolverd_user(struct bridge *b, struct resolverd_user *out);
+/* Without stop, reload and lost, which are the owner's. */
+void bridge_link_user(struct bridge *b, struct link_user *out);
 void bridge_keylookup_user(struct bridge *b, struct keylookup_user *out);
 void bridge_validation_user(struct bridge *b, struct validation_user *out);
 void bridge_tunnel_env(struct bridge *b, struct tunnel_env *out);

@@ -5,7 +5,7 @@
 
 #include "daemon/control_commands.h"
 #include "daemon/control_json.h"
-#include "daemon/resolverd.h"
+#include "daemon/link.h"
 #include "proto/control_proto.h"
 #include "tunnel/tunnel.h"
 
@@ -96,7 +96,7 @@ json_t *control_pause(const struct controld_user *user, const json_t *request, s
 		return time_error();
 	tunnels_pause(user->tunnels, for_s, user->now_ms(user->arg));
 	user->done(user->arg);
-	return json_pack("{s:s, s:i}", "result", "ok", "resolver_connections", (int)resolverd_clients(user->resolverd));
+	return json_pack("{s:s, s:i}", "result", "ok", "resolver_connections", (int)link_clients(user->link));
 }
 
 json_t *control_resume(const struct controld_user *user, const json_t *request, struct control_walk *walk)

@@ -8,7 +8,7 @@
 
 #include "daemon/control_commands.h"
 #include "daemon/net.h"
-#include "daemon/resolverd.h"
+#include "daemon/link.h"
 
 static json_t *spi_json(uint32_t spi)
 {
@@ -286,7 +286,7 @@ json_t *control_json_stats(const struct controld_user *user)
 	json_t *to = json_object();
 
 	add_tunnels(to, user->tunnels);
-	add_count(to, "resolver", "connections", resolverd_clients(user->resolverd));
+	add_count(to, "resolver", "connections", link_clients(user->link));
 	add_count(to, "ike", "sas", load.sas);
 	add_count(to, "ike", "initiating", load.initiating);
 	add_count(to, "ike", "half_open", load.half_open);

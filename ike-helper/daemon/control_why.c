@@ -5,7 +5,7 @@
 
 #include "daemon/control_commands.h"
 #include "daemon/control_json.h"
-#include "daemon/resolverd.h"
+#include "daemon/link.h"
 #include "proto/control_proto.h"
 #include "tunnel/tunnel.h"
 
@@ -153,7 +153,7 @@ json_t *control_why(const struct controld_user *user, const json_t *request, str
 	for (unsigned i = 0; i < q.n; i++)
 		json_array_append_new(lines, host_json(user, &q, i));
 	json_array_append_new(lines, json_pack("{s:s, s:o, s:i, s:i}", "result", "ok", "decision", decision, "resolver_connections",
-					       (int)resolverd_clients(user->resolverd), "paused_s",
+					       (int)link_clients(user->link), "paused_s",
 					       (int)tunnels_paused_s(user->tunnels, user->now_ms(user->arg))));
 	*walk = (struct control_walk){ .active = true, .lines = lines };
 	return NULL;

@@ -12,9 +12,9 @@
 struct controld;
 struct event_base;
 struct ike;
+struct link;
 struct net;
 struct reload;
-struct resolverd;
 struct tunnel_event;
 struct tunnels;
 
@@ -27,11 +27,11 @@ struct controld_user {
 	struct tunnels *tunnels;
 	const struct ike *ike;
 	bool serves;                    /* it answers hosts that want a tunnel */
-	/* Read the configuration again; IKE_E_CONFIG as reload_conf(). */
+	/* Read the configuration again. IKE_E_CONFIG: nothing has changed, and out->error says why. */
 	enum ike_err (*reload)(void *arg, struct reload *out);
 	const char *post_quantum;       /* the key exchange that is added, or why none is; for people */
 	const struct net *net;
-	const struct resolverd *resolverd;
+	const struct link *link;
 };
 
 /* listener: from unix_listen(); owned from now on, also on failure. IKE_E_NOMEM. */

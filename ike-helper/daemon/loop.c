@@ -4,6 +4,7 @@
 
 #include <event2/event.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <sys/timerfd.h>
 #include <time.h>
@@ -71,6 +72,12 @@ static void on_reload(evutil_socket_t signal, short what, void *arg)
 	loop->user.reload(loop->user.arg);
 }
 
+static bool watch_signal(struct loop *loop, int number, event_callback_fn on_signal, struct event **out)
+{
+	*out = evsignal_new(loop->base, number, on_signal, loop);
+	return *out && event_add(*out, NULL) == 0;
+}
+
 enum ike_err loop_new(const struct loop_user *user, struct loop **out)
 {
 	struct loop *loop = calloc(1, sizeof *loop);
@@ -91,12 +98,11 @@ enum ike_err loop_new(const struct loop_user *user, struct loop **out)
 	if (loop->timer_fd < 0 || !loop->base)
 		goto fail;
 	loop->timer = event_new(loop->base, loop->timer_fd, EV_READ | EV_PERSIST, on_timer, loop);
-	loop->sigterm = evsignal_new(loop->base, SIGTERM, on_stop, loop);
-	loop->sigint = evsignal_new(loop->base, SIGINT, on_stop, loop);
-	loop->sighup = evsignal_new(loop->base, SIGHUP, on_reload, loop);
-	if (!loop->timer || !loop->sigterm || !loop->sigint || !loop->sighup ||
-	    event_add(loop->timer, NULL) != 0 || event_add(loop->sigterm, NULL) != 0 ||
-	    event_add(loop->sigint, NULL) != 0 || event_add(loop->sighup, NULL) != 0)
+	if (!loop->timer || event_add(loop->timer, NULL) != 0)
+		goto fail;
+	if (user->stop && (!watch_signal(loop, SIGTERM, on_stop, &loop->sigterm) || !watch_signal(loop, SIGINT, on_stop, &loop->sigint)))
+		goto fail;
+	if (user->reload && !watch_signal(loop, SIGHUP, on_reload, &loop->sighup))
 		goto fail;
 	*out = loop;
 	return IKE_OK;

@@ -16,8 +16,8 @@ struct loop;
 struct loop_user {
 	void *arg;
 	void (*due)(void *arg);         /* the time of loop_wake_at() has come */
-	void (*stop)(void *arg);        /* SIGTERM, SIGINT */
-	void (*reload)(void *arg);      /* SIGHUP */
+	void (*stop)(void *arg);        /* SIGTERM, SIGINT; NULL: they are somebody else's */
+	void (*reload)(void *arg);      /* SIGHUP; likewise */
 };
 
 /* user is copied. IKE_E_NOMEM, IKE_E_IO. */

@@ -346,6 +346,7 @@ static bool set_options(int fd, uint8_t family)
 
 static enum ike_err bind_error(const struct ip_endpoint *at, char *error)
 {
+	const enum ike_err err = errno == EADDRINUSE ? IKE_E_CONFLICT : IKE_E_IO;
 	char text[IP_ENDPOINT_TEXT_MAX];
 
 	if (errno == EADDRINUSE)
@@ -363,7 +364,7 @@ static enum ike_err bind_error(const struct ip_endpoint *at, char *error)
 	else
 		snprintf(error, NET_ERROR_MAX, "cannot use UDP %s: %s", ip_endpoint_text(at, text),
 			 strerror(errno));
-	return IKE_E_IO;
+	return err;
 }
 
 static enum ike_err port_open(struct net *net, const struct ip_endpoint *at, bool wildcard,
@@ -373,15 +374,16 @@ static enum ike_err port_open(struct net *net, const struct ip_endpoint *at, boo
 	struct sockaddr_storage address;
 	socklen_t n = to_sockaddr(at, &address);
 	int fd = socket(address.ss_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_UDP);
+	enum ike_err err;
 
 	if (fd < 0 && errno == EAFNOSUPPORT && wildcard)
 		return IKE_OK;
 	if (fd < 0 || !set_options(fd, at->addr.family) ||
 	    bind(fd, (struct sockaddr *)&address, n) != 0) {
-		(void)bind_error(at, error);
+		err = bind_error(at, error);
 		if (fd >= 0)
 			close(fd);
-		return IKE_E_IO;
+		return err;
 	}
 	*port = (struct port){ .net = net, .fd = fd, .at = *at, .is_wildcard = wildcard };
 	net->n_ports++;

@@ -9,9 +9,9 @@
  * files that we make are private. IKE_E_IO. */
 IKE_CHECKED enum ike_err priv_seal(void);
 
-/* When all sockets are open: keep CAP_NET_ADMIN, which netlink asks for at every change, and give
- * up every other capability for good, across exec too. Logged. A process that has none to give up
- * is fine. IKE_E_IO. */
-IKE_CHECKED enum ike_err priv_drop(const struct log *log);
+/* When all sockets are open: keep one capability, or none, and give up every other one for good, across exec too. Logged. A process
+ * that has none to give up is fine. IKE_E_IO. */
+enum { PRIV_NONE = -1 };
+IKE_CHECKED enum ike_err priv_drop(const struct log *log, int capability);
 
 #endif

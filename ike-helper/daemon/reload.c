@@ -23,27 +23,21 @@ static void note(const char **names, unsigned *n, const char *name)
 		names[(*n)++] = name;
 }
 
-enum ike_err reload_conf(const char *file, bool must_exist, struct conf *conf, struct reload *out)
+void reload_take(struct conf *conf, const struct conf *new, struct reload *out)
 {
 	const struct option_row *rows;
-	struct conf new;
-	enum ike_err err;
 	unsigned n;
 
-	memset(out, 0, sizeof *out);
-	err = conf_read(file, must_exist, &new, out->error);
-	if (err != IKE_OK)
-		return err;
+	out->n_changed = out->n_restart = 0;
 	rows = conf_options(&n);
 	for (unsigned i = 0; i < n; i++) {
-		if (conf_same(&rows[i], conf, &new))
+		if (conf_same(&rows[i], conf, new))
 			continue;
 		if (is_at_run_time(rows[i].name)) {
-			conf_take(&rows[i], conf, &new);
+			conf_take(&rows[i], conf, new);
 			note(out->changed, &out->n_changed, rows[i].name);
 		} else {
 			note(out->restart, &out->n_restart, rows[i].name);
 		}
 	}
-	return IKE_OK;
 }

@@ -14,8 +14,8 @@ struct reload {
 	char error[CONF_ERROR_MAX];
 };
 
-/* Read file, and take over into conf what can change at run time: nothing that a tunnel or a socket was made with. IKE_E_CONFIG:
- * nothing has changed, and out->error says why. */
-IKE_CHECKED enum ike_err reload_conf(const char *file, bool must_exist, struct conf *conf, struct reload *out);
+/* Take over from new into conf what can change at run time: nothing that a tunnel or a socket was made with. Fills in the names;
+ * error is the caller's. */
+void reload_take(struct conf *conf, const struct conf *new, struct reload *out);
 
 #endif

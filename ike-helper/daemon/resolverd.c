@@ -45,6 +45,7 @@ struct resolverd {
 	LIST_HEAD(, client) clients;
 	unsigned n_clients;
 	uint64_t last_id;
+	bool paused;
 	uint8_t buffer[RP_MESSAGE_MAX];
 };
 
@@ -70,10 +71,12 @@ static void client_close(struct client *c, const char *why)
 {
 	struct resolverd *d = c->d;
 	uint64_t id = c->id;
+	bool greeted = c->greeted;
 
 	log_info(d->log, "resolver connection %llu closed: %s", (unsigned long long)id, why);
 	client_free(c);
-	d->user.gone(d->user.arg, id);
+	if (greeted)
+		d->user.gone(d->user.arg, id);
 }
 
 /* Out ------------------------------------------------------------------------------------------ */
@@ -100,13 +103,10 @@ static void on_writable(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	while ((q = STAILQ_FIRST(&c->queue))) {
 		if (!send_now(c, span_of(q->b, q->n), &broken)) {
-			struct resolverd *d = c->d;
-
 			if (broken)
 				client_close(c, "cannot be written to");
 			else
 				event_add(c->writable, NULL);
-			d->user.done(d->user.arg);
 			return;
 		}
 		STAILQ_REMOVE_HEAD(&c->queue, next);
@@ -116,32 +116,26 @@ static void on_writable(evutil_socket_t fd, short what, void *arg)
 }
 
 /* False: the client was closed. */
-static bool client_send(struct client *c, const struct rp_message *message)
+static bool client_send(struct client *c, struct span datagram)
 {
-	uint8_t buffer[1024 + RP_REASON_TEXT_MAX];
-	struct wr w = wr_over(buffer, sizeof buffer);
 	struct queued *q;
 	bool broken = false;
 
-	if (rp_write(message, &w) != IKE_OK) {
-		client_close(c, "internal error: an answer does not fit its buffer");
-		return false;
-	}
 	if (STAILQ_EMPTY(&c->queue)) {
-		if (send_now(c, wr_span(&w), &broken))
+		if (send_now(c, datagram, &broken))
 			return true;
 		if (broken) {
 			client_close(c, "cannot be written to");
 			return false;
 		}
 	}
-	q = c->queue_bytes + w.n <= QUEUE_BYTES_MAX ? malloc(sizeof *q + w.n) : NULL;
+	q = c->queue_bytes + datagram.n <= QUEUE_BYTES_MAX ? malloc(sizeof *q + datagram.n) : NULL;
 	if (!q) {
 		client_close(c, "does not read its answers");
 		return false;
 	}
-	q->n = w.n;
-	memcpy(q->b, buffer, w.n);
+	q->n = datagram.n;
+	memcpy(q->b, datagram.p, datagram.n);
 	STAILQ_INSERT_TAIL(&c->queue, q, next);
 	c->queue_bytes += q->n;
 	event_add(c->writable, NULL);
@@ -151,57 +145,67 @@ static bool client_send(struct client *c, const struct rp_message *message)
 /* False: the client was closed. */
 static bool send_hello(struct client *c)
 {
-	struct rp_message hello = {
+	const struct rp_message hello = {
 		.type = RP_HELLO,
 		.u.hello = { .version_min = RP_VERSION, .version_max = RP_VERSION },
 	};
+	uint8_t buffer[64];
+	struct wr w = wr_over(buffer, sizeof buffer);
 
-	return client_send(c, &hello);
+	if (rp_write(&hello, &w) != IKE_OK) {
+		client_close(c, "internal error: HELLO does not fit its buffer");
+		return false;
+	}
+	return client_send(c, wr_span(&w));
 }
 
-void resolverd_verdict(struct resolverd *d, uint64_t client, uint32_t id,
-		       const struct rp_verdict *verdict)
+static struct client *find_client(struct resolverd *d, uint64_t id)
 {
-	struct rp_message message = { .type = RP_VERDICT, .id = id, .u.verdict = *verdict };
 	struct client *c;
 
 	LIST_FOREACH(c, &d->clients, next)
-		if (c->id == client) {
-			(void)client_send(c, &message);
-			return;
-		}
+		if (c->id == id)
+			return c;
+	return NULL;
 }
 
-void resolverd_down(struct resolverd *d, const struct rp_down *down)
+void resolverd_send(struct resolverd *d, uint64_t client, struct span datagram)
 {
-	struct rp_message message = { .type = RP_DOWN, .u.down = *down };
+	struct client *c = find_client(d, client);
+
+	if (c)
+		(void)client_send(c, datagram);
+}
+
+void resolverd_down(struct resolverd *d, struct span datagram)
+{
 	struct client *c, *following;
 
 	for (c = LIST_FIRST(&d->clients); c; c = following) {
 		following = LIST_NEXT(c, next);
 		if (c->greeted)
-			(void)client_send(c, &message);
+			(void)client_send(c, datagram);
 	}
 }
 
-unsigned resolverd_clients(const struct resolverd *d)
+void resolverd_close(struct resolverd *d, uint64_t client, const char *why)
 {
-	return d->n_clients;
+	struct client *c = find_client(d, client);
+
+	if (c)
+		client_close(c, why);
+}
+
+void resolverd_pause(struct resolverd *d, bool pause)
+{
+	struct client *c;
+
+	d->paused = pause;
+	LIST_FOREACH(c, &d->clients, next)
+		(void)(pause ? event_del(c->readable) : event_add(c->readable, NULL));
 }
 
 /* In ------------------------------------------------------------------------------------------- */
-
-/* False: the client was closed. */
-static bool tell_pause(struct client *c)
-{
-	uint32_t seconds = c->d->user.paused_s(c->d->user.arg);
-	struct rp_message message = {
-		.type = RP_DOWN,
-		.u.down = { .owner = { .n = 1 }, .reason = REASON_DOWN_BY_OPERATOR, .tells_pause = true, .pause_s = seconds },
-	};
-
-	return seconds == 0 || client_send(c, &message);
-}
 
 static bool handle_hello(struct client *c, const struct rp_hello *hello)
 {
@@ -214,7 +218,8 @@ static bool handle_hello(struct client *c, const struct rp_hello *hello)
 		return false;
 	}
 	c->greeted = true;
-	return tell_pause(c);
+	c->d->user.came(c->d->user.arg, c->id);
+	return true;
 }
 
 /* False: the client was closed. */
@@ -241,13 +246,8 @@ static bool handle(struct client *c, struct span datagram)
 	case RP_HELLO:
 		return handle_hello(c, &message.u.hello);
 	case RP_ESTABLISH:
-		err = d->user.request(d->user.arg, c->id, message.id, &message.u.establish);
-		if (err == IKE_OK)
-			return true;
-		client_close(c, err == IKE_E_SYNTAX ? "used an id twice" : ike_err_text(err));
-		return false;
 	case RP_CANCEL:
-		d->user.cancel(d->user.arg, c->id, message.id);
+		d->user.message(d->user.arg, c->id, &message, datagram);
 		return true;
 	case RP_VERDICT:
 	case RP_DOWN:
@@ -264,7 +264,7 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 	unsigned i;
 
 	(void)what;
-	for (i = 0; i < BATCH_MAX; i++) {
+	for (i = 0; i < BATCH_MAX && !d->paused; i++) {
 		/* MSG_TRUNC: the datagram's own length, also of one that is too long. */
 		ssize_t n = recv(fd, d->buffer, sizeof d->buffer, MSG_TRUNC);
 
@@ -281,7 +281,6 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 		if (!handle(c, span_of(d->buffer, (size_t)n)))
 			break;
 	}
-	d->user.done(d->user.arg);
 }
 
 static void on_acceptable(evutil_socket_t fd, short what, void *arg)
@@ -309,7 +308,7 @@ static void on_acceptable(evutil_socket_t fd, short what, void *arg)
 	d->n_clients++;
 	c->readable = event_new(d->base, connection, EV_READ | EV_PERSIST, on_readable, c);
 	c->writable = event_new(d->base, connection, EV_WRITE, on_writable, c);
-	if (!c->readable || !c->writable || event_add(c->readable, NULL) != 0) {
+	if (!c->readable || !c->writable || (!d->paused && event_add(c->readable, NULL) != 0)) {
 		log_error(d->log, "resolver connection refused (%s): out of memory",
 			  unix_peer_text(connection, peer));
 		client_free(c);

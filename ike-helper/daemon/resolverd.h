@@ -2,13 +2,13 @@
  *
  * Every connection starts with HELLO both ways, ours at once. What breaks the protocol, and a
  * client that does not read its answers, is closed with a log line; others do not notice. Knows
- * nothing about tunnels.
+ * nothing about tunnels: what is in a message is for somebody else (link.h).
  */
 #ifndef OE_DAEMON_RESOLVERD_H
 #define OE_DAEMON_RESOLVERD_H
 
+#include <stdbool.h>
 #include <stdint.h>
-#include <sys/types.h>
 
 #include "base/err.h"
 #include "base/log.h"
@@ -19,16 +19,12 @@ struct resolverd;
 
 struct resolverd_user {
 	void *arg;
-	/* IKE_E_SYNTAX: the client broke the rules (an id used twice): it is closed. */
-	enum ike_err (*request)(void *arg, uint64_t client, uint32_t id,
-				const struct rp_establish *request);
-	void (*cancel)(void *arg, uint64_t client, uint32_t id);
-	/* No verdicts for this client any more. */
+	/* A connection has been greeted both ways. */
+	void (*came)(void *arg, uint64_t client);
+	/* ESTABLISH or CANCEL, and the datagram that it was read from. */
+	void (*message)(void *arg, uint64_t client, const struct rp_message *message, struct span datagram);
+	/* No verdicts for this client any more, which came before. */
 	void (*gone)(void *arg, uint64_t client);
-	/* Is what is new paused, for how many seconds? Told to each connection that is made. 0: no. */
-	uint32_t (*paused_s)(void *arg);
-	/* After a batch of the above: look for outputs. */
-	void (*done)(void *arg);
 };
 
 /* listener: from unix_listen(); owned from now on, also on failure. user is copied. IKE_E_NOMEM. */
@@ -38,12 +34,14 @@ IKE_CHECKED enum ike_err resolverd_new(struct event_base *base, int listener,
 /* Closes all connections without calling user. NULL is fine. */
 void resolverd_free(struct resolverd *d);
 
-/* To one client; nothing happens when it is gone. May close it (and call user->gone). */
-void resolverd_verdict(struct resolverd *d, uint64_t client, uint32_t id,
-		       const struct rp_verdict *verdict);
-/* To every client. */
-void resolverd_down(struct resolverd *d, const struct rp_down *down);
+/* To one client, the datagram of a VERDICT or DOWN; nothing happens when it is gone. May close it (and call user->gone). */
+void resolverd_send(struct resolverd *d, uint64_t client, struct span datagram);
+/* To every client, the datagram of a DOWN. */
+void resolverd_down(struct resolverd *d, struct span datagram);
+/* It has broken a rule: end the connection, and call user->gone. */
+void resolverd_close(struct resolverd *d, uint64_t client, const char *why);
 
-unsigned resolverd_clients(const struct resolverd *d);
+/* Whoever takes the messages has no room for more: leave them with those who send them, or go on. */
+void resolverd_pause(struct resolverd *d, bool pause);
 
 #endif

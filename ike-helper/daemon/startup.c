@@ -4,7 +4,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -30,6 +32,18 @@ static void wait_for_child(int pipe_end, pid_t child)
 	while (waitpid(child, &status, 0) < 0 && errno == EINTR)
 		;
 	_exit(WIFEXITED(status) ? WEXITSTATUS(status) : 1);
+}
+
+enum ike_err startup_failed(const char *format, ...)
+{
+	va_list args;
+
+	fprintf(stderr, "oe-iked: ");
+	va_start(args, format);
+	vfprintf(stderr, format, args);
+	va_end(args);
+	fputc('\n', stderr);
+	return IKE_E_IO;
 }
 
 enum ike_err startup_background(void)
@@ -77,20 +91,33 @@ static void notify(const char *state)
 	close(fd);
 }
 
-void startup_ready(void)
+static void leave_standard_descriptors(void)
 {
-	int null;
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
-	notify("READY=1");
-	if (parent < 0)
-		return;
-	null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	if (null >= 0) {
 		(void)dup2(null, STDIN_FILENO);
 		(void)dup2(null, STDOUT_FILENO);
 		(void)dup2(null, STDERR_FILENO);
 		close(null);
 	}
+}
+
+void startup_detach(void)
+{
+	if (parent < 0)
+		return;
+	leave_standard_descriptors();
+	close(parent);
+	parent = -1;
+}
+
+void startup_ready(void)
+{
+	notify("READY=1");
+	if (parent < 0)
+		return;
+	leave_standard_descriptors();
 	(void)!write(parent, "", 1);
 	close(parent);
 	parent = -1;

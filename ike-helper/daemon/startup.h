@@ -9,8 +9,14 @@
  * ready` is true. IKE_E_IO. */
 IKE_CHECKED enum ike_err startup_background(void);
 
+/* What stops a start is said in words, once, where the person looks who started us. Returns IKE_E_IO. */
+__attribute__((format(printf, 1, 2)))
+enum ike_err startup_failed(const char *format, ...);
+
 /* All works: release the parent, and tell a service manager (NOTIFY_SOCKET, sd_notify(3)). */
 void startup_ready(void);
+/* Another process says so: this one has no more to say to whoever started us. */
+void startup_detach(void);
 /* The clean stop has begun. */
 void startup_stopping(void);
 

@@ -39,7 +39,9 @@ struct client {
 
 struct inner {
 	const struct log *log;
-	struct nl_sock *sock;           /* NULL: in memory */
+	struct nl_sock *sock;           /* NULL: in memory, or by call */
+	inner_caller *call;
+	void *call_arg;
 	int lo;                         /* index of the interface */
 	struct hold *holds;
 	unsigned n, max;
@@ -254,6 +256,19 @@ static void translate(struct inner *n, enum ip_family family)
 	n->untranslated |= err == IKE_E_UNSUPPORTED;
 }
 
+/* Somebody else changes the kernel, or there is none. */
+static enum ike_err elsewhere(struct inner *n, enum inner_op op, const struct ip_addr *address, const struct ip_addr *local,
+			      const struct ip_addr *remote)
+{
+	static const struct ip_addr none = { .family = IP_NONE };
+	const struct inner_call what = {
+		.op = op, .address = address ? *address : none, .local = local ? *local : none, .remote = remote ? *remote : none,
+	};
+	bool fresh;                     /* as the books here say */
+
+	return n->call ? n->call(n->call_arg, &what, &fresh) : IKE_OK;
+}
+
 /* Holding ------------------------------------------------------------------------------------------------------------ */
 
 static struct hold *find_hold(const struct inner *n, const struct ip_addr *address, const struct ip_addr *remote)
@@ -376,21 +391,19 @@ enum ike_err inner_add(struct inner *n, const struct ip_addr *address, const str
 {
 	struct hold h = { .address = *address, .local = *local, .remote = *remote };
 	struct hold *have = find_hold(n, address, remote);
-	enum ike_err err = IKE_OK;
+	enum ike_err err;
 
 	*fresh = !have;
 	if (have) {
 		have->local = *local;
-		if (!n->sock)
-			return IKE_OK;
-		err = take_route(n, have);
-		translate(n, address->family);
+		err = n->sock ? take_route(n, have) : elsewhere(n, INNER_ADD, address, local, remote);
+		if (n->sock)
+			translate(n, address->family);
 		return err;
 	}
 	if (!make_room(n))
 		return IKE_E_NOMEM;
-	if (n->sock)
-		err = install(n, &h);
+	err = n->sock ? install(n, &h) : elsewhere(n, INNER_ADD, address, local, remote);
 	if (err == IKE_OK)
 		n->holds[n->n++] = h;
 	if (n->sock)
@@ -407,8 +420,10 @@ void inner_remove(struct inner *n, const struct ip_addr *address, const struct i
 		return;
 	gone = *have;
 	*have = n->holds[--n->n];
-	if (!n->sock)
+	if (!n->sock) {
+		(void)!elsewhere(n, INNER_REMOVE, address, NULL, remote);
 		return;
+	}
 	if (gone.routed)
 		(void)change_route(n, &gone, NULL);
 	if (!find_hold(n, &gone.address, NULL))
@@ -431,6 +446,8 @@ void inner_unroute(struct inner *n, const struct ip_addr *remote)
 
 	if (h)
 		drop_route(n, h);
+	else if (!n->sock)
+		(void)!elsewhere(n, INNER_UNROUTE, NULL, NULL, remote);
 }
 
 /* Clients ------------------------------------------------------------------------------------------------------------ */
@@ -458,7 +475,7 @@ static enum ike_err route_to_client(struct inner *n, const struct client *c)
 enum ike_err inner_client_add(struct inner *n, const struct ip_addr *address, const struct ip_addr *local, const struct ip_addr *via)
 {
 	const struct client c = { .address = *address, .local = *local, .via = *via };
-	enum ike_err err = IKE_OK;
+	enum ike_err err;
 
 	inner_client_remove(n, address);
 	if (n->n_clients == n->max_clients) {
@@ -470,8 +487,7 @@ enum ike_err inner_client_add(struct inner *n, const struct ip_addr *address, co
 		n->clients = more;
 		n->max_clients = want;
 	}
-	if (n->sock)
-		err = route_to_client(n, &c);
+	err = n->sock ? route_to_client(n, &c) : elsewhere(n, INNER_CLIENT_ADD, address, local, via);
 	if (err == IKE_OK)
 		n->clients[n->n_clients++] = c;
 	return err;
@@ -488,6 +504,8 @@ void inner_client_remove(struct inner *n, const struct ip_addr *address)
 	*have = n->clients[--n->n_clients];
 	if (n->sock)
 		(void)change_route_to(n, &gone.address, &gone.local, CLIENT_METRIC, NULL);
+	else
+		(void)!elsewhere(n, INNER_CLIENT_REMOVE, address, NULL, NULL);
 }
 
 /* Routes that change ------------------------------------------------------------------------------------------------- */
@@ -505,6 +523,8 @@ static void copy_again(struct inner *n, struct hold *h)
 
 void inner_refresh(struct inner *n, const struct ip_addr *remote)
 {
+	if (!n->sock && (remote ? find_hold(n, NULL, remote) != NULL : n->n + n->n_clients > 0))
+		(void)!elsewhere(n, INNER_REFRESH, NULL, NULL, remote);
 	for (unsigned i = 0; n->sock && i < n->n; i++) {
 		struct hold *h = &n->holds[i], *has = routed_to(n, &h->remote);
 
@@ -666,6 +686,41 @@ enum ike_err inner_open(bool in_memory, const struct log *log, struct inner **ou
 		*out = NULL;
 	}
 	return err;
+}
+
+enum ike_err inner_books_open(const struct log *log, inner_caller *call, void *arg, struct inner **out)
+{
+	enum ike_err err = inner_open(true, log, out);
+
+	if (err != IKE_OK)
+		return err;
+	(*out)->call = call;
+	(*out)->call_arg = arg;
+	return IKE_OK;
+}
+
+enum ike_err inner_carry_out(struct inner *n, const struct inner_call *what, bool *fresh)
+{
+	*fresh = false;
+	switch (what->op) {
+	case INNER_ADD:
+		return inner_add(n, &what->address, &what->local, &what->remote, fresh);
+	case INNER_REMOVE:
+		inner_remove(n, &what->address, &what->remote);
+		return IKE_OK;
+	case INNER_CLIENT_ADD:
+		return inner_client_add(n, &what->address, &what->local, &what->remote);
+	case INNER_CLIENT_REMOVE:
+		inner_client_remove(n, &what->address);
+		return IKE_OK;
+	case INNER_UNROUTE:
+		inner_unroute(n, &what->remote);
+		return IKE_OK;
+	case INNER_REFRESH:
+		inner_refresh(n, what->remote.family != IP_NONE ? &what->remote : NULL);
+		return IKE_OK;
+	}
+	return IKE_E_SYNTAX;
 }
 
 void inner_close(struct inner *n, bool remove)

@@ -28,6 +28,19 @@ struct inner;
 
 /* Removes what an earlier run left. in_memory: keep books only, for the kernel in memory. IKE_E_IO, IKE_E_NOMEM. */
 IKE_CHECKED enum ike_err inner_open(bool in_memory, const struct log *log, struct inner **out);
+
+/* The same for a process that may not change the kernel: books here, and what is to be done as a flat value for one that may. What
+ * these functions return is what call() says. *fresh: of INNER_ADD. */
+enum inner_op { INNER_ADD, INNER_REMOVE, INNER_CLIENT_ADD, INNER_CLIENT_REMOVE, INNER_UNROUTE, INNER_REFRESH };
+struct inner_call {
+	enum inner_op op;
+	struct ip_addr address, local, remote;      /* as the function of that name has them; IP_NONE: not this one; remote: also via */
+};
+typedef enum ike_err inner_caller(void *arg, const struct inner_call *what, bool *fresh);
+IKE_CHECKED enum ike_err inner_books_open(const struct log *log, inner_caller *call, void *arg, struct inner **out);
+/* There: call the function. */
+IKE_CHECKED enum ike_err inner_carry_out(struct inner *n, const struct inner_call *what, bool *fresh);
+
 /* remove: everything of ours. NULL is fine. */
 void inner_close(struct inner *n, bool remove);
 

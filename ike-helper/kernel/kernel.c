@@ -82,8 +82,11 @@ enum ike_err kernel_apply(struct kernel *k, const struct kernel_request *request
 	enum { ROUNDS_MAX = 1024 };
 	struct plan_view view = { .more = true };
 	struct plan plan;
-	enum ike_err err = plan_check(request);
+	enum ike_err err;
 
+	if (k->ops->apply)
+		return k->ops->apply(k, request);
+	err = plan_check(request);
 	for (unsigned round = 0; err == IKE_OK && view.more && round < ROUNDS_MAX; round++) {
 		view = (struct plan_view){ .more = false };
 		err = k->ops->look(k, request, &view);
@@ -217,6 +220,8 @@ enum ike_err kernel_guard(struct kernel *k, struct kernel_losses *out)
 	struct kernel_lost lost = { .sas = { .n = 0 } };
 	unsigned failed;
 
+	if (k->ops->guard)
+		return k->ops->guard(k, out);
 	k->ops->lost(k, &lost);
 	lost.policies.all |= k->missing;
 	for (unsigned i = 0; i < lost.expired.n; i++)

@@ -1,5 +1,5 @@
-/* kernel.h - carries out the requests of ike/kernel_req.h. Two backends with one contract: XFRM through netlink, and
- * one in memory for tests and for measuring the daemon without a kernel.
+/* kernel.h - carries out the requests of ike/kernel_req.h. Three backends with one contract: XFRM through netlink, one in memory for
+ * tests and for measuring the daemon without a kernel, and one that has them carried out by another process (far.h).
  *
  * plan.c turns a request into single steps and undoes them on failure, the same for both backends, so that a failure
  * injected at any step of the one in memory tells about the other.

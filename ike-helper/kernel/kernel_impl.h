@@ -12,6 +12,8 @@ struct kernel_lost {
 };
 
 struct kernel_ops {
+	/* As kernel_apply(), for one that passes whole requests on; NULL: by look and run, which such a one does not have. */
+	enum ike_err (*apply)(struct kernel *k, const struct kernel_request *request);
 	/* Fill the parts of the view that request->op needs (plan.h). */
 	enum ike_err (*look)(struct kernel *k, const struct kernel_request *request, struct plan_view *out);
 	/* Results as step_runner says; besides, when an SA is added, IKE_E_UNSUPPORTED: no ESP for this family,
@@ -22,6 +24,8 @@ struct kernel_ops {
 	int (*event_fd)(const struct kernel *k);
 	bool (*next_event)(struct kernel *k, struct kernel_event *out);
 	int (*guard_fd)(const struct kernel *k);
+	/* As kernel_guard(), for one that passes whole requests on; NULL: by lost and run. */
+	enum ike_err (*guard)(struct kernel *k, struct kernel_losses *out);
 	/* What others have deleted of ours since the last call. */
 	void (*lost)(struct kernel *k, struct kernel_lost *out);
 	/* Remove everything of ours, exemptions last, if asked to; then free k. */

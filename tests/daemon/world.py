@@ -165,14 +165,34 @@ class Daemon:
         check_equal(got.returncode, 0, f'oe stats: {got.stderr}')
         return json.loads(got.stdout)[name]
 
-    def processor_s(self):
-        """Processor time until now."""
-        with open(f'/proc/{self.process.pid}/schedstat') as f:
-            return int(f.read().split()[0]) / 1e9
+    def processes(self):
+        """Of the program: the keeper first, then those below it."""
+        return family(self.process.pid)
 
-    def memory_kb(self, field='VmRSS'):
-        with open(f'/proc/{self.process.pid}/status', encoding='ascii') as status:
-            return int(re.search(field + r':\s+(\d+) kB', status.read()).group(1))
+    def processor_s(self):
+        """Processor time of them all until now."""
+        total = 0
+        for pid in self.processes():
+            with open(f'/proc/{pid}/schedstat', encoding='ascii') as f:
+                total += int(f.read().split()[0])
+        return total / 1e9
+
+    def memory_kb(self, field='Rss'):
+        """Of them all, what they share counted once; field: 'Rss', or 'Anonymous' for what is not of a file."""
+        maps = []
+        for pid in self.processes():
+            with open(f'/proc/{pid}/smaps_rollup', encoding='ascii') as f:
+                maps.append({name: int(kb) for name, kb in re.findall(r'^(\w+):\s+(\d+) kB', f.read(), re.M)})
+        if field == 'Anonymous':
+            return max(m['Anonymous'] for m in maps) + sum(sorted(m['Private_Dirty'] for m in maps)[:-1])
+        private = [m['Private_Clean'] + m['Private_Dirty'] for m in maps]
+        return sum(private) + max(m['Rss'] - own for m, own in zip(maps, private))
+
+
+def family(pid):
+    """This process and those below it."""
+    with open(f'/proc/{pid}/task/{pid}/children', encoding='ascii') as f:
+        return [pid] + [one for child in f.read().split() for one in family(int(child))]
 
 
 class World:

@@ -317,7 +317,9 @@ lab_attack_end() {
 expect_alive() {
 	local rss
 	kill -0 "${lab_pid[$1]}" 2>/dev/null || fail "$1 ended: $(tail -n 1 "$1.log")"
-	rss=$(awk '/^VmRSS/ { print $2 }' "/proc/${lab_pid[$1]}/status")
+	# All its processes: the pages of files, which they have in common, count once.
+	rss=$(awk -v pid="${lab_pid[$1]}" '/^Pid:/ { its = $2 == pid } /^PPid:/ && $2 == pid { its = 1 }
+		/^RssAnon/ && its { kb += $2 } /^RssFile/ && its && $2 > files { files = $2 } END { print kb + files }' /proc/[0-9]*/status 2>/dev/null)
 	note "$1: $rss kB"
 	[ "$rss" -le "$2" ] || fail "$1 has grown to $rss kB"
 }

@@ -1,0 +1,39 @@
+/* setup.h - what main() has made when the program divides into processes; each has its own copy from then on.
+ *
+ *	keeper     CAP_NET_ADMIN: IPsec and addresses in the kernel, the resolver's socket, the configuration (keeper.h)
+ *	network    nothing: IKE, tunnels, what people ask (network.h)
+ */
+#ifndef OE_DAEMON_SETUP_H
+#define OE_DAEMON_SETUP_H
+
+#include <stdbool.h>
+
+#include "base/log.h"
+#include "conf/conf.h"
+
+struct net;
+
+struct setup {
+	const char *file;               /* oe.conf */
+	bool file_given, foreground, fake_kernel;
+	struct conf conf;
+	struct log log;
+	struct net *net;                /* bound; the network process keeps it */
+	int control_listener;           /* likewise */
+};
+
+/* One end of each pair between keeper and network. */
+struct channels {
+	int calls, events, losses;      /* kernel/far.h */
+	int link;                       /* link.h */
+};
+
+/* What is sent over calls beside those of kernel/far.h: read oe.conf again. The answer is a struct setup_conf. */
+enum { SETUP_CALL_RELOAD_LEN = 1 };
+struct setup_conf {
+	enum ike_err err;               /* IKE_E_CONFIG: error says why, and conf means nothing */
+	char error[CONF_ERROR_MAX];
+	struct conf conf;
+};
+
+#endif
