@@ -312,6 +312,17 @@ void peer_silent(struct tunnels *t, struct peer *p, const struct ike_event *e)
 		return;
 	/* A host that lives will not assign the same address again, and connections end with it: not for what may be a moment
 	 * without a network. */
-	if ((!peer_has_assigned(p) || e->long_silent) && t->now_ms >= p->tried_ms + HEAL_BUSY_MS)
+	if (peer_has_assigned(p) && !e->long_silent)
+		return;
+	p->silent_ms = p->tried_ms + HEAL_BUSY_MS;
+	peer_try_silent(t, p);
+}
+
+void peer_try_silent(struct tunnels *t, struct peer *p)
+{
+	if (t->now_ms >= p->silent_ms) {
+		p->silent_ms = NEVER_MS;
 		(void)attempt_renew(t, p, true);
+	}
+	peer_set_timer(t, p);
 }

@@ -121,7 +121,7 @@ void peer_set_timer(struct tunnels *t, struct peer *p)
 	case TUNNEL_ESTABLISHING:           /* a state of attempts, for people; no peer is in it */
 		break;
 	case TUNNEL_PROTECTED:
-		due_ms = earlier(peer_look_due_ms(t, p), earlier(p->renew_ms, p->renew_ike_ms));
+		due_ms = earlier(earlier(peer_look_due_ms(t, p), p->silent_ms), earlier(p->renew_ms, p->renew_ike_ms));
 		if (p->spare.sa)
 			due_ms = earlier(due_ms, p->spare_ms);
 		break;
@@ -217,6 +217,7 @@ IKE_CHECKED static struct peer *peer_new(struct tunnels *t, const struct ip_addr
 	p->local = *local;
 	p->remote = p->outer = *remote;
 	p->reqid = reqid;
+	p->silent_ms = NEVER_MS;
 	table_insert(&t->peers, &p->link, hash_address(t, &p->remote));
 	table_insert(&t->peers_by_reqid, &p->by_reqid, p->reqid);
 	return p;
@@ -312,6 +313,7 @@ struct peer *peer_established(struct tunnels *t, const struct ike_event *e, cons
 	p->packets_out = 0;
 	p->asked_ms = 0;
 	p->doubted = false;
+	p->silent_ms = NEVER_MS;
 	p->behind = u->behind;
 	p->wants_keepalive = u->wants_keepalive;
 	p->sent_ms = p->looked_ms = t->now_ms;
@@ -495,6 +497,8 @@ void peer_due(struct tunnels *t, struct peer *p)
 		if (t->now_ms >= p->renew_ike_ms)
 			refresh_ike(t, p);
 		peer_check(t, p);
+		if (p->state == TUNNEL_PROTECTED)
+			peer_try_silent(t, p);
 		return;
 	case TUNNEL_HEALING:
 		peer_heal(t, p);

@@ -42,6 +42,7 @@ enum {
 	ANSWER_MS = 400,                    /* or two round trips: by then something has come back to the first packet out */
 	WATCH_MS = 5000,                    /* so long after an answer or the first packet a tunnel is watched for that */
 	ESP_DROPPED_MAX = 16,
+	LEFTOVERS_MAX = 16,
 	KEEPALIVE_MS = 20000,               /* RFC 3948 4 */
 	SILENT_S = 4,                       /* packets out and none in for this long: ask whether the peer lives, */
 	ASK_AGAIN_MS = 10000,               /* but not again so soon: not all that is sent wants an answer */
@@ -187,6 +188,7 @@ struct peer {
 	uint64_t wanted_ms;                 /* HEALING: when somebody last had a use for it */
 	uint64_t acquired_ms;               /* when the kernel had a packet for it and no SA; 0: never */
 	uint64_t tried_ms;                  /* when the last attempt for it began */
+	uint64_t silent_ms;                 /* PROTECTED: its host is silent, and this is when one may begin; NEVER_MS: it is not */
 	uint64_t asked_ms;                  /* when its packets made us ask whether the host lives; 0: not on this SA */
 	bool doubted;                       /* it does, and was asked for new keys because nothing protected comes in; until something does */
 	uint32_t heal_wait_ms;              /* the next pause; 0: none */
@@ -238,6 +240,13 @@ struct pass {
 	uint64_t since_ms;
 };
 
+/* Policies that no pair of ours knows of. */
+struct leftover {
+	uint32_t reqid;                     /* 0: this place is free */
+	struct ip_addr local, outer, inner_local, remote;       /* as in struct peer */
+	uint64_t due_ms;                    /* when the kernel is asked to remove them; NEVER_MS: it has been */
+};
+
 /* Where protocol 50 does not come through, although UDP does. */
 struct esp_dropped {
 	struct ip_addr local, remote;       /* remote IP_NONE: from here to anybody */
@@ -270,6 +279,7 @@ struct tunnels {
 	bool tell_pause;
 	struct forgotten *forget_first, **forget_tail;
 	struct esp_dropped dropped[ESP_DROPPED_MAX];
+	struct leftover leftovers[LEFTOVERS_MAX];
 	unsigned running;                   /* attempts that the core works on */
 	uint64_t last_id, last_lookup, now_ms;
 	uint64_t hash_key[4];
@@ -414,6 +424,8 @@ void peer_heal(struct tunnels *t, struct peer *p);
 void peer_hold(struct tunnels *t, struct peer *p);
 /* EV_SILENT: the host may have lost its SA. What a new handshake proves settles that sooner than silence. */
 void peer_silent(struct tunnels *t, struct peer *p, const struct ike_event *e);
+/* Establish it anew because of that, if it is time. */
+void peer_try_silent(struct tunnels *t, struct peer *p);
 /* An attempt for it has failed. */
 void peer_attempt_failed(struct tunnels *t, struct peer *p);
 /* May an attempt for it begin, whatever came of the earlier ones? */
@@ -532,6 +544,15 @@ void roam_soon(struct tunnels *t);
 /* Is there a tunnel from this address? Most that come and go are no concern of ours. */
 bool roam_concerns(const struct tunnels *t, const struct ip_addr *local);
 void roam_due(struct tunnels *t);
+
+/* leftover.c */
+/* This tunnel is up, and nobody wants it: what it has put into the kernel goes, unless that is also what a pair of ours has. */
+void leftover_end(struct tunnels *t, const struct ike_tunnel *u);
+/* The next request for the kernel; false when there is none. */
+bool leftover_output(struct tunnels *t, struct kernel_request *out, uint64_t *id);
+/* The result of one; other ids are ignored. */
+void leftover_done(struct tunnels *t, uint64_t id, enum ike_err result);
+uint64_t leftovers_due_ms(const struct tunnels *t);
 
 /* pass.c */
 /* What we forward from this source, which is not ours, meets the shield of remote, and would be dropped before NAT gives it an

@@ -172,6 +172,7 @@ static void on_established(struct tunnels *t, const struct ike_event *e)
 
 	if (e->tunnel.initiator && !a) {        /* a conflict ended it in this very moment */
 		(void)!ike_close(t->ike, e->tunnel.sa, REASON_KEY_CONFLICT, t->now_ms);
+		leftover_end(t, &e->tunnel);
 		return;
 	}
 	p = peer_by_pair(t, &e->tunnel.path.local.addr, tunnel_remote(&e->tunnel));
@@ -185,6 +186,7 @@ static void on_established(struct tunnels *t, const struct ike_event *e)
 	if ((p && (p->reqid != e->tunnel.reqid || (a && !peer_accepts(p, a, e->tunnel.key_index)))) ||
 	    (!a && !client_is_accepted(t, p, &e->tunnel))) {
 		(void)!ike_close(t->ike, e->tunnel.sa, REASON_KEY_CONFLICT, t->now_ms);
+		leftover_end(t, &e->tunnel);
 		if (a)
 			attempt_failed(t, a, REASON_KEY_CONFLICT, "another name's key was proved first");
 		return;
@@ -194,6 +196,7 @@ static void on_established(struct tunnels *t, const struct ike_event *e)
 		if (a)
 			attempt_failed(t, a, REASON_INTERNAL, "out of memory");
 		(void)!ike_close(t->ike, e->tunnel.sa, REASON_INTERNAL, t->now_ms);
+		leftover_end(t, &e->tunnel);
 		return;
 	}
 	if (a)
@@ -321,6 +324,7 @@ void tunnels_kernel_done(struct tunnels *t, uint64_t id, enum ike_err result, ui
 			p->retired.family = IP_NONE;
 		return;
 	}
+	leftover_done(t, id, result);
 	if (pass_done(t, id, result) || !p || !p->unprotecting)
 		return;
 	if (result == IKE_OK) {
@@ -458,7 +462,7 @@ void tunnels_tick(struct tunnels *t, uint64_t now_ms)
 uint64_t tunnels_deadline_ms(const struct tunnels *t)
 {
 	const struct timer *r = timers_first(&t->request_timers), *p = timers_first(&t->peer_timers);
-	uint64_t due_ms = permissions_deadline_ms(t);
+	uint64_t due_ms = earlier(permissions_deadline_ms(t), leftovers_due_ms(t));
 
 	if (t->passes_again_ms < due_ms)
 		due_ms = t->passes_again_ms;
@@ -606,7 +610,7 @@ bool tunnels_next_output(struct tunnels *t, struct tunnel_output *out)
 		p->out_queued = false;
 		p->next_out = NULL;
 	}
-	if (pass_output(t, &out->kernel, &out->id)) {
+	if (leftover_output(t, &out->kernel, &out->id) || pass_output(t, &out->kernel, &out->id)) {
 		out->kind = TUNNEL_KERNEL;
 		return true;
 	}

@@ -195,6 +195,36 @@ static void silent_host_is_established_beside_the_old_sa(void **state)
 	assert_int_equal(w->n_sas, 2);
 }
 
+/* The core says it once: what it says too early for another attempt is not forgotten. */
+static void silence_soon_after_an_attempt_is_acted_on_when_one_may_begin(void **state)
+{
+	struct world *w = *state;
+
+	w->ttl_s = 3600;
+	protect(w, "www.example.org", HOST);
+	advance(w, 60000);
+	core_silent(w, 1);
+	core_up(w, 2, 'A');
+	advance(w, 500);
+	core_silent(w, 2);
+	advance(w, 3000);
+	assert_int_equal(w->n_sas, 2);
+	advance(w, 1000);
+	assert_int_equal(w->n_sas, 3);
+	/* Once. */
+	core_fails(w, 3, REASON_TIMEOUT, "");
+	advance(w, 20000);
+	assert_int_equal(w->n_sas, 3);
+	/* And not after it has come up again by itself. */
+	core_silent(w, 2);
+	core_up(w, 4, 'A');
+	core_silent(w, 4);
+	ask(w, 9, "www.example.org", "A", HOST);
+	assert_allowed(w, 9);
+	core_closed(w, 4, REASON_TIMEOUT);
+	assert_int_equal(state_of(w, HOST), TUNNEL_HEALING);
+}
+
 static void silent_host_that_says_no_keeps_the_old_sa(void **state)
 {
 	struct world *w = *state;
@@ -351,6 +381,7 @@ int main(void)
 		WITH_WORLD(host_that_has_lost_the_child_sa_alone_is_not_sent_to_for_an_hour),
 		WITH_WORLD(host_that_has_nothing_to_say_is_asked_for_new_keys_once_a_silence),
 		WITH_WORLD(silent_host_is_established_beside_the_old_sa),
+		WITH_WORLD(silence_soon_after_an_attempt_is_acted_on_when_one_may_begin),
 		WITH_WORLD(silent_host_that_says_no_keeps_the_old_sa),
 		WITH_WORLD(silent_host_that_has_assigned_an_address_is_waited_for),
 		WITH_WORLD(silent_client_is_not_asked_back),
