@@ -2,8 +2,9 @@
 # lab: variants=name-server,forwarder,gateway timeout=120
 # promise: 1 4 5
 # The host with a key is one that everything else needs: the name server of its own zone, the forwarder of the resolver, the default
-# gateway. With a tunnel to it, and when that is down for good, names are found (DNS to it is exempt, FreeS/WAN's deadlock) and
-# other hosts are reached through it; what else is sent to it is encrypted or dropped.
+# gateway; which gives addresses (DHCP) and the time (NTP) too, as such hosts do. With a tunnel to it, and when that is down for good, names
+# are found (DNS to it is exempt, FreeS/WAN's deadlock), leases are renewed, the clock is set, and other hosts are reached
+# through it; what else is sent to it is encrypted or dropped.
 . "$LAB/lib.sh"
 
 if [ "$LAB_VARIANT" = gateway ]; then
@@ -35,6 +36,34 @@ lab_responder server own good
 # NSD is authoritative for all there is, the root included.
 [ "$LAB_VARIANT" != forwarder ] || lab_unbound_conf 'forward-zone:' 'name: "."' "forward-addr: $dns_v4"
 lab_start_client
+# What the daemons of these say is nothing to the kernel: ports alone decide.
+lab_daemon services "$needed" /usr/bin/python3 -I -c "
+import selectors, socket
+waits = selectors.DefaultSelector()
+for port in 67, 123, 7:
+    s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    s.bind(('$address', port))
+    waits.register(s, selectors.EVENT_READ)
+print('ready', flush=True)
+while True:
+    for key, _ in waits.select():
+        data, whose = key.fileobj.recvfrom(100)
+        key.fileobj.sendto(data, whose)"
+lab_wait 5 "DHCP and NTP" lab_says services ready
+# served SPORT DPORT: there is an answer
+served() {
+	in_host client /usr/bin/python3 -I -c "
+import socket
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.bind(('$client_v4', $1))
+s.settimeout(1)
+s.sendto(b'$1 to $2', ('$address', $2))
+s.recv(100)" 2>served.txt
+}
+lease_and_time() {
+	served 68 67 || fail "no DHCP $1: $(tail -n 1 served.txt)"
+	served 0 123 || fail "no NTP $1: $(tail -n 1 served.txt)"
+}
 in_clear() { check_capture cleartext own-link.pcap "$client_v4" "$address"; }
 
 lab_dig needed.keyed.example
@@ -42,6 +71,8 @@ expect_answer "$address"
 before=$(esp_packets)
 ping_from client "$address"
 [ "$(esp_packets)" -gt "$before" ] || fail "the ping was answered but the ESP counters stand"
+lease_and_time "with a tunnel"
+served 0 7 || fail "the tunnel carries no UDP"
 lab_dig first.plain.example
 expect_answer "$server_v4"
 expect_within 1000
@@ -52,6 +83,8 @@ kill -9 "${lab_pid[oe-iked.$needed]}"
 wait "${lab_pid[oe-iked.$needed]}" || :
 printf 'xfrm state flush\nxfrm policy flush\n' | ip -n $needed -batch -
 ! ping_from client "$address" || fail "$needed answered without SAs"
+lease_and_time "without SAs"
+! served 0 7 || fail "answered in clear"
 lab_dig second.plain.example
 expect_answer "$server_v4"
 expect_within 1000
