@@ -391,6 +391,18 @@ static void settle(struct tunnels *t, struct attempt *a, struct peer *p)
 	}
 }
 
+/* Why a has to end: another name has the address now; or its own name has it by another way, and was kept waiting by this one. */
+static enum rp_reason why_settled(struct tunnels *t, const struct attempt *a, const struct peer *p)
+{
+	char detail[IKE_DETAIL_MAX];
+	enum rp_reason reason;
+
+	if (ip_equal(&a->gateway, &p->gateway) || !peer_has_name(p, &a->owner))
+		return REASON_KEY_CONFLICT;
+	reason = ike_outlook(t->ike, a->sa, detail);
+	return reason != REASON_NONE ? reason : REASON_TIMEOUT;
+}
+
 void attempts_settle(struct tunnels *t, struct peer *p, const struct attempt *winner)
 {
 	struct attempt *a;
@@ -400,7 +412,7 @@ void attempts_settle(struct tunnels *t, struct peer *p, const struct attempt *wi
 		settle(t, a, p);
 		/* Its EV_FAILED frees it. */
 		if (a->sa)
-			(void)!ike_close(t->ike, a->sa, REASON_KEY_CONFLICT, t->now_ms);
+			(void)!ike_close(t->ike, a->sa, why_settled(t, a, p), t->now_ms);
 		else
 			attempt_free(t, a);
 	}

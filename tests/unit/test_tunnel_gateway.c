@@ -358,6 +358,7 @@ static void silent_way_gets_its_share_of_the_time(void **state)
 	core_up(w, 3, 'A');
 	assert_allowed(w, 1);
 	assert_true(w->sas[0].ended && w->sas[1].ended);
+	assert_int_equal(w->sas[0].close_reason, REASON_TIMEOUT);       /* not the word for another name's */
 }
 
 static void slow_way_that_succeeds_first_is_it(void **state)
@@ -465,6 +466,7 @@ static void first_way_that_is_proved_binds(void **state)
 	assert_allowed(w, 2);
 	assert_refused(w, 1, REASON_KEY_CONFLICT);
 	assert_true(w->sas[0].ended);
+	assert_int_equal(w->sas[0].close_reason, REASON_KEY_CONFLICT);
 }
 
 static void name_alone_may_change_its_gateway(void **state)

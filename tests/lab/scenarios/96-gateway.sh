@@ -4,13 +4,20 @@
 # interop: strongswan host :strongswan gateway of a host behind it
 # promise: 1 2 3 4
 # A host without IPsec behind gateways that its records name, the first of which does not answer. Between us and the second one there
-# is ESP only, and nothing when that has gone. A gateway that the address's owner does not confirm, or whose name is not validated, is not
-# even asked: somebody who publishes another one's address beside a gateway of his own gets none of its traffic.
+# is ESP only, and nothing when that has gone; libreswan sees us behind a NAT, and assigns an address. A gateway that the address's
+# owner does not confirm, or whose name is not validated, is not even asked: somebody who publishes another one's address beside a
+# gateway of his own gets none of its traffic.
 . "$LAB/lib.sh"
 . "$LAB/lib-libreswan.sh"
 . "$LAB/lib-strongswan.sh"
 
-lab_topology client dns server server2
+case $LAB_VARIANT in
+libreswan)	lab_topology -r client dns server server2
+		lab_nat
+		first=router ;;
+strongswan)	lab_topology client dns server server2
+		first=client ;;
+esac
 lab_capture wire
 ip netns add behind
 ip -n server -batch - <<BATCH
@@ -26,7 +33,7 @@ link set eth0 up
 route add default via 203.0.113.254
 BATCH
 in_host server sh -c 'echo 1 >/proc/sys/net/ipv4/ip_forward'
-ip -n client route add 203.0.113.0/24 via "$server_v4"
+ip -n $first route add 203.0.113.0/24 via "$server_v4"
 lab_silence server2
 
 lab_key good rsa
@@ -59,7 +66,8 @@ case $LAB_VARIANT in
 libreswan)
 	libreswan_in_place
 	libreswan_connection server box "$server_v4" %any "leftckaid=$(libreswan_key good "$LAB_WORK/pluto.server")" leftauth=rsasig \
-		rightid=%null rightauth=null leftsubnet=203.0.113.7/32 type=tunnel
+		rightid=%null rightauth=null leftsubnet=203.0.113.7/32 type=tunnel narrowing=yes \
+		leftmodecfgserver=yes rightmodecfgclient=yes rightaddresspool=100.64.0.1-100.64.0.200
 	libreswan_start server ;;
 strongswan)
 	lab_strongswan server gw.keyed.example good client client.keyed.example mine -- 'mode = tunnel' 'local_ts = 203.0.113.0/24'
@@ -83,7 +91,8 @@ expect_answer 203.0.113.7
 expect_reached client 203.0.113.7
 expect_sa 'mode tunnel' "$server_v4"
 expect_ike_exchanges server2 1
-expect_only_esp client "$server_v4"
+expect_esp client server
+expect_no_cleartext client server
 expect_why box.keyed.example protected "encrypted as far as $server_v4, and its gateway has proved the key"
 lab_oe status | grep -F "203.0.113.7 via $server_v4" >/dev/null || fail 'oe status does not tell the gateway'
 
