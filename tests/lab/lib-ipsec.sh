@@ -248,13 +248,18 @@ expect_ike_exchanges() {
 # lab_wear_out ADDRESS: the client's SA to ADDRESS has carried enough after the next packet: its kernel says so
 lab_wear_out() {
 	local sa
-	read -ra sa < <(ip -n client xfrm state list dst "$1" | awk '$1 == "src" || $1 == "proto" || $1 == "aead"' | paste -sd ' ')
+	read -ra sa < <(ip -n client xfrm state list dst "$1" | awk '$1 == "src" || $1 == "proto" || $1 == "aead"
+		$1 == "encap" { print $1, $3, $5, $7, $9 }' | paste -sd ' ')
 	ip -n client xfrm state update "${sa[@]}" limit packet-soft 1
 }
 
 # lab_late HOST, lab_in_time HOST: all that goes to HOST comes a second late, so that what HOST does meanwhile crosses it; and not any more
 lab_late() { tc -n wire qdisc replace dev "p-$1" root netem delay 1s; }
 lab_in_time() { tc -n wire qdisc del dev "p-$1" root; }
+
+# lab_own_nat HOST FROM OUTSIDE TO: what HOST sends by UDP from FROM to TO is seen there as from OUTSIDE, one more address of HOST's, and
+# from other ports
+lab_own_nat() { in_host "$1" iptables-legacy -t nat -A POSTROUTING -s "$2" -d "$4" -p udp -j SNAT --to-source "$3:20000-29999"; }
 
 # lab_lose HOST ADDRESS, lab_lose_no_more HOST ADDRESS: every third packet of IKE is lost that HOST gets at ADDRESS, beginning with the
 # first, and sends from there, with the second; and not any more

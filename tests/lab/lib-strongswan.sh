@@ -57,7 +57,7 @@ lab_strongswan() {
 strongswan_connection() {
 	local dir=$LAB_WORK/charon.$1 connection=$2 local=$3 remote=$4 name=$5 key=$6 peer_name=$7 peer_key=$8 file
 	shift 8
-	mkdir -p "$dir/conf.d" "$dir/private" "$dir/pubkey"
+	[ -d "$dir/pubkey" ] || mkdir -p "$dir/conf.d" "$dir/private" "$dir/pubkey"
 	[ -e "$dir/private/$key.pem" ] || cp "$key.pem" "$dir/private/"
 	for file in "$key" "$peer_key"; do
 		[ -e "$dir/pubkey/$file.pem" ] || openssl pkey -in "$file.pem" -pubout -out "$dir/pubkey/$file.pem"

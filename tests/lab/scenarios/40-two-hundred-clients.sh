@@ -1,6 +1,5 @@
 #!/bin/bash
 # lab: variants=libreswan,own
-# interop: libreswan host two hundred clients
 # promise: 1 5 6
 # 200 stubs ask two threads for one keyed name while its tunnel is being made; each sends a packet to the address the moment
 # it has it. Not one of these packets is in clear, and one IKE exchange serves them all.

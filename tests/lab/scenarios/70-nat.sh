@@ -1,7 +1,6 @@
 #!/bin/bash
 # lab: variants=libreswan,own
-# interop: libreswan host no NAT in between, transport mode: 4.10 wants a selector that the client cannot know
-# interop: libreswan host NAT in between, transport mode refused at once
+# interop: libreswan host no NAT in between, transport mode: 4.10 wants a selector that the client cannot know, and refuses at once (70-nat:libreswan)
 # promise: 1 7
 # The client is behind a router that translates addresses and ports: IKE moves to port 4500, ESP goes in UDP, both ways.
 # pluto 4.10 wants the selectors of transport mode to be the address that it sees, which the client cannot know: it

@@ -23,6 +23,7 @@
 # interop: libreswan client :ways ESP in UDP without a NAT
 # interop: libreswan client :ways liveness asked by the peer
 # interop: libreswan client :ways rekeyed by the peer
+# interop: libreswan client :ways rekeyed by the peer without a key exchange (no PFS)
 # interop: libreswan client :ways IKE SA rekeyed by the peer
 # interop: libreswan client :ways rekeyed by us
 # interop: libreswan client :ways IKE SA rekeyed by us
@@ -32,6 +33,8 @@
 # interop: libreswan client :ways deleted by us
 # interop: libreswan client :ways it reboots
 # interop: libreswan client no childless IKE SAs announced: 4.10 does not know RFC 6023
+# interop: libreswan client no childless IKE SA forced by the peer: 4.10 does not know RFC 6023
+# interop: libreswan client no ESP dropped on the way, ESP in UDP: 4.10 does not look; encapsulation= of ipsec.conf(5) decides
 # interop: libreswan client :nat NAT in between, transport mode
 # promise: 4
 # libreswan as a client of ours, from one address after the other, each time in another way. Its log, or the kernel, says that it was
@@ -89,6 +92,7 @@ else
 	anonymous encap good type=transport encapsulation=yes
 	anonymous liveness good type=transport dpddelay=1 dpdtimeout=10
 	anonymous rekey good type=transport
+	anonymous no-pfs good type=transport pfs=no
 	anonymous both good type=transport
 	anonymous lossy good type=transport
 	anonymous nothing good type=transport 'ike=aes128-sha1;dh14'
@@ -216,6 +220,8 @@ for way in "${ways[@]}"; do
 			said 'responder rekeyed Child SA'
 			expect_one_pair server "$client_v4" "${at[$way]}"
 			reached ;;
+	no-pfs)		lab_whack server 5 --rekey-ipsec --asynchronous --name no-pfs
+			expect_ours "${at[$way]}:500: rekeyed" ;;
 	both)		lab_late server
 			lab_wear_out "${at[$way]}"
 			in_host client ping -q -c 1 -W 0.1 "${at[$way]}" || :

@@ -7,7 +7,6 @@
 # interop: libreswan host both ends say who they are (mutual)
 # interop: libreswan host wrong key of the client
 # interop: libreswan host cookies demanded by the host
-# interop: libreswan host every third packet of IKE lost
 # interop: libreswan host IKE messages in fragments
 # interop: libreswan host another group (INVALID_KE_PAYLOAD)
 # interop: libreswan host AES-GCM with 128 bits
@@ -20,7 +19,11 @@
 # interop: libreswan host liveness asked by the peer
 # interop: libreswan host rekeyed by the peer
 # interop: libreswan host IKE SA rekeyed by the peer
+# interop: libreswan host rekeyed by the peer without a key exchange (no PFS)
 # interop: libreswan host rekeyed by us
+# interop: libreswan host liveness asked by us
+# interop: libreswan host no childless IKE SAs announced: 4.10 does not know RFC 6023
+# interop: libreswan host no childless IKE SA forced by the peer: 4.10 does not know RFC 6023
 # interop: libreswan host rekeyed by both at once
 # interop: libreswan host IKE SA rekeyed by both at once, traffic within 20 s
 # interop: libreswan host no IKE SA rekeyed by both at once: 4.10 does not compare the nonces (RFC 7296 2.25.2; libreswan's issue 1903) and may end the CHILD SA
@@ -60,6 +63,7 @@ way() {
 anonymous() { way "$1" "$2" 'rightid=%null' 'rightauth=null' type=transport "${@:3}"; }
 identified=('rightid=@client.keyed.example' 'rightauth=rsasig' "rightrsasigkey=0s${mine##* }" type=transport)
 anonymous both-ike good
+anonymous asked good
 anonymous ecdsa ec
 anonymous ecdsa384 ec384
 anonymous rsa4096 large
@@ -70,6 +74,7 @@ anonymous chacha good 'ike=chacha20_poly1305-sha2_256;dh31' esp=chacha20_poly130
 anonymous esn good esn=yes
 anonymous no-esn good esn=no
 anonymous rekey good
+anonymous no-pfs good pfs=no
 anonymous both good
 way tunnel good 'rightid=%null' 'rightauth=null' type=tunnel
 anonymous encap good encapsulation=yes
@@ -99,6 +104,7 @@ crossing() {
 
 # ended: by libreswan. It was in use a moment ago, so it is made again at once, and we end that.
 ended() {
+	begun=$(wc -l <oe-iked.log)
 	lab_whack server 5 --terminate --name "$way"
 	expect_ours "${at[$way]}:[0-9]*: closed: the host refused: deleted by the peer"
 	expect_ours "${at[$way]}:[0-9]* \($way.keyed.example\): up"
@@ -157,6 +163,13 @@ for way in "${ways[@]:1}"; do
 			expect_reached client "${at[$way]}" ;;
 	lossy)		expect_ours 'no answer: sent again'
 			lab_lose_no_more server "${at[lossy]}" ;;
+	asked)		# It hears us, and we do not hear it.
+			in_host client iptables-legacy -A INPUT -s "${at[asked]}" -p esp -j DROP
+			lab_daemon keep client ping -q -i 0.5 "${at[asked]}"
+			its_handle=$(awk '$4 == "ike" && /installing: up$/ { n = $5 } END { print "ike", n }' oe-iked.log)
+			continue ;;
+	no-pfs)		lab_whack server 5 --rekey-ipsec --asynchronous --name no-pfs
+			expect_ours "${at[$way]}:500: rekeyed" ;;
 	group)		expect_ours 'asked for another group' ;;
 	short)		expect_ours 'AES-GCM-128' ;;
 	cbc)		expect_sa 'enc cbc(aes)' "${at[$way]}" ;;
@@ -187,10 +200,13 @@ for way in "${ways[@]:1}"; do
 		made+=("$way")
 	fi
 done
+begun=0
+expect_ours "$its_handle up: asked whether the peer lives"
+expect_ours "$its_handle up: the peer lives"
 # told: both ends have said that we deleted it
 told() { grep -E "${at[$way]}:[0-9]*: closed: taken down by the operator" oe-iked.log >/dev/null && libreswan_says server "$way" 'and NOT sending notification'; }
 for way in "${made[@]}"; do lab_wait 10 "the end of $way" told; done
 [ -z "$its_time" ] || fail 'the first way was forgotten'
 for way in "${made[@]}"; do protected+=("${at[$way]}"); done
 expect_only_esp client "${protected[@]}"
-for way in wrong nothing no-esp; do expect_no_cleartext client "${at[$way]}"; done
+for way in asked wrong nothing no-esp; do expect_no_cleartext client "${at[$way]}"; done
