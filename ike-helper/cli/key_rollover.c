@@ -94,7 +94,7 @@ static enum oe_exit change_name(const struct job *job, const struct step *step, 
 		/* What was read before the change is what resolvers remember; what was changed before may be as young as that. */
 		if (status == OE_OK && step->add && name->published_s == 0) {
 			name->ttl_s = ttl_s;
-			name->published_s = time(NULL);
+			name->published_s = time(NULL) + 1;     /* the end of this second: a TTL must have passed as a whole */
 		}
 	}
 	if (status == OE_OK)
