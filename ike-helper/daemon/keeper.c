@@ -447,7 +447,8 @@ static enum ike_err start_resolverd(struct keeper *k)
 
 static enum ike_err start_finish(struct keeper *k)
 {
-	if (priv_drop(&k->setup->log, CAP_NET_ADMIN) != IKE_OK)
+	/* The second: the network process, which is another user's, can be ended. */
+	if (priv_drop(&k->setup->log, UINT32_C(1) << CAP_NET_ADMIN | UINT32_C(1) << CAP_KILL) != IKE_OK)
 		return startup_failed("cannot give up privileges");
 	(void)malloc_trim(0);           /* what the start alone needed */
 	startup_ready();

@@ -220,6 +220,8 @@ int main(int argc, char **argv)
 	else
 		logger_to_syslog(&s.log, s.conf.log_level);
 
+	if (sandbox_find(&s.sandbox) != IKE_OK)
+		return (void)startup_failed("there is neither a user \"unbound-oe\" nor \"nobody\""), EXIT_FAILURE;
 	if (start_sockets(&s) != IKE_OK)
 		return EXIT_FAILURE;
 	status = divide(&s);

@@ -22,7 +22,6 @@
 #include "daemon/link.h"
 #include "daemon/loop.h"
 #include "daemon/net.h"
-#include "daemon/priv.h"
 #include "daemon/qcd_secret.h"
 #include "daemon/reload.h"
 #include "daemon/route.h"
@@ -360,11 +359,11 @@ static enum ike_err start_service(struct network *n)
 
 static enum ike_err start_finish(struct network *n)
 {
-	if (priv_drop(&n->setup->log, PRIV_NONE) != IKE_OK)
-		return startup_failed("cannot give up privileges");
-	bridge_pump(&n->bridge);
 	(void)malloc_trim(0);           /* what the start alone needed */
 	startup_detach();
+	if (sandbox_enter(&n->setup->sandbox, &n->setup->log) != IKE_OK)
+		return IKE_E_IO;
+	bridge_pump(&n->bridge);
 	link_ready(n->bridge.link);
 	return IKE_OK;
 }

@@ -29,34 +29,31 @@ enum ike_err priv_seal(void)
 
 /* The bounding set limits what an exec could get back. EPERM: without CAP_SETPCAP there is nothing
  * to get back as no_new_privs holds. */
-static void drop_bounding_set(int keep)
+void priv_bound(uint32_t keep)
 {
 	int capability;
 
 	for (capability = 0; capability <= CAP_LAST_CAP; capability++)
-		if (capability != keep)
+		if (capability >= 32 || !(keep >> capability & 1))
 			(void)prctl(PR_CAPBSET_DROP, capability, 0, 0, 0);
 }
 
-enum ike_err priv_drop(const struct log *log, int capability)
+enum ike_err priv_drop(const struct log *log, uint32_t keep)
 {
 	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
 	struct __user_cap_data_struct sets[_LINUX_CAPABILITY_U32S_3] = { { 0 } };
-	const uint32_t keep = capability == PRIV_NONE ? 0 : UINT32_C(1) << capability;
-	bool had;
 
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
 		goto fail;
 	if (syscall(SYS_capget, &header, sets) != 0)
 		goto fail;
-	had = sets[0].permitted & keep;
-	drop_bounding_set(capability);
+	keep &= sets[0].permitted;
+	priv_bound(keep);
 	memset(sets, 0, sizeof sets);
-	if (had)
-		sets[0].permitted = sets[0].effective = keep;
+	sets[0].permitted = sets[0].effective = keep;
 	if (syscall(SYS_capset, &header, sets) != 0)
 		goto fail;
-	log_debug(log, "privileges: %s, nothing else", had ? "one capability" : "none");
+	log_debug(log, "capabilities: %08x", keep);
 	return IKE_OK;
 fail:
 	log_error(log, "cannot give up privileges: %s", strerror(errno));

@@ -10,6 +10,7 @@
 
 #include "base/log.h"
 #include "conf/conf.h"
+#include "daemon/sandbox.h"
 
 struct net;
 
@@ -20,6 +21,7 @@ struct setup {
 	struct log log;
 	struct net *net;                /* bound; the network process keeps it */
 	int control_listener;           /* likewise */
+	struct sandbox sandbox;         /* of the network process */
 };
 
 /* One end of each pair between keeper and network. */

@@ -33,16 +33,22 @@ def check_process(pid, lines):
 def privileges_are_given_up(world):
     daemon = world.client().start()
     keeper, *others = daemon.processes()
-    check_process(keeper, tuple(f'Cap{which}:\t0000000000001000' for which in ('Prm', 'Eff', 'Bnd')))
+    check_process(keeper, tuple(f'Cap{which}:\t0000000000001020' for which in ('Prm', 'Eff', 'Bnd')))
     check(others, 'there is one process')
     for pid in others:
-        check_process(pid, tuple(f'Cap{which}:\t0000000000000000' for which in ('Prm', 'Eff', 'Bnd')))
+        check_process(pid, tuple(f'Cap{which}:\t0000000000000000' for which in ('Prm', 'Eff', 'Bnd')) + ('Seccomp:\t2',))
+        check_equal(os.listdir(f'/proc/{pid}/root/'), [], 'what it sees of the file system')
+        check(os.stat(f'/proc/{pid}/root/').st_nlink == 0, 'its root folder is still there')
+        with open(f'/proc/{pid}/status', encoding='ascii') as status:
+            check(re.search(r'^Uid:\t([1-9]\d*)\t\1\t\1\t\1$', status.read(), re.M), 'it runs as root')
 
 
 def neither_process_outlives_the_other(world):
     for which in (0, 1):
         daemon = world.client().start()
         pids = daemon.processes()
+        if which == 0:      # also if it cannot see that the other one is gone
+            os.kill(pids[1], signal.SIGSTOP)
         os.kill(pids[which], signal.SIGKILL)
         wait_for('the end of all processes', 2, lambda pids=pids: not any(is_alive(pid) for pid in pids[1:]))
         check(daemon.wait(2) != 0, 'exit status')
