@@ -90,13 +90,15 @@ static enum ike_err take_assigned(struct bridge *b, const struct kernel_request 
 static enum ike_err apply(struct bridge *b, const struct kernel_request *r)
 {
 	bool assigned = r->inner_local.family != IP_NONE && !ip_equal(&r->inner_local, &r->local);
-	bool client = !r->shield && r->inner_remote.family != IP_NONE && !ip_equal(&r->inner_remote, &r->remote);
+	/* What is behind a gateway has another address too, but a shield; the last request for any of them may end one. */
+	bool other = r->inner_remote.family != IP_NONE && !ip_equal(&r->inner_remote, &r->remote);
+	bool client = other && !r->shield;
 	bool fresh = false;
 	enum ike_err err = IKE_OK;
 
 	if (assigned && (r->op == KERNEL_UNPROTECT || r->op == KERNEL_RETIRE))
 		inner_remove(b->inner, &r->inner_local, &r->inner_remote);
-	if (client && r->op == KERNEL_UNPROTECT)
+	if (other && r->op == KERNEL_UNPROTECT)
 		inner_client_remove(b->inner, &r->inner_remote);
 	if (assigned && r->op == KERNEL_PROTECT)
 		err = take_assigned(b, r, &fresh);
