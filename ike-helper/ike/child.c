@@ -190,7 +190,8 @@ static void come_due(struct child *c, uint64_t now_ms)
 		old = child_by_spi_out(c->sa, c->replaces);
 		if (old && old->phase == CHILD_LIVE)
 			old->due_ms = now_ms + REPLACED_MS;
-		child_add(c, false, true);
+		if (!c->has_out)
+			child_add(c, false, true);
 		child_take_over(c);
 		return;
 	case CHILD_LIVE:
@@ -283,7 +284,8 @@ enum ike_err child_install(struct ike_sa *sa)
 void child_is_up(struct ike_sa *sa)
 {
 	sa->was_up = true;
-	sa->wants_keepalive = sa->encapsulated && (sa->nat.local_behind_nat || sa->hs->encapsulate);
+	sa->always_udp = sa->hs->encapsulate;
+	sa->wants_keepalive = sa->encapsulated && (sa->nat.local_behind_nat || sa->always_udp);
 	sa->child->has_in = true;
 	sa->child->phase = CHILD_HALF;
 	if (beside_waits(sa))
@@ -297,6 +299,12 @@ void child_is_sent_with(struct ike_sa *sa)
 	sa->child->phase = CHILD_LIVE;
 	sa->ike->stats.established++;
 	out_put(&sa->ike->out, &sa->up, SLOT_UP);
+}
+
+bool child_is_elsewhere(const struct ike_sa *sa)
+{
+	return sa->child && sa->child->has_in &&
+	       !(ip_equal(&sa->child->local, &sa->path.local.addr) && ip_equal(&sa->child->remote, &sa->path.remote.addr));
 }
 
 bool child_is_tunnel(const struct ike_sa *sa)
@@ -321,8 +329,8 @@ static void addresses(const struct child *c, struct kernel_request *out)
 	const struct ike_sa *sa = c->sa;
 
 	out->reqid = sa->reqid;
-	out->local = sa->path.local.addr;
-	out->remote = sa->moved_from.family != IP_NONE ? sa->moved_from : sa->path.remote.addr;
+	out->local = c->local;
+	out->remote = c->remote;
 	out->inner_local = sa->inner_local;
 	out->inner_remote = sa->inner_remote;
 }
@@ -337,6 +345,10 @@ static void request_sas(struct child *c, bool in, bool out, struct kernel_reques
 {
 	const struct ike_sa *sa = c->sa;
 
+	if (!c->has_in) {
+		c->local = sa->path.local.addr;
+		c->remote = sa->path.remote.addr;
+	}
 	addresses(c, request);
 	request->suite = c->suite;
 	if (in) {
@@ -363,7 +375,10 @@ void child_protect_request(struct child *c, struct kernel_request *out)
 
 void child_add_request(struct child *c, struct kernel_request *out)
 {
+	/* The policies of a tunnel name its ends. */
 	*out = (struct kernel_request){ .op = KERNEL_ADD_SAS };
+	if (child_is_elsewhere(c->sa))
+		*out = (struct kernel_request){ .op = KERNEL_PROTECT, .shield = c->sa->we_started };
 	request_sas(c, c->add_in, c->add_out, out);
 	c->has_in = c->has_in || c->add_in;
 	c->has_out = c->has_out || c->add_out;

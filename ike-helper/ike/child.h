@@ -36,6 +36,7 @@ struct child {
 	struct table_link by_esp;
 	struct out_slot add, del;
 	uint32_t spi_in, spi_out;       /* spi_out 0: not known yet */
+	struct ip_addr local, remote;   /* between which the kernel has it, or will */
 	uint32_t replaces;              /* spi_out of the one that it is made for; 0 = none, or settled */
 	struct esp_suite suite;
 	enum child_phase phase;
@@ -91,6 +92,9 @@ void child_is_up(struct ike_sa *sa);
 /* Then: the half out is asked for too. */
 void child_is_sent_with(struct ike_sa *sa);
 
+/* One end has moved since the pair was made that we send with: the next one is between other addresses, and nothing passes until it is
+ * there. */
+bool child_is_elsewhere(const struct ike_sa *sa);
 /* Tunnel mode, or transport mode; a rekeyed pair is like the first. */
 bool child_is_tunnel(const struct ike_sa *sa);
 /* The two addresses whose packets it carries; a NAT does not matter to those inside of a tunnel. */

@@ -93,6 +93,26 @@ enum ike_err ike_rekey_ike(struct ike *ike, ike_handle sa, uint64_t now_ms)
 	return ask_for_rekey(ike, sa, true, now_ms);
 }
 
+enum ike_err ike_move(struct ike *ike, ike_handle handle, const struct ip_addr *local, uint64_t now_ms)
+{
+	struct ike_sa *sa = engine_by_handle(ike, handle);
+	struct ip_path path;
+
+	now_ms = engine_enter(ike, now_ms);
+	if (!sa || !(IN(sa->state) & IN_LIFE) || !sa->mobike || !sa->we_started || local->family != sa->path.local.addr.family)
+		return IKE_E_STATE;
+	path = sa->path;
+	path.local = (struct ip_endpoint){ .addr = *local, .port = ike->config.natt_port };
+	path.remote.port = NATT_PORT;       /* RFC 4555 3.3 */
+	engine_set_path(sa, &path);
+	sa->move_asked = true;
+	/* What is out goes again at once: before that is answered nothing else can be said. */
+	if (sa->window.request)
+		packet_send(&ike->out, sa->window.request, &sa->path);
+	engine_settle(sa, now_ms);
+	return IKE_OK;
+}
+
 enum ike_err ike_keepalive(struct ike *ike, ike_handle handle, uint64_t now_ms)
 {
 	struct ike_sa *sa;

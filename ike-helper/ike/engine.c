@@ -272,6 +272,8 @@ void engine_inherit(struct ike_sa *from, struct ike_sa *heir)
 	swap_handles(from, heir);
 	heir->tag = from->tag;
 	heir->we_started = from->we_started;
+	heir->encapsulated = from->encapsulated;
+	heir->always_udp = from->always_udp;
 	heir->wants_keepalive = from->wants_keepalive;
 	heir->said_name = from->said_name;
 	heir->peer_knows_qcd |= from->peer_knows_qcd;
@@ -293,6 +295,9 @@ void engine_inherit(struct ike_sa *from, struct ike_sa *heir)
 	heir->inner_local = from->inner_local;
 	heir->inner_remote = from->inner_remote;
 	heir->assigned = from->assigned;
+	heir->mobike = from->mobike;
+	heir->move_asked = from->move_asked;
+	engine_set_path(heir, &from->path);
 	heir->child = from->child;
 	heir->children = from->children;
 	for (c = heir->children; c; c = c->next)
@@ -436,6 +441,13 @@ void engine_remember_init(struct ike_sa *sa)
 struct pool *engine_pool(struct ike *ike, enum ip_family family)
 {
 	return family == IP_V4 ? &ike->pool_v4 : &ike->pool_v6;
+}
+
+void engine_set_path(struct ike_sa *sa, const struct ip_path *path)
+{
+	table_remove(&sa->ike->by_peer, &sa->by_peer);
+	sa->path = *path;
+	table_insert(&sa->ike->by_peer, &sa->by_peer, addr_hash(&path->remote.addr));
 }
 
 void engine_give_back(struct ike_sa *sa)

@@ -99,6 +99,8 @@ struct ike_sa *engine_by_init(const struct ike *ike, const uint8_t spi_i[IKE_SPI
 			      const struct ip_path *path, struct span request);
 /* Of the addresses that we assign; empty if there are none. */
 struct pool *engine_pool(struct ike *ike, enum ip_family family);
+/* It goes between these two from now on. */
+void engine_set_path(struct ike_sa *sa, const struct ip_path *path);
 /* What it was assigned is for others again, or for the same one that comes back. */
 void engine_give_back(struct ike_sa *sa);
 /* The one with a CHILD SA that sends to this address with this SPI; NULL. */

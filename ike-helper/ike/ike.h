@@ -156,6 +156,11 @@ IKE_CHECKED enum ike_err ike_rekey_child(struct ike *ike, ike_handle sa, uint64_
 /* The same for the IKE SA, with a new key exchange: the CHILD SA goes over to the new one as it is. */
 IKE_CHECKED enum ike_err ike_rekey_ike(struct ike *ike, ike_handle sa, uint64_t now_ms);
 
+/* Our end of an IKE SA that we began is at this address now (RFC 4555): the peer is told, and makes new keys with us for a CHILD SA
+ * between the new addresses, EV_REKEYED. Until then nothing passes. IKE_E_STATE: no such SA, or not one that can move: the host has not
+ * assigned an address to us, or does not do this. */
+IKE_CHECKED enum ike_err ike_move(struct ike *ike, ike_handle sa, const struct ip_addr *local, uint64_t now_ms);
+
 /* Keep the way through the NAT open that is between us and the peer (RFC 3948 4): to be called when nothing was sent for a while.
  * IKE_E_STATE: no such SA, or there is none at our end; nothing is sent. IKE_E_NOMEM. */
 IKE_CHECKED enum ike_err ike_keepalive(struct ike *ike, ike_handle sa, uint64_t now_ms);
@@ -213,8 +218,8 @@ enum ike_event_kind {
 	EV_FAILED,                  /* an attempt ended; nothing is left in the kernel. One of ours,
 	                             * or of a peer after ike_authorized() let it in; peers that fail
 	                             * earlier make no event */
-	EV_REKEYED,                 /* we send with another pair of SAs now: new SPIs and suite; or there is another IKE SA. The
-	                             * handle is the same */
+	EV_REKEYED,                 /* we send with another pair of SAs now: new SPIs and suite, and the path where one end has
+	                             * moved; or there is another IKE SA. The handle is the same */
 	EV_REKEY_FAILED,            /* of ike_rekey_child() or ike_rekey_ike(); all is as it was before */
 	EV_SILENT,                  /* a request of ours, whichever, has not been answered for 1.5 s, or for 0.2 s and
 	                             * somebody says that there is no such SA: perhaps the peer has lost it. Once for

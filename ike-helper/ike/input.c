@@ -191,8 +191,10 @@ static void peer_is_at(struct ike_sa *sa, const struct ip_endpoint *from, uint64
 
 	if (sa->state != ST_UP || !sa->nat.remote_behind_nat || sa->nat.local_behind_nat || ip_endpoint_equal(&sa->path.remote, from))
 		return;
+	/* That it has moved it will say itself (RFC 4555 3.8). */
+	if (sa->mobike && !ip_equal(&sa->path.remote.addr, &from->addr))
+		return;
 	log_info(sa->ike->log, "%s: its NAT has it come from %s now", engine_label(sa, label), ip_endpoint_text(from, to));
-	sa->moved_from = sa->path.remote.addr;
 	sa->path.remote = *from;
 	(void)!ike_close(sa->ike, sa->handle, REASON_PEER_MOVED, now_ms);
 }

@@ -139,10 +139,19 @@ static void run_errand(struct ike_sa *sa, uint64_t now_ms)
 
 	if (child_in_phase(sa, CHILD_DOOMED)) {
 		s.on = ON_RETIRE;
+	} else if (sa->move_asked) {
+		sa->move_asked = false;
+		s.on = ON_MOVE;
+	} else if (sa->owes_cookie2) {
+		sa->owes_cookie2 = false;
+		s.on = ON_COOKIE2;
 	} else if (sa->asks_beside) {
 		sa->asks_beside = false;
 		s.on = ON_PROBE;
-	} else if (sa->owes_token) {
+	} else if (sa->rekey_child_asked && now_ms >= sa->rekey_at_ms && child_is_elsewhere(sa)) {
+		sa->rekey_child_asked = false;
+		s.on = ON_REKEY_CHILD;
+	} else if (sa->owes_token && !child_is_elsewhere(sa)) {
 		sa->owes_token = false;
 		s.on = ON_TOKEN;
 	} else if (sa->rekey_child_asked && now_ms >= sa->rekey_at_ms) {

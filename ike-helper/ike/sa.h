@@ -161,7 +161,7 @@ struct ike_sa {
 	enum sa_state state;
 	bool initiator;                 /* of the exchange that made this IKE SA */
 	bool we_started;                /* of the first one, before all rekeying */
-	bool encapsulated;
+	bool encapsulated, always_udp;  /* ESP in UDP; whether there is a NAT or not, because we want it so */
 	bool said_name;                 /* we started, and told the peer who we are */
 	bool fragments;                 /* both announced IKEV2_FRAGMENTATION_SUPPORTED */
 	bool owes_end;                  /* an EV_FAILED or EV_CLOSED has to come */
@@ -182,7 +182,10 @@ struct ike_sa {
 	struct ip_addr behind;          /* as in struct ike_tunnel */
 	bool wants_keepalive;           /* as in struct ike_tunnel */
 	bool assigned;                  /* inner_remote is from our pool */
-	struct ip_addr moved_from;      /* where the kernel's SAs go, when the peer is somewhere else now; IP_NONE: it is not */
+	bool mobike;                    /* who started may move (RFC 4555): see x_mobike.c. Besides: */
+	bool move_asked, moving;        /* we have moved: the peer is to be told, or is being told */
+	bool unproved, owes_cookie2;    /* the peer has moved: it has not shown that it is there, and is to be asked yet */
+	uint8_t cookie2[16];            /* with this */
 	enum rp_reason close_reason;    /* with which */
 	uint8_t peer_id_type, auth_method;
 	uint8_t asks;                   /* counts OUT_KERNEL, OUT_SIGN, OUT_AUTHORIZE for their ids */

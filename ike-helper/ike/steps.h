@@ -19,6 +19,8 @@ enum step_on {
 	ON_REKEY_IKE,               /* the same for ike_rekey_ike() */
 	ON_LOST,                    /* the peer has proved that it has lost this SA (RFC 6290) */
 	ON_TOKEN,                   /* our token for a new IKE SA has to go to the peer, and nothing else of ours goes on */
+	ON_MOVE,                    /* ike_move(), and nothing else of ours goes on */
+	ON_COOKIE2,                 /* the peer says that it has moved, and nothing else of ours goes on */
 	ON_RETIRE,                  /* the peer has to be told of an old CHILD SA, and nothing else of ours goes on */
 };
 

@@ -91,6 +91,19 @@ QUESTION(delete_is_owed);
 HANDLER(info_delete_now);
 HANDLER(info_bye);
 
+/* x_mobike.c: RFC 4555 */
+void mobike_echo(struct msg_wr *m, const struct stimulus *s);
+HANDLER(mobike_tell);
+QUESTION(mobike_is_told);
+HANDLER(mobike_refused);
+HANDLER(mobike_accepted);
+QUESTION(mobike_may_move);
+HANDLER(mobike_moved);
+QUESTION(mobike_is_unproved);
+QUESTION(mobike_has_gone_on);
+HANDLER(mobike_ask);
+HANDLER(mobike_proved);
+
 /* x_child.c: what CREATE_CHILD_SA is refused, and the Delete of CHILD SAs */
 QUESTION(rekeys_no_child);
 HANDLER(child_not_found);

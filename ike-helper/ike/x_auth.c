@@ -78,6 +78,7 @@ enum ike_err auth_send(struct ike_sa *sa, uint64_t now_ms)
 	if (err != IKE_OK)
 		return err;
 	if (sa->hs->ask_address) {
+		write_notify(&m, N_MOBIKE_SUPPORTED);
 		pl_cp_write(&m, CFG_REQUEST, family, sa->hs->former.family == family ? &sa->hs->former : NULL);
 		tsi = ts_any(family);
 	} else if (!asks_gateway(sa)) {
@@ -262,8 +263,9 @@ static bool may_be_assigned(const struct ip_addr *a)
 }
 
 /* The one address of the reply. Name servers, subnets and what else it may hold are no business of ours. */
-static enum ike_err take_address(struct ike_sa *sa, const struct msg_payload *payload)
+static enum ike_err take_address(struct ike_sa *sa, const struct stimulus *s, const struct msg_payload *payload)
 {
+	struct pl_notify notify;
 	char text[IP_TEXT_MAX];
 	struct pl_cp cp;
 	const struct ip_addr *a;
@@ -282,6 +284,7 @@ static enum ike_err take_address(struct ike_sa *sa, const struct msg_payload *pa
 		return IKE_E_REFUSED;
 	}
 	sa->inner_local = *a;
+	sa->mobike = pl_notify_find(s->chain, N_MOBIKE_SUPPORTED, &notify);
 	return IKE_OK;
 }
 
@@ -301,7 +304,7 @@ static enum ike_err check_mode(struct ike_sa *sa, const struct stimulus *s)
 	}
 	sa->inner_local = sa->path.local.addr;
 	sa->inner_remote = *wanted_host(sa);
-	return sa->hs->ask_address && cp ? take_address(sa, cp) : IKE_OK;
+	return sa->hs->ask_address && cp ? take_address(sa, s, cp) : IKE_OK;
 }
 
 static enum ike_err check_child(struct ike_sa *sa, const struct stimulus *s)

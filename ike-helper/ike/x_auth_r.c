@@ -139,6 +139,7 @@ QUESTION(child_is_refused)
 static void take_child(struct ike_sa *sa, const struct stimulus *s)
 {
 	struct handshake *hs = sa->hs;
+	struct pl_notify notify;
 	struct grant grant;
 
 	hs->child_refused = judge_child(sa, s, &grant);
@@ -153,6 +154,7 @@ static void take_child(struct ike_sa *sa, const struct stimulus *s)
 	if (!grant.pool)
 		return;
 	sa->assigned = pool_take(grant.pool, &grant.wish, &sa->inner_remote);
+	sa->mobike = sa->assigned && pl_notify_find(s->chain, N_MOBIKE_SUPPORTED, &notify);
 	if (!sa->assigned)
 		hs->child_refused = N_INTERNAL_ADDRESS_FAILURE;
 	else
@@ -354,6 +356,8 @@ static enum ike_err respond(struct ike_sa *sa, uint16_t refusal, uint64_t now_ms
 			write_notify(&m, N_USE_TRANSPORT_MODE);
 		else if (!ip_equal(&sa->inner_remote, &sa->path.remote.addr))
 			pl_cp_write(&m, CFG_REPLY, (enum ip_family)sa->inner_remote.family, &sa->inner_remote);
+		if (sa->mobike)
+			write_notify(&m, N_MOBIKE_SUPPORTED);
 		choice_set_esp_spi(&hs->esp, sa->spi_in);
 		pl_sa_write(&m, &hs->esp.answer, 1);
 		pl_ts_write(&m, PL_TSI, &hs->ts.i, 1);

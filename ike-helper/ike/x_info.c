@@ -72,7 +72,10 @@ HANDLER(info_bye)
 
 HANDLER(info_answer)
 {
-	return engine_reply_notify(sa, s, 0, span_of(NULL, 0));
+	struct msg_wr m = engine_inner(sa->ike);
+
+	mobike_echo(&m, s);
+	return engine_reply(sa, EXCH_INFORMATIONAL, s->hdr->message_id, s->path, &m, s->now_ms);
 }
 
 QUESTION(deletes_ike)

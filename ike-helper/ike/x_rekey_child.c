@@ -395,7 +395,7 @@ static enum ike_err make(struct ike_sa *sa, const struct stimulus *s, struct wis
 	if (err != IKE_OK)
 		return err;
 	sa->asked = fresh;
-	child_add(fresh, true, false);
+	child_add(fresh, true, child_is_elsewhere(sa));
 	return IKE_OK;
 }
 
@@ -531,6 +531,6 @@ HANDLER(rekey_child_got_more)
 	due->fresh = NULL;
 	followup_drop(sa);
 	sa->asked = fresh;
-	child_add(fresh, true, false);
+	child_add(fresh, true, child_is_elsewhere(sa));
 	return IKE_OK;
 }

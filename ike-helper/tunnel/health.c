@@ -214,6 +214,10 @@ void peer_hold(struct tunnels *t, struct peer *p)
 
 void peer_closed(struct tunnels *t, struct peer *p, enum rp_reason reason)
 {
+	/* It did not go along: from where we are now there is to be another one. */
+	if (p->moves)
+		roam_soon(t);
+	p->moves = false;
 	p->sa = 0;
 	if (p->state == TUNNEL_DRAINING)
 		return;

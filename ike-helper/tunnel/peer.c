@@ -361,6 +361,19 @@ static void spare_rekeyed(struct sa_pair *spare, const struct ike_event *e)
 	spare->packets_out = 0;
 }
 
+/* One end may be elsewhere (RFC 4555). What an anonymous client is counted for changes with where it comes from. */
+static void peer_moved(struct tunnels *t, struct peer *p, const struct ike_tunnel *u)
+{
+	p->moves = false;
+	p->local = u->path.local.addr;
+	p->encapsulated = u->encapsulated;
+	p->wants_keepalive = u->wants_keepalive;
+	if (ip_equal(&p->outer, &u->path.remote.addr))
+		return;
+	p->outer = u->path.remote.addr;
+	client_count(t, p);
+}
+
 void peer_rekeyed(struct tunnels *t, struct peer *p, const struct ike_event *e)
 {
 	if (p->spare.sa && e->tunnel.sa == p->spare.sa) {
@@ -369,12 +382,18 @@ void peer_rekeyed(struct tunnels *t, struct peer *p, const struct ike_event *e)
 	}
 	if (e->tunnel.sa != p->sa)
 		return;                     /* one that we have just closed */
+	if (e->kind == EV_REKEY_FAILED && p->moves) {
+		peer_lost(t, p, REASON_PEER_REFUSED);
+		return;
+	}
 	if (e->kind == EV_REKEY_FAILED && peer_is_ours_to_heal(p)) {
 		if (p->state == TUNNEL_PROTECTED)
 			(void)attempt_renew(t, p, false);
 		return;
 	}
 	if (e->kind == EV_REKEYED) {
+		if (!e->ike_sa)
+			peer_moved(t, p, &e->tunnel);
 		p->spi_in = e->tunnel.spi_in;
 		p->spi_out = e->tunnel.spi_out;
 		p->esp_suite = e->tunnel.esp_suite;

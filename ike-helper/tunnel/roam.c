@@ -45,6 +45,21 @@ static void heal_in_turn(struct tunnels *t, struct peer *p, unsigned *begun)
 	peer_set_timer(t, p);
 }
 
+/* A tunnel whose address the host has assigned goes along, and its connections with it (RFC 4555). */
+static bool goes_along(struct tunnels *t, struct peer *p)
+{
+	struct ip_addr from;
+	char text[IP_TEXT_MAX], to[IP_TEXT_MAX];
+
+	if (!p->sa || p->state != TUNNEL_PROTECTED || !peer_has_assigned(p) ||
+	    t->env->source_address(t->env->arg, &p->remote, &from) != IKE_OK || peer_by_pair(t, &from, &p->remote) ||
+	    ike_move(t->ike, p->sa, &from, t->now_ms) != IKE_OK)
+		return false;
+	log_info(t->log, "%s: goes along to %s", ip_text(&p->remote, text), ip_text(&from, to));
+	p->moves = true;
+	return true;
+}
+
 /* What was told about p's host holds for the pair that takes its place: connections to it go on, or try to. */
 static void follow(struct tunnels *t, struct peer *p, bool ask, bool resumed, unsigned *begun)
 {
@@ -52,6 +67,8 @@ static void follow(struct tunnels *t, struct peer *p, bool ask, bool resumed, un
 	struct ip_addr from;
 	struct peer *other;
 
+	if (gone && !resumed && goes_along(t, p))
+		return;
 	if (p->sa && (gone || resumed))
 		peer_lost(t, p, REASON_TIMEOUT);
 	else if (p->sa && ask)

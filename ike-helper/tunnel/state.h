@@ -179,6 +179,7 @@ struct peer {
 	bool wants_keepalive;               /* as in struct ike_tunnel */
 	uint64_t sent_ms;                   /* since then nothing was sent, as far as is known */
 	uint64_t looked_ms;
+	bool moves;                         /* its end here goes to another address (MOBIKE): until there are new SAs nothing passes */
 	bool answered;                      /* a packet has come in on the present SAs */
 	bool judged;                        /* or none has, and what follows from it was done */
 	uint16_t round_trip_ms;

@@ -57,7 +57,8 @@
  *    it begin. Packets that we forward for others are let through; those of a client are not our business there.
  *  - When addresses or routes change, the tunnels of an address that is gone end, and every bound host gets a pair with the address that
  *    it would be sent to from now, 0.2 s later, 64 at once and 200 a second then. When packets leave by another way, others are asked whether they live. After a sleep of
- *    more than a minute all are established anew.
+ *    more than a minute all are established anew. A tunnel whose address the host has assigned goes along instead, if the host does MOBIKE
+ *    (RFC 4555), and with it the connections from that address.
  *  - A host that does not answer (packets out, none in for 4 s; then the core's question for 1.5 s, or for 4 s where connections depend
  *    on an assigned address) is established anew beside the SA that it may have lost. It is asked for the address that it assigned before.
  *    While somebody sends to a host whose SA is gone an attempt begins every 4 s, one at a time, whatever came of

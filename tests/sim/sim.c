@@ -354,6 +354,22 @@ static void check_rekeyed(struct schedule *s)
 }
 
 /* On a bad wire again, with clocks that jump; then all comes to rest. */
+/* The client goes to another network, behind another NAT: those that have an address of the pool go along. */
+static void move(struct schedule *s)
+{
+	struct sim_host *h = &s->w.host[CLIENT];
+
+	if (!s->w.nat || s->w.host[SERVER].config.pool_v4_size == 0 || !chance(s, 30))
+		return;
+	h->addr.b[3] ^= 64;
+	s->w.nat_addr.b[3] ^= 64;
+	for (unsigned i = 0; i < h->n_ends; i++) {
+		if (h->ends[i].ups > h->ends[i].ends && ike_move(h->ike, h->ends[i].sa, &h->addr, s->w.now_ms) != IKE_OK)
+			sim_broken(&s->w, "an SA with an assigned address could not move");
+	}
+	sim_pump(&s->w);
+}
+
 static void rekey(struct schedule *s)
 {
 	struct sim_world *w = &s->w;
@@ -367,6 +383,7 @@ static void rekey(struct schedule *s)
 	for (unsigned i = 0; i < rounds; i++) {
 		rekey_some(s);
 		sim_run_until(w, w->now_ms + sim_random(w, 1500));
+		move(s);
 		if (chance(s, 20))
 			w->now_ms += sim_random(w, 2000);
 	}

@@ -326,20 +326,6 @@ static void packets_without_answer_ask_for_life(void **state)
 
 /* Renewal ------------------------------------------------------------------------------------------------------------------ */
 
-static struct tunnel_info info_of(struct world *w, const char *address)
-{
-	struct ip_addr remote = address_of(address);
-	struct tunnel_info info;
-	uint64_t cursor = 0;
-
-	while (tunnels_next(w->t, &cursor, &info)) {
-		if (ip_equal(&info.remote, &remote))
-			return info;
-	}
-	fail_msg("no tunnel to %s", address);
-	return info;
-}
-
 static void soft_life_makes_new_keys_and_begins_anew(void **state)
 {
 	struct world *w = *state;

@@ -6,19 +6,6 @@
 #define HOST "192.0.2.1"
 #define OTHER "192.0.2.2"
 
-static struct tunnel_info info_of(struct world *w, const char *address)
-{
-	const struct ip_addr want = address_of(address);
-	struct tunnel_info info, found = { 0 };
-	uint64_t cursor = 0;
-
-	while (tunnels_next(w->t, &cursor, &info)) {
-		if (ip_equal(&info.remote, &want) && info.state != TUNNEL_ESTABLISHING)
-			found = info;
-	}
-	return found;
-}
-
 static int mutual_setup(void **state)
 {
 	struct world *w;

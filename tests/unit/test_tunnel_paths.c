@@ -415,6 +415,53 @@ static void addresses_of_no_tunnel_cost_nothing(void **state)
 	assert_int_equal(w->n_sas, 2);
 }
 
+/* RFC 4555: connections from the assigned address live on. */
+static void tunnel_with_an_assigned_address_goes_along(void **state)
+{
+	struct world *w = *state;
+	struct ip_addr ours = address_of(OLD), other = address_of(NEW);
+	struct tunnel_info info;
+
+	w->inner = address_of("100.64.0.1");
+	w->ttl_s = 3600;
+	protect(w, WWW, HOST);
+	w->can_move = true;
+	w->local = other;
+	tunnels_own_address(w->t, &other, w->now_ms);
+	tunnels_address_gone(w->t, &ours, w->now_ms);
+	advance(w, 1000);
+	assert_int_equal(w->n_sas, 1);
+	assert_false(w->sas[0].ended);
+	assert_true(ip_equal(&w->sas[0].path.local.addr, &other));
+	core_rekeyed(w, 1, 0x7001, 0x7002);
+	advance(w, 5000);
+	info = info_of(w, HOST);
+	assert_true(ip_equal(&info.local, &other));
+	assert_int_equal(info.spi_in, 0x7001);
+	assert_int_equal(w->n_sas, 1);
+	assert_int_equal(w->n_downs + w->n_unprotects + w->n_retired, 0);
+}
+
+/* The host has lost it, or does not want it there: from the new address there is to be another one. */
+static void one_that_does_not_get_there_is_made_anew(void **state)
+{
+	struct world *w = *state;
+	struct ip_addr ours = address_of(OLD), other = address_of(NEW);
+
+	w->inner = address_of("100.64.0.1");
+	w->ttl_s = 3600;
+	protect(w, WWW, HOST);
+	w->can_move = true;
+	w->local = other;
+	tunnels_own_address(w->t, &other, w->now_ms);
+	tunnels_address_gone(w->t, &ours, w->now_ms);
+	advance(w, 1000);
+	core_closed(w, 1, REASON_TIMEOUT);
+	advance(w, 1000);
+	assert_int_equal(w->n_sas, 2);
+	assert_true(ip_equal(&w->sas[1].path.local.addr, &other));
+}
+
 static void long_sleep_ends_all_tunnels(void **state)
 {
 	struct world *w = *state;
@@ -491,6 +538,8 @@ int main(void)
 		WITH_WORLD(better_address_does_not_end_the_old_tunnel),
 		WITH_WORLD(news_that_change_nothing_cost_a_question),
 		WITH_WORLD(addresses_of_no_tunnel_cost_nothing),
+		WITH_WORLD(tunnel_with_an_assigned_address_goes_along),
+		WITH_WORLD(one_that_does_not_get_there_is_made_anew),
 		WITH_WORLD(long_sleep_ends_all_tunnels),
 		WITH_WORLD(failures_are_of_the_old_network),
 		WITH_WORLD(crowd_moves_in_turn),

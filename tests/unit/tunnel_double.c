@@ -142,6 +142,17 @@ void core_silent(struct world *w, ike_handle handle)
 	take_outputs(w);
 }
 
+enum ike_err ike_move(struct ike *ike, ike_handle handle, const struct ip_addr *local, uint64_t now_ms)
+{
+	struct world *w = world_of(ike);
+
+	(void)now_ms;
+	if (!w->can_move)
+		return IKE_E_STATE;
+	sa_of(w, handle)->path.local.addr = *local;
+	return IKE_OK;
+}
+
 void core_silent_for_long(struct world *w, ike_handle handle)
 {
 	struct ike_event e = event_of(w, handle, EV_SILENT);
@@ -564,6 +575,19 @@ void assert_refused(const struct world *w, uint32_t id, enum rp_reason reason)
 void assert_waiting(const struct world *w, uint32_t id)
 {
 	assert_null(verdict_of(w, id));
+}
+
+struct tunnel_info info_of(struct world *w, const char *address)
+{
+	const struct ip_addr want = address_of(address);
+	struct tunnel_info info, found = { 0 };
+	uint64_t cursor = 0;
+
+	while (tunnels_next(w->t, &cursor, &info)) {
+		if (ip_equal(&info.remote, &want) && info.state != TUNNEL_ESTABLISHING)
+			found = info;
+	}
+	return found;
 }
 
 int state_of(const struct world *w, const char *address)

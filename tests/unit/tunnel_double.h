@@ -44,6 +44,7 @@ struct world {
 
 	struct double_sa sas[SAS_MAX];
 	unsigned n_sas, liveness_checks, keepalives, rekeys, ike_rekeys, sas_max;
+	bool can_move;              /* the host does MOBIKE */
 	bool cannot_rekey;          /* the core refuses to */
 	enum rp_reason outlook;     /* of every attempt */
 	struct ike_event pending[SAS_MAX];  /* events of the core that the layer has not heard yet */
@@ -123,6 +124,8 @@ void assert_allowed(const struct world *w, uint32_t id);
 void assert_refused(const struct world *w, uint32_t id, enum rp_reason reason);
 void assert_waiting(const struct world *w, uint32_t id);
 /* The state of an address; -1 when the table does not know it. An attempt beside a tunnel does not count. */
+/* The tunnel with this address, not an attempt; all zero: none. */
+struct tunnel_info info_of(struct world *w, const char *address);
 int state_of(const struct world *w, const char *address);
 unsigned downs_for(const struct world *w, const char *owner);
 struct dnsname name_of(const char *text);

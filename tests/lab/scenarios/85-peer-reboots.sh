@@ -1,6 +1,7 @@
 #!/bin/bash
 # lab: variants=libreswan,assigned,own,strongswan timeout=150
 # interop: libreswan host it reboots
+# interop: libreswan host :assigned it reboots, address assigned
 # interop: strongswan host it reboots
 # promise: 4
 # A host loses all that it knew, its daemon and its kernel, while packets flow, and comes back: after two seconds, and after a longer while.

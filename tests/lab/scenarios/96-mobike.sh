@@ -1,0 +1,90 @@
+#!/bin/bash
+# lab: variants=own,strongswan timeout=90
+# interop: strongswan host the client goes to another network (MOBIKE)
+# promise: 4
+# A client whose host has assigned an address goes from behind a NAT into another network, and back, while an application's one TCP
+# connection goes on: nobody notices, nothing is in clear, and no handshake is made.
+. "$LAB/lib.sh"
+. "$LAB/lib-strongswan.sh"
+
+new_v4=192.0.2.77
+lab_topology -r client dns server
+lab_nat
+lab_capture wire
+lab_key good ed25519
+lab_key mine ed25519
+lab_zone keyed.example signed <<ZONE
+host A $server_v4
+host IPSECKEY $(lab_ipseckey good)
+ZONE
+case $LAB_VARIANT in
+own)	lab_responder server own good 'address-pool: 100.64.0.0/24' ;;
+strongswan)
+	mkdir -p charon.server/conf.d
+	echo 'pools { inner { addrs = 100.64.0.0/24 } }' >charon.server/conf.d/pools.conf
+	lab_strongswan server host.keyed.example good router client.keyed.example mine 'mobike = yes' 'pools = inner' 'remote_addrs = %any' \
+		-- 'mode = tunnel'
+	lab_oe_conf "server-key: $LAB_WORK/mine.pem" 'server-identity: client.keyed.example' 'identify-to: keyed.example' ;;
+esac
+lab_start_client
+lab_dig host.keyed.example
+expect_answer "$server_v4"
+expect_protected server
+inner=$(lab_oe status | grep -o 'tunnel/[0-9.]*')
+[ -n "$inner" ] || fail "no address is assigned: $(lab_oe status)"
+
+# One connection, a number every 50 ms, and each comes back.
+cat >echo.py <<'PY'
+import socket, sys
+s = socket.create_server((sys.argv[1], 7))
+c, peer = s.accept()
+print(peer[0], flush=True)
+while data := c.recv(100):
+    c.sendall(data)
+PY
+cat >count.py <<'PY'
+import socket, sys, time
+s = socket.create_connection((sys.argv[1], 7))
+f = s.makefile("rw")
+n = 0
+while True:
+    n += 1
+    f.write(f"{n}\n")
+    f.flush()
+    if int(f.readline()) != n:
+        sys.exit("another number")
+    print(time.time(), flush=True)
+    time.sleep(0.05)
+PY
+lab_daemon echo server python3 "$LAB_WORK/echo.py" "$server_v4"
+listens() { in_host server ss -Hltn 'sport = :7' | grep -q .; }
+lab_wait 5 'the server' listens
+lab_daemon count client python3 "$LAB_WORK/count.py" "$server_v4"
+answered_since() { awk -v since="$1" '$1 > since { print $1 - since; exit }' count.log; }
+is_answered_since() { [ -n "$(answered_since "$1")" ]; }
+goes_on() {
+	local now=$EPOCHREALTIME
+	lab_wait 10 "the connection $1" is_answered_since "$now"
+	tell "$LAB_VARIANT, $1: the connection goes on after $(answered_since "$now") s"
+}
+goes_on 'at first'
+
+# A cable is plugged in, and the other network goes.
+ip -n wire link add p-cable type veth peer name eth1 netns client
+ip -n wire link set p-cable master br0 up
+lab_capture cable wire p-cable
+ip -n client link set eth1 up
+ip -n client addr add $new_v4/24 dev eth1
+ip -n client addr del "$client_v4/24" dev eth0
+goes_on 'in another network'
+check_capture esp cable.pcap $new_v4 "$server_v4" || fail "no ESP with the new address"
+# And back.
+ip -n client addr add "$client_v4/24" dev eth0
+ip -n client route add default via 198.51.100.254
+ip -n client addr del $new_v4/24 dev eth1
+goes_on 'back again'
+
+[ "$(lab_oe status | grep -o 'tunnel/[0-9.]*')" = "$inner" ] || fail "it had $inner: $(lab_oe status)"
+[ "$(grep -c 'goes along to' oe-iked.log)" = 2 ] || fail "it did not go along twice"
+check_capture cleartext cable.pcap $new_v4 "$server_v4" >cleartext.txt || fail "in clear: $(sed -n 1p cleartext.txt)"
+expect_no_cleartext client server

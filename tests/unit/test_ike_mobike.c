@@ -1,0 +1,214 @@
+/* MOBIKE (RFC 4555): a client whose inner address the host has assigned goes to another network. */
+#include "tests/unit/ladder.h"
+
+enum { REQID = KERNEL_REQID_BASE | 1 };
+
+static struct ip_addr address(const char *text)
+{
+	struct ip_addr a;
+
+	assert_int_equal(ip_from_text(text, &a), IKE_OK);
+	return a;
+}
+
+static void start(struct sim_world *w, bool pool)
+{
+	struct ike_config server = { .pool_v4 = address("100.64.0.1"), .pool_v4_size = pool ? 4 : 0 };
+
+	sim_init(w, 50, IP_V4, NULL, &server, KEY_ED25519, false);
+	w->nat = true;                          /* who is behind none keeps his own address */
+	(void)sim_initiate(w, published(w), "host.example", LIFE_MS);
+	sim_run_until(w, w->now_ms + 1000);
+	assert_int_equal(w->host[CLIENT].ends[0].ups, 1);
+}
+
+/* It has another address, behind another NAT. */
+static enum ike_err moves(struct sim_world *w, const char *to, const char *nat)
+{
+	enum ike_err err;
+
+	w->host[CLIENT].addr = address(to);
+	w->nat_addr = address(nat);
+	err = ike_move(w->host[CLIENT].ike, w->host[CLIENT].ends[0].sa, &w->host[CLIENT].addr, w->now_ms);
+	sim_pump(w);
+	return err;
+}
+
+static void assert_moved(struct sim_world *w, unsigned times)
+{
+	const struct ike_tunnel *c = &w->host[CLIENT].ends[0].last.tunnel, *s = &w->host[SERVER].ends[0].last.tunnel;
+
+	sim_run_until(w, w->now_ms + 20000);
+	for (unsigned side = 0; side < SIDES; side++) {
+		assert_int_equal(w->host[side].ends[0].rekeyed, times);
+		assert_int_equal(w->host[side].ends[0].ends + w->host[side].ends[0].kept, 0);
+		assert_int_equal(sim_sas(w, (enum sim_side)side), 1);
+		assert_true(sim_reaches(w, (enum sim_side)side, REQID));
+	}
+	assert_true(ip_equal(&c->path.local.addr, &w->host[CLIENT].addr));
+	assert_true(ip_equal(&s->path.remote.addr, &w->nat_addr));
+	assert_true(ip_equal(&sim_sends_with(w, SERVER, REQID)->asked.remote, &w->nat_addr));
+	assert_true(ip_equal(&c->inner_local, &s->inner_remote));
+	at_rest(w);
+}
+
+static void client_goes_to_another_network(void **state)
+{
+	struct sim_world w;
+
+	(void)state;
+	start(&w, true);
+	assert_int_equal(moves(&w, "192.0.2.99", "198.51.100.88"), IKE_OK);
+	arrives(&w, CLIENT, EXCH_INFORMATIONAL, REQUEST);               /* N(UPDATE_SA_ADDRESSES) */
+	arrives(&w, SERVER, EXCH_INFORMATIONAL, RESPONSE);
+	arrives(&w, SERVER, EXCH_INFORMATIONAL, REQUEST);               /* N(COOKIE2) */
+	arrives(&w, CLIENT, EXCH_INFORMATIONAL, RESPONSE);
+	wait_for_send(&w, 100);
+	arrives(&w, CLIENT, EXCH_CREATE_CHILD_SA, REQUEST);
+	assert_true(ip_equal(&sim_sends_with(&w, SERVER, REQID)->asked.remote, &w.nat_addr));
+	arrives(&w, SERVER, EXCH_CREATE_CHILD_SA, RESPONSE);
+	assert_true(sim_reaches(&w, CLIENT, REQID));
+	assert_true(sim_reaches(&w, SERVER, REQID));
+	assert_moved(&w, 1);
+}
+
+static void each_message_may_be_lost(void **state)
+{
+	struct sim_world w;
+
+	(void)state;
+	for (unsigned n = 0; n < 8; n++) {
+		start(&w, true);
+		assert_int_equal(moves(&w, "192.0.2.99", "198.51.100.88"), IKE_OK);
+		for (unsigned i = 0; i < n; i++) {
+			if (!w.wire)
+				wait_for_send(&w, 1000);
+			sim_deliver(&w, sim_take(&w));
+		}
+		if (!w.wire)
+			wait_for_send(&w, 5000);
+		free(sim_take(&w));
+		assert_moved(&w, 1);
+	}
+}
+
+/* It comes through several networks before anything is answered, and something was out already. */
+static void last_address_counts(void **state)
+{
+	struct sim_world w;
+
+	(void)state;
+	start(&w, true);
+	assert_int_equal(ike_check_liveness(w.host[CLIENT].ike, w.host[CLIENT].ends[0].sa, w.now_ms), IKE_OK);
+	sim_pump(&w);
+	free(sim_take(&w));
+	assert_int_equal(moves(&w, "192.0.2.99", "198.51.100.88"), IKE_OK);
+	sim_run_until(&w, w.now_ms + 8);
+	assert_int_equal(moves(&w, "192.0.2.98", "198.51.100.87"), IKE_OK);
+	assert_moved(&w, 1);
+	start(&w, true);
+	assert_int_equal(moves(&w, "192.0.2.99", "198.51.100.88"), IKE_OK);
+	sim_run_until(&w, w.now_ms + 5000);
+	assert_int_equal(moves(&w, "192.0.2.98", "198.51.100.87"), IKE_OK);
+	assert_moved(&w, 2);
+}
+
+static void only_an_assigned_address_can_move(void **state)
+{
+	struct sim_world w;
+
+	(void)state;
+	start(&w, false);
+	assert_int_equal(moves(&w, "192.0.2.99", "198.51.100.88"), IKE_E_STATE);
+	/* Nor does the host begin it. */
+	assert_int_equal(ike_move(w.host[SERVER].ike, w.host[SERVER].ends[0].sa, &w.host[SERVER].addr, w.now_ms), IKE_E_STATE);
+	sim_clear(&w);
+}
+
+/* A script that has an address of the pool. */
+static void script_has_tunnel(struct sim_world *w, struct sim_peer *p)
+{
+	struct peer_message plain;
+	struct msg_chain inner;
+	struct msg_wr m = peer_inner();
+	struct ike_config server = { .pool_v4 = address("100.64.0.1"), .pool_v4_size = 4 };
+
+	sim_init(w, 51, IP_V4, NULL, &server, KEY_ED25519, false);
+	script_client_init(w, p, 0);
+	pl_id_write(&m, PL_IDI, ID_NULL, span_of(NULL, 0));
+	peer_write_auth_null(p, &m, ID_NULL, span_of(NULL, 0));
+	peer_write_notify(&m, N_MOBIKE_SUPPORTED);
+	pl_cp_write(&m, CFG_REQUEST, IP_V4, NULL);
+	peer_write_child_any(&m, 0x1234, &w->host[SERVER].addr);
+	script_sends(w, p, EXCH_IKE_AUTH, 1, REQUEST, &m);
+	script_takes(w, p, EXCH_IKE_AUTH, RESPONSE, &plain, &inner);
+	assert_true(has_notify(&inner, N_MOBIKE_SUPPORTED));
+}
+
+/* RFC 4555 3.7: somebody gives the address of somebody else, and does not see what is sent there. */
+static void who_cannot_be_reached_there_is_sent_nothing(void **state)
+{
+	static const uint8_t wrong[16] = { 1 };
+	struct peer_message plain;
+	struct pl_notify cookie;
+	struct msg_chain inner;
+	struct sim_world w;
+	struct sim_peer p;
+	struct msg_wr m;
+
+	(void)state;
+	script_has_tunnel(&w, &p);
+	w.host[CLIENT].addr = address("198.51.100.66");
+	m = peer_inner();
+	peer_write_notify(&m, N_UPDATE_SA_ADDRESSES);
+	script_sends(&w, &p, EXCH_INFORMATIONAL, 2, REQUEST, &m);
+	script_takes(&w, &p, EXCH_INFORMATIONAL, RESPONSE, &plain, &inner);
+	script_takes(&w, &p, EXCH_INFORMATIONAL, REQUEST, &plain, &inner);
+	assert_true(pl_notify_find(&inner, N_COOKIE2, &cookie));
+	assert_int_equal(cookie.value.n, 16);
+	m = peer_inner();
+	pl_notify_write(&m, PROTO_NONE, span_of(NULL, 0), N_COOKIE2, span_of(wrong, sizeof wrong));
+	script_sends(&w, &p, EXCH_INFORMATIONAL, 0, RESPONSE, &m);
+	assert_int_equal(w.host[SERVER].ends[0].ends, 1);
+	assert_int_equal(sim_sas(&w, SERVER), 0);
+	peer_clear(&p);
+	sim_clear(&w);
+}
+
+/* What the host asks with COOKIE2 is told back, and no more than RFC 4555 allows. */
+static void cookie_is_told_back(void **state)
+{
+	static const uint8_t cookie[65] = { 2 };
+	struct peer_message plain;
+	struct pl_notify told;
+	struct msg_chain inner;
+	struct sim_world w;
+	struct sim_peer p;
+
+	(void)state;
+	script_has_tunnel(&w, &p);
+	for (unsigned i = 0; i < 2; i++) {
+		struct msg_wr m = peer_inner();
+
+		pl_notify_write(&m, PROTO_NONE, span_of(NULL, 0), N_COOKIE2, span_of(cookie, i ? 65 : 64));
+		script_sends(&w, &p, EXCH_INFORMATIONAL, 2 + i, REQUEST, &m);
+		script_takes(&w, &p, EXCH_INFORMATIONAL, RESPONSE, &plain, &inner);
+		assert_int_equal(pl_notify_find(&inner, N_COOKIE2, &told), i == 0);
+	}
+	peer_clear(&p);
+	sim_clear(&w);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(client_goes_to_another_network),
+		cmocka_unit_test(each_message_may_be_lost),
+		cmocka_unit_test(last_address_counts),
+		cmocka_unit_test(only_an_assigned_address_can_move),
+		cmocka_unit_test(who_cannot_be_reached_there_is_sent_nothing),
+		cmocka_unit_test(cookie_is_told_back),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
