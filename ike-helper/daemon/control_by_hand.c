@@ -55,8 +55,10 @@ json_t *control_clear(const struct controld_user *user, const json_t *request, s
 	err = tunnels_clear(user->tunnels, name_of(walk), address_of(walk), for_s, user->now_ms(user->arg), &cleared);
 	if (err == IKE_E_CONFLICT)
 		return shared_error(&cleared);
-	if (err != IKE_OK)
+	if (err == IKE_E_LIMIT)
 		return control_error("too-many", "there are too many permissions; end one");
+	if (err != IKE_OK)
+		return NULL;
 	user->done(user->arg);
 	return json_pack("{s:s, s:i}", "result", "ok", "released", (int)cleared.released);
 }
