@@ -21,7 +21,7 @@ lab_dig host.keyed.example
 expect_answer "$server_v4"
 expect_protected server
 
-asleep() { kill "-$1" "${lab_pid[oe-iked]}" "${lab_pid[unbound]}"; }
+asleep() { pgrep -P "${lab_pid[oe-iked]}" | xargs kill "-$1" "${lab_pid[oe-iked]}" "${lab_pid[unbound]}"; }
 woke_after() { grep -qE "woke up after ($1|$(($1 - 1))) s" oe-iked.log; }
 asleep STOP
 echo 3 >slept
