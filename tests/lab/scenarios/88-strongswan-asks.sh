@@ -47,6 +47,7 @@
 
 lab_topology client dns server
 lab_capture wire
+lab_may_refuse client	# its daemon ends and begins, and who was refused may ask again meanwhile
 lab_key mine rsa
 lab_key other ed25519
 for type in rsa rsa4096 ecdsa ecdsa384 ed25519; do

@@ -49,6 +49,7 @@ peer=server host=client daemon=oe-iked router=()
 lab_topology "${router[@]}" client dns server
 [ "$LAB_VARIANT" != nat ] || lab_nat
 lab_capture wire
+lab_may_refuse client	# its daemon ends and begins, and who was refused may ask again meanwhile
 libreswan_in_place
 declare -A types=([good]=rsa [ec]=ecdsa [large]=rsa4096)
 for key in "${!types[@]}"; do lab_key "$key" "${types[$key]}"; done
