@@ -33,7 +33,7 @@ link set eth0 up
 route add default via 203.0.113.254
 BATCH
 in_host server sh -c 'echo 1 >/proc/sys/net/ipv4/ip_forward'
-ip -n $first route add 203.0.113.0/24 via "$server_v4"
+ip -n "$first" route add 203.0.113.0/24 via "$server_v4"
 lab_silence server2
 
 lab_key good rsa
