@@ -111,8 +111,10 @@ static int check(const struct setup *s)
 {
 	char error[SIGNER_ERROR_MAX];
 	struct signer *signer = NULL;
+	struct secret none;
 
-	if (s->conf.server_key[0] != '\0' && signer_open(s->conf.server_key, &signer, error) != IKE_OK)
+	if (s->conf.server_key[0] != '\0' &&
+	    signer_open(s->conf.server_key, NULL, NULL, span_of(NULL, 0), &none, &signer, error) != IKE_OK)
 		return (void)startup_failed("%s", error), EXIT_USAGE;
 	signer_close(signer);
 	printf("oe-iked: no errors in %s\n", s->file);

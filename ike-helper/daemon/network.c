@@ -64,10 +64,12 @@ static enum ike_err start_libraries(struct network *n)
 
 static enum ike_err start_key(struct network *n)
 {
+	static const char label[] = "unbound-oe QCD_SECRET";
 	char error[SIGNER_ERROR_MAX];
 
 	if (n->setup->conf.server_key[0] == '\0' ||
-	    signer_open(n->setup->conf.server_key, &n->bridge.signer, error) == IKE_OK)
+	    signer_open(n->setup->conf.server_key, &n->setup->sandbox, &n->setup->log, span_of(label, sizeof label - 1), &n->qcd_secret,
+			&n->bridge.signer, error) == IKE_OK)
 		return IKE_OK;
 	return startup_failed("%s", error);
 }
@@ -240,17 +242,16 @@ static const struct kem *find_kem(struct network *n)
 /* By what hosts learn that we have restarted; nothing if it would not outlive us. */
 static enum ike_err start_qcd(struct network *n)
 {
-	static const char label[] = "unbound-oe QCD_SECRET";
 	char error[QCD_SECRET_ERROR_MAX];
 
 	n->rng.fill = fill_random;
 	n->rng.arg = &n->random;
-	if (!n->setup->conf.qcd)
+	if (!n->setup->conf.qcd) {
+		secret_clear(&n->qcd_secret);
 		return IKE_OK;
+	}
 	if (n->setup->conf.qcd_secret[0] != '\0')
 		return qcd_secret_read(n->setup->conf.qcd_secret, &n->rng, &n->qcd_secret, error) == IKE_OK ? IKE_OK : startup_failed("%s", error);
-	if (n->bridge.signer && signer_derive(n->bridge.signer, span_of(label, sizeof label - 1), &n->qcd_secret) != IKE_OK)
-		return startup_failed("cannot derive the secret of QCD tokens from server-key");
 	return IKE_OK;
 }
 
@@ -371,8 +372,8 @@ static enum ike_err start_finish(struct network *n)
 static enum ike_err start(struct network *n)
 {
 	static enum ike_err (*const steps[])(struct network *n) = {
+		start_key,              /* server-key: a process of its own, before there is much in this one */
 		start_libraries,        /* randomness, ciphers */
-		start_key,              /* server-key */
 		start_qcd,              /* qcd-secret */
 		start_far,              /* routes, and the kernel through the keeper */
 		start_core,             /* IKE, tunnels */

@@ -2,6 +2,7 @@
  *
  *	keeper     CAP_NET_ADMIN: IPsec and addresses in the kernel, the resolver's socket, the configuration (keeper.h)
  *	network    nothing: IKE, tunnels, what people ask (network.h)
+ *	signer     the private key, if there is one; the network process makes it (signer.h)
  */
 #ifndef OE_DAEMON_SETUP_H
 #define OE_DAEMON_SETUP_H

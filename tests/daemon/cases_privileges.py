@@ -3,7 +3,8 @@ import os
 import shutil
 import signal
 
-from world import check, check_equal
+from cases_life import is_alive
+from world import check, check_equal, wait_for
 
 NO = 'Operation not permitted'
 REFUSED, MALFORMED = 'refused', 'malformed input'
@@ -79,6 +80,19 @@ def a_server_vouches_for_clients_without_a_shield_only(world):
         'let pass': REFUSED})
 
 
+def the_key_signs_for_ike_alone_and_is_elsewhere(world):
+    pem, _ = world.key()
+    results, _ = attack(world, 'sign', [f'server-key: {pem}', 'accept-anonymous: yes'])
+    check_results(results, {'sign something else': REFUSED, 'sign what IKE signs': 'success'})
+    _, server = world.pair()
+    keeper, network, signer = server.processes()
+    for pid in network, signer:
+        check_equal(os.listdir(f'/proc/{pid}/root/'), [], f'what {pid} sees of the file system')
+    os.kill(keeper, signal.SIGKILL)
+    wait_for('the end of all', 2, lambda: not any(is_alive(pid) for pid in (network, signer)))
+    world.daemons.remove(server)
+
+
 def whoever_talks_nonsense_to_the_keeper_is_ended(world):
     results, log = attack(world, 'nonsense')
     check_equal(results, {}, 'nonsense')
@@ -88,5 +102,5 @@ def whoever_talks_nonsense_to_the_keeper_is_ended(world):
 CASES = [
     nothing_of_the_file_system_is_there, no_socket_but_for_lookups_can_be_made, other_processes_are_out_of_reach,
     whoever_executes_divides_or_debugs_is_ended, its_sockets_change_nothing_in_the_kernel, the_keeper_refuses_what_nobody_asked_for,
-    a_server_vouches_for_clients_without_a_shield_only, whoever_talks_nonsense_to_the_keeper_is_ended,
+    the_key_signs_for_ike_alone_and_is_elsewhere, a_server_vouches_for_clients_without_a_shield_only, whoever_talks_nonsense_to_the_keeper_is_ended,
 ]

@@ -20,6 +20,7 @@
 
 #include "daemon/loop.h"
 #include "daemon/sandbox.h"
+#include "daemon/signer.h"
 #include "kernel/far.h"
 #include "kernel/kernel.h"
 
@@ -30,8 +31,14 @@ enum ike_err __wrap_loop_run(struct loop *loop);
 enum ike_err __real_kernel_far_open(const struct log *log, int calls, int events, int losses, struct kernel **out);
 enum ike_err __wrap_kernel_far_open(const struct log *log, int calls, int events, int losses, struct kernel **out);
 
+enum ike_err __real_signer_open(const char *file, const struct sandbox *sandbox, const struct log *log, struct span label,
+				struct secret *derived, struct signer **out, char error[SIGNER_ERROR_MAX]);
+enum ike_err __wrap_signer_open(const char *file, const struct sandbox *sandbox, const struct log *log, struct span label,
+				struct secret *derived, struct signer **out, char error[SIGNER_ERROR_MAX]);
+
 static bool taken_over;                 /* this is the network process, and it is inside */
 static struct kernel *kernel;
+static struct signer *signer;
 static int calls = -1;
 
 enum { FD_MAX = 256, UNASKED_REQID = KERNEL_REQID_BASE + 7 };
@@ -182,6 +189,20 @@ static void requests(void)
 	say("flush", "nothing to ask for");
 }
 
+static void sign(void)
+{
+	static uint8_t message[28] = { [17] = 0x20, [18] = 34, [27] = 28 };
+	static const uint8_t bytes[64];
+	const struct span ike[] = { { message, 28 }, { bytes, 32 }, { bytes, 32 }, { NULL, 0 } };
+	const struct span other[] = { { bytes, 64 }, { bytes, 32 }, { bytes, 32 }, { NULL, 0 } };
+	uint8_t value[SIGNER_VALUE_MAX], method;
+	struct wr w = wr_over(value, sizeof value);
+	enum ike_err err = signer_sign(signer, 1u << 2 | 1u << 5, other, SIGNER_PARTS, &method, &w);
+
+	say("sign something else", ike_err_text(err));
+	say("sign what IKE signs", ike_err_text(signer_sign(signer, 1u << 2 | 1u << 5, ike, SIGNER_PARTS, &method, &w)));
+}
+
 static void nonsense(void)
 {
 	char answer[64];
@@ -196,7 +217,7 @@ static const struct {
 	void (*run)(void);
 } attacks[] = {
 	{ "files", files }, { "sockets", sockets }, { "processes", processes }, { "execute", execute }, { "divide", divide },
-	{ "debug", debug }, { "add-address", add_address }, { "bypass", bypass }, { "requests", requests }, { "nonsense", nonsense },
+	{ "debug", debug }, { "add-address", add_address }, { "bypass", bypass }, { "requests", requests }, { "nonsense", nonsense }, { "sign", sign },
 };
 
 enum ike_err __wrap_sandbox_enter(const struct sandbox *s, const struct log *log)
@@ -211,6 +232,15 @@ enum ike_err __wrap_kernel_far_open(const struct log *log, int c, int events, in
 
 	kernel = *out;
 	calls = c;
+	return err;
+}
+
+enum ike_err __wrap_signer_open(const char *file, const struct sandbox *sandbox, const struct log *log, struct span label,
+				struct secret *derived, struct signer **out, char error[SIGNER_ERROR_MAX])
+{
+	enum ike_err err = __real_signer_open(file, sandbox, log, label, derived, out, error);
+
+	signer = *out;
 	return err;
 }
 
