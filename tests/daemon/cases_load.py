@@ -42,9 +42,11 @@ def drain(resolver, n):
     return [resolver.verdict() for _ in range(n)]
 
 
-def ratio_holds(quiet_ms, crowded_ms):
-    """Handshakes that are due take their turn before us, 16 datagrams at most; far below what anybody notices."""
-    return crowded_ms < 10 * quiet_ms or crowded_ms < 100
+def check_out_of_line(world, crowded_ms, line_ms):
+    """Who has a tunnel does not stand in the line of the crowd: a batch of its datagrams may come first, never all of it. Both
+    times are of one run, on a machine that is as busy for the one as for the other."""
+    if not world.is_sanitized():
+        check(crowded_ms * 20 < line_ms, f'{crowded_ms:.2f} ms beside a crowd that is done after {line_ms:.0f} ms')
 
 
 def is_flat(sizes):
@@ -70,21 +72,21 @@ def five_thousand_that_hang_cost_others_nothing(world):
     _, key = world.key()
     with silence(), Resolver(daemon.resolver, timeout=20) as resolver, Resolver(daemon.resolver) as other:
         answer_ms(other, key)
-        quiet_ms = answer_ms(other, key)
         sizes = []
         for turn in range(3):
+            began = time.monotonic()
             for i in range(5000):
                 resolver.ask(f't{turn}n{i}.example', [silent(i)], [key], deadline=3000)
                 # What is over is read, as the module does: a reader that falls behind is another test.
                 if i % 50 == 49:
                     crowded_ms = answer_ms(other, key, 1) if i < 4950 else answer_ms(other, key)
+            check_out_of_line(world, crowded_ms, (time.monotonic() - began) * 1000)
             check_equal({v.kind for v in drain(resolver, 5000)}, {r.REFUSE}, 'verdicts')
             check(len(daemon.tunnels()) <= 4096, 'more tunnels than the limit')
             sizes.append(daemon.memory_kb())
     if not world.is_sanitized():
-        check(ratio_holds(quiet_ms, crowded_ms), f'{quiet_ms:.2f} ms alone, {crowded_ms:.2f} ms beside 5000')
         check(is_flat(sizes), f'memory grows: {sizes} kB')
-    return f'{quiet_ms:.2f} ms alone, {crowded_ms:.2f} ms beside 5000; {sizes} kB after each turn'
+    return f'{crowded_ms:.2f} ms beside 5000; {sizes} kB after each turn'
 
 
 def a_zone_that_changes_its_keys_takes_no_room(world):
@@ -117,20 +119,21 @@ def a_flood_of_names_that_fail_is_forgotten(world):
     _, wrong = world.key(number=1)
     with Resolver(daemon.resolver, timeout=30) as resolver, Resolver(daemon.resolver) as other:
         answer_ms(other, key)
-        quiet_ms = answer_ms(other, key)
         sizes = []
         for turn in range(3):
+            began = time.monotonic()
             for i in range(1500):
                 resolver.ask(f't{turn}n{i}.example', [many(1500 * turn + i)], [wrong], deadline=10000)
             crowded_ms = answer_ms(other, key)
             check_equal({v.kind for v in drain(resolver, 1500)}, {r.REFUSE}, 'verdicts')
+            line_ms = (time.monotonic() - began) * 1000
+            check_out_of_line(world, crowded_ms, line_ms)
             sizes.append(daemon.memory_kb())
         check_equal(resolver.request('late.example', [many(9000)], [key], deadline=5000).kind, r.ALLOW, 'afterwards')
         wait_for('the last attempts', 15, lambda: len(daemon.tunnels()) == 2, every=0.2)
     if not world.is_sanitized():
-        check(ratio_holds(quiet_ms, crowded_ms), f'{quiet_ms:.2f} ms alone, {crowded_ms:.2f} ms in the flood')
         check(is_flat(sizes), f'memory grows: {sizes} kB')
-    return f'{quiet_ms:.2f} ms alone, {crowded_ms:.2f} ms in the flood; {sizes} kB after each 1500'
+    return f'{crowded_ms:.2f} ms beside 1500 that take {line_ms:.0f} ms; {sizes} kB after each turn'
 
 
 CASES = [

@@ -181,7 +181,8 @@ def a_pause_lasts_until_the_portal_is_passed(world):
         check_equal(why(daemon, 'good.why.test')[0], PROTECTED, 'before')
         for proxy in (zones.root, zones.tld, zones.leaf):
             proxy.portal = PORTAL
-        check_equal(unbound.answer('plain.why.test').rcode, 2, 'SERVFAIL behind a portal')
+        answer = unbound.answer('plain.why.test')
+        check(answer.rcode == 2 and 'no DNSSEC records' in answer.reasons, f'SERVFAIL behind a portal: {answer.ede}')
         check_equal(said(daemon.oe('pause')), 'paused for 15m, or until DNSSEC validates: what is new is answered in clear\n', 'oe pause')
         mark = len(zones.root.asked)
         answer = wait_for('an answer', 2, lambda: (lambda a: a if a.addresses else None)(unbound.answer('plain.why.test')))

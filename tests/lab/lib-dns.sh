@@ -177,7 +177,11 @@ lab_dig() {
 	done <dig.txt
 }
 
-expect_rcode() { [ "$lab_rcode" = "$1" ] || fail "answer is $lab_rcode ($lab_ede), not $1"; }
+# expect_rcode RCODE: not SERVFAIL, which nobody may expect without saying why: expect_servfail_ede
+expect_rcode() {
+	[ "$1" != SERVFAIL ] || fail "expect_rcode SERVFAIL: for which reason?"
+	[ "$lab_rcode" = "$1" ] || fail "answer is $lab_rcode ($lab_ede), not $1"
+}
 # expect_noerror: an answer with records
 expect_noerror() {
 	expect_rcode NOERROR
@@ -195,7 +199,7 @@ expect_nodata() {
 }
 # expect_servfail_ede TEXT: SERVFAIL, and TEXT is in the reason
 expect_servfail_ede() {
-	expect_rcode SERVFAIL
+	[ "$lab_rcode" = SERVFAIL ] || fail "answer is $lab_rcode ($lab_ede), not SERVFAIL"
 	[ ${#lab_answers[@]} = 0 ] || fail "SERVFAIL with records: ${lab_answers[*]}"
 	[[ $lab_ede == *"$1"* ]] || fail "the reason is \"$lab_ede\", without \"$1\""
 }

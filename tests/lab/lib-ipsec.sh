@@ -292,13 +292,18 @@ expect_policy_before_answer() {
 	[[ $ready < $answered ]] || fail "an answer left at $answered, before the policies of $ready"
 }
 
-# lab_ask ARGUMENT...: see ask --help; its output is in asked.txt
-lab_ask() { in_host client /usr/bin/python3 -I "$LAB/ask" "$@" >asked.txt || :; tail -n 1 asked.txt; }
+# lab_ask ARGUMENT...: see ask --help; its output is in asked.txt. No SERVFAIL comes without a reason
+lab_ask() {
+	in_host client /usr/bin/python3 -I "$LAB/ask" "$@" >asked.txt || :
+	tail -n 1 asked.txt
+	! grep -E -m 1 ' SERVFAIL *$' asked.txt || fail "SERVFAIL without a reason"
+}
 # lab_asked NAME: what lab_ask heard about NAME first, for the expect_* of lab_dig
 lab_asked() {
 	local field
 	read -ra field < <(grep -F -m 1 -- "$1 " asked.txt) || fail "$1 was not asked"
 	lab_rcode=${field[3]} lab_ms=${field[2]%.*} lab_answers=("${field[@]:4}") lab_ede='' lab_ad=no
+	[ "$lab_rcode" = NOERROR ] || lab_ede=${lab_answers[*]} lab_answers=()
 }
 
 # lab_attack ARGUMENT...: see attack --help; one at a time, in the background unless it ends by itself

@@ -161,7 +161,7 @@ def test_class_any_is_guarded(b):
     for qclass in (255, 1, 255):
         for cd in (False, True):
             answer = r.answer('host.example.test', qclass=qclass, cd=cd)
-            assert not answer.addresses, (qclass, cd, str(answer))
+            assert refused(answer, 'class ANY' if qclass == 255 and cd else 'does not hold the key'), (qclass, cd, str(answer))
 
 
 def test_client_may_join_the_iterators_own_lookup(b):
@@ -173,7 +173,7 @@ def test_client_may_join_the_iterators_own_lookup(b):
         answer = w.answer()
         assert refused(answer), str(answer)
     for cd in (False, True):
-        assert not r.answer('srv.keyed.test', cd=cd).addresses
+        assert refused(r.answer('srv.keyed.test', cd=cd))
 
 
 def test_any_is_allowed(b):

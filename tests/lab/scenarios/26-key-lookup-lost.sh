@@ -18,7 +18,7 @@ lab_start_client
 
 lab_ask 127.0.0.1 host.keyed.example another.keyed.example
 lab_asked host.keyed.example
-expect_rcode SERVFAIL
+expect_servfail_ede "ipsec: the IPSECKEY lookup failed"
 expect_within 1600
 lab_asked another.keyed.example
 expect_answer "$server_v4"
