@@ -122,13 +122,15 @@ lab_topology() {
 	[ $routed = no ] || lab_port=p-router
 }
 
-# lab_nat: the router of lab_topology -r puts its own IPv4 address, and other ports, in place of the client's.  On the wire
-# the client is then seen as the router.
-declare -A lab_seen=()
+# lab_nat [6]: the router of lab_topology -r puts its own address, and other ports, in place of the client's, for IPv4 or IPv6.
+# On the wire the client is then seen as the router.
+declare -A lab_seen=() lab_seen6=()
 lab_nat() {
-	in_host router iptables-legacy -t nat -A POSTROUTING -o eth0 -p udp -j MASQUERADE --to-ports 20000-29999
-	in_host router iptables-legacy -t nat -A POSTROUTING -o eth0 -j MASQUERADE
-	lab_seen[client]=$router_v4
+	local tables=iptables-legacy
+	[ "${1:-4}" = 4 ] || tables=ip6tables-legacy
+	in_host router $tables -t nat -A POSTROUTING -o eth0 -p udp -j MASQUERADE --to-ports 20000-29999
+	in_host router $tables -t nat -A POSTROUTING -o eth0 -j MASQUERADE
+	if [ "${1:-4}" = 4 ]; then lab_seen[client]=$router_v4; else lab_seen6[client]=$router_v6; fi
 	lab_may_refuse router
 }
 
@@ -252,7 +254,7 @@ cleartext() {
 pairs() {
 	local a=${lab_seen[$1]:-${lab_v4[$1]:-$1}} b=${lab_v4[$2]:-$2}
 	case $a$b in *:*) ;; *) echo "$a,$b" ;; esac
-	a=${lab_v6[$1]:-$1} b=${lab_v6[$2]:-$2}
+	a=${lab_seen6[$1]:-${lab_v6[$1]:-$1}} b=${lab_v6[$2]:-$2}
 	case $a$b in *.*) ;; *) echo "$a,$b" ;; esac
 }
 # expect_esp A B [4|6]: ESP went both ways

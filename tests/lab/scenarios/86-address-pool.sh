@@ -1,20 +1,37 @@
 #!/bin/bash
-# lab: variants=own,full timeout=120
+# lab: variants=own,full,ipv6 timeout=120
 # promise: 3 4 7
 # Two clients behind one NAT ask for the same host, which assigns each an address (address-pool): both are served at once, each gets
 # its own address and no more, and what has no IPsec behind that NAT reaches the host as before. full: there is one address for the
-# two; the second is told so, and has it when the first one has gone.
+# two; the second is told so, and has it when the first one has gone. ipv6: one client, all of it in the other family.
 . "$LAB/lib.sh"
 
 lab_topology -r client dns server
-lab_nat
-lab_second_client
+if [ "$LAB_VARIANT" = ipv6 ]; then lab_nat 6; else lab_nat; lab_second_client; fi
 lab_capture wire
 lab_key good rsa
 lab_zone keyed.example signed <<ZONE
 host A $server_v4
 host IPSECKEY $(lab_ipseckey good)
+six AAAA $server_v6
+six IPSECKEY $(lab_ipseckey good)
 ZONE
+if [ "$LAB_VARIANT" = ipv6 ]; then
+	lab_responder server own good 'address-pool: fd00:64::/64'
+	lab_start_client
+	lab_dig six.keyed.example AAAA
+	expect_answer "$server_v6"
+	expect_within 1500
+	expect_protected server 6
+	lab_oe status | grep -F "tunnel/fd00:64::" >/dev/null || fail "oe status does not tell the address: $(lab_oe status)"
+	ip -n server -6 route show proto 0x6f | grep -F fd00:64:: >/dev/null || fail "the server has no way to it"
+	expect_no_cleartext client server since-answer
+	lab_oe down six.keyed.example
+	left() { [ -n "$(ip -n server -6 route show proto 0x6f)" ] || ip -n server xfrm policy | grep -F fd00:64:: >/dev/null; }
+	released() { ! left; }
+	lab_wait 10 "the server's things for the client go" released
+	exit
+fi
 pool=100.64.0.0/24 inner=100.64.0.1
 [ "$LAB_VARIANT" != full ] || pool=100.64.0.1/32
 lab_responder server own good "address-pool: $pool"
