@@ -61,21 +61,21 @@ target_get(struct oe_target** list, struct regional* region,
 	return t;
 }
 
-/** add an address, once; 0 if it is one too many or not an address */
-static int
+/** add an address, once; why it cannot be, or REASON_NONE */
+static enum rp_reason
 target_add_address(struct oe_target* target, struct span bytes)
 {
 	struct ip_addr address;
 	unsigned i;
 	if(ip_from_bytes(bytes, &address) != IKE_OK)
-		return 0;
+		return REASON_RECORD_MALFORMED;
 	for(i = 0; i < target->n_addresses; i++)
 		if(ip_equal(&target->addresses[i], &address))
-			return 1;
+			return REASON_NONE;
 	if(target->n_addresses >= RP_ADDRESSES_MAX)
-		return 0;
+		return REASON_TOO_MANY_RECORDS;
 	target->addresses[target->n_addresses++] = address;
-	return 1;
+	return REASON_NONE;
 }
 
 /** RDATA of one RR, without the length in front of it */
@@ -85,8 +85,8 @@ rr_rdata(struct packed_rrset_data* d, size_t i)
 	return span_of(d->rr_data[i] + 2, d->rr_len[i] - 2);
 }
 
-/** the addresses of an A or AAAA rrset */
-static int
+/** the addresses of an A or AAAA rrset; what is wrong, or REASON_NONE */
+static enum rp_reason
 find_in_addresses(struct ub_packed_rrset_key* rrset, struct regional* region,
 	struct oe_target** list)
 {
@@ -94,29 +94,31 @@ find_in_addresses(struct ub_packed_rrset_key* rrset, struct regional* region,
 		(struct packed_rrset_data*)rrset->entry.data;
 	struct dnsname owner;
 	struct oe_target* t;
+	enum rp_reason wrong = REASON_NONE;
 	size_t i;
 	if(!rrset_owner(rrset, &owner) || !(t = target_get(list, region,
 		&owner, ntohs(rrset->rk.rrset_class), 0)))
-		return 0;
-	for(i = 0; i < d->count; i++)
-		if(!target_add_address(t, rr_rdata(d, i)))
-			return 0;
-	return 1;
+		return REASON_TOO_MANY_RECORDS;
+	for(i = 0; i < d->count && wrong == REASON_NONE; i++)
+		wrong = target_add_address(t, rr_rdata(d, i));
+	return wrong;
 }
 
-/** the hints in one HTTPS or SVCB record, RFC 9460 2.2 */
-static int
+/** the hints in one HTTPS or SVCB record, RFC 9460 2.2; what is wrong, or
+ * REASON_NONE */
+static enum rp_reason
 find_in_svcb(struct ub_packed_rrset_key* rrset, struct span rdata,
 	struct regional* region, struct oe_target** list)
 {
 	struct rd r = rd_over(rdata);
 	struct dnsname owner, name;
 	uint16_t priority = rd_u16(&r);
+	enum rp_reason wrong = REASON_NONE;
 	int foreign;
 	if(!rrset_owner(rrset, &owner) || dnsname_read(&r, &name) != IKE_OK)
-		return 0;
+		return REASON_RECORD_MALFORMED;
 	if(priority == 0)
-		return 1; /* AliasMode: has no parameters (2.4.2) */
+		return REASON_NONE; /* AliasMode: has no parameters (2.4.2) */
 	/* TargetName "." is the owner itself (2.5.2) */
 	foreign = name.n > 1 && !dnsname_equal(&name, &owner);
 	while(rd_left(&r) > 0) {
@@ -130,12 +132,13 @@ find_in_svcb(struct ub_packed_rrset_key* rrset, struct span rdata,
 		t = target_get(list, region, foreign ? &name : &owner,
 			ntohs(rrset->rk.rrset_class), foreign);
 		if(!t)
-			return 0;
-		while(rd_left(&value) > 0)
-			if(!target_add_address(t, rd_bytes(&value, size)))
-				return 0;
+			return REASON_TOO_MANY_RECORDS;
+		while(rd_left(&value) > 0 && wrong == REASON_NONE)
+			wrong = target_add_address(t, rd_bytes(&value, size));
+		if(wrong != REASON_NONE)
+			return wrong;
 	}
-	return rd_done(&r);
+	return rd_done(&r) ? REASON_NONE : REASON_RECORD_MALFORMED;
 }
 
 int
@@ -144,22 +147,26 @@ oe_targets_find(struct reply_info* rep, struct regional* region,
 {
 	size_t i, j;
 	*list = NULL;
-	*reason = REASON_TOO_MANY_RECORDS;
+	*reason = REASON_NONE;
 	for(i = 0; i < rep->an_numrrsets; i++) {
 		struct ub_packed_rrset_key* rrset = rep->rrsets[i];
 		struct packed_rrset_data* d =
 			(struct packed_rrset_data*)rrset->entry.data;
 		uint16_t type = ntohs(rrset->rk.type);
 		if(type == LDNS_RR_TYPE_A || type == LDNS_RR_TYPE_AAAA) {
-			if(!find_in_addresses(rrset, region, list))
+			*reason = find_in_addresses(rrset, region, list);
+			if(*reason != REASON_NONE)
 				return 0;
 			continue;
 		}
 		if(!oe_type_is_address(type))
 			continue;
-		for(j = 0; j < d->count; j++)
-			if(!find_in_svcb(rrset, rr_rdata(d, j), region, list))
+		for(j = 0; j < d->count; j++) {
+			*reason = find_in_svcb(rrset, rr_rdata(d, j), region,
+				list);
+			if(*reason != REASON_NONE)
 				return 0;
+		}
 	}
 	return 1;
 }

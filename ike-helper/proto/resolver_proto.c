@@ -570,6 +570,7 @@ const char *rp_reason_word(unsigned reason)
 	case REASON_GATEWAY_UNCONFIRMED: return "gateway-unconfirmed";
 	case REASON_SA_GONE: return "sa-gone";
 	case REASON_PEER_MOVED: return "peer-moved";
+	case REASON_RECORD_MALFORMED: return "record-malformed";
 	}
 	return "unknown";
 }

@@ -4,6 +4,7 @@ import time
 from bench import refused
 from dns import HTTPS, SVCB
 from helper import REASON_TIMEOUT
+from world import malformed_https
 
 
 def test_failed_address_is_left_out(b):
@@ -71,3 +72,13 @@ def test_https_without_hints_or_key_is_plain(b):
 def test_https_record_with_too_many_hints_is_refused(b):
     r = b.start()
     assert refused(r.answer('webmany.example.test', HTTPS), 'too many address')
+
+
+def test_malformed_https_record_is_refused(b):
+    """1, 7: what we cannot read may tell an address all the same, to a client that reads more kindly."""
+    r = b.start()
+    for what in malformed_https():
+        for cd in (False, True):
+            answer = r.answer(what + '.bad.example.test', HTTPS, cd=cd)
+            assert refused(answer, 'malformed'), (what, cd, str(answer))
+    assert not b.helper.requests and r.answer('web.example.test', HTTPS).answer

@@ -1,8 +1,11 @@
 """The DNS around the resolver under test: signed zones on NSD, and in front of each NSD a proxy that counts questions and
 can delay, lose or fail them. Everything is on loopback addresses of a network namespace of our own, with name servers on port 53."""
 import base64
+import calendar
 import collections
+import glob
 import os
+import re
 import select
 import shutil
 import socket
@@ -10,6 +13,10 @@ import struct
 import subprocess
 import threading
 import time
+
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
 import dns
 
@@ -87,6 +94,16 @@ def gateway_zones():
     return there, {'2.0.192.in-addr.arpa.': back, '8.b.d.0.1.0.0.2.ip6.arpa.': back6, '100.51.198.in-addr.arpa.': plain}
 
 
+def malformed_https():
+    """HTTPS records that are not what RFC 9460 2.2 says, and yet tell an address to who reads kindly: what is wrong -> RDATA as a
+    zone file has it, and what the proxy makes of it, in as many bytes. A target that is no name does not get past Unbound."""
+    found = {}
+    for i, (what, key, size) in enumerate((('cut', 4, 5), ('rest', 4, 3), ('empty', 4, 0), ('short', 6, 4))):
+        address = ip4('192.0.2.%d' % (60 + i))
+        found[what] = (b'\0\1\0' + struct.pack('!HH', 4, 4) + address, b'\0\1\0' + struct.pack('!HH', key, size) + address)
+    return found
+
+
 def leaf_zones():
     """zone -> text; which are signed and which tampered with is in World."""
     example = soa('example.test.', 'ns.example.test.') + host('ns', LEAF)
@@ -115,6 +132,8 @@ def leaf_zones():
     example += svc('webother', 65, 1, 'host.example.test.', (4, ip4('192.0.2.1')))
     example += svc('webplain', 65, 1, '.', (4, ip4('192.0.2.16')))
     example += svc('webmany', 65, 1, '.', (4, ip4(*['198.18.0.%d' % i for i in range(1, 40)])))
+    for i, what in enumerate(malformed_https()):
+        example += svc(what + '.bad', 65, 1, '.', (4, ip4('192.0.2.%d' % (60 + i)))) + ipseckey(what + '.bad')
     example += svc('webalias', 65, 0, 'web.example.test.')
     example += svc('_dns', 64, 1, 'web.example.test.', (1, b'\x03dot'), (4, ip4('192.0.2.15')))
     example += host('plainhost', '192.0.2.20')
@@ -154,6 +173,7 @@ class Proxy(threading.Thread):
         self.back = (address, NSD_PORT)
         self.asked, self.lost, self.failed, self.delay, self.has_subnets = [], set(), set(), 0, False
         self.portal = None      # answers every question itself, that for A with this address
+        self.swaps = list(malformed_https().values())
         self.start()
 
     def run(self):
@@ -167,6 +187,8 @@ class Proxy(threading.Thread):
                     s, client, query = waiting.pop(fd)
                     poll.unregister(fd)
                     answer = s.recv(65535)
+                    for old, new in self.swaps:
+                        answer = answer.replace(old, new)
                     if self.has_subnets:
                         answer = with_client_subnet(query, answer)
                     later.append((time.monotonic() + self.delay, answer, client))
@@ -208,6 +230,8 @@ class World:
     def tamper(self):
         self._tamper('example.test.', 'bogusa.example.test.', 'A', '192.0.2.9', '192.0.2.99')
         self._tamper('example.test.', 'boguskey.example.test.', 'IPSECKEY', KEY, KEY[:-8] + 'AAAAAAA=')
+        for what, (_, rdata) in malformed_https().items():
+            self._sign_by_hand('example.test.', what + '.bad.example.test.', 'HTTPS', 65, rdata)
         self._tamper('2.0.192.in-addr.arpa.', '114.2.0.192.in-addr.arpa.', 'IPSECKEY', KEY, KEY[:-8] + 'AAAAAAA=')
 
     def __init__(self, folder):
@@ -268,6 +292,24 @@ class World:
                 if line.startswith(name) and '\t%s\t' % rtype in line and was in line]
         assert len(hits) == 1, (name, rtype, hits)
         lines[hits[0]] = lines[hits[0]].replace(was, becomes)
+        with open(path, 'w') as f:
+            f.writelines(lines)
+
+    def _sign_by_hand(self, zone, name, mnemonic, rtype, rdata):
+        """The signature of a record becomes that of another RDATA, of which no tool would make a zone."""
+        path = self.file(zone) + '.signed'
+        with open(path) as f:
+            lines = f.readlines()
+        at, = [i for i, line in enumerate(lines) if line.startswith(name) and '\tRRSIG\t%s ' % mnemonic in line]
+        algorithm, labels, ttl, expires, began, tag, signer = lines[at].split('RRSIG\t')[1].split()[1:8]
+        with open(glob.glob(os.path.join(self.folder, 'K%s+*+%05d.private' % (zone, int(tag))))[0]) as f:
+            secret = int.from_bytes(base64.b64decode(re.search('^PrivateKey: (.*)', f.read(), re.M)[1]), 'big')
+        times = [calendar.timegm(time.strptime(t, '%Y%m%d%H%M%S')) for t in (expires, began)]
+        fields = struct.pack('!HBBIIIH', rtype, int(algorithm), int(labels), int(ttl), *times, int(tag)) + dns.name_to_wire(signer)
+        record = dns.name_to_wire(name) + struct.pack('!HHIH', rtype, 1, int(ttl), len(rdata)) + rdata
+        r, s = decode_dss_signature(ec.derive_private_key(secret, ec.SECP256R1()).sign(fields + record, ec.ECDSA(hashes.SHA256())))
+        signature = base64.b64encode(r.to_bytes(32, 'big') + s.to_bytes(32, 'big')).decode()
+        lines[at] = lines[at].replace(lines[at].split()[12], signature)
         with open(path, 'w') as f:
             f.writelines(lines)
 
