@@ -93,6 +93,33 @@ enum ike_err ike_rekey_ike(struct ike *ike, ike_handle sa, uint64_t now_ms)
 	return ask_for_rekey(ike, sa, true, now_ms);
 }
 
+/* path has the same remote address. */
+static void go_to(struct ike_sa *sa, const struct ip_path *path, uint64_t now_ms)
+{
+	sa->path = *path;
+	sa->move_asked = true;
+	/* What is out goes again at once: before that is answered nothing else can be said. */
+	if (sa->window.request)
+		packet_send(&sa->ike->out, sa->window.request, &sa->path);
+	engine_settle(sa, now_ms);
+}
+
+/* IKE SAs that were replaced come along: a peer that has not heard our answer does not know the new one, and repeats its request to where
+ * we have gone from. */
+static void move_replaced(const struct ike_sa *sa, const struct ip_path *path, uint64_t now_ms)
+{
+	struct table_link *link = table_first(&sa->ike->by_peer, sa->by_peer.hash);
+
+	while (link) {
+		struct ike_sa *old = SA_OF(link, by_peer);
+
+		link = table_next(link);
+		if (old->state == ST_EMPTY && old->we_started && old->mobike && ip_equal(&old->path.remote.addr, &path->remote.addr) &&
+		    !ip_equal(&old->path.local.addr, &path->local.addr))
+			go_to(old, path, now_ms);
+	}
+}
+
 enum ike_err ike_move(struct ike *ike, ike_handle handle, const struct ip_addr *local, uint64_t now_ms)
 {
 	struct ike_sa *sa = engine_by_handle(ike, handle);
@@ -104,12 +131,8 @@ enum ike_err ike_move(struct ike *ike, ike_handle handle, const struct ip_addr *
 	path = sa->path;
 	path.local = (struct ip_endpoint){ .addr = *local, .port = ike->config.natt_port };
 	path.remote.port = NATT_PORT;       /* RFC 4555 3.3 */
-	engine_set_path(sa, &path);
-	sa->move_asked = true;
-	/* What is out goes again at once: before that is answered nothing else can be said. */
-	if (sa->window.request)
-		packet_send(&ike->out, sa->window.request, &sa->path);
-	engine_settle(sa, now_ms);
+	move_replaced(sa, &path, now_ms);
+	go_to(sa, &path, now_ms);
 	return IKE_OK;
 }
 

@@ -296,7 +296,10 @@ void engine_inherit(struct ike_sa *from, struct ike_sa *heir)
 	heir->inner_remote = from->inner_remote;
 	heir->assigned = from->assigned;
 	heir->mobike = from->mobike;
-	heir->move_asked = from->move_asked;
+	/* What has not been answered on the old one is of no use on the new one, and is asked again. */
+	heir->move_asked = from->move_asked || from->moving;
+	heir->unproved = heir->owes_cookie2 = from->unproved;
+	memcpy(heir->cookie2, from->cookie2, sizeof heir->cookie2);
 	engine_set_path(heir, &from->path);
 	heir->child = from->child;
 	heir->children = from->children;

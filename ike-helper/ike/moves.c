@@ -126,10 +126,26 @@ static uint64_t earlier(uint64_t a_ms, uint64_t b_ms)
 	return a_ms < b_ms ? a_ms : b_ms;
 }
 
-/* Nothing of ours is out, nor is the peer in the midst of something: what we have meant to do can begin. */
+/* Nothing of ours is out. */
+static bool may_ask(const struct ike_sa *sa)
+{
+	return sa->state == ST_UP && !sa->window.request && !sa->asked;
+}
+
+/* Nor is the peer in the midst of something: what we have meant to do can begin. */
 static bool is_idle(const struct ike_sa *sa)
 {
-	return sa->state == ST_UP && !sa->window.request && !sa->asked && !sa->due;
+	return may_ask(sa) && !sa->due;
+}
+
+/* Where we are, or whether the peer is where it says. That does not wait for what the peer is in the midst of: it cannot go on with that
+ * before it knows. */
+static void run_move(struct ike_sa *sa, uint64_t now_ms)
+{
+	struct stimulus s = { .on = sa->move_asked ? ON_MOVE : ON_COOKIE2, .now_ms = now_ms };
+
+	*(sa->move_asked ? &sa->move_asked : &sa->owes_cookie2) = false;
+	step_run(sa, &s);
 }
 
 /* One thing that was put off; the next one is for when it is over. */
@@ -139,12 +155,6 @@ static void run_errand(struct ike_sa *sa, uint64_t now_ms)
 
 	if (child_in_phase(sa, CHILD_DOOMED)) {
 		s.on = ON_RETIRE;
-	} else if (sa->move_asked) {
-		sa->move_asked = false;
-		s.on = ON_MOVE;
-	} else if (sa->owes_cookie2) {
-		sa->owes_cookie2 = false;
-		s.on = ON_COOKIE2;
 	} else if (sa->asks_beside) {
 		sa->asks_beside = false;
 		s.on = ON_PROBE;
@@ -188,6 +198,8 @@ void engine_settle(struct ike_sa *sa, uint64_t now_ms)
 	}
 	if (sa->due && now_ms >= sa->due->until_ms)
 		followup_drop(sa);
+	if ((may_ask(sa) && (sa->move_asked || sa->owes_cookie2)) || (sa->state == ST_EMPTY && !sa->window.request && sa->move_asked))
+		run_move(sa, now_ms);
 	if (is_idle(sa))
 		run_errand(sa, now_ms);
 	if (sa->state == ST_GONE)

@@ -144,6 +144,8 @@ static const struct step steps[] = {
 	"nothing new: not now" },
 { IN(ST_EMPTY), ON_REPLY, 0, 0, 0, NULL, info_bye, ST_MAX,
 	"answered, too late to matter" },
+{ IN(ST_EMPTY), ON_MOVE, 0, 0, 0, NULL, mobike_tell, ST_EMPTY,
+	"we have moved: a peer that does not know the new IKE SA is told" },
 { IN(ST_EMPTY), ON_EXPIRED, 0, 0, 0, request_is_out, forget, ST_GONE,
 	"the peer is silent: forgotten" },
 { IN(ST_EMPTY), ON_EXPIRED, 0, 0, 0, NULL, empty_is_deleted, ST_LEAVING,

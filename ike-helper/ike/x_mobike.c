@@ -81,7 +81,7 @@ HANDLER(mobike_tell)
 	pl_notify_write(&m, PROTO_NONE, span_of(NULL, 0), N_UPDATE_SA_ADDRESSES, span_of(NULL, 0));
 	err = write_natd(sa, &m, &sa->path);
 	if (err == IKE_OK)
-		err = ask(sa, &m, s->now_ms);
+		err = sa->state == ST_EMPTY ? engine_request(sa, EXCH_INFORMATIONAL, &m, s->now_ms) : ask(sa, &m, s->now_ms);
 	sa->moving = err == IKE_OK;
 	return err;
 }
@@ -132,6 +132,9 @@ HANDLER(mobike_moved)
 		look_for_nat(sa, s);
 		rng_fill(sa->ike->rng, sa->cookie2, sizeof sa->cookie2);
 		sa->unproved = sa->owes_cookie2 = true;
+		/* What is out went to where it is no more. */
+		if (sa->window.request)
+			packet_send(&sa->ike->out, sa->window.request, &sa->path);
 	}
 	mobike_echo(&m, s);
 	err = write_natd(sa, &m, s->path);

@@ -1,4 +1,5 @@
 /* MOBIKE (RFC 4555): a client whose inner address the host has assigned goes to another network. */
+#include "tests/sim/kem_double.h"
 #include "tests/unit/ladder.h"
 
 enum { REQID = KERNEL_REQID_BASE | 1 };
@@ -11,15 +12,28 @@ static struct ip_addr address(const char *text)
 	return a;
 }
 
-static void start(struct sim_world *w, bool pool)
+static void start_with(struct sim_world *w, const struct ike_config *config, bool pool)
 {
-	struct ike_config server = { .pool_v4 = address("100.64.0.1"), .pool_v4_size = pool ? 4 : 0 };
+	struct ike_config server = *config;
 
-	sim_init(w, 50, IP_V4, NULL, &server, KEY_ED25519, false);
+	server.pool_v4 = address("100.64.0.1");
+	server.pool_v4_size = pool ? 4 : 0;
+	sim_init(w, 50, IP_V4, config, &server, KEY_ED25519, false);
 	w->nat = true;                          /* who is behind none keeps his own address */
 	(void)sim_initiate(w, published(w), "host.example", LIFE_MS);
 	sim_run_until(w, w->now_ms + 1000);
 	assert_int_equal(w->host[CLIENT].ends[0].ups, 1);
+}
+
+static void start(struct sim_world *w, bool pool)
+{
+	start_with(w, &(struct ike_config){ .kem = NULL }, pool);
+}
+
+static void rekey_from_server(struct sim_world *w, enum ike_err (*command)(struct ike *, ike_handle, uint64_t))
+{
+	assert_int_equal(command(w->host[SERVER].ike, w->host[SERVER].ends[0].sa, w->now_ms), IKE_OK);
+	sim_pump(w);
 }
 
 /* It has another address, behind another NAT. */
@@ -110,6 +124,74 @@ static void last_address_counts(void **state)
 	assert_int_equal(moves(&w, "192.0.2.99", "198.51.100.88"), IKE_OK);
 	sim_run_until(&w, w.now_ms + 5000);
 	assert_int_equal(moves(&w, "192.0.2.98", "198.51.100.87"), IKE_OK);
+	assert_moved(&w, 2);
+}
+
+/* The host has begun to rekey, its next request is sent to where the client has gone from, and the client waits for it. */
+static void move_is_told_while_host_makes_additional_key_exchange(void **state)
+{
+	static const struct ike_config hybrid = { .kem = &kem_double, .fragment_max = 1400 };
+	struct sim_world w;
+
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		start_with(&w, &hybrid, true);
+		rekey_from_server(&w, i ? ike_rekey_ike : ike_rekey_child);
+		arrives(&w, SERVER, EXCH_CREATE_CHILD_SA, REQUEST);
+		arrives(&w, CLIENT, EXCH_CREATE_CHILD_SA, RESPONSE);
+		is_lost(&w, SERVER, EXCH_IKE_FOLLOWUP_KE, REQUEST);
+		assert_int_equal(moves(&w, "192.0.2.99", "198.51.100.88"), IKE_OK);
+		arrives(&w, CLIENT, EXCH_INFORMATIONAL, REQUEST);       /* N(UPDATE_SA_ADDRESSES) */
+		arrives(&w, SERVER, EXCH_IKE_FOLLOWUP_KE, REQUEST);     /* again, and at once */
+		assert_moved(&w, 2);
+	}
+}
+
+/* The host has a new IKE SA when it is told in the old one. */
+static void move_is_told_again_in_new_ike_sa(void **state)
+{
+	struct sim_world w;
+
+	(void)state;
+	start(&w, true);
+	rekey_from_server(&w, ike_rekey_ike);
+	assert_int_equal(moves(&w, "192.0.2.99", "198.51.100.88"), IKE_OK);
+	arrives(&w, SERVER, EXCH_CREATE_CHILD_SA, REQUEST);
+	is_lost(&w, CLIENT, EXCH_INFORMATIONAL, REQUEST);               /* N(UPDATE_SA_ADDRESSES) */
+	assert_moved(&w, 2);
+}
+
+/* The client has a new IKE SA, of which the host has not heard when the client moves. */
+static void move_is_told_in_replaced_ike_sa(void **state)
+{
+	struct sim_world w;
+
+	(void)state;
+	start(&w, true);
+	rekey_from_server(&w, ike_rekey_ike);
+	arrives(&w, SERVER, EXCH_CREATE_CHILD_SA, REQUEST);
+	is_lost(&w, CLIENT, EXCH_CREATE_CHILD_SA, RESPONSE);
+	assert_int_equal(moves(&w, "192.0.2.99", "198.51.100.88"), IKE_OK);
+	assert_moved(&w, 2);
+}
+
+/* RFC 4555 3.7: that the client is where it says is not proved by a new IKE SA. */
+static void client_is_asked_in_new_ike_sa_whether_it_is_there(void **state)
+{
+	struct sim_world w;
+
+	(void)state;
+	start(&w, true);
+	rekey_from_server(&w, ike_rekey_ike);
+	is_lost(&w, SERVER, EXCH_CREATE_CHILD_SA, REQUEST);
+	assert_int_equal(moves(&w, "192.0.2.99", "198.51.100.88"), IKE_OK);
+	arrives(&w, CLIENT, EXCH_INFORMATIONAL, REQUEST);               /* N(UPDATE_SA_ADDRESSES) */
+	arrives(&w, SERVER, EXCH_CREATE_CHILD_SA, REQUEST);             /* again, and at once */
+	is_lost(&w, SERVER, EXCH_INFORMATIONAL, RESPONSE);
+	arrives(&w, CLIENT, EXCH_CREATE_CHILD_SA, RESPONSE);
+	is_lost(&w, CLIENT, EXCH_INFORMATIONAL, REQUEST);               /* N(UPDATE_SA_ADDRESSES) in the new one */
+	is_lost(&w, SERVER, EXCH_INFORMATIONAL, REQUEST);               /* N(COOKIE2) in the new one */
+	arrives(&w, SERVER, EXCH_INFORMATIONAL, REQUEST);               /* Delete of the old one */
 	assert_moved(&w, 2);
 }
 
@@ -205,6 +287,10 @@ int main(void)
 		cmocka_unit_test(client_goes_to_another_network),
 		cmocka_unit_test(each_message_may_be_lost),
 		cmocka_unit_test(last_address_counts),
+		cmocka_unit_test(move_is_told_while_host_makes_additional_key_exchange),
+		cmocka_unit_test(move_is_told_again_in_new_ike_sa),
+		cmocka_unit_test(move_is_told_in_replaced_ike_sa),
+		cmocka_unit_test(client_is_asked_in_new_ike_sa_whether_it_is_there),
 		cmocka_unit_test(only_an_assigned_address_can_move),
 		cmocka_unit_test(who_cannot_be_reached_there_is_sent_nothing),
 		cmocka_unit_test(cookie_is_told_back),
