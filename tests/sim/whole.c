@@ -117,7 +117,6 @@ static bool use(struct whole *w, unsigned own, unsigned host)
 		want(w, own, host);
 		return false;
 	}
-	c->larval_until_ms[own][host] = 0;
 	c->pair[pair].packets_out++;
 	c->pair[pair].last_out_ms = w->now_ms;
 	theirs = whole_pair_of(h, c->pair[pair].asked.spi_out);
@@ -214,8 +213,7 @@ static void flush(struct whole *w, unsigned host)
 	bool ours = began(w, host);
 
 	log_info(&w->log, "--- somebody flushes host %u", who->number);
-	for (unsigned i = 0; i < PAIRS_MAX; i++)
-		who->pair[i].in = who->pair[i].out = false;
+	whole_flush_sas(who);
 	w->bad_kernels = w->bad_wire = false;
 	tunnels_sas_flushed(who->tunnels, w->now_ms);
 	whole_pump(w, who);

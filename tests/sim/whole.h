@@ -104,6 +104,8 @@ bool whole_in_clear(const struct host *h, const struct ip_addr *local, const str
 bool whole_is_own(const struct host *h, const struct ip_addr *a);
 /* NULL: nobody's. */
 struct host *whole_host_of(struct whole *w, const struct ip_addr *a);
+/* All SAs go, those that only an acquire has made among them. */
+void whole_flush_sas(struct host *h);
 /* k is wiped. */
 enum ike_err whole_apply(struct whole *w, struct host *h, struct kernel_request *k);
 

@@ -117,6 +117,17 @@ static int place_for(const struct host *h, const struct kernel_request *k)
 	return place;
 }
 
+/* The SA that the acquire asked for has come: the kernel waits no longer. */
+static void delete_larval(struct whole *w, struct host *h, const struct ip_addr *local, const struct ip_addr *remote)
+{
+	const struct host *peer = whole_host_of(w, remote);
+
+	for (unsigned own = 0; peer && own < OWN_MAX; own++) {
+		if (ip_equal(&h->own[own], local))
+			h->larval_until_ms[own][peer->number] = 0;
+	}
+}
+
 static void add_sas(struct whole *w, struct host *h, const struct kernel_request *k)
 {
 	int pair = place_for(h, k);
@@ -137,8 +148,16 @@ static void add_sas(struct whole *w, struct host *h, const struct kernel_request
 		h->pair[pair].asked.keys_out = k->keys_out;
 		h->pair[pair].out = true;
 		h->pair[pair].out_serial = ++h->outs_added;
+		delete_larval(w, h, &k->local, &k->remote);
 	}
 	h->pair[pair].last_in_ms = h->pair[pair].last_out_ms = w->now_ms;
+}
+
+void whole_flush_sas(struct host *h)
+{
+	for (unsigned i = 0; i < PAIRS_MAX; i++)
+		h->pair[i].in = h->pair[i].out = false;
+	memset(h->larval_until_ms, 0, sizeof h->larval_until_ms);
 }
 
 static void delete_sas(struct host *h, const struct kernel_request *k)
