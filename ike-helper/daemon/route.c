@@ -3,12 +3,10 @@
 #include "daemon/route.h"
 
 #include <errno.h>
-#include <ifaddrs.h>
 #include <linux/if_addr.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
-#include <netinet/in.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -48,7 +46,7 @@ struct answer {
 	struct ip_addr source;      /* IP_NONE: the kernel named none */
 };
 
-enum { ANSWER_MAX = 4096, WAIT_S = 1 };
+enum { ANSWER_MAX = 4096, DUMP_MAX = 16384, WAIT_S = 1 };
 
 static bool read_answer(const struct nlmsghdr *header, uint8_t family, struct answer *out)
 {
@@ -147,41 +145,6 @@ bool route_is_own(struct route *route, const struct ip_addr *address)
 	return ask(route, address, &answer) && answer.type == RTN_LOCAL;
 }
 
-static struct span sockaddr_bytes(const struct sockaddr *a)
-{
-	if (a && a->sa_family == AF_INET)
-		return span_of(&((const struct sockaddr_in *)(const void *)a)->sin_addr, 4);
-	if (a && a->sa_family == AF_INET6)
-		return span_of(&((const struct sockaddr_in6 *)(const void *)a)->sin6_addr, 16);
-	return span_of(NULL, 0);
-}
-
-static bool is_on_interface(const struct ip_addr *address)
-{
-	struct ifaddrs *all, *i;
-	bool found = false;
-
-	if (getifaddrs(&all) != 0)
-		return true;            /* perhaps */
-	for (i = all; i && !found; i = i->ifa_next)
-		found = span_equal(sockaddr_bytes(i->ifa_addr), ip_bytes(address));
-	freeifaddrs(all);
-	return found;
-}
-
-bool route_is_behind(struct route *route, const struct ip_addr *address)
-{
-	struct answer answer;
-
-	return ask(route, address, &answer) && answer.type == RTN_UNICAST &&
-	       !is_on_interface(address);
-}
-
-int route_event_fd(const struct route *route)
-{
-	return route->events;
-}
-
 static bool read_address(const struct nlmsghdr *header, struct known *out)
 {
 	const struct ifaddrmsg *address = NLMSG_DATA(header);
@@ -202,6 +165,63 @@ static bool read_address(const struct nlmsghdr *header, struct known *out)
 			memcpy(&out->flags, RTA_DATA(a), sizeof out->flags);
 	}
 	return out->address.family != IP_NONE;
+}
+
+/* One answer of a dump. False: there are more to come. */
+static bool is_last(const struct nlmsghdr *header, const struct ip_addr *address, bool *found)
+{
+	struct known known;
+
+	if (header->nlmsg_type == RTM_NEWADDR && read_address(header, &known))
+		*found |= ip_equal(&known.address, address);
+	*found |= header->nlmsg_type == NLMSG_ERROR;    /* perhaps */
+	return header->nlmsg_type == NLMSG_DONE || header->nlmsg_type == NLMSG_ERROR;
+}
+
+/* Also on one that is down: the table of routes has only those that are up. getifaddrs() would open a socket, which whoever parses
+ * the network may not. */
+static bool is_on_interface(struct route *r, const struct ip_addr *address)
+{
+	struct {
+		struct nlmsghdr header;
+		struct ifaddrmsg body;
+	} question = {
+		.header = { .nlmsg_len = sizeof question, .nlmsg_type = RTM_GETADDR, .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP,
+			    .nlmsg_seq = ++r->seq },
+		.body = { .ifa_family = address->family == IP_V4 ? AF_INET : AF_INET6 },
+	};
+	union {
+		struct nlmsghdr header;
+		uint8_t b[DUMP_MAX];
+	} in;
+	bool last = false, found = false;
+
+	if (send(r->fd, &question, sizeof question, 0) < 0)
+		return true;            /* perhaps */
+	while (!last) {
+		ssize_t n = recv(r->fd, &in, sizeof in, 0);
+		const struct nlmsghdr *header = &in.header;
+
+		if (n < 0)
+			return true;
+		for (size_t left = (size_t)n; !last && NLMSG_OK(header, left); header = NLMSG_NEXT(header, left))
+			if (header->nlmsg_seq == r->seq)
+				last = is_last(header, address, &found);
+	}
+	return found;
+}
+
+bool route_is_behind(struct route *route, const struct ip_addr *address)
+{
+	struct answer answer;
+
+	return ask(route, address, &answer) && answer.type == RTN_UNICAST &&
+	       !is_on_interface(route, address);
+}
+
+int route_event_fd(const struct route *route)
+{
+	return route->events;
 }
 
 /* As kernel/inner.c makes them: not a way to be somewhere else, and each tunnel with one would shake all others. */

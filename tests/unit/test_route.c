@@ -6,6 +6,7 @@
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "conf/conf.h"
@@ -218,12 +219,29 @@ static void lost_news_are_told_too(void **state)
 
 #define ROUTE(test) cmocka_unit_test_setup_teardown(test, begin, end)
 
+/* Whoever parses the network may not open any: forwarded packets met the shield for ever. */
+static void no_new_socket_is_needed_to_know_what_is_behind(void **state)
+{
+	struct rlimit before, none;
+
+	(void)state;
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	none = before;
+	none.rlim_cur = 0;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+	assert_true(is_behind("192.0.2.2"));
+	assert_true(is_behind("2001:db8::2"));
+	assert_false(is_behind("192.0.2.1"));
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		ROUTE(source_and_owner_of_an_address),
 		ROUTE(what_there_is_no_way_to_is_not_behind),
 		ROUTE(address_of_an_interface_is_not_behind_whatever_the_tables_say),
+		ROUTE(no_new_socket_is_needed_to_know_what_is_behind),
 		ROUTE(news_of_addresses_are_told),
 		ROUTE(address_that_is_renewed_is_no_news),
 		ROUTE(assigned_address_is_no_news),
