@@ -382,23 +382,28 @@ void tunnels_sa_expired(struct tunnels *t, uint32_t reqid, uint64_t now_ms)
 		on_wanted(t, p);
 }
 
+/* One that drains has SAs too, and may be taken back. */
+static void look_for_sa(struct tunnels *t, struct peer *p)
+{
+	if (p->state == TUNNEL_PROTECTED || peer_can_revive(t, p))
+		(void)peer_lost_sa(t, p);
+}
+
 void tunnels_sa_deleted(struct tunnels *t, uint32_t reqid, uint32_t spi, uint64_t now_ms)
 {
 	struct peer *p = peer_by_reqid(t, reqid);
 
 	see(t, now_ms);
-	if (p && p->state == TUNNEL_PROTECTED && (spi == p->spi_in || spi == p->spi_out))
-		(void)peer_lost_sa(t, p);
+	if (p && (spi == p->spi_in || spi == p->spi_out))
+		look_for_sa(t, p);
 }
 
 void tunnels_sas_flushed(struct tunnels *t, uint64_t now_ms)
 {
 	see(t, now_ms);
 	for (size_t i = 0; i < t->peers.buckets; i++) {
-		for (struct peer *p = peer_of_link(t->peers.bucket[i]); p; p = peer_of_link(p->link.next)) {
-			if (p->state == TUNNEL_PROTECTED)
-				(void)peer_lost_sa(t, p);
-		}
+		for (struct peer *p = peer_of_link(t->peers.bucket[i]); p; p = peer_of_link(p->link.next))
+			look_for_sa(t, p);
 	}
 }
 

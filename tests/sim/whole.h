@@ -36,6 +36,7 @@ struct host {
 	uint64_t larval_until_ms[OWN_MAX][HOSTS];       /* the kernel has said that it wants an SA */
 	struct {
 		bool in, out;       /* the halves that there are */
+		bool flushed;       /* the half in, before the half out came */
 		unsigned out_serial;
 		struct kernel_request asked;
 		uint64_t last_in_ms, last_out_ms, packets_in, packets_out;

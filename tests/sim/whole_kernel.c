@@ -102,16 +102,17 @@ static void remove_policy(struct host *h, const struct ip_addr *local, const str
 		h->policy[i].used = false;
 }
 
-/* The half out of a pair comes after its half in, and is of the only one of this reqid that has none yet. */
+/* The half out of a pair comes after its half in, which others may have deleted, and is of the only one of this reqid that has none
+ * yet. */
 static int place_for(const struct host *h, const struct kernel_request *k)
 {
 	int place = -1;
 
 	for (int i = 0; i < PAIRS_MAX; i++) {
 		const struct kernel_request *have = &h->pair[i].asked;
-		bool is_free = !h->pair[i].in && !h->pair[i].out;
+		bool came = h->pair[i].in || h->pair[i].flushed, is_free = !came && !h->pair[i].out;
 
-		if (k->spi_in ? is_free : h->pair[i].in && !h->pair[i].out && have->spi_out == 0 && have->reqid == k->reqid)
+		if (k->spi_in ? is_free : came && !h->pair[i].out && have->spi_out == 0 && have->reqid == k->reqid)
 			place = i;
 	}
 	return place;
@@ -147,6 +148,7 @@ static void add_sas(struct whole *w, struct host *h, const struct kernel_request
 		h->pair[pair].asked.spi_out = k->spi_out;
 		h->pair[pair].asked.keys_out = k->keys_out;
 		h->pair[pair].out = true;
+		h->pair[pair].flushed = false;
 		h->pair[pair].out_serial = ++h->outs_added;
 		delete_larval(w, h, &k->local, &k->remote);
 	}
@@ -155,8 +157,10 @@ static void add_sas(struct whole *w, struct host *h, const struct kernel_request
 
 void whole_flush_sas(struct host *h)
 {
-	for (unsigned i = 0; i < PAIRS_MAX; i++)
+	for (unsigned i = 0; i < PAIRS_MAX; i++) {
+		h->pair[i].flushed |= h->pair[i].in && !h->pair[i].out && h->pair[i].asked.spi_out == 0;
 		h->pair[i].in = h->pair[i].out = false;
+	}
 	memset(h->larval_until_ms, 0, sizeof h->larval_until_ms);
 }
 
@@ -189,7 +193,7 @@ static void unprotect(struct whole *w, struct host *h, const struct kernel_reque
 
 	for (unsigned i = 0; i < PAIRS_MAX; i++) {
 		if (h->pair[i].asked.reqid == k->reqid)
-			h->pair[i].in = h->pair[i].out = false;
+			h->pair[i].in = h->pair[i].out = h->pair[i].flushed = false;
 	}
 	remove_policy(h, &k->local, &k->remote);
 	if (k->shield)

@@ -505,6 +505,26 @@ static void question_takes_a_draining_one_back(void **state)
 	assert_int_equal(w->n_unprotects, 0);
 }
 
+/* It was: the SAs were looked for in tunnels that do not drain only. */
+static void draining_one_without_sas_is_not_taken_back(void **state)
+{
+	struct world *w = *state;
+
+	protect(w, "www.example.org", HOST);
+	be_idle(w, 10000);
+	while (w->n_downs == 0)
+		advance(w, 100);
+	assert_int_equal(state_of(w, HOST), TUNNEL_DRAINING);
+	w->traffic_err = IKE_E_STATE;
+	tunnels_sas_flushed(w->t, w->now_ms);
+	advance(w, 1);
+	assert_true(w->sas[0].ended);
+	ask(w, 1, "www.example.org", "A", HOST);
+	assert_refused(w, 1, REASON_BACKOFF);
+	advance(w, 5000);
+	assert_int_equal(tunnels_count(w->t), 0);
+}
+
 static void policies_that_stay_in_the_kernel_are_removed_again(void **state)
 {
 	struct world *w = *state;
@@ -792,6 +812,7 @@ int main(void)
 		WITH_WORLD(last_answer_keeps_it),
 		WITH_WORLD(policies_outlive_the_word_to_the_resolver),
 		WITH_WORLD(question_takes_a_draining_one_back),
+		WITH_WORLD(draining_one_without_sas_is_not_taken_back),
 		WITH_WORLD(policies_that_stay_in_the_kernel_are_removed_again),
 		WITH_WORLD(operator_takes_down_by_name),
 		WITH_WORLD(operator_ends_what_is_on_its_way_up),
