@@ -16,6 +16,7 @@ host IPSECKEY $(lab_ipseckey good)
 ZONE
 lab_responder server own good
 lab_start_client alone
+echo 0 >slept
 LD_PRELOAD=$LAB_BINDIR/tests/lab/.libs/slept.so OE_SLEPT=$LAB_WORK/slept start_iked oe-iked client oe.conf resolver.sock
 lab_dig host.keyed.example
 expect_answer "$server_v4"
