@@ -223,7 +223,8 @@ enum ike_event_kind {
 	EV_REKEY_FAILED,            /* of ike_rekey_child() or ike_rekey_ike(); all is as it was before */
 	EV_SILENT,                  /* a request of ours, whichever, has not been answered for 1.5 s, or for 0.2 s and
 	                             * somebody says that there is no such SA: perhaps the peer has lost it. Once for
-	                             * each request, and once more after 4 s; the SA stays until EV_CLOSED */
+	                             * each request, once more after 4 s, and with each repetition before which
+	                             * somebody has said that again; the SA stays until EV_CLOSED */
 	EV_CLOSED,                  /* an established SA ended (deleted by the peer, by ike_close, or dead): its SAs are being
 	                             * removed from the kernel (a KERNEL_DELETE_SAS goes before this event), its policies stay. Where there
 	                             * is another one with this reqid, the half in stays for a moment more */

@@ -173,7 +173,8 @@ struct ike_sa {
 	bool close_asked;               /* ike_close() while the kernel was busy with our request */
 	bool rekey_child_asked, rekey_ike_asked;        /* and it was not the time for it yet */
 	enum silence silence;           /* of a peer that does not answer our request, as the layer above knows it */
-	bool denied;                    /* somebody says in clear, where its answer is due, that there is no such SA */
+	bool denied;                    /* somebody says in clear, where its answer is due, that there is no such SA, and
+	                                 * the layer above does not know yet */
 	uint64_t hinted_ms;             /* when a hint has made us ask; 0: none has */
 	struct qcd_token *qcd;          /* the peer's; NULL: it has sent none; owned */
 	bool peer_knows_qcd;            /* it has, in this SA or in one before it */

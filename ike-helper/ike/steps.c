@@ -541,8 +541,10 @@ HANDLER(send_again)
 	uint64_t for_ms = s->now_ms - sa->window.sent_ms;
 	enum silence silence = for_ms >= LONG_SILENCE_MS ? SILENT_LONG : sa->denied || for_ms >= SILENCE_MS ? SILENT : NOT_SILENT;
 
-	if ((IN(sa->state) & IN_LIFE) && silence > sa->silence) {
-		sa->silence = silence;
+	/* It may be back after a long silence: who denies the SA then is news each time. */
+	if ((IN(sa->state) & IN_LIFE) && (sa->denied || silence > sa->silence)) {
+		sa->silence = silence > sa->silence ? silence : sa->silence;
+		sa->denied = false;
 		engine_news(sa, NEWS_SILENT);
 	}
 	sa->ike->stats.retransmitted++;

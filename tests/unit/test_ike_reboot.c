@@ -209,6 +209,29 @@ static void invalid_ike_spi_shortens_our_patience(void **state)
 	at_rest(&w);
 }
 
+/* It was not: a host that came back after that was waited for until the request was given up. */
+static void invalid_ike_spi_after_a_long_silence_is_heard(void **state)
+{
+	struct sim_world w;
+	struct sim_datagram *request;
+	ike_handle sa;
+
+	(void)state;
+	sim_init(&w, 56, IP_V4, NULL, NULL, KEY_ED25519, false);
+	sa = bring_up(&w);
+	ask_whether_it_lives(&w, sa);
+	request = take(&w, CLIENT, EXCH_INFORMATIONAL, REQUEST);
+	loses_all(&w, w.now_ms + 4500);
+	assert_int_equal(sim_end_of(&w, CLIENT, sa)->silent, 2);
+	for (unsigned i = 0; i < 1000; i++)
+		forge_invalid_ike_spi(&w, request, span_of(NULL, 0));
+	free(request);
+	loses_all(&w, w.now_ms + 2000);
+	assert_int_equal(sim_end_of(&w, CLIENT, sa)->silent, 3);
+	assert_up(&w, CLIENT, sa);
+	at_rest(&w);
+}
+
 /* Restarts --------------------------------------------------------------------------------------------------------- */
 
 static void restarted_server_proves_that_it_has_lost_the_sa(void **state)
@@ -443,6 +466,7 @@ int main(void)
 		cmocka_unit_test(invalid_spi_of_no_sa_of_ours_or_from_elsewhere_is_nothing),
 		cmocka_unit_test(answer_of_the_peer_outweighs_a_forged_invalid_ike_spi),
 		cmocka_unit_test(invalid_ike_spi_shortens_our_patience),
+		cmocka_unit_test(invalid_ike_spi_after_a_long_silence_is_heard),
 		cmocka_unit_test(restarted_server_proves_that_it_has_lost_the_sa),
 		cmocka_unit_test(restarted_client_proves_it_to_the_server),
 		cmocka_unit_test(new_ike_sa_has_tokens_of_its_own),
