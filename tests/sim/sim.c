@@ -353,7 +353,6 @@ static void check_rekeyed(struct schedule *s)
 	}
 }
 
-/* On a bad wire again, with clocks that jump; then all comes to rest. */
 /* The client goes to another network, behind another NAT: those that have an address of the pool go along. */
 static void move(struct schedule *s)
 {
@@ -370,6 +369,7 @@ static void move(struct schedule *s)
 	sim_pump(&s->w);
 }
 
+/* On a bad wire again, with clocks that jump; then all comes to rest. */
 static void rekey(struct schedule *s)
 {
 	struct sim_world *w = &s->w;
