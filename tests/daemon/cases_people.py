@@ -46,7 +46,7 @@ def a_permission_ends_by_itself_and_with_oe_iked(world):
     _, key = world.key()
     with Resolver(daemon.resolver) as resolver:
         said(daemon.oe('clear', '--for', '1s', 'www.example'))
-        check_equal(resolver.request('www.example', [SERVER], [key]).ttl, 0, 'nobody keeps it longer')
+        check(resolver.request('www.example', [SERVER], [key]).ttl <= 1, 'somebody keeps it longer')     # 1 in the first millisecond
         check_equal(resolver.down().owner, 'www.example', 'the end')
         check_equal(resolver.request('www.example', [SERVER], [key]).kind, ALLOW, 'afterwards')
         check_equal(said(daemon.oe('clear', '--list')), 'nothing is permitted in clear\n', 'the list')
