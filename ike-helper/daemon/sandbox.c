@@ -3,6 +3,7 @@
 #include "daemon/sandbox.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <grp.h>
 #include <seccomp.h>
 #include <signal.h>
@@ -29,18 +30,24 @@ enum ike_err sandbox_find(struct sandbox *out)
 	return err;
 }
 
-/* A folder that is gone again: nothing is in it, and nothing can be made in it. */
+#define TMP "/tmp/"
+
+/* A folder that is gone again: nothing is in it, and nothing can be made in it. Removed from outside of it and when it is the root
+ * already, since hostfs (User-Mode Linux) cannot enter one that is gone. */
 static bool enter_nowhere(void)
 {
-	char path[] = "/tmp/oe-iked.XXXXXX";
+	char path[] = TMP "oe-iked.XXXXXX";
+	int outside = open(TMP, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	bool entered, removed = false;
 
-	if (!mkdtemp(path))
+	if (outside < 0)
 		return false;
-	if (chdir(path) != 0) {
-		(void)rmdir(path);
-		return false;
+	if (mkdtemp(path)) {
+		entered = chdir(path) == 0 && chroot(".") == 0;
+		removed = unlinkat(outside, path + strlen(TMP), AT_REMOVEDIR) == 0 && entered;
 	}
-	return rmdir(path) == 0 && chroot(".") == 0;
+	close(outside);
+	return removed;
 }
 
 static bool become_nobody(const struct sandbox *s)
