@@ -1,39 +1,9 @@
 /* Without memory: the n-th allocation of the core fails, for each n of a tunnel's life in both roles. Whatever that
  * spoils, the promises of ike.h hold: each attempt has one end, and nothing is left over.
- *
- * The linker sends malloc(), calloc() and realloc() of our own objects here (--wrap); those of libcrypto stay as they are.
  */
 #include "tests/sim/kem_double.h"
 #include "tests/unit/ladder.h"
-
-void *__real_malloc(size_t n);
-void *__real_calloc(size_t n, size_t size);
-void *__real_realloc(void *p, size_t n);
-void *__wrap_malloc(size_t n);
-void *__wrap_calloc(size_t n, size_t size);
-void *__wrap_realloc(void *p, size_t n);
-
-static unsigned fails_in;           /* the allocation to fail, counted from 1; 0 = none, or it has failed */
-
-static bool fails_now(void)
-{
-	return fails_in > 0 && --fails_in == 0;
-}
-
-void *__wrap_malloc(size_t n)
-{
-	return fails_now() ? NULL : __real_malloc(n);
-}
-
-void *__wrap_calloc(size_t n, size_t size)
-{
-	return fails_now() ? NULL : __real_calloc(n, size);
-}
-
-void *__wrap_realloc(void *p, size_t n)
-{
-	return fails_now() ? NULL : __real_realloc(p, n);
-}
+#include "tests/unit/short_memory.h"
 
 /* Did it come up? */
 static bool lives(struct sim_world *w, struct keyset *keys)

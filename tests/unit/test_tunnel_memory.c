@@ -1,40 +1,10 @@
 /* Without memory: the n-th allocation of the layer fails, for each n, while a tunnel that the kernel has already comes up. Either it
  * is a tunnel, or the kernel is told to remove it: nothing is left that nobody knows of.
- *
- * The linker sends malloc(), calloc() and realloc() of our own objects here (--wrap).
  */
+#include "tests/unit/short_memory.h"
 #include "tests/unit/tunnel_double.h"
 
 #define HOST "203.0.113.7"
-
-void *__real_malloc(size_t n);
-void *__real_calloc(size_t n, size_t size);
-void *__real_realloc(void *p, size_t n);
-void *__wrap_malloc(size_t n);
-void *__wrap_calloc(size_t n, size_t size);
-void *__wrap_realloc(void *p, size_t n);
-
-static unsigned fails_in;           /* the allocation to fail, counted from 1; 0 = none, or it has failed */
-
-static bool fails_now(void)
-{
-	return fails_in > 0 && --fails_in == 0;
-}
-
-void *__wrap_malloc(size_t n)
-{
-	return fails_now() ? NULL : __real_malloc(n);
-}
-
-void *__wrap_calloc(size_t n, size_t size)
-{
-	return fails_now() ? NULL : __real_calloc(n, size);
-}
-
-void *__wrap_realloc(void *p, size_t n)
-{
-	return fails_now() ? NULL : __real_realloc(p, n);
-}
 
 /* What came up with this reqid is a tunnel of the layer, or was removed. */
 static void assert_known_or_removed(const struct world *w, uint32_t reqid, bool shield)
