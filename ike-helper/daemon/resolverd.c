@@ -201,6 +201,8 @@ void resolverd_pause(struct resolverd *d, bool pause)
 	struct client *c;
 
 	d->paused = pause;
+	/* Nobody new either: while none is read, none is seen to go, and the few places would be taken by those who went. */
+	(void)(pause ? event_del(d->acceptable) : event_add(d->acceptable, NULL));
 	LIST_FOREACH(c, &d->clients, next)
 		(void)(pause ? event_del(c->readable) : event_add(c->readable, NULL));
 }

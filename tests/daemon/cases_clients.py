@@ -1,5 +1,7 @@
 """Clients that break the rules, and datagrams from strangers: nobody else may notice."""
+import os
 import random
+import signal
 import socket
 import struct
 import time
@@ -116,6 +118,32 @@ def too_many_connections_are_refused(world):
     wait_for('their end', 2, lambda: daemon.oe('version').returncode == 0)
 
 
+def clients_that_go_while_none_is_read_take_no_place(world):
+    """The keeper reads no resolver while the network process has no room, and so does not see that one has gone."""
+    daemon = world.client().start()
+    _, key = world.key()
+    _, network = daemon.processes()
+    os.kill(network, signal.SIGSTOP)
+    try:
+        with Resolver(daemon.resolver, timeout=1) as busy:
+            try:
+                for _ in range(100000):
+                    busy.ask('www.example', ['10.1.2.3'], [key])
+                check(False, 'there is always room')
+            except TimeoutError:
+                pass
+            goers = [Resolver(daemon.resolver, greet=False) for _ in range(65)]
+            time.sleep(0.1)
+            for goer in goers:
+                goer.close()
+    finally:
+        os.kill(network, signal.SIGCONT)
+    wait_for('a look at all of them', 5, lambda: daemon.says('resolver connection 66'))
+    with Resolver(daemon.resolver) as after:
+        check_equal(after.request('www.example', ['10.1.2.3'], [key]).reason, r.ADDRESS_NOT_ALLOWED, 'afterwards')
+    check(not daemon.says('connection refused'), 'a connection was refused')
+
+
 def a_slow_reader_of_a_long_answer_costs_nobody(world):
     daemon = world.client().start()
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as slow:
@@ -157,5 +185,6 @@ def datagrams_of_strangers_change_nothing(world):
 CASES = [
     malformed_messages_close_only_their_connection, random_messages_close_or_are_answered,
     a_client_that_does_not_read_is_closed, a_client_that_goes_takes_nothing_along, a_cancelled_request_has_no_verdict,
-    too_many_connections_are_refused, a_slow_reader_of_a_long_answer_costs_nobody, datagrams_of_strangers_change_nothing,
+    too_many_connections_are_refused, clients_that_go_while_none_is_read_take_no_place, a_slow_reader_of_a_long_answer_costs_nobody,
+    datagrams_of_strangers_change_nothing,
 ]
