@@ -450,7 +450,7 @@ static enum ike_err start_finish(struct keeper *k)
 	/* The second: the network process, which is another user's, can be ended. */
 	if (priv_drop(&k->setup->log, UINT32_C(1) << CAP_NET_ADMIN | UINT32_C(1) << CAP_KILL) != IKE_OK)
 		return startup_failed("cannot give up privileges");
-	(void)malloc_trim(0);           /* what the start alone needed */
+	startup_trim();
 	startup_ready();
 	log_info(&k->setup->log, "ready%s", k->setup->fake_kernel ? " (kernel in memory: no packet is protected)" : "");
 	return IKE_OK;

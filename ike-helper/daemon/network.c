@@ -4,7 +4,6 @@
 #include "daemon/network.h"
 
 #include <errno.h>
-#include <malloc.h>
 #include <openssl/crypto.h>
 #include <signal.h>
 #include <sodium.h>
@@ -360,7 +359,7 @@ static enum ike_err start_service(struct network *n)
 
 static enum ike_err start_finish(struct network *n)
 {
-	(void)malloc_trim(0);           /* what the start alone needed */
+	startup_trim();
 	startup_detach();
 	if (sandbox_enter(&n->setup->sandbox, &n->setup->log) != IKE_OK)
 		return IKE_E_IO;

@@ -4,11 +4,15 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <link.h>
+#include <malloc.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -126,4 +130,42 @@ void startup_ready(void)
 void startup_stopping(void)
 {
 	notify("STOPPING=1");
+}
+
+/* Then what is in memory is not what is in the file. */
+static bool has_text_relocations(const ElfW(Dyn) *entry)
+{
+	for (; entry->d_tag != DT_NULL; entry++)
+		if (entry->d_tag == DT_TEXTREL || (entry->d_tag == DT_FLAGS && entry->d_un.d_val & DF_TEXTREL))
+			return true;
+	return false;
+}
+
+static int trim_file(struct dl_phdr_info *file, size_t size, void *arg)
+{
+	const uintptr_t page = *(const uintptr_t *)arg;
+
+	(void)size;
+	for (unsigned i = 0; i < file->dlpi_phnum; i++)
+		if (file->dlpi_phdr[i].p_type == PT_DYNAMIC &&
+		    has_text_relocations((const void *)(file->dlpi_addr + file->dlpi_phdr[i].p_vaddr)))
+			return 0;
+	for (unsigned i = 0; i < file->dlpi_phnum; i++) {
+		const ElfW(Phdr) *part = &file->dlpi_phdr[i];
+		uintptr_t first = file->dlpi_addr + part->p_vaddr, end = first + part->p_memsz;
+
+		first -= first % page;
+		/* Where it is refused nothing is lost. */
+		if (part->p_type == PT_LOAD && part->p_flags == PF_R)
+			(void)madvise((void *)first, end - first, MADV_DONTNEED);
+	}
+	return 0;
+}
+
+void startup_trim(void)
+{
+	uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+
+	(void)malloc_trim(0);
+	(void)dl_iterate_phdr(trim_file, &page);
 }

@@ -20,4 +20,9 @@ void startup_detach(void);
 /* The clean stop has begun. */
 void startup_stopping(void);
 
+/* Give back to the system what the start alone needed of the memory of this process: freed blocks of the heap, and the pages of
+ * programs and libraries that nobody writes and nobody executes (names, relocations), of which the dynamic linker has read
+ * nearly all. What is needed again is read again, from the page cache. */
+void startup_trim(void);
+
 #endif

@@ -11,13 +11,13 @@ from resolver import ADDRESS_NOT_ALLOWED, ALLOW, Resolver, SHUTDOWN, REFUSE
 from world import CLIENT, NOBODY, SERVER, Daemon, check, check_equal, say, wait_for
 
 
-def idle_memory_is_below_5400_kB(world):
+def idle_memory_is_below_5000_kB(world):
     daemon = world.client().start()
     daemon.oe('status')
     kb = daemon.memory_kb()
     if world.is_sanitized():
         return f'{kb} kB with sanitizers, not judged'
-    check(kb < 5400, f'{kb} kB resident')
+    check(kb < 5000, f'{kb} kB resident')
     return f'{kb} kB resident, {daemon.memory_kb("Anonymous")} kB of it our own'
 
 
@@ -407,7 +407,7 @@ def the_control_protocol_is_as_documented(world):
 
 
 CASES = [
-    idle_memory_is_below_5400_kB, privileges_are_given_up, neither_process_outlives_the_other, sockets_have_their_modes, a_stop_is_clean_and_quick,
+    idle_memory_is_below_5000_kB, privileges_are_given_up, neither_process_outlives_the_other, sockets_have_their_modes, a_stop_is_clean_and_quick,
     a_stop_refuses_who_waits, the_background_is_entered_when_all_works, a_service_manager_is_told,
     a_second_instance_refuses, a_stale_socket_is_replaced, a_file_in_the_way_is_left_alone, bad_configurations_end_with_2,
     what_the_host_lacks_ends_with_1, usage_errors_end_with_2, hangup_reads_the_log_level_again,
