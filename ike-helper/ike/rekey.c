@@ -50,6 +50,16 @@ uint16_t rekey_group_wanted(const struct ike_sa *sa, const struct stimulus *s, c
 	return group;
 }
 
+enum ike_err rekey_refuse(struct ike_sa *sa, const struct stimulus *s, uint16_t notify, struct span value)
+{
+	enum ike_err err = engine_reply_notify(sa, s, notify, value);
+
+	if (err != IKE_OK || notify != N_INVALID_SYNTAX)
+		return err;
+	sa_blame(sa, REASON_PROTOCOL, "malformed %s request", ike_exchange_name(s->hdr->exchange));
+	return IKE_E_SYNTAX;
+}
+
 uint64_t rekey_again_ms(struct ike_sa *sa, uint64_t now_ms)
 {
 	uint32_t r;

@@ -13,6 +13,8 @@ IKE_CHECKED enum ike_err rekey_new_dh(struct ike_sa *sa, uint16_t group);
 /* Which group an INVALID_KE_PAYLOAD asks for; 0: that is not to be had, because it is not in what we offered, is the one that we
  * have sent, or the peer has had its way too often. */
 uint16_t rekey_group_wanted(const struct ike_sa *sa, const struct stimulus *s, const struct offer *offer);
+/* Answer with this. IKE_E_SYNTAX: so it was, and since it is INVALID_SYNTAX the IKE SA is over at both ends (RFC 7296 2.21.3). */
+IKE_CHECKED enum ike_err rekey_refuse(struct ike_sa *sa, const struct stimulus *s, uint16_t notify, struct span value);
 /* When to try again after TEMPORARY_FAILURE: not at the moment at which the other end tries again too. */
 uint64_t rekey_again_ms(struct ike_sa *sa, uint64_t now_ms);
 

@@ -96,6 +96,8 @@ static const struct step steps[] = {
 	"ML-KEM-768 ciphertext sent, waiting for its identity" },
 
 /* The peer starts: IKE_AUTH. */
+{ IN(ST_INIT_ANSWERED), ON_REQUEST, EXCH_IKE_AUTH, P(PL_IDI), 0, peer_wants_eap, auth_refuse_eap, ST_LINGERING,
+	"no proof of who it is: it wants EAP" },
 { IN(ST_INIT_ANSWERED), ON_REQUEST, EXCH_IKE_AUTH, AUTH_I_PAYLOADS, 0, peer_says_who_it_is, auth_claimed, ST_AUTHORIZING,
 	"a peer with a name and a signature: whose key is it?" },
 { IN(ST_INIT_ANSWERED), ON_REQUEST, EXCH_IKE_AUTH, AUTH_I_PAYLOADS, 0, child_is_refused, auth_requested_without_child, ST_SIGNING,
@@ -130,6 +132,12 @@ static const struct step steps[] = {
 	"no answer in time; but the kernel is at work" },
 { IN_LIFE, ON_CLOSE, 0, 0, 0, kernel_is_asked, info_close_later, ST_MAX,
 	"to be closed when the kernel has answered" },
+
+/* Up: the peer could not read what we asked. Without a Delete the IKE SA is over at both ends (RFC 7296 2.21.3). */
+{ IN(ST_IKE_REKEYING), ON_REPLY, 0, P(PL_NOTIFY), N_INVALID_SYNTAX, rekey_ike_has_heir, rekey_ike_theirs, ST_GONE,
+	"ended by the peer, whose new IKE SA stays" },
+{ IN_LIFE, ON_REPLY, 0, P(PL_NOTIFY), N_INVALID_SYNTAX, NULL, info_syntax_error, ST_GONE,
+	"the peer has ended it over a request of ours" },
 
 /* Empty: made by rekeying, or replaced by it. */
 { IN(ST_EMPTY), ON_REQUEST, EXCH_INFORMATIONAL, P(PL_DELETE), 0, deletes_ike, info_ike_deleted, ST_LINGERING,
@@ -377,6 +385,18 @@ static const struct step *find(const struct ike_sa *sa, const struct stimulus *s
 
 /* When it does not go well --------------------------------------------------------------------- */
 
+/* A Notify that nobody looks for, and a Delete of nothing that we know, are to be well-formed all the same: who sent it believes that
+ * it was understood. */
+static bool is_readable(const struct msg_payload *payload)
+{
+	struct pl_notify notify;
+	struct pl_delete del;
+
+	if (payload->type == PL_NOTIFY)
+		return pl_notify_read(payload->body, &notify) == IKE_OK;
+	return payload->type != PL_DELETE || pl_delete_read(payload->body, &del) == IKE_OK;
+}
+
 enum ike_err step_check_payloads(const struct msg_chain *chain, uint8_t *critical)
 {
 	static const uint32_t known = P(PL_SA) | P(PL_KE) | P(PL_IDI) | P(PL_IDR) | P(PL_CERT) |
@@ -402,7 +422,7 @@ enum ike_err step_check_payloads(const struct msg_chain *chain, uint8_t *critica
 			*critical = type;
 			return IKE_E_UNSUPPORTED;
 		}
-		if (seen & bit & ~many)
+		if ((seen & bit & ~many) || !is_readable(&chain->payload[i]))
 			return IKE_E_SYNTAX;
 		seen |= bit;
 	}
@@ -456,8 +476,8 @@ static void fail(struct ike_sa *sa, enum ike_err err, uint64_t now_ms)
 		engine_move(sa, ST_GONE, now_ms);
 }
 
-/* Tell the peer what is wrong with its message. IKE_E_STATE: a response is answered by a request
- * of ours only while there is no SA yet that other exchanges use (RFC 7296 2.21.2). */
+/* Tell the peer what is wrong with its message. A response is answered by a request of ours: the error while there is no SA yet
+ * that other exchanges use (RFC 7296 2.21.2), later a Delete alone (2.21.3). IKE_E_STATE: it has been told already. */
 static enum ike_err complain(struct ike_sa *sa, const struct stimulus *s, enum ike_err err,
 			     uint8_t critical)
 {
@@ -466,10 +486,10 @@ static enum ike_err complain(struct ike_sa *sa, const struct stimulus *s, enum i
 					   span_of(&critical, 1));
 	if (s->on == ON_REQUEST)
 		return engine_reply_notify(sa, s, N_INVALID_SYNTAX, span_of(NULL, 0));
-	if (sa->state >= ST_UP)
+	if (sa->state >= ST_LEAVING)
 		return IKE_E_STATE;
 	window_request_over(&sa->window, true);
-	return info_farewell(sa, N_INVALID_SYNTAX, s->now_ms);
+	return info_farewell(sa, sa->state < ST_UP ? N_INVALID_SYNTAX : 0, s->now_ms);
 }
 
 /* An authentic message that no row allows, or that is malformed: RFC 7296 2.21.2, 2.21.3. */
@@ -495,7 +515,7 @@ static void refuse_message(struct ike_sa *sa, const struct stimulus *s, enum ike
 		  said == IKE_OK ? ", told the peer" : "");
 	/* RFC 7296 2.5: what has an unknown critical payload is refused; what was established
 	 * before stands. */
-	if (err == IKE_E_UNSUPPORTED && said == IKE_OK && sa->state >= ST_UP)
+	if (s->on == ON_REQUEST && err == IKE_E_UNSUPPORTED && said == IKE_OK && sa->state >= ST_UP)
 		return;
 	sa_blame(sa, REASON_PROTOCOL, "%s %s %s", what, ike_exchange_name(s->hdr->exchange), kind);
 	fail(sa, IKE_E_SYNTAX, s->now_ms);

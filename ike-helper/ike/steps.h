@@ -47,8 +47,8 @@ struct stimulus {
  * demands. */
 void step_run(struct ike_sa *sa, const struct stimulus *s);
 
-/* One payload of each type that may occur once only, none that is encrypted, and no unknown critical
- * one. IKE_E_SYNTAX; IKE_E_UNSUPPORTED with the type. */
+/* One payload of each type that may occur once only, none that is encrypted, no unknown critical one, and each Notify and Delete
+ * well-formed. IKE_E_SYNTAX; IKE_E_UNSUPPORTED with the type. */
 IKE_CHECKED enum ike_err step_check_payloads(const struct msg_chain *chain, uint8_t *critical);
 
 #endif

@@ -61,6 +61,8 @@ HANDLER(initiator_installed);
 
 /* x_auth_r.c: IKE_AUTH, responder */
 QUESTION(comes_from_elsewhere);
+QUESTION(peer_wants_eap);
+HANDLER(auth_refuse_eap);
 QUESTION(peer_says_who_it_is);
 HANDLER(auth_claimed);
 QUESTION(child_is_refused);
@@ -78,6 +80,7 @@ QUESTION(deletes_ike);
 HANDLER(info_ike_deleted);
 QUESTION(tells_fatal_error);
 HANDLER(info_fatal_error);
+HANDLER(info_syntax_error);
 HANDLER(info_answer);
 HANDLER(info_probe);
 HANDLER(info_alive);

@@ -381,7 +381,8 @@ HANDLER(auth_answered_without_child)
 		sa_blame(sa, REASON_PEER_REFUSED, "peer said %s for the CHILD SA",
 			 ike_notify_name(error));
 	else
-		sa_blame(sa, REASON_PROTOCOL, "IKE_AUTH response without a CHILD SA");
+		sa_blame(sa, REASON_PROTOCOL, msg_find(s->chain, PL_EAP) ? "the host wants us to authenticate by EAP"
+									: "IKE_AUTH response without a CHILD SA");
 	return leave(sa, IKE_E_REFUSED, 0, s->now_ms);
 }
 

@@ -254,6 +254,21 @@ QUESTION(peer_says_who_it_is)
 	return pl_auth_read(msg_find(s->chain, PL_AUTH)->body, &auth) == IKE_OK && auth.method != AUTH_NULL;
 }
 
+/* RFC 7296 2.16: it has left AUTH out. */
+QUESTION(peer_wants_eap)
+{
+	(void)sa;
+	return !msg_find(s->chain, PL_AUTH);
+}
+
+HANDLER(auth_refuse_eap)
+{
+	sa->path = *s->path;
+	sa->ike->stats.auth_failed++;
+	sa_blame(sa, REASON_AUTH_FAILED, "the peer wants to authenticate by EAP");
+	return refuse(sa, s->hdr->message_id, IKE_E_AUTH, N_AUTHENTICATION_FAILED, s->now_ms);
+}
+
 HANDLER(auth_claimed)
 {
 	enum ike_err err = take_request(sa, s, take_claim);

@@ -122,6 +122,13 @@ HANDLER(info_fatal_error)
 	return info_answer(sa, s);
 }
 
+HANDLER(info_syntax_error)
+{
+	window_request_over(&sa->window, true);
+	sa_blame(sa, REASON_PROTOCOL, "peer said INVALID_SYNTAX to %s", ike_exchange_name(s->hdr->exchange));
+	return IKE_OK;
+}
+
 /* Liveness ------------------------------------------------------------------------------------- */
 
 static enum ike_err ask(struct ike_sa *sa, struct msg_wr *m, uint64_t now_ms)

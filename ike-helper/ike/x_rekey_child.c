@@ -448,7 +448,7 @@ static enum ike_err refuse(struct ike_sa *sa, const struct stimulus *s, uint16_t
 
 	if (notify == N_INVALID_KE_PAYLOAD)
 		wr_u16(&w, group);
-	return engine_reply_notify(sa, s, notify, wr_span(&w));
+	return rekey_refuse(sa, s, notify, wr_span(&w));
 }
 
 HANDLER(rekey_child_requested)

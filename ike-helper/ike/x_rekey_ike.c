@@ -353,7 +353,7 @@ HANDLER(rekey_ike_refuse)
 
 	if (refusal == N_INVALID_KE_PAYLOAD)
 		wr_u16(&w, choice.suite.group);
-	return engine_reply_notify(sa, s, refusal, wr_span(&w));
+	return rekey_refuse(sa, s, refusal, wr_span(&w));
 }
 
 static enum ike_err answer(struct ike_sa *sa, const struct stimulus *s, struct ike_choice *choice, const struct ike_sa *fresh,
@@ -427,10 +427,7 @@ static enum ike_err make(struct ike_sa *sa, const struct stimulus *s, struct ike
 /* A bad public value ends the exchange and says what is wrong; for want of memory the peer asks again. */
 static enum ike_err cannot(struct ike_sa *sa, const struct stimulus *s, enum ike_err err)
 {
-	if (err != IKE_E_SYNTAX)
-		return IKE_E_STATE;
-	err = engine_reply_notify(sa, s, N_INVALID_SYNTAX, span_of(NULL, 0));
-	return err == IKE_OK ? IKE_E_SYNTAX : err;
+	return err == IKE_E_SYNTAX ? rekey_refuse(sa, s, N_INVALID_SYNTAX, span_of(NULL, 0)) : IKE_E_STATE;
 }
 
 HANDLER(rekey_ike_requested)

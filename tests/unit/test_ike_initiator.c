@@ -148,6 +148,21 @@ static void refused_child(struct sim_world *w, struct msg_wr *m)
 	peer_write_notify(m, N_SINGLE_PAIR_REQUIRED);
 }
 
+static void eap_asked(struct sim_world *w, struct msg_wr *m)
+{
+	(void)w;
+	msg_payload_begin(m, PL_EAP);
+	wr_u32(&m->w, 0x01000005);          /* Request, Identity */
+	wr_u8(&m->w, 1);
+	msg_payload_end(m);
+}
+
+static void sent_elsewhere(struct sim_world *w, struct msg_wr *m)
+{
+	(void)w;
+	peer_write_notify(m, N_REDIRECT);
+}
+
 static void other_selectors(struct sim_world *w, struct msg_wr *m)
 {
 	struct ip_addr other = w->host[SERVER].addr;
@@ -179,6 +194,8 @@ static void proved_host_with_an_unusable_child_is_left(void **state)
 	} cases[] = {
 		{ tunnel_to_elsewhere, REASON_TS_UNACCEPTABLE, "other traffic selectors", 0 },
 		{ refused_child, REASON_TS_UNACCEPTABLE, "peer said SINGLE_PAIR_REQUIRED", 0 },
+		{ eap_asked, REASON_PROTOCOL, "wants us to authenticate by EAP", 0 },
+		{ sent_elsewhere, REASON_PROTOCOL, "without a CHILD SA", 0 },   /* RFC 5685 5, unasked */
 		{ other_selectors, REASON_TS_UNACCEPTABLE, "other traffic selectors", 0 },
 		{ unknown_critical, REASON_PROTOCOL, "unknown critical payload", N_INVALID_SYNTAX },
 	};

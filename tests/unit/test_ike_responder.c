@@ -130,6 +130,31 @@ static void peer_with_a_key_of_its_own_is_refused(void **state)
 	at_rest(&w);
 }
 
+/* RFC 7296 2.16: it leaves AUTH out. Told that its message is malformed, its owner would look for the fault in the wrong place. */
+static void peer_that_wants_eap_is_not_authenticated(void **state)
+{
+	struct peer_message plain;
+	struct msg_chain inner;
+	struct sim_world w;
+	struct sim_peer p;
+	struct msg_wr m;
+
+	(void)state;
+	sim_init(&w, 26, IP_V4, NULL, NULL, KEY_ED25519, false);
+	script_client_init(&w, &p, 0);
+	m = peer_inner();
+	pl_id_write(&m, PL_IDI, ID_FQDN, span_of(script_asks_for, sizeof script_asks_for - 1));
+	peer_write_notify(&m, N_EAP_ONLY_AUTHENTICATION);
+	peer_write_child(&m, 0x1234, &w.host[CLIENT].addr, &w.host[SERVER].addr);
+	script_sends(&w, &p, EXCH_IKE_AUTH, 1, REQUEST, &m);
+	script_takes(&w, &p, EXCH_IKE_AUTH, RESPONSE, &plain, &inner);
+	assert_true(has_notify(&inner, N_AUTHENTICATION_FAILED));
+	assert_int_equal(inner.n, 1);
+	assert_int_equal(w.host[SERVER].asked_to_authorize + w.host[SERVER].asked_to_sign, 0);
+	peer_clear(&p);
+	at_rest(&w);
+}
+
 static void refused_peer_is_not_told_why(void **state)
 {
 	struct sim_world w;
@@ -285,6 +310,7 @@ int main(void)
 		cmocka_unit_test(only_the_sender_of_init_is_let_in),
 		cmocka_unit_test(auth_from_an_address_that_never_answered_is_ignored),
 		cmocka_unit_test(peer_with_a_key_of_its_own_is_refused),
+		cmocka_unit_test(peer_that_wants_eap_is_not_authenticated),
 		cmocka_unit_test(refused_peer_is_not_told_why),
 		cmocka_unit_test(unacceptable_child_leaves_the_proof),
 		cmocka_unit_test(kernel_failure_refuses_the_child),
