@@ -28,8 +28,7 @@ struct fake_policy {
 	enum policy_kind kind;
 	enum kernel_dir dir;
 	struct ip_addr local, remote;           /* local: IP_NONE in a shield */
-	struct ip_addr outer_local, outer_remote;       /* the ends of the SAs that it asks for; IP_NONE: as above */
-	uint32_t reqid;
+	struct policy_form form;
 };
 
 struct fake_traffic {
@@ -255,12 +254,8 @@ static enum ike_err step_policy(struct fake *f, const struct step *s)
 	const struct ip_addr *remote = request_remote(s->request);
 	struct fake_policy *have = policy_at(f, s->dir, local, remote);
 	struct fake_policy policy = { .kind = s->policy, .dir = s->dir, .local = *local, .remote = *remote,
-				      .reqid = s->policy == POLICY_PASS ? 0 : s->reqid };
+				      .form = s->form };
 
-	if (s->policy != POLICY_SHIELD && s->policy != POLICY_PASS && s->reqid != KERNEL_REQID_ORPHAN && request_is_tunnel(s->request)) {
-		policy.outer_local = s->request->local;
-		policy.outer_remote = s->request->remote;
-	}
 	if (s->kind == STEP_POLICY_ADD)
 		return policy_insert(f, &policy);
 	if (!have)
@@ -308,9 +303,8 @@ static void fake_run(void *arg, const struct step *steps, unsigned n, enum ike_e
 	}
 }
 
-/* tunnel: the request, if it is for a tunnel. */
 static void look_policy(const struct fake *f, enum kernel_dir dir, const struct ip_addr *local, const struct ip_addr *remote,
-			const struct kernel_request *tunnel, struct policy_view *out)
+			struct policy_view *out)
 {
 	const struct fake_policy *p = policy_at(f, dir, local, remote);
 
@@ -320,28 +314,23 @@ static void look_policy(const struct fake *f, enum kernel_dir dir, const struct 
 	else if (p && p->kind == POLICY_PASS)
 		out->owner = POLICY_OURS_PASS;
 	else if (p)
-		*out = (struct policy_view){ .owner = POLICY_OURS, .reqid = p->reqid };
-	if (p && tunnel)
-		out->exact = same_pair(&p->outer_local, &p->outer_remote, &tunnel->local, &tunnel->remote);
-	else if (p)
-		out->exact = p->outer_local.family == IP_NONE;
+		*out = (struct policy_view){ .owner = POLICY_OURS, .sound = true, .form = p->form };
 }
 
 static enum ike_err fake_look(struct kernel *k, const struct kernel_request *r, struct plan_view *out)
 {
 	struct fake *f = fake_of(k);
-	const struct kernel_request *tunnel = request_is_tunnel(r) ? r : NULL;
 
 	*out = (struct plan_view){ .sas = 0 };
 	if (fails_now(f))
 		return IKE_E_KERNEL;
 	for (unsigned dir = 0; dir < 2 && r->op != KERNEL_DELETE_SAS && r->op != KERNEL_ADD_SAS; dir++) {
-		look_policy(f, (enum kernel_dir)dir, request_local(r), request_remote(r), tunnel, &out->pair[dir]);
+		look_policy(f, (enum kernel_dir)dir, request_local(r), request_remote(r), &out->pair[dir]);
 		if (r->shield)
-			look_policy(f, (enum kernel_dir)dir, &every_local, request_remote(r), NULL, &out->shield[dir]);
+			look_policy(f, (enum kernel_dir)dir, &every_local, request_remote(r), &out->shield[dir]);
 	}
 	if (request_has_assigned(r))
-		look_policy(f, DIR_OUT, &r->local, request_remote(r), tunnel, &out->untranslated);
+		look_policy(f, DIR_OUT, &r->local, request_remote(r), &out->untranslated);
 	for (unsigned i = 0; i < f->n_sas && (r->op == KERNEL_DELETE_SAS || r->op == KERNEL_UNPROTECT); i++) {
 		const struct fake_sa *sa = &f->sas[i];
 		uint32_t named = sa->dir == DIR_IN ? r->spi_in : r->spi_out;
@@ -414,15 +403,15 @@ enum ike_err kernel_fake_acquire(struct kernel *k, const struct ip_addr *local, 
 {
 	struct fake *f = fake_of(k);
 	const struct fake_policy *p = policy_for(f, DIR_OUT, local, remote);
-	bool tunnel = p && p->outer_local.family != IP_NONE;
-	struct fake_sa larval = { .dir = DIR_OUT, .local = tunnel ? p->outer_local : *local,
-				  .remote = tunnel ? p->outer_remote : *remote };
+	bool tunnel = p && p->form.outer_local.family != IP_NONE;
+	struct fake_sa larval = { .dir = DIR_OUT, .local = tunnel ? p->form.outer_local : *local,
+				  .remote = tunnel ? p->form.outer_remote : *remote };
 	enum ike_err err;
 
 	if (!p || p->foreign || kernel_fake_fate_out(k, local, remote) != FATE_DROP ||
-	    sa_find_larval(f, &larval.local, &larval.remote, p->reqid))
+	    sa_find_larval(f, &larval.local, &larval.remote, p->form.reqid))
 		return IKE_E_STATE;
-	larval.reqid = p->reqid;
+	larval.reqid = p->form.reqid;
 	err = sa_insert(f, &larval);
 	if (err == IKE_OK)
 		event_add(f, (struct kernel_event){ .kind = KERNEL_EV_ACQUIRE, .reqid = larval.reqid, .local = *local,
@@ -584,7 +573,7 @@ enum kernel_fate kernel_fake_fate_out(const struct kernel *k, const struct ip_ad
 		return FATE_CLEAR;
 	if (p->foreign)
 		return FATE_FOREIGN;
-	return sa_for_sending(f, local, remote, p->reqid) ? FATE_ESP : FATE_DROP;
+	return sa_for_sending(f, local, remote, p->form.reqid) ? FATE_ESP : FATE_DROP;
 }
 
 enum kernel_fate kernel_fake_fate_in(const struct kernel *k, const struct ip_addr *local, const struct ip_addr *remote)
@@ -597,7 +586,7 @@ enum kernel_fate kernel_fake_fate_in(const struct kernel *k, const struct ip_add
 	if (p->foreign)
 		return FATE_FOREIGN;
 	for (unsigned i = 0; i < f->n_sas; i++)
-		if (f->sas[i].dir == DIR_IN && f->sas[i].reqid == p->reqid && f->sas[i].spi != 0 &&
+		if (f->sas[i].dir == DIR_IN && f->sas[i].reqid == p->form.reqid && f->sas[i].spi != 0 &&
 		    same_pair(&f->sas[i].inner_local, &f->sas[i].inner_remote, local, remote))
 			return FATE_ESP;
 	return FATE_DROP;
@@ -607,7 +596,7 @@ uint32_t kernel_fake_spi_out(const struct kernel *k, const struct ip_addr *local
 {
 	const struct fake *f = fake_of_const(k);
 	const struct fake_policy *p = policy_for(f, DIR_OUT, local, remote);
-	const struct fake_sa *sa = p && !p->foreign ? sa_for_sending(f, local, remote, p->reqid) : NULL;
+	const struct fake_sa *sa = p && !p->foreign ? sa_for_sending(f, local, remote, p->form.reqid) : NULL;
 
 	return sa ? sa->spi : 0;
 }
@@ -629,7 +618,7 @@ bool kernel_fake_accepts(const struct kernel *k, const struct ip_addr *local, co
 	const struct fake_sa *sa = sa_carrying(f, DIR_IN, local, remote, spi_in);
 	const struct fake_policy *p = policy_for(f, DIR_IN, local, remote);
 
-	return sa && (!p || (!p->foreign && p->reqid == sa->reqid));
+	return sa && (!p || (!p->foreign && p->form.reqid == sa->reqid));
 }
 
 void kernel_fake_count(const struct kernel *k, struct kernel_fake_counts *out)
@@ -697,10 +686,11 @@ const char *kernel_fake_describe(const struct kernel *k, char *to, size_t max)
 	for (unsigned i = 0; i < f->n_policies; i++) {
 		const struct fake_policy *p = &f->policies[i];
 
-		snprintf(lines[n++], DESCRIBE_LINE_MAX, "%s %s %s - %s by %s - %s reqid %08x%s\n",
+		snprintf(lines[n++], DESCRIBE_LINE_MAX, "%s %s %s - %s by %s - %s reqid %08x%s%s\n",
 			 p->kind == POLICY_SHIELD ? "shield" : p->kind == POLICY_PASS ? "pass" : "policy",
 			 p->dir == DIR_IN ? "in" : "out", ip_text(&p->local, l), ip_text(&p->remote, r),
-			 ip_text(&p->outer_local, il), ip_text(&p->outer_remote, ir), p->reqid, p->foreign ? " foreign" : "");
+			 ip_text(&p->form.outer_local, il), ip_text(&p->form.outer_remote, ir), p->form.reqid,
+			 p->form.assigned ? " assigned" : "", p->foreign ? " foreign" : "");
 	}
 	for (unsigned i = 0; i < EXEMPT_MAX; i++)
 		if (f->exempt[i])

@@ -89,10 +89,10 @@ static void step_message(struct xnl_batch *b, const struct step *s)
 		xfrm_sa_delete(b, sa_dst(s), s->spi);
 		return;
 	case STEP_POLICY_ADD:
-		xfrm_policy_add(b, s->request, s->policy, s->dir, s->reqid);
+		xfrm_policy_add(b, s->request, s->policy, s->dir, &s->form);
 		return;
 	case STEP_POLICY_UPDATE:
-		xfrm_policy_update(b, s->request, s->policy, s->dir, s->reqid);
+		xfrm_policy_update(b, s->request, s->policy, s->dir, &s->form);
 		return;
 	case STEP_POLICY_DELETE:
 		xfrm_policy_delete(b, s->request, s->policy, s->dir, s->index);
@@ -245,8 +245,7 @@ static void look_policy_answer(void *arg, unsigned i, struct nlmsghdr *hdr)
 	if (i >= l->n_asked || !xfrm_policy_read(hdr, &p))
 		return;
 	out = view_of(l->view, l->asked[i], p.dir);
-	*out = (struct policy_view){ .owner = POLICY_FOREIGN, .reqid = p.reqid, .index = p.index };
-	out->exact = xfrm_policy_serves(&p, l->request, l->asked[i]);
+	*out = (struct policy_view){ .owner = POLICY_FOREIGN, .sound = p.sound, .form = p.form, .index = p.index };
 	if (p.kind == XP_PROTECT)
 		out->owner = POLICY_OURS;
 	else if (p.kind == XP_PASS)
@@ -542,7 +541,7 @@ static void litter_answer(void *arg, unsigned i, struct nlmsghdr *hdr)
 	} else if (xfrm_policy_read(hdr, &p) && (p.kind == XP_PROTECT || p.kind == XP_PASS || p.kind == XP_EXEMPT)) {
 		if (l->orphans && p.kind == XP_PROTECT)
 			l->failed |= keep_orphan(l->orphans, &p) != IKE_OK;
-		if (l->orphans && (p.kind == XP_EXEMPT || p.reqid == KERNEL_REQID_ORPHAN))
+		if (l->orphans && (p.kind == XP_EXEMPT || p.form.reqid == KERNEL_REQID_ORPHAN))
 			return;
 		l->policies = litter_room(l->policies, l->n_policies, &l->max_policies, sizeof *l->policies, &l->failed);
 		if (l->n_policies < l->max_policies)

@@ -8,9 +8,7 @@ struct ledger_entry {
 	struct table_link link;
 	struct ledger_entry *next, **at;        /* at: what points here */
 	struct policy_name name;
-	uint32_t reqid;                         /* as in struct step */
-	struct ip_addr outer_local, outer_remote;       /* the ends of a tunnel; IP_NONE: transport mode */
-	bool shield;                            /* as in the request: tells a host behind a gateway from a client */
+	struct policy_form form;
 };
 
 enum ike_err ledger_init(struct ledger *l)
@@ -127,16 +125,8 @@ static struct policy_name name_of(const struct step *s)
 static void keep(struct ledger *l, const struct step *s)
 {
 	struct policy_name name = name_of(s);
-	struct ledger_entry *e = entry_for(l, &name);
-	bool tunnel = name.kind == POLICY_PAIR && s->reqid != KERNEL_REQID_ORPHAN && request_is_tunnel(s->request);
 
-	e->reqid = s->reqid;
-	e->outer_local = e->outer_remote = (struct ip_addr){ .family = IP_NONE };
-	e->shield = s->request->shield;
-	if (tunnel) {
-		e->outer_local = s->request->local;
-		e->outer_remote = s->request->remote;
-	}
+	entry_for(l, &name)->form = s->form;
 }
 
 void ledger_forget(struct ledger *l, const struct policy_name *name)
@@ -158,7 +148,7 @@ static void end_one(struct ledger *l, enum policy_kind kind, enum kernel_dir dir
 	struct policy_name name = name_of(&s);
 	const struct ledger_entry *e = find(l, &name);
 
-	if (e && e->reqid == reqid)
+	if (e && e->form.reqid == reqid)
 		ledger_forget(l, &name);
 }
 
@@ -226,7 +216,7 @@ enum ike_err ledger_keep_orphan(struct ledger *l, const struct policy_name *name
 	enum ike_err err = reserve(l, 1);
 
 	if (err == IKE_OK)
-		entry_for(l, name)->reqid = KERNEL_REQID_ORPHAN;
+		entry_for(l, name)->form = (struct policy_form){ .reqid = KERNEL_REQID_ORPHAN };
 	return err;
 }
 
@@ -273,16 +263,9 @@ static void add_policy(struct batch *b, const struct ledger_entry *e)
 	s->kind = STEP_POLICY_ADD;
 	s->policy = e->name.kind;
 	s->dir = e->name.dir;
-	s->reqid = r->reqid = e->reqid;
+	s->form = e->form;
 	r->local = e->name.local;
 	r->remote = e->name.remote;
-	r->shield = e->shield;
-	if (e->outer_local.family != IP_NONE) {
-		r->inner_local = e->name.local;
-		r->inner_remote = e->name.remote;
-		r->local = e->outer_local;
-		r->remote = e->outer_remote;
-	}
 }
 
 static void add_exemptions(struct batch *b, const struct ledger *l)

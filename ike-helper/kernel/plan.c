@@ -28,7 +28,7 @@
  *   The shield first, for the same reason as above.
  *
  * RETIRE: policy in, policy out. The one for the untranslated stays, since it is the next address's, or has become the pair's; and so does
- *   what has become that one.
+ *   what has become that one. Behind a gateway there is none, and both go.
  *
  * ADD_SAS: SA in, SA out, or one of them. In first as above. What is there stays; the policies have nothing to do with it.
  *
@@ -36,8 +36,9 @@
  *
  * PASS, UNPASS: one policy. It never stands in the place of one that protects, nor the reverse.
  *
- * Undo runs backwards. What cannot be undone is a deleted SA: then the policies are put back and the address is
- * encrypted-or-dropped, the safe side. The caller may repeat the request, absent objects are no error.
+ * Undo runs backwards, and puts each policy back in the form in which it was found. What cannot be undone is a deleted SA: then the
+ * policies are put back and the address is encrypted-or-dropped, the safe side. The caller may repeat the request, absent objects are
+ * no error.
  */
 #include "kernel/plan.h"
 #include "kernel/exempt.h"
@@ -136,29 +137,28 @@ static struct step *plan_add(struct plan *p, enum step_kind kind, unsigned stage
 static void plan_policy(struct plan *p, const struct policy_view *have, enum policy_kind kind, enum kernel_dir dir,
 			const struct kernel_request *r)
 {
-	uint32_t reqid = kind == POLICY_SHIELD ? KERNEL_REQID_SHIELD : r->reqid;
+	struct policy_form form = request_form(r, kind);
 	struct step *s;
 
-	if (have->owner == POLICY_OURS && have->exact && have->reqid == reqid)
+	if (have->owner == POLICY_OURS && have->sound && form_equal(&have->form, &form))
 		return;
 	s = plan_add(p, have->owner == POLICY_ABSENT ? STEP_POLICY_ADD : STEP_POLICY_UPDATE, kind == POLICY_SHIELD ? 2 : 1, dir, r);
 	s->policy = kind;
-	s->reqid = reqid;
-	s->old_reqid = have->reqid;
+	s->form = form;
+	s->old = have->form;
 }
 
 /* One with another reqid is left alone. */
 static void plan_open_one(struct plan *p, const struct policy_view *have, enum policy_kind kind, enum kernel_dir dir, unsigned stage,
 			  const struct kernel_request *r)
 {
-	uint32_t reqid = kind == POLICY_SHIELD ? KERNEL_REQID_SHIELD : r->reqid;
 	struct step *s;
 
-	if (have->owner != POLICY_OURS || have->reqid != reqid)
+	if (have->owner != POLICY_OURS || have->form.reqid != request_form(r, kind).reqid)
 		return;
 	s = plan_add(p, STEP_POLICY_DELETE, stage, dir, r);
 	s->policy = kind;
-	s->reqid = reqid;
+	s->form = have->form;
 	s->index = have->index;
 }
 
@@ -183,7 +183,7 @@ static void plan_delete_sas(struct plan *p, const struct plan_view *view, unsign
 static bool is_taken(const struct policy_view *have, const struct kernel_request *r)
 {
 	return have->owner == POLICY_FOREIGN || have->owner == POLICY_OURS_PASS ||
-	       (have->owner == POLICY_OURS && have->reqid != r->reqid && have->reqid != KERNEL_REQID_ORPHAN);
+	       (have->owner == POLICY_OURS && have->form.reqid != r->reqid && have->form.reqid != KERNEL_REQID_ORPHAN);
 }
 
 static enum ike_err plan_protect(struct plan *p, const struct plan_view *view, const struct kernel_request *r)
@@ -302,8 +302,8 @@ static bool step_inverse(const struct step *s, struct step *out)
 		out->kind = STEP_POLICY_DELETE;
 		return true;
 	case STEP_POLICY_UPDATE:
-		out->reqid = s->old_reqid;
-		out->old_reqid = s->reqid;
+		out->form = s->old;
+		out->old = s->form;
 		return true;
 	case STEP_POLICY_DELETE:
 		out->kind = STEP_POLICY_ADD;

@@ -20,6 +20,13 @@ enum policy_kind {
 				     * same tunnel, before translate.h gives it the assigned one. Out only */
 };
 
+/* What a policy that requires ESP asks of packets: all that the kernel holds of it beside its selector. */
+struct policy_form {
+	uint32_t reqid;
+	struct ip_addr outer_local, outer_remote;       /* tunnel mode: its ends; IP_NONE, both: transport mode */
+	bool assigned;              /* stronger than exemptions: one of its addresses is known to the two ends of the tunnel alone */
+};
+
 enum policy_owner {
 	POLICY_ABSENT,
 	POLICY_OURS,                /* its template carries a reqid of our range */
@@ -29,8 +36,8 @@ enum policy_owner {
 
 struct policy_view {
 	enum policy_owner owner;
-	bool exact;                 /* POLICY_OURS: differs from what we would install in the reqid at most */
-	uint32_t reqid;             /* POLICY_OURS */
+	bool sound;                 /* POLICY_OURS: it is what we make of its form */
+	struct policy_form form;    /* POLICY_OURS */
 	uint32_t index;             /* the kernel's number of it */
 };
 
@@ -67,9 +74,9 @@ struct step {
 	unsigned stage;             /* steps of a stage may travel together; the next stage waits for their results */
 	enum kernel_dir dir;
 	enum policy_kind policy;    /* policy steps */
-	uint32_t spi;               /* SA steps */
-	uint32_t reqid;             /* what the step installs; deleting: what was there */
-	uint32_t old_reqid;         /* STEP_POLICY_UPDATE */
+	struct policy_form form;    /* policy steps: what the step installs; deleting: what was there */
+	struct policy_form old;     /* STEP_POLICY_UPDATE: what was there */
+	uint32_t spi, reqid;        /* SA steps */
 	uint32_t index;             /* STEP_POLICY_DELETE: exactly this policy, 0 = by its addresses; exemptions: which */
 	bool probe;                 /* a refusal is an answer, not an error to log */
 	const struct kernel_request *request;   /* addresses, and for STEP_SA_ADD suite and keys; borrowed */
@@ -98,8 +105,8 @@ static inline const struct ip_addr *request_remote(const struct kernel_request *
 	return request_is_tunnel(r) ? &r->inner_remote : &r->remote;
 }
 
-/* Is one of the two addresses inside known to nobody but the two ends of the tunnel: assigned by the host, or by us? What is behind a
- * gateway is known to everybody. */
+/* PROTECT: is one of the two addresses inside known to nobody but the two ends of the tunnel: assigned by the host, or by us? What is
+ * behind a gateway is known to everybody. (Of other requests a shield tells nothing about that.) */
 static inline bool request_is_assigned(const struct kernel_request *r)
 {
 	return request_is_tunnel(r) && (!ip_equal(&r->inner_local, &r->local) ||
@@ -112,16 +119,36 @@ static inline bool request_has_assigned(const struct kernel_request *r)
 	return request_is_tunnel(r) && !ip_equal(&r->inner_local, &r->local) && ip_equal(&r->inner_remote, &r->remote);
 }
 
+/* The policy of this kind that a request is for. */
+static inline struct policy_form request_form(const struct kernel_request *r, enum policy_kind kind)
+{
+	struct policy_form form = { .reqid = kind == POLICY_SHIELD ? KERNEL_REQID_SHIELD : r->reqid };
+
+	if (kind == POLICY_SHIELD || kind == POLICY_PASS || !request_is_tunnel(r))
+		return form;
+	form.outer_local = r->local;
+	form.outer_remote = r->remote;
+	/* What is not translated yet has the exceptions of all other packets. */
+	form.assigned = kind == POLICY_PAIR && request_is_assigned(r);
+	return form;
+}
+
+static inline bool form_equal(const struct policy_form *a, const struct policy_form *b)
+{
+	return a->reqid == b->reqid && ip_equal(&a->outer_local, &b->outer_local) && ip_equal(&a->outer_remote, &b->outer_remote) &&
+	       a->assigned == b->assigned;
+}
+
 /* Between which addresses a policy of this kind is; a shield has every address at our end. */
 static inline const struct ip_addr *policy_local(const struct kernel_request *r, enum policy_kind kind)
 {
 	return kind == POLICY_UNTRANSLATED ? &r->local : request_local(r);
 }
 
-/* RETIRE: the policy out goes too, unless it has become that for the untranslated. */
+/* RETIRE: the policy out goes too, unless it has become that for the untranslated, which a host behind a gateway has none of. */
 static inline bool retires_out(const struct kernel_request *r)
 {
-	return !ip_equal(request_local(r), &r->local);
+	return !ip_equal(request_local(r), &r->local) || !ip_equal(request_remote(r), &r->remote);
 }
 
 /* IKE_E_SYNTAX: values that the core never makes (a reqid outside our range, key lengths that do not fit the suite, ...):

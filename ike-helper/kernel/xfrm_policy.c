@@ -31,11 +31,15 @@ static bool is_host(const struct xfrm_selector *sel, uint8_t bits)
 	return bits == (sel->family == AF_INET6 ? 128 : 32);
 }
 
-/* By its selector: what a policy of ours that requires ESP is for. tunnel: NULL for transport mode, and for what has no assigned
- * address (yet). */
-static uint32_t protect_priority(const struct kernel_request *tunnel, const struct xfrm_selector *sel, enum kernel_dir dir)
+static bool is_tunnel(const struct policy_form *form)
 {
-	if (tunnel && request_is_assigned(tunnel))
+	return form->outer_local.family != IP_NONE;
+}
+
+/* By its selector: is it for a pair, or a shield? */
+static uint32_t protect_priority(const struct policy_form *form, const struct xfrm_selector *sel, enum kernel_dir dir)
+{
+	if (form->assigned)
 		return PRIORITY_ASSIGNED;
 	return is_host(sel, dir == DIR_OUT ? sel->prefixlen_s : sel->prefixlen_d) ? PRIORITY_PROTECT : PRIORITY_SHIELD;
 }
@@ -84,48 +88,34 @@ static void policy_info(struct xfrm_userpolicy_info *info, const struct xfrm_sel
 	info->share = XFRM_SHARE_ANY;
 }
 
-/* What it requires of packets. Not optional: without an SA nothing passes. tunnel: NULL for transport mode, where the
- * addresses are the packet's own. */
-static struct xfrm_user_tmpl esp_template(const struct kernel_request *tunnel, uint16_t family, enum kernel_dir dir,
-					  uint32_t reqid)
+/* What it requires of packets. Not optional: without an SA nothing passes. In transport mode the addresses are the packet's
+ * own. */
+static struct xfrm_user_tmpl esp_template(const struct policy_form *form, uint16_t family, enum kernel_dir dir)
 {
 	struct xfrm_user_tmpl tmpl;
 
 	XFRM_ZERO(tmpl);
 	tmpl.id.proto = IPPROTO_ESP;
 	tmpl.family = family;
-	tmpl.reqid = reqid;
+	tmpl.reqid = form->reqid;
 	tmpl.mode = XFRM_MODE_TRANSPORT;
 	tmpl.aalgos = tmpl.ealgos = tmpl.calgos = UINT32_MAX;
-	if (tunnel) {
+	if (is_tunnel(form)) {
 		tmpl.mode = XFRM_MODE_TUNNEL;
-		tmpl.saddr = xfrm_addr(dir == DIR_OUT ? &tunnel->local : &tunnel->remote);
-		tmpl.id.daddr = xfrm_addr(dir == DIR_OUT ? &tunnel->remote : &tunnel->local);
+		tmpl.saddr = xfrm_addr(dir == DIR_OUT ? &form->outer_local : &form->outer_remote);
+		tmpl.id.daddr = xfrm_addr(dir == DIR_OUT ? &form->outer_remote : &form->outer_local);
 	}
 	return tmpl;
 }
 
-/* The request whose tunnel a policy of this kind and reqid is for: shields and orphans are for none. */
-static const struct kernel_request *tunnel_of(const struct kernel_request *r, enum policy_kind kind, uint32_t reqid)
+static void put_protect(struct xnl_batch *b, int type, const struct xfrm_selector *sel, enum kernel_dir dir,
+			const struct policy_form *form)
 {
-	return kind != POLICY_SHIELD && reqid != KERNEL_REQID_ORPHAN && request_is_tunnel(r) ? r : NULL;
-}
-
-/* What is untranslated has the exceptions of all other packets, and not those of the assigned address. */
-static uint32_t priority_of(const struct kernel_request *r, enum policy_kind kind, const struct xfrm_selector *sel,
-			    enum kernel_dir dir, uint32_t reqid)
-{
-	return protect_priority(kind == POLICY_UNTRANSLATED ? NULL : tunnel_of(r, kind, reqid), sel, dir);
-}
-
-static void put_protect(struct xnl_batch *b, int type, const struct xfrm_selector *sel, enum kernel_dir dir, uint32_t priority,
-			const struct kernel_request *tunnel, uint32_t reqid)
-{
-	struct xfrm_user_tmpl tmpl = esp_template(tunnel, sel->family, dir, reqid);
+	struct xfrm_user_tmpl tmpl = esp_template(form, sel->family, dir);
 	struct xfrm_userpolicy_info info;
 
-	policy_info(&info, sel, dir, priority);
-	if (reqid == KERNEL_REQID_ORPHAN)
+	policy_info(&info, sel, dir, protect_priority(form, sel, dir));
+	if (form->reqid == KERNEL_REQID_ORPHAN)
 		info.lft.hard_add_expires_seconds = PROMISE_MAX_S;      /* the kernel removes it then */
 	xnl_add(b, type, &info, sizeof info);
 	xnl_attr(b, XFRMA_TMPL, &tmpl, sizeof tmpl);
@@ -141,7 +131,7 @@ static void put_allow(struct xnl_batch *b, const struct xfrm_selector *sel, enum
 }
 
 void xfrm_policy_add(struct xnl_batch *b, const struct kernel_request *r, enum policy_kind kind, enum kernel_dir dir,
-		     uint32_t reqid)
+		     const struct policy_form *form)
 {
 	struct xfrm_selector sel = selector_of(r, kind, dir);
 
@@ -149,21 +139,23 @@ void xfrm_policy_add(struct xnl_batch *b, const struct kernel_request *r, enum p
 	if (kind == POLICY_PASS)
 		put_allow(b, &sel, dir, PRIORITY_PASS);
 	else
-		put_protect(b, XFRM_MSG_NEWPOLICY, &sel, dir, priority_of(r, kind, &sel, dir, reqid), tunnel_of(r, kind, reqid), reqid);
+		put_protect(b, XFRM_MSG_NEWPOLICY, &sel, dir, form);
 }
 
 void xfrm_policy_update(struct xnl_batch *b, const struct kernel_request *r, enum policy_kind kind, enum kernel_dir dir,
-			uint32_t reqid)
+			const struct policy_form *form)
 {
 	struct xfrm_selector sel = selector_of(r, kind, dir);
 
 	/* An orphan that is taken over loses its end by this, one that is put back gets it anew. */
-	put_protect(b, XFRM_MSG_UPDPOLICY, &sel, dir, priority_of(r, kind, &sel, dir, reqid), tunnel_of(r, kind, reqid), reqid);
+	put_protect(b, XFRM_MSG_UPDPOLICY, &sel, dir, form);
 }
 
 void xfrm_policy_orphan(struct xnl_batch *b, const struct xfrm_selector *sel, enum kernel_dir dir)
 {
-	put_protect(b, XFRM_MSG_UPDPOLICY, sel, dir, protect_priority(NULL, sel, dir), NULL, KERNEL_REQID_ORPHAN);
+	static const struct policy_form orphan = { .reqid = KERNEL_REQID_ORPHAN };
+
+	put_protect(b, XFRM_MSG_UPDPOLICY, sel, dir, &orphan);
 }
 
 static void put_id(struct xnl_batch *b, int type, const struct xfrm_selector *sel, enum kernel_dir dir, uint32_t index)
@@ -250,6 +242,19 @@ static bool selector_is_pass(const struct xfrm_selector *sel, enum kernel_dir di
 	       sel->sport_mask == 0 && sel->dport_mask == 0 && sel->ifindex == 0 && sel->user == 0;
 }
 
+static struct policy_form form_of(const struct xfrm_userpolicy_info *info, const struct xfrm_user_tmpl *tmpl, enum kernel_dir dir)
+{
+	struct policy_form form = { .reqid = tmpl->reqid };
+	struct ip_addr src = xfrm_ip(&tmpl->saddr, tmpl->family), dst = xfrm_ip(&tmpl->id.daddr, tmpl->family);
+
+	if (tmpl->mode != XFRM_MODE_TUNNEL)
+		return form;
+	form.outer_local = dir == DIR_OUT ? src : dst;
+	form.outer_remote = dir == DIR_OUT ? dst : src;
+	form.assigned = info->priority == PRIORITY_ASSIGNED;
+	return form;
+}
+
 static void classify(const struct xfrm_userpolicy_info *info, const struct xfrm_user_tmpl *tmpl, size_t tmpls,
 		     struct xfrm_policy *out)
 {
@@ -266,15 +271,10 @@ static void classify(const struct xfrm_userpolicy_info *info, const struct xfrm_
 	else
 		out->kind = XP_FOREIGN;
 	if (out->kind == XP_PROTECT) {
-		out->reqid = tmpl->reqid;
-		out->tunnel = tmpl->mode == XFRM_MODE_TUNNEL;
-		out->exact = tmpls == 1 &&
-			     (info->priority == protect_priority(NULL, &info->sel, out->dir) ||
-			      (out->tunnel && info->priority == PRIORITY_ASSIGNED)) &&
+		out->form = form_of(info, tmpl, out->dir);
+		out->sound = tmpls == 1 && info->priority == protect_priority(&out->form, &info->sel, out->dir) &&
 			     info->action == XFRM_POLICY_ALLOW && tmpl->id.proto == IPPROTO_ESP && !tmpl->optional &&
-			     (out->tunnel || tmpl->mode == XFRM_MODE_TRANSPORT);
-		out->outer_src = tmpl->saddr;
-		out->outer_dst = tmpl->id.daddr;
+			     (is_tunnel(&out->form) || tmpl->mode == XFRM_MODE_TRANSPORT);
 	}
 }
 
@@ -338,17 +338,6 @@ struct policy_name xfrm_policy_name(const struct xfrm_policy *p)
 		name.local = (struct ip_addr){ .family = IP_NONE };
 	}
 	return name;
-}
-
-bool xfrm_policy_serves(const struct xfrm_policy *p, const struct kernel_request *r, enum policy_kind kind)
-{
-	const struct kernel_request *tunnel = tunnel_of(r, kind, p->reqid);
-	struct xfrm_user_tmpl wanted = esp_template(r, xfrm_family(&r->local), p->dir, p->reqid);
-
-	if (!p->exact || p->tunnel != (tunnel != NULL) || p->priority != priority_of(r, kind, &p->sel, p->dir, p->reqid))
-		return false;
-	return !p->tunnel || (memcmp(&p->outer_src, &wanted.saddr, sizeof wanted.saddr) == 0 &&
-			      memcmp(&p->outer_dst, &wanted.id.daddr, sizeof wanted.id.daddr) == 0);
 }
 
 static bool prefix_has(const xfrm_address_t *net, unsigned bits, const struct ip_addr *a)

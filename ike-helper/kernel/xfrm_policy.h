@@ -7,11 +7,11 @@
 #include "kernel/plan.h"
 #include "kernel/xfrm_nl.h"
 
-/* The policies of plan.h, by what they are for. reqid: of those that require ESP. */
+/* The policies of plan.h, by what they are for. form: of those that require ESP. */
 void xfrm_policy_add(struct xnl_batch *b, const struct kernel_request *r, enum policy_kind kind, enum kernel_dir dir,
-		     uint32_t reqid);
+		     const struct policy_form *form);
 void xfrm_policy_update(struct xnl_batch *b, const struct kernel_request *r, enum policy_kind kind, enum kernel_dir dir,
-			uint32_t reqid);
+			const struct policy_form *form);
 /* Whatever has the selector of such a one. */
 void xfrm_policy_get(struct xnl_batch *b, const struct kernel_request *r, enum policy_kind kind, enum kernel_dir dir);
 /* Make this one an orphan, which the kernel removes by itself at the end of its time. */
@@ -39,10 +39,9 @@ struct xfrm_policy {
 	enum xfrm_policy_kind kind;
 	enum kernel_dir dir;
 	struct xfrm_selector sel;
-	uint32_t index, priority, reqid;
-	bool exact;                 /* XP_PROTECT: as xfrm_policy_add() makes it, whatever its reqid and mode */
-	bool tunnel;                /* XP_PROTECT: in tunnel mode, between these two */
-	xfrm_address_t outer_src, outer_dst;
+	uint32_t index, priority;
+	struct policy_form form;    /* XP_PROTECT */
+	bool sound;                 /* XP_PROTECT: it is what xfrm_policy_add() makes of its form */
 	bool covers_hosts;          /* XP_FOREIGN: decides about all packets between its addresses */
 };
 
@@ -51,9 +50,6 @@ bool xfrm_policy_read(struct nlmsghdr *hdr, struct xfrm_policy *out);
 
 /* Of one of ours, but no exemption. */
 struct policy_name xfrm_policy_name(const struct xfrm_policy *p);
-
-/* Is it what xfrm_policy_add() would make of this request, but for its reqid? */
-bool xfrm_policy_serves(const struct xfrm_policy *p, const struct kernel_request *r, enum policy_kind kind);
 
 /* Do the selector's addresses include this pair? */
 bool xfrm_policy_covers(const struct xfrm_selector *sel, enum kernel_dir dir, const struct ip_addr *local,

@@ -16,14 +16,24 @@ static struct ip_addr addr(const char *text)
 	return a;
 }
 
-/* Every request of the property tests; they run without a shield, with one, and in tunnel mode from an address inside. */
-static bool shielded, tunnelled;
-enum { N_WAYS = 3 };
+static unsigned guard(struct kernel *k)
+{
+	struct kernel_losses lost;
+
+	assert_int_equal(kernel_guard(k, &lost), IKE_OK);
+	return lost.policies;
+}
+
+/* Every request of the property tests; they run without a shield, with one, in tunnel mode from an address inside, and for a host behind
+ * a gateway, which is protected from other addresses of ours too: so its shield stays. */
+static bool shielded, tunnelled, behind;
+enum { N_WAYS = 4 };
 
 static void set_way(unsigned way)
 {
 	shielded = way == 1;
 	tunnelled = way == 2;
+	behind = way == 3;
 }
 
 static struct kernel_request request(enum kernel_op op, uint32_t pair)
@@ -39,6 +49,11 @@ static struct kernel_request request(enum kernel_op op, uint32_t pair)
 		r.inner_local = addr("fd00:64::1");
 		r.inner_remote = r.remote;
 	}
+	if (behind) {
+		r.inner_local = r.local;
+		r.inner_remote = addr("2001:db8:7::2");
+		r.shield = op == KERNEL_PROTECT;
+	}
 	return r;
 }
 
@@ -48,6 +63,13 @@ static struct ip_addr packets_local(void)
 	struct kernel_request r = request(KERNEL_PROTECT, 0);
 
 	return tunnelled ? r.inner_local : r.local;
+}
+
+static struct ip_addr packets_remote(void)
+{
+	struct kernel_request r = request(KERNEL_PROTECT, 0);
+
+	return behind ? r.inner_remote : r.remote;
 }
 
 static struct kernel *open_fake(void)
@@ -63,7 +85,7 @@ static enum ike_err apply_from(struct kernel *k, enum kernel_op op, uint32_t pai
 	struct kernel_request r = request(op, pair);
 
 	r.local = addr(local);
-	r.shield = shield;
+	r.shield |= shield;
 	return kernel_apply(k, &r);
 }
 
@@ -74,18 +96,16 @@ static enum ike_err apply(struct kernel *k, enum kernel_op op, uint32_t pair)
 
 static enum kernel_fate fate_out(const struct kernel *k)
 {
-	struct kernel_request r = request(KERNEL_PROTECT, 0);
-	struct ip_addr local = packets_local();
+	struct ip_addr local = packets_local(), remote = packets_remote();
 
-	return kernel_fake_fate_out(k, &local, &r.remote);
+	return kernel_fake_fate_out(k, &local, &remote);
 }
 
 static enum kernel_fate fate_in(const struct kernel *k)
 {
-	struct kernel_request r = request(KERNEL_PROTECT, 0);
-	struct ip_addr local = packets_local();
+	struct ip_addr local = packets_local(), remote = packets_remote();
 
-	return kernel_fake_fate_in(k, &local, &r.remote);
+	return kernel_fake_fate_in(k, &local, &remote);
 }
 
 /* Starting points for the property test: what was applied before. */
@@ -113,7 +133,7 @@ static struct kernel *begin(const struct start *s)
 {
 	struct kernel *k = open_fake();
 	struct kernel_request r = request(KERNEL_PROTECT, 0);
-	struct ip_addr local = packets_local();
+	struct ip_addr local = packets_local(), remote = packets_remote();
 
 	for (unsigned i = 0; i < s->n; i++) {
 		enum ike_err err = apply(k, s->ops[i].op, s->ops[i].pair);
@@ -123,11 +143,11 @@ static struct kernel *begin(const struct start *s)
 	if (s->foreign_sa)
 		assert_int_equal(kernel_fake_foreign_sa(k, true, &r.local, &r.remote, 0x1001), IKE_OK);
 	if (s->foreign_out)
-		assert_int_equal(kernel_fake_foreign_policy(k, false, &local, &r.remote), IKE_OK);
+		assert_int_equal(kernel_fake_foreign_policy(k, false, &local, &remote), IKE_OK);
 	if (s->foreign_in)
-		assert_int_equal(kernel_fake_foreign_policy(k, true, &local, &r.remote), IKE_OK);
+		assert_int_equal(kernel_fake_foreign_policy(k, true, &local, &remote), IKE_OK);
 	if (s->larval)
-		assert_int_equal(kernel_fake_acquire(k, &local, &r.remote), IKE_OK);
+		assert_int_equal(kernel_fake_acquire(k, &local, &remote), IKE_OK);
 	if (s->other_reqid) {
 		r.reqid++;
 		r.spi_in = r.spi_out = 0x9000;
@@ -428,6 +448,83 @@ static void a_newly_assigned_address_takes_over_and_the_old_one_retires(void **s
 	kernel_close(k);
 }
 
+static struct kernel_request behind_gateway(enum kernel_op op, uint32_t pair)
+{
+	struct kernel_request r = request(op, pair);
+
+	r.inner_local = r.local;
+	r.inner_remote = addr("2001:db8:7::2");
+	r.shield = op == KERNEL_PROTECT;
+	return r;
+}
+
+/* DNS and NTP of such a host are exempt as others' are. Its release tells nothing of a shield while another pair has it, and so
+ * looks like that of a client with an address of ours, whose policies are above the exemptions. */
+static void refused_release_of_a_host_behind_a_gateway_leaves_it_exempt(void **state)
+{
+	struct kernel_request r = behind_gateway(KERNEL_PROTECT, 1), release = behind_gateway(KERNEL_UNPROTECT, 1);
+	char before[TEXT_MAX], after[TEXT_MAX];
+	struct kernel *k = open_fake();
+
+	(void)state;
+	assert_int_equal(kernel_apply(k, &r), IKE_OK);
+	kernel_fake_describe(k, before, sizeof before);
+	assert_null(strstr(before, "assigned"));
+	for (unsigned n = 2; n <= 3; n++) {     /* one policy is gone, both; SAs are gone in the second case */
+		kernel_fake_fail_at(k, n + 1);
+		assert_int_equal(kernel_apply(k, &release), IKE_E_KERNEL);
+		kernel_fake_fail_at(k, 0);
+		assert_null(strstr(kernel_fake_describe(k, after, sizeof after), "assigned"));
+		kernel_fake_flush(k, true, false);
+		assert_int_equal(guard(k), 4);
+		assert_null(strstr(kernel_fake_describe(k, after, sizeof after), "assigned"));
+	}
+	kernel_close(k);
+}
+
+/* The host had a pair in transport mode, then assigns an address, and in the middle of that the kernel refuses. */
+static void refused_change_of_mode_leaves_the_mode_that_was(void **state)
+{
+	struct kernel_request transport = request(KERNEL_PROTECT, 1), assigned = tunnel_from(KERNEL_PROTECT, 2, "fd00:64::1", "2001:db8::2");
+	char before[TEXT_MAX], after[TEXT_MAX];
+	struct kernel *k = open_fake();
+	unsigned n = 0;
+
+	(void)state;
+	transport.shield = true;
+	assigned.reqid = transport.reqid;
+	assert_int_equal(kernel_apply(k, &transport), IKE_OK);
+	kernel_fake_describe(k, before, sizeof before);
+	do {
+		assert_int_equal(kernel_fake_fate_out(k, &transport.local, &transport.remote), FATE_ESP);
+		assert_string_equal(kernel_fake_describe(k, after, sizeof after), before);
+		kernel_fake_fail_at(k, ++n);
+	} while (kernel_apply(k, &assigned) == IKE_E_KERNEL);
+	assert_int_equal(n, 7);                 /* a look, two SAs, three policies */
+	kernel_close(k);
+}
+
+/* It was asked for itself; now it assigns. There is no policy for what is not translated, as the host is another. */
+static void retired_address_of_a_host_behind_a_gateway_leaves_no_policy(void **state)
+{
+	struct kernel_request own = behind_gateway(KERNEL_PROTECT, 1), assigned = behind_gateway(KERNEL_PROTECT, 2);
+	struct kernel_fake_counts c;
+	struct kernel *k = open_fake();
+
+	(void)state;
+	assigned.inner_local = addr("fd00:64::1");
+	assert_int_equal(kernel_apply(k, &own), IKE_OK);
+	assert_int_equal(kernel_apply(k, &assigned), IKE_OK);
+	own.op = KERNEL_RETIRE;
+	assert_int_equal(kernel_apply(k, &own), IKE_OK);
+	assert_int_equal(kernel_fake_fate_out(k, &own.inner_local, &own.inner_remote), FATE_DROP);
+	assigned.op = KERNEL_UNPROTECT;
+	assert_int_equal(kernel_apply(k, &assigned), IKE_OK);
+	kernel_fake_count(k, &c);
+	assert_int_equal(c.policies, 0);
+	kernel_close(k);
+}
+
 /* The host changes from transport mode to tunnel mode and back: the same policies, under the same reqid. */
 static void a_pair_changes_its_mode_without_a_gap(void **state)
 {
@@ -698,14 +795,6 @@ static void exemptions_are_all_or_none(void **state)
 
 /* Losses ------------------------------------------------------------------------------------------------------------ */
 
-static unsigned guard(struct kernel *k)
-{
-	struct kernel_losses lost;
-
-	assert_int_equal(kernel_guard(k, &lost), IKE_OK);
-	return lost.policies;
-}
-
 /* Another program removes all policies at any moment of any short life: all of ours are back, and nothing else is there. */
 static void flushed_policies_are_as_they_were_after_any_two_requests(void **state)
 {
@@ -886,7 +975,7 @@ static void add_all(void *arg, const struct step *steps, unsigned n, enum ike_er
 {
 	*(unsigned *)arg += n;
 	for (unsigned i = 0; i < n; i++) {
-		assert_int_equal(steps[i].reqid, KERNEL_REQID_ORPHAN);
+		assert_int_equal(steps[i].form.reqid, KERNEL_REQID_ORPHAN);
 		results[i] = IKE_OK;
 	}
 }
@@ -956,6 +1045,9 @@ int main(void)
 		cmocka_unit_test(a_newly_assigned_address_takes_over_and_the_old_one_retires),
 		cmocka_unit_test(a_host_that_begins_to_assign_and_ends_it_leaves_no_gap),
 		cmocka_unit_test(a_pair_changes_its_mode_without_a_gap),
+		cmocka_unit_test(refused_release_of_a_host_behind_a_gateway_leaves_it_exempt),
+		cmocka_unit_test(refused_change_of_mode_leaves_the_mode_that_was),
+		cmocka_unit_test(retired_address_of_a_host_behind_a_gateway_leaves_no_policy),
 		cmocka_unit_test(what_is_forwarded_passes_until_it_is_told_not_to),
 		cmocka_unit_test(renewal_sends_on_the_new_pair_and_still_reads_the_old),
 		cmocka_unit_test(new_pair_comes_and_old_pair_goes_half_by_half),

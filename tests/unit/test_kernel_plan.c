@@ -38,7 +38,7 @@ static const char *plan_text(const struct plan *p)
 	return text;
 }
 
-static const struct policy_view ours = { .owner = POLICY_OURS, .exact = true, .reqid = KERNEL_REQID_BASE + 7, .index = 9 };
+static const struct policy_view ours = { .owner = POLICY_OURS, .sound = true, .form.reqid = KERNEL_REQID_BASE + 7, .index = 9 };
 static const struct policy_view foreign = { .owner = POLICY_FOREIGN };
 
 static void first_protection_adds_sas_then_policies(void **state)
@@ -99,10 +99,10 @@ static void another_shape_of_ours_is_updated(void **state)
 	struct plan p;
 
 	(void)state;
-	view.pair[DIR_OUT].exact = view.pair[DIR_IN].exact = false;
+	view.pair[DIR_OUT].sound = view.pair[DIR_IN].sound = false;
 	assert_int_equal(plan_make(&r, &view, &p), IKE_OK);
 	assert_string_equal(plan_text(&p), "sa+ in, sa+ out | policy= out, policy= in");
-	assert_int_equal(p.steps[2].reqid, KERNEL_REQID_BASE + 7);
+	assert_int_equal(p.steps[2].form.reqid, KERNEL_REQID_BASE + 7);
 }
 
 static void an_address_bound_under_another_reqid_is_a_conflict(void **state)
@@ -112,11 +112,11 @@ static void an_address_bound_under_another_reqid_is_a_conflict(void **state)
 	struct plan p;
 
 	(void)state;
-	view.pair[DIR_OUT].reqid++;
+	view.pair[DIR_OUT].form.reqid++;
 	assert_int_equal(plan_make(&r, &view, &p), IKE_E_CONFLICT);
 	assert_int_equal(p.n, 0);
 	/* Nor does the release of the one take the policy of the other. */
-	view.pair[DIR_IN].reqid++;
+	view.pair[DIR_IN].form.reqid++;
 	assert_int_equal(plan_make(&release, &view, &p), IKE_OK);
 	assert_int_equal(p.n, 0);
 }
@@ -128,13 +128,13 @@ static void an_orphan_is_taken_over_in_place(void **state)
 	struct plan p;
 
 	(void)state;
-	view.pair[DIR_OUT].reqid = view.pair[DIR_IN].reqid = KERNEL_REQID_ORPHAN;
+	view.pair[DIR_OUT].form.reqid = view.pair[DIR_IN].form.reqid = KERNEL_REQID_ORPHAN;
 	assert_int_equal(plan_make(&r, &view, &p), IKE_OK);
 	assert_string_equal(plan_text(&p), "sa+ in, sa+ out | policy= out, policy= in");
-	assert_int_equal(p.steps[2].reqid, KERNEL_REQID_BASE + 7);
-	assert_int_equal(p.steps[2].old_reqid, KERNEL_REQID_ORPHAN);
+	assert_int_equal(p.steps[2].form.reqid, KERNEL_REQID_BASE + 7);
+	assert_int_equal(p.steps[2].old.reqid, KERNEL_REQID_ORPHAN);
 	/* Of one direction only, when the takeover was undone half way. */
-	view.pair[DIR_IN].reqid = r.reqid;
+	view.pair[DIR_IN].form.reqid = r.reqid;
 	assert_int_equal(plan_make(&r, &view, &p), IKE_OK);
 	assert_string_equal(plan_text(&p), "sa+ in, sa+ out | policy= out");
 	/* A release takes what is its own. */
@@ -156,7 +156,7 @@ static void foreign_policy_of_either_direction_is_a_conflict(void **state)
 	assert_int_equal(p.n, 0);
 }
 
-static const struct policy_view shield = { .owner = POLICY_OURS, .exact = true, .reqid = KERNEL_REQID_SHIELD, .index = 10 };
+static const struct policy_view shield = { .owner = POLICY_OURS, .sound = true, .form.reqid = KERNEL_REQID_SHIELD, .index = 10 };
 
 static void the_shield_comes_last_and_goes_first(void **state)
 {
@@ -169,7 +169,7 @@ static void the_shield_comes_last_and_goes_first(void **state)
 	r.shield = true;
 	assert_int_equal(plan_make(&r, &none, &p), IKE_OK);
 	assert_string_equal(plan_text(&p), "sa+ in, sa+ out | policy+ out, policy+ in | shield policy+ out, shield policy+ in");
-	assert_int_equal(p.steps[4].reqid, KERNEL_REQID_SHIELD);
+	assert_int_equal(p.steps[4].form.reqid, KERNEL_REQID_SHIELD);
 	r.op = KERNEL_UNPROTECT;
 	assert_int_equal(plan_make(&r, &view, &p), IKE_OK);
 	assert_string_equal(plan_text(&p),
@@ -204,11 +204,11 @@ static void an_orphan_shield_is_taken_over_and_a_foreign_one_is_a_conflict(void 
 
 	(void)state;
 	r.shield = true;
-	view.shield[DIR_OUT].reqid = KERNEL_REQID_ORPHAN;
+	view.shield[DIR_OUT].form.reqid = KERNEL_REQID_ORPHAN;
 	assert_int_equal(plan_make(&r, &view, &p), IKE_OK);
 	assert_string_equal(plan_text(&p), "sa+ in, sa+ out | policy+ out, policy+ in | shield policy= out");
-	assert_int_equal(p.steps[4].reqid, KERNEL_REQID_SHIELD);
-	assert_int_equal(p.steps[4].old_reqid, KERNEL_REQID_ORPHAN);
+	assert_int_equal(p.steps[4].form.reqid, KERNEL_REQID_SHIELD);
+	assert_int_equal(p.steps[4].old.reqid, KERNEL_REQID_ORPHAN);
 	view.shield[DIR_IN] = foreign;
 	assert_int_equal(plan_make(&r, &view, &p), IKE_E_CONFLICT);
 	assert_int_equal(p.n, 0);
@@ -395,7 +395,7 @@ static void something_that_vanished_cannot_be_updated(void **state)
 	struct plan p;
 
 	(void)state;
-	view.pair[DIR_OUT].exact = false;
+	view.pair[DIR_OUT].sound = false;
 	assert_int_equal(plan_make(&r, &view, &p), IKE_OK);
 	assert_int_equal(plan_run(&p, scripted, &s), IKE_E_KERNEL);
 	assert_string_equal(s.done, "sa+ in, sa+ out | policy= out | sa- out, sa- in");

@@ -50,9 +50,11 @@ static void talk(struct xnl_batch *b)
 
 static void put(const struct kernel_request *r, enum policy_kind kind, enum kernel_dir dir, uint32_t reqid)
 {
+	struct policy_form form = request_form(r, kind);
 	struct xnl_batch b = { .n = 0 };
 
-	xfrm_policy_add(&b, r, kind, dir, reqid);
+	form.reqid = reqid;
+	xfrm_policy_add(&b, r, kind, dir, &form);
 	talk(&b);
 }
 
@@ -101,7 +103,7 @@ static void count_answer(void *arg, unsigned i, struct nlmsghdr *hdr)
 	} else if (xfrm_policy_read(hdr, &p)) {
 		c->policies++;
 		c->protect += p.kind == XP_PROTECT;
-		c->orphans += p.kind == XP_PROTECT && p.reqid == KERNEL_REQID_ORPHAN && p.exact;
+		c->orphans += p.kind == XP_PROTECT && p.form.reqid == KERNEL_REQID_ORPHAN && p.sound;
 		c->pass += p.kind == XP_PASS;
 		c->exempt += p.kind == XP_EXEMPT;
 	}
@@ -275,6 +277,14 @@ static struct found find_all(void)
 	return f;
 }
 
+/* Is it what PROTECT of this request would make? */
+static bool serves(const struct xfrm_policy *p, const struct kernel_request *r, enum policy_kind kind)
+{
+	struct policy_form form = request_form(r, kind);
+
+	return p->sound && form_equal(&p->form, &form);
+}
+
 static void a_tunnel_policy_is_for_the_addresses_inside_and_known_by_its_ends(void **state)
 {
 	struct kernel_request r = request(KERNEL_PROTECT, "192.0.2.1", "192.0.2.2");
@@ -294,23 +304,23 @@ static void a_tunnel_policy_is_for_the_addresses_inside_and_known_by_its_ends(vo
 	f = find_all();
 	assert_int_equal(f.n, 2);
 	for (unsigned i = 0; i < 2; i++) {
-		assert_true(f.p[i].tunnel);
-		assert_true(f.p[i].exact);
+		assert_true(f.p[i].form.assigned);
+		assert_true(f.p[i].sound);
 		assert_true(f.p[i].priority < PRIORITY_EXEMPT);         /* in clear no answer would find it */
 		assert_true(xfrm_policy_covers(&f.p[i].sel, f.p[i].dir, &inner, &r.remote));
 		assert_false(xfrm_policy_covers(&f.p[i].sel, f.p[i].dir, &r.local, &r.remote));
-		assert_true(xfrm_policy_serves(&f.p[i], &r, POLICY_PAIR));
-		assert_false(xfrm_policy_serves(&f.p[i], &elsewhere, POLICY_PAIR));
-		assert_false(xfrm_policy_serves(&f.p[i], &transport, POLICY_PAIR));
+		assert_true(serves(&f.p[i], &r, POLICY_PAIR));
+		assert_false(serves(&f.p[i], &elsewhere, POLICY_PAIR));
+		assert_false(serves(&f.p[i], &transport, POLICY_PAIR));
 	}
 	/* After a crash nothing passes: the orphans have no ends. */
 	k = open_kernel();
 	f = find_all();
 	assert_int_equal(f.n, 2);
 	for (unsigned i = 0; i < 2; i++) {
-		assert_int_equal(f.p[i].reqid, KERNEL_REQID_ORPHAN);
-		assert_false(f.p[i].tunnel);
-		assert_true(f.p[i].exact);
+		assert_int_equal(f.p[i].form.reqid, KERNEL_REQID_ORPHAN);
+		assert_false(f.p[i].form.assigned);
+		assert_true(f.p[i].sound);
 		assert_true(f.p[i].priority > PRIORITY_EXEMPT);
 	}
 	kernel_close(k);
@@ -322,7 +332,7 @@ static void a_tunnel_policy_is_for_the_addresses_inside_and_known_by_its_ends(vo
 	f = find_all();
 	assert_int_equal(f.n, 1);
 	assert_int_equal(f.p[0].priority, PRIORITY_PROTECT);
-	assert_true(xfrm_policy_serves(&f.p[0], &r, POLICY_PAIR));
+	assert_true(serves(&f.p[0], &r, POLICY_PAIR));
 	kernel_close(open_kernel());
 	assert_int_equal(count().policies, 0);
 
@@ -334,10 +344,10 @@ static void a_tunnel_policy_is_for_the_addresses_inside_and_known_by_its_ends(vo
 	assert_int_equal(f.n, 1);
 	assert_int_equal(f.p[0].priority, PRIORITY_PROTECT);
 	assert_true(xfrm_policy_covers(&f.p[0].sel, DIR_OUT, &r.inner_local, &r.inner_remote));
-	assert_true(xfrm_policy_serves(&f.p[0], &r, POLICY_PAIR));
+	assert_true(serves(&f.p[0], &r, POLICY_PAIR));
 	elsewhere = r;
 	elsewhere.remote.b[3]++;        /* another gateway */
-	assert_false(xfrm_policy_serves(&f.p[0], &elsewhere, POLICY_PAIR));
+	assert_false(serves(&f.p[0], &elsewhere, POLICY_PAIR));
 	kernel_close(open_kernel());
 	assert_int_equal(count().policies, 0);
 	r.shield = false;
@@ -369,12 +379,12 @@ static void what_is_not_translated_yet_has_the_tunnel_and_the_exceptions_of_all(
 	put(&r, POLICY_UNTRANSLATED, DIR_OUT, REQID);
 	f = find_all();
 	assert_int_equal(f.n, 1);
-	assert_true(f.p[0].exact && f.p[0].tunnel);
+	assert_true(f.p[0].sound);
 	assert_int_equal(f.p[0].priority, PRIORITY_PROTECT);
 	assert_true(xfrm_policy_covers(&f.p[0].sel, DIR_OUT, &r.local, &r.remote));
-	assert_true(xfrm_policy_serves(&f.p[0], &r, POLICY_UNTRANSLATED));
+	assert_true(serves(&f.p[0], &r, POLICY_UNTRANSLATED));
 	r.local.b[3]++;
-	assert_false(xfrm_policy_serves(&f.p[0], &r, POLICY_UNTRANSLATED));
+	assert_false(serves(&f.p[0], &r, POLICY_UNTRANSLATED));
 	kernel_close(k);
 }
 
