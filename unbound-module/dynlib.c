@@ -12,6 +12,8 @@
 #include "ub_compat.h"
 #include "oe_built_for.h"
 #include "oe_conf_file.h"
+#include "oe_guard.h"
+#include "oe_reply.h"
 #include "unbound_oe.h"
 #include "dynlibmod/dynlibmod.h"
 

@@ -11,6 +11,8 @@
 #include "ub_compat.h"
 #include <ctype.h>
 #include "ipsecoe.h"
+#include "oe_guard.h"
+#include "oe_reply.h"
 #include "unbound_oe.h"
 
 #include "libunbound/unbound.h"

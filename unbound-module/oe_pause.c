@@ -11,6 +11,7 @@
 #include "unbound_oe.h"
 #include "oe_answer.h"
 #include "oe_pause.h"
+#include "oe_reply.h"
 
 #include "proto/resolver_proto.h"
 

@@ -13,32 +13,15 @@
 #include "oe_cache.h"
 #include "oe_client.h"
 #include "oe_gateway.h"
+#include "oe_guard.h"
 #include "oe_lookup.h"
 #include "oe_pause.h"
+#include "oe_reply.h"
 #include "oe_request.h"
 
-#include "sldns/wire2str.h"
 #include "util/fptr_wlist.h"
-#include "util/netevent.h"
-#include "util/ub_event.h"
 #include "services/modstack.h"
-#include "validator/val_neg.h"
 
-/** what a handler wants operate() to do next */
-enum oe_next {
-	/** let the modules behind us work */
-	oe_next_module,
-	/** wait for attached IPSECKEY lookups */
-	oe_next_subquery,
-	/** wait for verdicts */
-	oe_next_verdict,
-	/** return_msg or return_rcode is the answer */
-	oe_next_finished
-};
-
-/** An answer that left out addresses lives this long: the client should ask
- * again soon, and get all. Seconds. */
-#define OE_PARTIAL_TTL 5
 /** Parts of the deadline, in percent, that the IPSECKEY lookup and then the
  * request get at least, even if what came before took all of it: the servers
  * of a zone may be slow. */
@@ -47,8 +30,6 @@ enum oe_next {
 #define OE_REQUEST_FLOOR 25
 /** and those about gateways; half of what is left, if that is more */
 #define OE_GATEWAY_FLOOR 20
-/** refusals logged in one second */
-#define OE_LOG_MAX 10
 
 struct oe_qstate*
 oe_qstate_get(struct module_qstate* qstate, int id)
@@ -66,74 +47,6 @@ oe_qstate_get(struct module_qstate* qstate, int id)
 	return oq;
 }
 
-/** is this a lookup that the validator makes for itself */
-static int
-validator_asks(struct module_qstate* qstate)
-{
-	return qstate->is_valrec &&
-		(qstate->qinfo.qtype == LDNS_RR_TYPE_DNSKEY ||
-		qstate->qinfo.qtype == LDNS_RR_TYPE_DS);
-}
-
-int
-oe_query_response(struct module_qstate* qstate, struct dns_msg* response,
-	int id, void* ATTR_UNUSED(arg))
-{
-	struct oe_qstate* oq = (struct oe_qstate*)qstate->minfo[id];
-	int withhold = (oq && oq->paused) || (response &&
-		(oe_answer_tells_address(response->rep) ||
-		oe_answer_has_alias(response->rep)));
-	/* Others do not want this query to be stored at all, forward-no-cache
-	 * for example: they set both flags. */
-	if(qstate->no_cache_lookup)
-		return 1;
-	if(!oq && withhold && !qstate->no_cache_store) {
-		if(!(oq = oe_qstate_get(qstate, id)))
-			log_err("unbound-oe: out of memory");
-		else	oq->guarding = 1;
-		qstate->no_cache_store = 1;
-	}
-	if(oq && oq->guarding) {
-		oq->for_subnet = oe_got_client_subnet(qstate);
-		qstate->no_cache_store = withhold || oq->for_subnet;
-	}
-	return 1;
-}
-
-/** store what the guard kept from the cache, as the validator does it */
-static void
-store_answer(struct module_qstate* qstate, struct oe_qstate* oq,
-	struct reply_info* rep)
-{
-	int is_referral = !(qstate->query_flags&BIT_RD);
-	if(!oq->withheld || oq->for_subnet)
-		return;
-	if(rep->security == sec_status_secure && qstate->env->neg_cache)
-		val_neg_addreply(qstate->env->neg_cache, rep);
-	if(!oe_dns_cache_store(qstate, rep, is_referral))
-		log_err("unbound-oe: out of memory storing an answer");
-}
-
-void
-oe_log_query(struct oe_env* oe, struct module_qstate* qstate,
-	const char* what, const char* text)
-{
-	char name[LDNS_MAX_DOMAINLEN+1], type[16];
-	int count;
-	lock_basic_lock(&oe->lock);
-	if(oe->log_second != *qstate->env->now) {
-		oe->log_second = *qstate->env->now;
-		oe->log_count = 0;
-	}
-	count = ++oe->log_count;
-	lock_basic_unlock(&oe->lock);
-	if(count > OE_LOG_MAX)
-		return;
-	dname_str(qstate->qinfo.qname, name);
-	(void)sldns_wire2str_type_buf(qstate->qinfo.qtype, type, sizeof(type));
-	log_info("unbound-oe: %s %s %s: %s", name, type, what, text);
-}
-
 /** the helper has a message about cached answers, or is gone */
 static void
 down_func(struct module_env* env, void* arg, const struct rp_down* down)
@@ -144,9 +57,8 @@ down_func(struct module_env* env, void* arg, const struct rp_down* down)
 	oe_cache_forget(oe->cache, env, down ? &down->owner : NULL);
 }
 
-/** connection of this worker; NULL if out of memory or too many workers */
-static struct oe_client*
-client_get(struct oe_env* oe, struct module_env* env)
+struct oe_client*
+oe_worker_client(struct oe_env* oe, struct module_env* env)
 {
 	struct oe_client* client = NULL;
 	size_t i;
@@ -166,196 +78,12 @@ client_get(struct oe_env* oe, struct module_env* env)
 	return client;
 }
 
-/** count for the worker that env belongs to; nothing where it has no client,
- * which has been logged */
-static void
-count(struct oe_env* oe, struct module_env* env, int stat)
+void
+oe_count(struct oe_env* oe, struct module_env* env, int stat)
 {
-	struct oe_client* client = client_get(oe, env);
+	struct oe_client* client = oe_worker_client(oe, env);
 	if(client)
 		oe_client_stats(client)->n[stat]++;
-}
-
-/** answer SERVFAIL and say why */
-static enum oe_next
-refuse(struct oe_env* oe, struct oe_qstate* oq, sldns_ede_code code,
-	enum rp_reason reason, const char* detail)
-{
-	struct module_qstate* qstate = oq->qstate;
-	char text[RP_REASON_TEXT_MAX*2];
-	if(detail && *detail)
-		snprintf(text, sizeof(text), "ipsec: %s: %s",
-			rp_reason_text(reason), detail);
-	else	snprintf(text, sizeof(text), "ipsec: %s",
-			rp_reason_text(reason));
-	oe_log_query(oe, qstate, "refused", text);
-	count(oe, qstate->env, OE_STAT_REFUSED);
-	count(oe, qstate->env, OE_STAT_CAUSE + ((int)reason < OE_CAUSES ?
-		(int)reason : 0));
-	errinf(qstate, text);
-	oq->reason_code = code;
-	oq->reason = regional_strdup(qstate->region, text);
-	/* no stale answer instead, serve-expired */
-	qstate->no_cache_lookup = 1;
-	qstate->return_msg = NULL;
-	qstate->return_rcode = LDNS_RCODE_SERVFAIL;
-	return oe_next_finished;
-}
-
-int
-oe_reply_servfail(struct query_info* ATTR_UNUSED(qinfo),
-	struct module_qstate* qstate, struct reply_info* ATTR_UNUSED(rep),
-	int ATTR_UNUSED(rcode), struct edns_data* ATTR_UNUSED(edns),
-	struct edns_option** opt_list_out,
-	struct comm_reply* ATTR_UNUSED(repinfo), struct regional* region,
-	struct timeval* ATTR_UNUSED(start_time), int id,
-	void* ATTR_UNUSED(arg))
-{
-	struct oe_qstate* oq = qstate ?
-		(struct oe_qstate*)qstate->minfo[id] : NULL;
-	if(oq && oq->reason && !edns_opt_list_append_ede(opt_list_out, region,
-		oq->reason_code, oq->reason))
-		log_err("unbound-oe: out of memory");
-	return 1;
-}
-
-/** answer in clear */
-static enum oe_next
-answer_clear(struct module_qstate* qstate, struct oe_qstate* oq)
-{
-	store_answer(qstate, oq, qstate->return_msg->rep);
-	return oe_next_finished;
-}
-
-/** time for the list of cached addresses */
-static time_t
-expire_func(struct module_env* env, void* arg)
-{
-	return oe_cache_expire(((struct oe_env*)arg)->cache, env);
-}
-
-/** Store that the answer is bogus, without the addresses: a client that sets
- * CD would be given those. A pause has it forgotten. */
-static void
-store_bogus(struct oe_env* oe, struct module_qstate* qstate,
-	struct oe_qstate* oq, struct reply_info* rep)
-{
-	struct oe_client* client = client_get(oe, qstate->env);
-	struct reply_info err;
-	memset(&err, 0, sizeof(err));
-	err.flags = (uint16_t)(BIT_QR | BIT_RA);
-	FLAGS_SET_RCODE(err.flags, LDNS_RCODE_SERVFAIL);
-	err.qdcount = 1;
-	err.ttl = rep->ttl;
-	err.prefetch_ttl = PREFETCH_TTL_CALC(err.ttl);
-	err.serve_expired_ttl = err.ttl;
-	err.security = sec_status_bogus;
-	err.reason_bogus = rep->reason_bogus;
-	store_answer(qstate, oq, &err);
-	/* the pause is told to whoever is connected */
-	if(client && oe_cache_note_bogus(oe->cache, qstate->env,
-		&qstate->qinfo, rep->ttl))
-		oe_client_wake(client, rep->ttl, expire_func, oe);
-	if(client)
-		oe_client_greet(client);
-}
-
-/** note the address rrsets of an answer before they are stored; 0 if that
- * failed and they must not be */
-static int
-note_answer(struct oe_env* oe, struct module_qstate* qstate,
-	struct oe_qstate* oq, struct reply_info* rep)
-{
-	struct oe_client* client = client_get(oe, qstate->env);
-	struct oe_target* t;
-	size_t i;
-	if(!client)
-		return 0;
-	for(i = 0; i < rep->an_numrrsets; i++) {
-		if(!oe_type_is_address(ntohs(rep->rrsets[i]->rk.type)))
-			continue;
-		for(t = oq->targets; t; t = t->next)
-			if(!oe_cache_note(oe->cache, qstate->env,
-				rep->rrsets[i], &t->owner, rep->ttl))
-				return 0;
-	}
-	oe_client_wake(client, rep->ttl > 0 ? rep->ttl : 1, expire_func, oe);
-	return 1;
-}
-
-/** does a client of this query want DNSSEC records */
-static int
-has_do_client(struct module_qstate* qstate)
-{
-	struct mesh_reply* r;
-	for(r = qstate->mesh_info->reply_list; r; r = r->next)
-		if(r->edns.bits & EDNS_DO)
-			return 1;
-	return 0;
-}
-
-/** Say that a name with keys is answered in clear, and by whose word. */
-static void
-tell_clear(struct module_qstate* qstate, struct oe_target* t)
-{
-	char text[RP_REASON_TEXT_MAX+32];
-	snprintf(text, sizeof(text), "ipsec: in clear: %s", t->detail);
-	if(!edns_opt_list_append_ede(&qstate->edns_opts_front_out,
-		qstate->region, LDNS_EDE_OTHER, text))
-		log_err("unbound-oe: out of memory");
-}
-
-/** All verdicts are in: answer what they allow. */
-static enum oe_next
-answer_allowed(struct oe_env* oe, struct module_qstate* qstate,
-	struct oe_qstate* oq)
-{
-	struct reply_info* rep = qstate->return_msg->rep;
-	time_t ttl = rep->ttl;
-	struct oe_target* t, *partial = NULL;
-	int protected = 0;
-	for(t = oq->targets; t; t = t->next) {
-		if(t->kind == RP_REFUSE) {
-			/* a prefetch: the answer is still in the cache */
-			oe_cache_forget(oe->cache, qstate->env, &t->owner);
-			return refuse(oe, oq, LDNS_EDE_OTHER, t->reason,
-				t->detail);
-		}
-		if(t->keys_status != oe_keys_found)
-			continue;
-		if(t->ttl_cap < ttl)
-			ttl = t->ttl_cap;
-		if(t->keys_ttl < ttl)
-			ttl = t->keys_ttl;
-		if(t->kind == RP_ALLOW)
-			protected = 1;
-		if(t->n_refused > 0)
-			partial = t;
-		if(t->kind == RP_CLEAR)
-			tell_clear(qstate, t);
-	}
-	if(partial) {
-		/* a client that validates would reject the rest */
-		if(has_do_client(qstate) || !oe_answer_leave_out(rep,
-			qstate->region, oq->targets))
-			return refuse(oe, oq, LDNS_EDE_OTHER,
-				partial->reason, partial->detail);
-		oe_answer_cap_ttl(rep, ttl < OE_PARTIAL_TTL ? ttl :
-			OE_PARTIAL_TTL);
-		count(oe, qstate->env, OE_STAT_ALLOWED);
-		count(oe, qstate->env, OE_STAT_PARTIAL);
-		return oe_next_finished;
-	}
-	count(oe, qstate->env, protected ? OE_STAT_ALLOWED : OE_STAT_CLEAR);
-	if(oq->for_subnet)
-		ttl = 0;
-	oe_answer_cap_ttl(rep, ttl);
-	/* from the cache it would be told with its whole TTL to the end */
-	if(qstate->env->cfg->serve_original_ttl)
-		return oe_next_finished;
-	if(ttl > 0 && note_answer(oe, qstate, oq, rep))
-		store_answer(qstate, oq, rep);
-	return oe_next_finished;
 }
 
 /** a verdict has come in */
@@ -395,13 +123,13 @@ static enum oe_next
 establish(struct oe_env* oe, struct module_qstate* qstate,
 	struct oe_qstate* oq)
 {
-	struct oe_client* client = client_get(oe, qstate->env);
+	struct oe_client* client = oe_worker_client(oe, qstate->env);
 	struct oe_target* t;
 	if(oe->cfg.error[0])
-		return refuse(oe, oq, LDNS_EDE_OTHER, REASON_INTERNAL,
+		return oe_reply_refuse(oe, oq, LDNS_EDE_OTHER, REASON_INTERNAL,
 			oe->cfg.error);
 	if(!client)
-		return refuse(oe, oq, LDNS_EDE_OTHER, REASON_INTERNAL,
+		return oe_reply_refuse(oe, oq, LDNS_EDE_OTHER, REASON_INTERNAL,
 			"no connection for this worker");
 	/* no stale answer while we wait, serve-expired */
 	qstate->no_cache_lookup = 1;
@@ -417,7 +145,7 @@ establish(struct oe_env* oe, struct module_qstate* qstate,
 		t->job = oe_client_establish(client, &ask, verdict_done, t,
 			&refused);
 		if(!t->job)
-			return refuse(oe, oq, LDNS_EDE_OTHER, refused, "");
+			return oe_reply_refuse(oe, oq, LDNS_EDE_OTHER, refused, "");
 		oq->waiting++;
 		oe_client_stats(client)->n[OE_STAT_ASKED]++;
 	}
@@ -440,14 +168,14 @@ static enum oe_next
 look_up_keys(struct oe_env* oe, struct module_qstate* qstate,
 	struct oe_qstate* oq)
 {
-	struct oe_client* client = client_get(oe, qstate->env);
+	struct oe_client* client = oe_worker_client(oe, qstate->env);
 	enum rp_reason reason;
 	struct oe_target* t;
 	if(!oe_targets_find(qstate->return_msg->rep, qstate->region,
 		&oq->targets, &reason))
-		return refuse(oe, oq, LDNS_EDE_OTHER, reason, "");
+		return oe_reply_refuse(oe, oq, LDNS_EDE_OTHER, reason, "");
 	if(!oq->targets)
-		return answer_clear(qstate, oq);
+		return oe_reply_clear(qstate, oq);
 	for(t = oq->targets; t; t = t->next) {
 		t->query = oq;
 		if(oq->early && !t->foreign) {
@@ -459,7 +187,7 @@ look_up_keys(struct oe_env* oe, struct module_qstate* qstate,
 				t->asked = t->owner.b;
 		}
 		if(!oe_lookup_attach(qstate, t))
-			return refuse(oe, oq, LDNS_EDE_OTHER,
+			return oe_reply_refuse(oe, oq, LDNS_EDE_OTHER,
 				REASON_KEY_LOOKUP_FAILED, "internal error");
 	}
 	oq->looking_up = 1;
@@ -467,18 +195,6 @@ look_up_keys(struct oe_env* oe, struct module_qstate* qstate,
 		oq->alarm = oe_client_alarm(client, time_left(oe, oq,
 			OE_LOOKUP_FLOOR), alarm_done, oq);
 	return oe_next_subquery;
-}
-
-/** Nobody knows if there are keys: refuse, unless there is a pause. */
-static enum oe_next
-refuse_unknown(struct oe_env* oe, struct oe_qstate* oq, sldns_ede_code code,
-	enum rp_reason reason, const char* detail)
-{
-	if(!oe_pause_is_on(oe, *oq->qstate->env->now))
-		return refuse(oe, oq, code, reason, detail);
-	oe_pause_answer(oe, oq->qstate, code);
-	count(oe, oq->qstate->env, OE_STAT_CLEAR);
-	return oe_next_finished;
 }
 
 /** give up the lookups; they go on, for the next time that somebody asks */
@@ -524,12 +240,12 @@ static enum oe_next
 look_up_gateways(struct oe_env* oe, struct module_qstate* qstate,
 	struct oe_qstate* oq, int id)
 {
-	struct oe_client* client = client_get(oe, qstate->env);
+	struct oe_client* client = oe_worker_client(oe, qstate->env);
 	struct oe_target* t;
 	for(t = oq->targets; t; t = t->next)
 		if(t->keys_status == oe_keys_found && !oe_gateways_attach(
 			qstate, id, t, &oq->gateway_lookups))
-			return refuse(oe, oq, LDNS_EDE_OTHER, REASON_INTERNAL,
+			return oe_reply_refuse(oe, oq, LDNS_EDE_OTHER, REASON_INTERNAL,
 				"out of memory");
 	if(oq->gateway_lookups > 0 && client)
 		oq->alarm = oe_client_alarm(client, time_left(oe, oq,
@@ -551,7 +267,7 @@ handle_keys(struct oe_env* oe, struct module_qstate* qstate,
 		t->asked = t->owner.b;
 		t->asked_len = t->owner.n;
 		if(!oe_lookup_attach(qstate, t))
-			return refuse(oe, oq, LDNS_EDE_OTHER,
+			return oe_reply_refuse(oe, oq, LDNS_EDE_OTHER,
 				REASON_KEY_LOOKUP_FAILED, "internal error");
 	}
 	for(t = oq->targets; t && t->keys_status != oe_keys_unknown;
@@ -562,13 +278,13 @@ handle_keys(struct oe_env* oe, struct module_qstate* qstate,
 	oq->looking_up = 0;
 	if(t) {
 		leave_lookups(qstate);
-		return refuse_unknown(oe, oq, LDNS_EDE_OTHER,
+		return oe_reply_unknown(oe, oq, LDNS_EDE_OTHER,
 			REASON_KEY_LOOKUP_FAILED, "no answer in time");
 	}
 	cancel_alarm(oq);
 	for(t = oq->targets; t; t = t->next) {
 		if(t->keys_status == oe_keys_failed)
-			return refuse_unknown(oe, oq,
+			return oe_reply_unknown(oe, oq,
 				t->reason == REASON_KEY_BOGUS ?
 				LDNS_EDE_DNSSEC_BOGUS : LDNS_EDE_OTHER,
 				t->reason, t->detail);
@@ -576,7 +292,7 @@ handle_keys(struct oe_env* oe, struct module_qstate* qstate,
 			found = 1;
 	}
 	if(!found)
-		return answer_clear(qstate, oq);
+		return oe_reply_clear(qstate, oq);
 	return look_up_gateways(oe, qstate, oq, id);
 }
 
@@ -600,7 +316,7 @@ handle_own(struct oe_env* oe, struct module_qstate* qstate,
 		qstate->return_msg->rep : NULL;
 	if(!rep || rep->security != sec_status_bogus)
 		return handle_internal(qstate, oq);
-	store_bogus(oe, qstate, oq, rep);
+	oe_guard_store_bogus(oe, qstate, oq, rep);
 	return oe_next_finished;
 }
 
@@ -634,12 +350,8 @@ handle_new(struct oe_env* oe, struct module_qstate* qstate, int id)
 	oq->started = 1;
 	oq->paused = oe_pause_is_on(oe, *qstate->env->now);
 	check_order(oe, qstate, id);
-	if(!qstate->no_cache_store && !validator_asks(qstate)) {
-		oq->guarding = 1;
-		qstate->no_cache_store = 1;
-		if(!oq->internal)
-			oe_lookup_early(oe, qstate, oq);
-	}
+	if(oe_guard_raise(qstate, oq) && !oq->internal)
+		oe_lookup_early(oe, qstate, oq);
 	return oe_next_module;
 }
 
@@ -652,6 +364,33 @@ is_secure(struct reply_info* rep)
 		rep->security == sec_status_secure_sentinel_fail;
 }
 
+/** There are addresses in an answer to a client: may they go out? */
+static enum oe_next
+handle_addresses(struct oe_env* oe, struct module_qstate* qstate,
+	struct oe_qstate* oq)
+{
+	struct reply_info* rep = qstate->return_msg->rep;
+	if(rep->security == sec_status_bogus) {
+		oe_guard_store_bogus(oe, qstate, oq, rep);
+		if(!(qstate->query_flags&BIT_CD) || qstate->env->cfg->ignore_cd)
+			return oe_next_finished; /* the mesh sees to it */
+		return oe_reply_refuse(oe, oq, LDNS_EDE_DNSSEC_BOGUS,
+			REASON_NOT_SECURE, "the addresses are bogus");
+	}
+	/* Class ANY is put together from lookups of each class, which are not
+	 * validated if the client sets CD; so it is with what the subnetcache
+	 * module looks up. Nobody knows what is insecure. */
+	if(!is_secure(rep) && (qstate->is_valrec ||
+		qstate->qinfo.qclass == LDNS_RR_CLASS_ANY))
+		return oe_reply_refuse(oe, oq, LDNS_EDE_OTHER,
+			REASON_NOT_SECURE, qstate->is_valrec ?
+			"not validated" : "class ANY");
+	if(!is_secure(rep))
+		return oe_reply_clear(qstate, oq);
+	oe_lookup_note_zone(oe, rep);
+	return look_up_keys(oe, qstate, oq);
+}
+
 /** the modules behind us are finished */
 static enum oe_next
 handle_answer(struct oe_env* oe, struct module_qstate* qstate, int id)
@@ -662,8 +401,7 @@ handle_answer(struct oe_env* oe, struct module_qstate* qstate, int id)
 	int has_client = qstate->mesh_info->reply_list != NULL ||
 		qstate->mesh_info->cb_list != NULL;
 	if(oq)
-		oq->withheld = oq->guarding && qstate->no_cache_store &&
-			!qstate->no_cache_lookup;
+		oe_guard_answered(qstate, oq);
 	/* a client may ask for what the iterator already looks for, and is
 	 * then added to the same state */
 	if((!oq || !oq->started) && !has_client)
@@ -683,29 +421,12 @@ handle_answer(struct oe_env* oe, struct module_qstate* qstate, int id)
 	if(rep->security == sec_status_bogus &&
 		oe_pause_is_on(oe, *qstate->env->now)) {
 		oe_pause_answer(oe, qstate, LDNS_EDE_DNSSEC_BOGUS);
-		count(oe, qstate->env, OE_STAT_CLEAR);
+		oe_count(oe, qstate->env, OE_STAT_CLEAR);
 		return oe_next_finished;
 	}
 	if(!oe_answer_has_address(rep))
-		return answer_clear(qstate, oq);
-	if(rep->security == sec_status_bogus) {
-		store_bogus(oe, qstate, oq, rep);
-		if(!(qstate->query_flags&BIT_CD) || qstate->env->cfg->ignore_cd)
-			return oe_next_finished; /* the mesh sees to it */
-		return refuse(oe, oq, LDNS_EDE_DNSSEC_BOGUS,
-			REASON_NOT_SECURE, "the addresses are bogus");
-	}
-	/* Class ANY is put together from lookups of each class, which are not
-	 * validated if the client sets CD; so it is with what the subnetcache
-	 * module looks up. Nobody knows what is insecure. */
-	if(!is_secure(rep) && (qstate->is_valrec ||
-		qstate->qinfo.qclass == LDNS_RR_CLASS_ANY))
-		return refuse(oe, oq, LDNS_EDE_OTHER, REASON_NOT_SECURE,
-			qstate->is_valrec ? "not validated" : "class ANY");
-	if(!is_secure(rep))
-		return answer_clear(qstate, oq);
-	oe_lookup_note_zone(oe, rep);
-	return look_up_keys(oe, qstate, oq);
+		return oe_reply_clear(qstate, oq);
+	return handle_addresses(oe, qstate, oq);
 }
 
 /** something that we waited for has happened */
@@ -719,7 +440,7 @@ handle_progress(struct oe_env* oe, struct module_qstate* qstate, int id)
 		return handle_gateways(oe, qstate, oq);
 	if(oq->waiting > 0)
 		return oe_next_verdict;
-	return answer_allowed(oe, qstate, oq);
+	return oe_reply_allowed(oe, qstate, oq);
 }
 
 void
@@ -855,7 +576,7 @@ void
 oe_get_stats(struct oe_env* oe, struct module_env* env,
 	struct oe_stats* stats, int reset)
 {
-	struct oe_client* client = client_get(oe, env);
+	struct oe_client* client = oe_worker_client(oe, env);
 	if(!client) {
 		memset(stats, 0, sizeof(*stats));
 		return;

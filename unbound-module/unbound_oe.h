@@ -14,9 +14,9 @@
  *
  * o A client asks and the message cache has no answer: a mesh state is made
  *   and our operate() is called with module_event_new. We raise the guard, see
- *   below, and pass the query on (wait_module). If the zone is known to be
- *   signed and to hold hosts, a detached lookup for IPSECKEY at the same name is started, so
- *   that the two go side by side.
+ *   oe_guard.h, and pass the query on (wait_module). If the zone is known to
+ *   be signed and to hold hosts, a detached lookup for IPSECKEY at the same
+ *   name is started, so that the two go side by side (oe_lookup.h).
  * o The iterator fetches, the validator validates. They finish, operate() is
  *   called with module_event_moddone. The answer is in qstate->return_msg, and
  *   because of the guard nowhere else.
@@ -29,39 +29,18 @@
  * o The lookup ends, inform_super() takes the keys out of it, operate() is
  *   called with module_event_pass. A validated denial: finished as above. No
  *   proof of either: refused. Keys that name a gateway: first what there is to
- *   know about that is looked up likewise, see oe_gateway.h. Keys: the helper is asked (wait_reply), and the
- *   worker goes on with other queries.
+ *   know about that is looked up likewise, see oe_gateway.h. Keys: the helper
+ *   is asked (wait_reply), and the worker goes on with other queries.
  * o The verdict arrives in oe_client, which calls our function, which runs the
  *   mesh with module_event_reply; operate() is called. Allowed: the TTL is
  *   cut down to what the helper promises, the answer is stored and finished.
- *   Refused: SERVFAIL with the reason as Extended DNS Error (RFC 8914).
+ *   Refused: SERVFAIL with the reason as Extended DNS Error (RFC 8914). See
+ *   oe_reply.h.
  * o If the query ends before, because Unbound reloads or makes room, clear()
  *   is called and takes the job away from the client. What the helper answers
  *   later has no job to belong to and is dropped.
  *
- * The guard. Answers from the message cache do not pass any module, and the
- * iterator and validator store before we are asked. So no_cache_store is set
- * from the start. But that also keeps the iterator from storing the
- * delegations on its way; therefore the query_response callback, which runs
- * for every response before it is stored, clears the flag for a response that
- * tells no address and sets it for one that does, and for an alias: what that
- * leads to may come from other places than a response (cache, synthesis from
- * NSEC), which leave the flag as it is.
- *
- * Lookups that the iterator makes for itself, for addresses of name servers,
- * start at the iterator; we see only their moddone. They never lead to a
- * request. The callback keeps their answers out of the message cache too, or
- * a client could be answered from there; their RRsets are stored, because
- * that is where the iterator looks for them.
- *
  * The operator may pause what is new, see oe_pause.h.
- *
- * The subnetcache module. Its answers for a subnet are not for the message
- * cache, and its own cache, if it is in front of us, is out of our reach: a
- * protected address for a subnet lives to the end of the second. For a client that sets
- * CD it makes lookups that nobody validates (is_valrec, which else only the
- * validator's own have, for DS and DNSKEY): those are guarded, too, and an
- * address that they tell is refused.
  *
  * The module decides nothing. It reports names, addresses, keys and how long
  * they live, and obeys the verdict; and without a verdict it refuses.
@@ -78,12 +57,10 @@
 struct config_file;
 struct module_env;
 struct module_qstate;
-struct dns_msg;
 struct oe_cache;
 struct oe_client;
 struct oe_job;
 struct oe_target;
-struct outbound_entry;
 
 /** Zones remembered for early lookups */
 #define OE_ZONES 4096
@@ -156,6 +133,18 @@ struct oe_qstate {
 	char* reason;
 };
 
+/** what a handler wants operate() to do next */
+enum oe_next {
+	/** let the modules behind us work */
+	oe_next_module,
+	/** wait for attached lookups */
+	oe_next_subquery,
+	/** wait for verdicts */
+	oe_next_verdict,
+	/** return_msg or return_rcode is the answer */
+	oe_next_finished
+};
+
 /** Module init; cfg is copied. */
 int oe_init(struct module_env* env, int id, const struct oe_config* cfg,
 	struct oe_env** oe);
@@ -167,9 +156,12 @@ void oe_operate(struct oe_env* oe, struct module_qstate* qstate,
 	enum module_ev event, int id);
 /** Our state of a query, made when it does not exist; NULL: out of memory. */
 struct oe_qstate* oe_qstate_get(struct module_qstate* qstate, int id);
-/** Log what became of a query, but not too many of them. */
-void oe_log_query(struct oe_env* oe, struct module_qstate* qstate,
-	const char* what, const char* text);
+/** The connection of the worker that env belongs to, made when it does not
+ * exist; NULL: out of memory or too many workers. */
+struct oe_client* oe_worker_client(struct oe_env* oe, struct module_env* env);
+/** Count one (oe_stats.h) for the worker that env belongs to; nothing where it
+ * has no client, which has been logged. */
+void oe_count(struct oe_env* oe, struct module_env* env, int stat);
 /** A subquery of ours is done. */
 void oe_inform_super(struct module_qstate* qstate, int id,
 	struct module_qstate* super);
@@ -186,15 +178,5 @@ void oe_get_stats(struct oe_env* oe, struct module_env* env,
 	struct oe_stats* stats, int reset);
 /** Warn of settings of Unbound that let addresses pass by us: docs/roads.md. */
 void oe_warn_about_roads(struct config_file* cfg);
-/** Callback for a response from a server, see "The guard" above. */
-int oe_query_response(struct module_qstate* qstate, struct dns_msg* response,
-	int id, void* arg);
-/** Callback for SERVFAIL replies: adds the reason. Unbound drops the options
- * that the module itself would put into edns_opts_front_out then. */
-int oe_reply_servfail(struct query_info* qinfo, struct module_qstate* qstate,
-	struct reply_info* rep, int rcode, struct edns_data* edns,
-	struct edns_option** opt_list_out, struct comm_reply* repinfo,
-	struct regional* region, struct timeval* start_time, int id,
-	void* arg);
 
 #endif /* UNBOUND_OE_H */
