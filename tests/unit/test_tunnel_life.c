@@ -1,4 +1,4 @@
-/* An address after its first SA: healing, renewal, idleness, release, limits, the end. */
+/* An address after its first SA: healing, renewal, idleness, release, the end. */
 #include "tests/unit/tunnel_double.h"
 
 #include <stdio.h>
@@ -603,157 +603,6 @@ static void stop_does_not_answer_with_what_it_takes_down(void **state)
 	assert_refused(w, 1, REASON_SHUTDOWN);
 }
 
-/* Limits ---------------------------------------------------------------------------------------------------------------------- */
-
-static void attempts_beyond_the_limit_wait_for_their_turn(void **state)
-{
-	struct world *w = *state;
-	char address[32];
-	uint32_t id;
-
-	w->config.establishing_max = 2;
-	world_restart(w);
-	for (id = 1; id <= 4; id++) {
-		snprintf(address, sizeof address, "192.0.2.%u", id);
-		ask(w, id, "www.example.org", "A", address);
-	}
-	assert_int_equal(w->n_sas, 2);
-	core_up(w, 1, 'A');
-	assert_int_equal(w->n_sas, 3);
-	core_fails(w, 2, REASON_TIMEOUT, "");
-	assert_int_equal(w->n_sas, 4);
-	core_up(w, 4, 'A');
-	assert_allowed(w, 4);
-	core_up(w, 3, 'A');
-	assert_allowed(w, 3);
-}
-
-static void turn_that_does_not_come_in_time(void **state)
-{
-	struct world *w = *state;
-
-	w->config.establishing_max = 1;
-	world_restart(w);
-	ask(w, 1, "www.example.org", "A", HOST);
-	ask(w, 2, "mail.example.org", "A", HOST2);
-	advance(w, 1500);
-	assert_refused(w, 1, REASON_TIMEOUT);
-	assert_refused(w, 2, REASON_LIMIT);
-	core_fails(w, 1, REASON_TIMEOUT, "");
-	assert_int_equal(w->n_sas, 1);          /* nobody waits for the second any more */
-	assert_int_equal(tunnels_count(w->t), 0);
-}
-
-static void what_waits_for_its_turn_is_taken_down_too(void **state)
-{
-	struct world *w = *state;
-	const struct dnsname name = name_of("mail.example.org");
-
-	w->config.establishing_max = 1;
-	world_restart(w);
-	ask(w, 1, "www.example.org", "A", HOST);
-	ask(w, 2, "mail.example.org", "A", HOST2);
-	assert_int_equal(tunnels_down_name(w->t, &name, w->now_ms), 1);
-	take_outputs(w);
-	assert_refused(w, 2, REASON_DOWN_BY_OPERATOR);
-	assert_waiting(w, 1);
-	core_up(w, 1, 'A');
-	assert_int_equal(w->n_sas, 1);
-}
-
-static void fill_table(struct world *w, unsigned n)
-{
-	char address[32], name[64];
-	unsigned i;
-
-	for (i = 1; i <= n; i++) {
-		snprintf(address, sizeof address, "203.0.113.%u", i);
-		snprintf(name, sizeof name, "n%u.example.org", i);
-		protect(w, name, address);
-		advance(w, 1000);
-	}
-}
-
-static void full_table_refuses_while_answers_live(void **state)
-{
-	struct world *w = *state;
-
-	w->config.tunnels_max = 16;
-	world_restart(w);
-	be_idle(w, 1000);
-	fill_table(w, 16);
-	ask(w, 1, "one.too.many", "A", HOST);
-	assert_refused(w, 1, REASON_LIMIT);
-	assert_int_equal(w->n_downs, 0);
-}
-
-static void full_table_releases_the_oldest_idle(void **state)
-{
-	struct world *w = *state;
-
-	w->config.tunnels_max = 16;
-	w->config.idle_s = 100000;
-	world_restart(w);
-	fill_table(w, 16);
-	be_idle(w, 1000);
-	advance(w, 310 * 1000);
-	ask(w, 1, "one.too.many", "A", HOST);
-	assert_int_equal(state_of(w, "203.0.113.1"), TUNNEL_DRAINING);
-	assert_int_equal(downs_for(w, "n1.example.org"), 1);
-	advance(w, 3000);
-	assert_int_equal(state_of(w, "203.0.113.1"), -1);
-	ask(w, 2, "one.too.many", "A", HOST);
-	assert_waiting(w, 2);
-}
-
-static void busy_tunnel_is_not_pushed_out(void **state)
-{
-	struct world *w = *state;
-
-	w->config.tunnels_max = 16;
-	world_restart(w);
-	fill_table(w, 16);
-	be_idle(w, 2);
-	advance(w, 310 * 1000);
-	ask(w, 1, "one.too.many", "A", HOST);
-	assert_refused(w, 1, REASON_LIMIT);
-	assert_int_equal(w->n_downs, 0);
-}
-
-static void requests_are_bounded(void **state)
-{
-	struct world *w = *state;
-
-	w->config.requests_max = 2;
-	world_restart(w);
-	ask(w, 1, "www.example.org", "A", HOST);
-	ask(w, 2, "www.example.org", "A", HOST);
-	ask(w, 3, "www.example.org", "A", HOST);
-	assert_refused(w, 3, REASON_LIMIT);
-	core_up(w, 1, 'A');
-	assert_allowed(w, 1);
-	ask(w, 4, "www.example.org", "A", HOST);
-	assert_allowed(w, 4);
-}
-
-static void names_of_an_address_are_bounded(void **state)
-{
-	struct world *w = *state;
-	char name[64];
-	uint32_t id;
-
-	protect(w, "www.example.org", HOST);
-	for (id = 1; id <= 63; id++) {
-		snprintf(name, sizeof name, "n%u.example.org", id);
-		ask(w, id, name, "A", HOST);
-		assert_allowed(w, id);
-	}
-	ask(w, 64, "n64.example.org", "A", HOST);
-	assert_refused(w, 64, REASON_LIMIT);
-	ask(w, 65, "n1.example.org", "A", HOST);
-	assert_allowed(w, 65);
-}
-
 /* Watching ----------------------------------------------------------------------------------------------------------------- */
 
 static void life_is_told_as_it_happens(void **state)
@@ -793,7 +642,6 @@ int main(void)
 		WITH_WORLD(policies_that_are_in_use_again_are_not_retired),
 		WITH_WORLD(policies_of_another_mode_retire),
 		WITH_WORLD(tunnel_that_comes_too_late_leaves_no_assigned_address),
-		WITH_WORLD(what_waits_for_its_turn_is_taken_down_too),
 		WITH_WORLD(healing_that_nobody_wants_drains),
 		WITH_WORLD(acquire_heals_what_nobody_asked_for),
 		WITH_WORLD(packets_do_not_make_us_run_either),
@@ -818,13 +666,6 @@ int main(void)
 		WITH_WORLD(operator_ends_what_is_on_its_way_up),
 		WITH_WORLD(shutdown_leaves_nothing),
 		WITH_WORLD(stop_does_not_answer_with_what_it_takes_down),
-		WITH_WORLD(attempts_beyond_the_limit_wait_for_their_turn),
-		WITH_WORLD(turn_that_does_not_come_in_time),
-		WITH_WORLD(full_table_refuses_while_answers_live),
-		WITH_WORLD(full_table_releases_the_oldest_idle),
-		WITH_WORLD(busy_tunnel_is_not_pushed_out),
-		WITH_WORLD(requests_are_bounded),
-		WITH_WORLD(names_of_an_address_are_bounded),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
