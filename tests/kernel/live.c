@@ -2,10 +2,9 @@
  * wire tells what was encrypted; `ip xfrm` tells what is left.
  */
 #define _GNU_SOURCE
-#include "tests/unit/unit.h"
+#include "tests/kernel/live_ends.h"
 
 #include <arpa/inet.h>
-#include <linux/netlink.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <stdio.h>
@@ -14,154 +13,12 @@
 #include <unistd.h>
 
 #include "kernel/exempt.h"
-#include "kernel/kernel.h"
-#include "tests/kernel/live_net.h"
-
-enum { REQID = KERNEL_REQID_BASE + 42 };
-static const enum ip_family families[2] = { IP_V4, IP_V6 };
-
-/* Fault injection --------------------------------------------------------------------------------------------------- */
-
-/* The n-th netlink message from now on reaches the kernel with a type that it refuses; 0: none. Linked with
- * --wrap=sendmsg, so that the product needs no hook. */
-static unsigned spoil_at, messages;
-
-ssize_t __real_sendmsg(int fd, const struct msghdr *m, int flags);
-ssize_t __wrap_sendmsg(int fd, const struct msghdr *m, int flags);
-
-ssize_t __wrap_sendmsg(int fd, const struct msghdr *m, int flags)
-{
-	for (size_t i = 0; i < m->msg_iovlen; i++) {
-		struct nlmsghdr *hdr = m->msg_iov[i].iov_base;
-
-		if (++messages == spoil_at)
-			hdr->nlmsg_type = 0x7fff;
-	}
-	return __real_sendmsg(fd, m, flags);
-}
-
-static void spoil(unsigned n)
-{
-	spoil_at = n;
-	messages = 0;
-}
-
-/* Requests ---------------------------------------------------------------------------------------------------------- */
-
-static struct kernel *kernels[2];
-
-static void write_log(void *arg, enum log_level level, const char *text)
-{
-	(void)arg;
-	(void)level;
-	print_message("    %s\n", text);
-}
-static const struct log quiet_log = { .write = write_log, .max = LOG_LEVEL_INFO };
-
-static const struct esp_suite gcm = { ENCR_AES_GCM_16, 256, INTEG_NONE, true };
-
-static struct kernel_request request_of(enum host host, enum ip_family family, enum kernel_op op, const struct esp_suite *suite,
-					uint32_t pair)
-{
-	struct kernel_request r = {
-		.op = op, .reqid = REQID, .local = net_addr(host, family),
-		.remote = net_addr(host == CLIENT ? SERVER : CLIENT, family), .suite = *suite,
-		.shield = host == CLIENT,       /* who asked */
-	};
-	uint32_t to_client = 0x1000 + pair, to_server = 0x2000 + pair;
-	struct esp_keys *keys[2] = { &r.keys_in, &r.keys_out };
-
-	r.spi_in = host == CLIENT ? to_client : to_server;
-	r.spi_out = host == CLIENT ? to_server : to_client;
-	for (unsigned i = 0; i < 2; i++) {
-		/* The same at both ends, different for each direction and pair. */
-		uint8_t seed = (uint8_t)(pair * 2 + (i == (unsigned)host));
-
-		keys[i]->encr.n = (uint8_t)(suite_encr_key_len(suite->encr, suite->encr_bits) + suite_encr_salt_len(suite->encr));
-		keys[i]->integ.n = (uint8_t)suite_integ_key_len(suite->integ);
-		for (unsigned j = 0; j < SECRET_MAX; j++) {
-			keys[i]->encr.b[j] = (uint8_t)(seed + j);
-			keys[i]->integ.b[j] = (uint8_t)(seed ^ j);
-		}
-	}
-	return r;
-}
-
-static enum ike_err apply_at(enum host host, enum ip_family family, enum kernel_op op, uint32_t pair)
-{
-	struct kernel_request r = request_of(host, family, op, &gcm, pair);
-
-	return kernel_apply(kernels[host], &r);
-}
-
-static void apply_both(enum ip_family family, enum kernel_op op, uint32_t pair)
-{
-	assert_int_equal(apply_at(SERVER, family, op, pair), IKE_OK);
-	assert_int_equal(apply_at(CLIENT, family, op, pair), IKE_OK);
-}
+#include "tests/kernel/live_others.h"
 
 static enum ike_err traffic_of(enum host host, const struct kernel_request *r, struct sa_traffic *t)
 {
 	return kernel_traffic(kernels[host], r->reqid, r->spi_in, r->spi_out, &r->local, &r->remote, t);
 }
-
-static struct kernel *open_at(enum host host)
-{
-	struct kernel *k;
-	const char *why;
-
-	net_enter(host);
-	if (kernel_xfrm_open(&quiet_log, &k, &why) != IKE_OK)
-		fail_msg("open: %s", why);
-	return k;
-}
-
-static bool both_ways(enum ip_family family)
-{
-	bool there = net_reaches(CLIENT, family), back = net_reaches(SERVER, family);
-
-	return there && back;
-}
-
-static bool neither_way(enum ip_family family)
-{
-	bool there = net_reaches(CLIENT, family), back = net_reaches(SERVER, family);
-
-	return !there && !back;
-}
-
-static bool nothing_left(enum host host)
-{
-	char text[TEXT_MAX];
-
-	net_snapshot(host, text);
-	if (text[0] != '\0')
-		print_message("left: %s\n", text);
-	return text[0] == '\0';
-}
-
-static int begin(void **state)
-{
-	(void)state;
-	if (!net_shell("ip -n client xfrm state flush; ip -n client xfrm policy flush;"
-		       "ip -n server xfrm state flush; ip -n server xfrm policy flush"))
-		return -1;
-	kernels[CLIENT] = open_at(CLIENT);
-	kernels[SERVER] = open_at(SERVER);
-	(void)net_wire();
-	return 0;
-}
-
-static int end(void **state)
-{
-	(void)state;
-	spoil(0);
-	kernel_close(kernels[CLIENT]);
-	kernel_close(kernels[SERVER]);
-	return 0;
-}
-
-/* Tests -------------------------------------------------------------------------------------------------------------- */
 
 static void the_check_finds_every_suite(void **state)
 {
@@ -345,98 +202,6 @@ static void what_a_killed_run_left_stays_closed_until_it_is_taken_over(void **st
 	kernels[CLIENT] = open_at(CLIENT);
 }
 
-/* Objects of somebody else at the client: near ours in every way that is allowed. */
-static void add_foreign(void)
-{
-	assert_true(net_shell(
-		"ip -n client -batch - <<-'X'\n"
-		"xfrm state add src 192.0.2.1 dst 192.0.2.10 proto esp spi 0x5001 reqid 7 mode transport "
-		"aead rfc4106(gcm(aes)) 0x000102030405060708090a0b0c0d0e0f10111213 128\n"
-		"xfrm state add src 192.0.2.10 dst 192.0.2.1 proto esp spi 0x5002 reqid 0x70000000 mode transport "
-		"aead rfc4106(gcm(aes)) 0x000102030405060708090a0b0c0d0e0f10111213 128\n"
-		"xfrm policy add src 192.0.2.1 dst 192.0.2.77 dir out priority 0x6f000100 tmpl proto esp reqid 7 mode transport\n"
-		"xfrm policy add src 0.0.0.0/0 dst 0.0.0.0/0 proto udp dport 53 dir out priority 1000\n"
-		"xfrm policy add src 0.0.0.0/0 dst 0.0.0.0/0 proto udp dport 54 dir out priority 0x6f000000\n"
-		"xfrm policy add src 192.0.2.10 dst 192.0.2.1 proto tcp dport 22 dir in priority 5\n"
-		"xfrm policy add src 198.51.100.0/24 dst 192.0.2.1 dir fwd tmpl proto esp reqid 0x6f000001 mode transport\n"
-		"X"));
-}
-
-static void foreign_objects_survive_everything(void **state)
-{
-	char before[TEXT_MAX], after[TEXT_MAX];
-
-	(void)state;
-	add_foreign();
-	net_snapshot(CLIENT, before);
-	assert_int_equal(kernel_install_exemptions(kernels[CLIENT], false), IKE_OK);
-	apply_both(IP_V4, KERNEL_PROTECT, 1);
-	assert_true(both_ways(IP_V4));
-	kernel_leave(kernels[CLIENT]);
-	net_snapshot(CLIENT, after);
-	assert_string_not_equal(before, after);
-	kernels[CLIENT] = open_at(CLIENT);
-	kernel_close(kernels[CLIENT]);
-	assert_string_equal(net_snapshot(CLIENT, after), before);
-	kernels[CLIENT] = open_at(CLIENT);
-
-	assert_int_equal(kernel_install_exemptions(kernels[CLIENT], false), IKE_OK);
-	assert_int_equal(apply_at(CLIENT, IP_V4, KERNEL_PROTECT, 2), IKE_OK);
-	assert_int_equal(apply_at(CLIENT, IP_V4, KERNEL_UNPROTECT, 2), IKE_OK);
-	kernel_close(kernels[CLIENT]);
-	assert_string_equal(net_snapshot(CLIENT, after), before);
-	kernels[CLIENT] = open_at(CLIENT);
-	assert_string_equal(net_snapshot(CLIENT, after), before);
-}
-
-static void foreign_policy_is_a_conflict(void **state)
-{
-	static const char *const policies[] = {
-		"src 192.0.2.1 dst 192.0.2.10 dir out tmpl proto esp reqid 7 mode transport",
-		"src 192.0.2.10 dst 192.0.2.1 dir in priority 0x70000000",
-		"src 192.0.2.0/24 dst 192.0.2.0/28 dir out priority 100 action block",
-		"src 0.0.0.0/0 dst 0.0.0.0/0 dir in priority 3000000",
-	};
-	static const char *const harmless[] = {
-		"src 192.0.2.1 dst 192.0.2.10 proto icmp dir out priority 100",
-		"src 192.0.2.0/24 dst 192.0.2.0/28 dir out priority 0x70000000 action block",
-		"src 192.0.2.1 dst 192.0.2.16/28 dir out priority 100",
-		"src 192.0.2.1 dst 192.0.2.10 dir out priority 100 mark 1 mask 1",
-		"src 2001:db8:1::/64 dst 2001:db8:1::/64 dir out priority 100",
-	};
-	char before[TEXT_MAX], after[TEXT_MAX];
-
-	(void)state;
-	for (unsigned i = 0; i < sizeof policies / sizeof policies[0]; i++) {
-		assert_true(net_shell("ip -n client xfrm policy add %s", policies[i]));
-		net_snapshot(CLIENT, before);
-		assert_int_equal(apply_at(CLIENT, IP_V4, KERNEL_PROTECT, 1), IKE_E_CONFLICT);
-		assert_int_equal(apply_at(CLIENT, IP_V4, KERNEL_UNPROTECT, 1), IKE_OK);
-		assert_string_equal(net_snapshot(CLIENT, after), before);
-		assert_true(net_shell("ip -n client xfrm policy flush"));
-	}
-	for (unsigned i = 0; i < sizeof harmless / sizeof harmless[0]; i++) {
-		assert_true(net_shell("ip -n client xfrm policy add %s", harmless[i]));
-		assert_int_equal(apply_at(CLIENT, IP_V4, KERNEL_PROTECT, 1), IKE_OK);
-		assert_int_equal(apply_at(CLIENT, IP_V4, KERNEL_UNPROTECT, 1), IKE_OK);
-		assert_true(net_shell("ip -n client xfrm policy flush"));
-	}
-}
-
-static void same_spi_of_a_stranger_stays(void **state)
-{
-	char before[TEXT_MAX], after[TEXT_MAX];
-
-	(void)state;
-	assert_true(net_shell("ip -n client xfrm state add src 192.0.2.10 dst 192.0.2.1 proto esp spi 0x1001 mode transport "
-			      "aead 'rfc4106(gcm(aes))' 0x000102030405060708090a0b0c0d0e0f10111213 128"));
-	net_snapshot(CLIENT, before);
-	assert_int_equal(apply_at(CLIENT, IP_V4, KERNEL_PROTECT, 1), IKE_E_CONFLICT);
-	assert_string_equal(net_snapshot(CLIENT, after), before);
-	assert_int_equal(apply_at(CLIENT, IP_V4, KERNEL_DELETE_SAS, 1), IKE_OK);
-	assert_string_equal(net_snapshot(CLIENT, after), before);
-}
-
 static void refused_message_leaves_what_was_there(void **state)
 {
 	static const struct { enum kernel_op before, op; uint32_t pair; } cases[] = {
@@ -462,7 +227,7 @@ static void refused_message_leaves_what_was_there(void **state)
 			net_snapshot(CLIENT, before);
 			spoil(n);
 			err = apply_at(CLIENT, IP_V6, cases[i].op, cases[i].pair);
-			spoiled = messages >= n;
+			spoiled = was_spoiled(n);
 			spoil(0);
 			net_snapshot(CLIENT, after);
 			/* A message that a second try replaces may be lost. */
@@ -716,98 +481,6 @@ static void neighbours_are_found_under_the_policy(void **state)
 	close(fd);
 }
 
-static bool guard_is_readable(enum host host)
-{
-	struct pollfd p = { .fd = kernel_guard_fd(kernels[host]), .events = POLLIN };
-
-	return poll(&p, 1, 0) > 0;
-}
-
-static struct kernel_losses guard(enum host host)
-{
-	struct kernel_losses lost;
-
-	assert_int_equal(kernel_guard(kernels[host], &lost), IKE_OK);
-	return lost;
-}
-
-/* In no order: that is by age. */
-static void keep_policies(void)
-{
-	assert_true(net_shell("ip -n client -o xfrm policy | sort >kept.txt && [ -s kept.txt ]"));
-}
-
-static bool policies_are_as_kept(void)
-{
-	return net_shell("ip -n client -o xfrm policy | sort | diff kept.txt -");
-}
-
-/* What others delete, and none of what we do. */
-static void removed_policies_are_put_back_and_removed_sas_told(void **state)
-{
-	struct kernel_losses lost;
-
-	(void)state;
-	assert_int_equal(kernel_install_exemptions(kernels[CLIENT], true), IKE_OK);
-	for (unsigned f = 0; f < 2; f++) {
-		const char *ends = families[f] == IP_V6 ? "src 2001:db8:1::1 dst 2001:db8:1::10" : "src 192.0.2.1 dst 192.0.2.10";
-
-		apply_both(families[f], KERNEL_PROTECT, 1);
-		apply_both(families[f], KERNEL_PROTECT, 2);
-		apply_both(families[f], KERNEL_DELETE_SAS, 1);
-		keep_policies();
-		assert_false(guard_is_readable(CLIENT));
-
-		assert_true(net_shell("ip -n client xfrm policy flush"));
-		assert_true(guard_is_readable(CLIENT));
-		lost = guard(CLIENT);
-		assert_true(lost.policies > 4 && lost.sas.n == 0 && !lost.sas.all);
-		assert_true(policies_are_as_kept());
-
-		assert_true(net_shell("ip -n client xfrm policy delete %s dir out", ends));
-		assert_int_equal(guard(CLIENT).policies, 1);
-		assert_true(policies_are_as_kept());
-		assert_true(both_ways(families[f]));
-
-		/* A stranger's come and go unnoticed. */
-		assert_true(net_shell("ip -n client xfrm policy add src 192.0.2.1 dst 203.0.113.9 dir out && "
-				      "ip -n client xfrm policy delete src 192.0.2.1 dst 203.0.113.9 dir out"));
-		assert_int_equal(guard(CLIENT).policies, 0);
-
-		assert_true(net_shell("ip -n client xfrm state deleteall %s proto esp", ends));
-		lost = guard(CLIENT);
-		assert_int_equal(lost.sas.n, 1);
-		assert_int_equal(lost.sas.sa[0].reqid, REQID);
-		assert_int_equal(lost.sas.sa[0].spi, 0x2002);
-		assert_true(net_shell("ip -n client xfrm state flush"));
-		assert_true(guard(CLIENT).sas.all);
-		assert_true(neither_way(families[f]));
-		assert_int_equal(net_wire().clear, 0);
-		apply_both(families[f], KERNEL_UNPROTECT, 2);
-		assert_false(guard_is_readable(CLIENT));
-	}
-}
-
-static void orphans_are_put_back(void **state)
-{
-
-	(void)state;
-	apply_both(IP_V4, KERNEL_PROTECT, 1);
-	apply_both(IP_V6, KERNEL_PROTECT, 1);
-	for (unsigned kills = 0; kills < 2; kills++) {
-		kernel_leave(kernels[CLIENT]);
-		kernels[CLIENT] = open_at(CLIENT);
-		keep_policies();
-		assert_true(net_shell("ip -n client xfrm policy flush"));
-		assert_int_equal(guard(CLIENT).policies, 8);
-		assert_true(policies_are_as_kept());
-		assert_true(net_shell("ip -n client -s xfrm policy | grep -q 'expire add: soft 0(sec), hard %u(sec)'",
-				      (unsigned)PROMISE_MAX_S));
-	}
-	assert_true(neither_way(IP_V4) && neither_way(IP_V6));
-	assert_int_equal(net_wire().clear, 0);
-}
-
 static uint64_t now_us(void)
 {
 	struct timespec t;
@@ -847,8 +520,6 @@ static void many_pairs_come_and_go(void **state)
 	assert_true(nothing_left(CLIENT));
 	assert_true(protect_us / PAIRS < 4000);
 }
-
-#define LIVE(test) cmocka_unit_test_setup_teardown(test, begin, end)
 
 int main(void)
 {

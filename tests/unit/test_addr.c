@@ -1,14 +1,6 @@
-#include "tests/unit/unit.h"
+#include "tests/unit/unit_addr.h"
 
 #include "base/addr.h"
-
-static struct ip_addr addr(const char *text)
-{
-	struct ip_addr a;
-
-	assert_int_equal(ip_from_text(text, &a), IKE_OK);
-	return a;
-}
 
 static void text_becomes_canonical(void **state)
 {

@@ -1,5 +1,5 @@
 /* What carries the outputs and events of the parts. Those of the kernel and of the core are this test's own; tunnel/ is real. */
-#include "tests/unit/unit.h"
+#include "tests/unit/unit_addr.h"
 
 #include <string.h>
 
@@ -202,14 +202,6 @@ static void what_the_kernel_does_not_take_back_is_tried_again_soon(void **state)
 	bridge_due(&bridge);
 	assert_int_equal(guards, 2);
 	assert_true(bridge.guard_at_ms == UINT64_MAX);
-}
-
-static struct ip_addr addr(const char *text)
-{
-	struct ip_addr a;
-
-	assert_int_equal(ip_from_text(text, &a), IKE_OK);
-	return a;
 }
 
 static void client_has_a_tunnel(const char *address)

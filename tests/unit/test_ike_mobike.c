@@ -1,22 +1,15 @@
 /* MOBIKE (RFC 4555): a client whose inner address the host has assigned goes to another network. */
 #include "tests/sim/kem_double.h"
 #include "tests/unit/ladder.h"
+#include "tests/unit/unit_addr.h"
 
 enum { REQID = KERNEL_REQID_BASE | 1 };
-
-static struct ip_addr address(const char *text)
-{
-	struct ip_addr a;
-
-	assert_int_equal(ip_from_text(text, &a), IKE_OK);
-	return a;
-}
 
 static void start_with(struct sim_world *w, const struct ike_config *config, bool pool)
 {
 	struct ike_config server = *config;
 
-	server.pool_v4 = address("100.64.0.1");
+	server.pool_v4 = addr("100.64.0.1");
 	server.pool_v4_size = pool ? 4 : 0;
 	sim_init(w, 50, IP_V4, config, &server, KEY_ED25519, false);
 	w->nat = true;                          /* who is behind none keeps his own address */
@@ -41,8 +34,8 @@ static enum ike_err moves(struct sim_world *w, const char *to, const char *nat)
 {
 	enum ike_err err;
 
-	w->host[CLIENT].addr = address(to);
-	w->nat_addr = address(nat);
+	w->host[CLIENT].addr = addr(to);
+	w->nat_addr = addr(nat);
 	err = ike_move(w->host[CLIENT].ike, w->host[CLIENT].ends[0].sa, &w->host[CLIENT].addr, w->now_ms);
 	sim_pump(w);
 	return err;
@@ -213,7 +206,7 @@ static void script_has_tunnel(struct sim_world *w, struct sim_peer *p)
 	struct peer_message plain;
 	struct msg_chain inner;
 	struct msg_wr m = peer_inner();
-	struct ike_config server = { .pool_v4 = address("100.64.0.1"), .pool_v4_size = 4 };
+	struct ike_config server = { .pool_v4 = addr("100.64.0.1"), .pool_v4_size = 4 };
 
 	sim_init(w, 51, IP_V4, NULL, &server, KEY_ED25519, false);
 	script_client_init(w, p, 0);
@@ -240,7 +233,7 @@ static void who_cannot_be_reached_there_is_sent_nothing(void **state)
 
 	(void)state;
 	script_has_tunnel(&w, &p);
-	w.host[CLIENT].addr = address("198.51.100.66");
+	w.host[CLIENT].addr = addr("198.51.100.66");
 	m = peer_inner();
 	peer_write_notify(&m, N_UPDATE_SA_ADDRESSES);
 	script_sends(&w, &p, EXCH_INFORMATIONAL, 2, REQUEST, &m);

@@ -1,15 +1,8 @@
 /* Traffic selectors: host to host, no wider, no narrower. */
+#include "tests/unit/unit_addr.h"
 #include "tests/unit/walk.h"
 
 #include "ike/ts.h"
-
-static struct ip_addr ip(const char *text)
-{
-	struct ip_addr a;
-
-	assert_int_equal(ip_from_text(text, &a), IKE_OK);
-	return a;
-}
 
 struct body {
 	uint8_t b[1024];
@@ -39,8 +32,8 @@ static struct pl_selector range(const char *first, const char *last)
 {
 	struct pl_selector s = ts_host(&(struct ip_addr){ 0 });
 
-	s.first = ip(first);
-	s.last = ip(last);
+	s.first = addr(first);
+	s.last = addr(last);
 	s.family = s.first.family;
 	return s;
 }
@@ -53,7 +46,7 @@ static struct pl_selector host(const char *text)
 /* RFC 7296 3.13.1 */
 static void selector_of_a_host_as_on_the_wire(void **state)
 {
-	struct ip_addr v4 = ip("192.0.2.1"), v6 = ip("2001:db8::1");
+	struct ip_addr v4 = addr("192.0.2.1"), v6 = addr("2001:db8::1");
 	struct pl_selector s[2] = { ts_host(&v4), ts_host(&v6) };
 	struct body b = body_of(s, 2);
 
@@ -67,7 +60,7 @@ static enum ike_err narrow(const struct pl_selector *i, unsigned n, bool peer_be
 	struct pl_selector us = host("198.51.100.2");
 	struct body tsi = body_of(i, n), tsr = body_of(&us, 1);
 	struct ts_ends ends = {
-		.peer = ip("192.0.2.1"), .us = ip("198.51.100.2"), .peer_behind_nat = peer_behind_nat,
+		.peer = addr("192.0.2.1"), .us = addr("198.51.100.2"), .peer_behind_nat = peer_behind_nat,
 	};
 
 	return ts_narrow(body_span(&tsi), body_span(&tsr), &ends, out);
@@ -168,7 +161,7 @@ static void our_own_address_behind_a_nat(void **state)
 {
 	struct pl_selector i = host("192.0.2.1"), r = host("203.0.113.9");
 	struct body tsi = body_of(&i, 1), tsr = body_of(&r, 1);
-	struct ts_ends ends = { .peer = ip("192.0.2.1"), .us = ip("10.1.1.1"), .us_behind_nat = true };
+	struct ts_ends ends = { .peer = addr("192.0.2.1"), .us = addr("10.1.1.1"), .us_behind_nat = true };
 	struct ts_pair out;
 
 	(void)state;
@@ -183,7 +176,7 @@ static void unknown_selector_types_are_passed_over(void **state)
 	struct unit_bytes tsi = unit_hex("02 000000 09 00 0008 00000000 07 00 0010 0000 ffff c0000201 c0000201");
 	struct pl_selector r = host("198.51.100.2");
 	struct body tsr = body_of(&r, 1);
-	struct ts_ends ends = { .peer = ip("192.0.2.1"), .us = ip("198.51.100.2"), .peer_behind_nat = true };
+	struct ts_ends ends = { .peer = addr("192.0.2.1"), .us = addr("198.51.100.2"), .peer_behind_nat = true };
 	struct ts_ends from_i = { .peer = ends.us, .us = ends.peer, .us_behind_nat = true };
 	struct ts_pair out;
 
@@ -199,7 +192,7 @@ static void malformed_lists_are_syntax_errors(void **state)
 	struct unit_bytes none = unit_hex("00 000000");
 	struct pl_selector s = host("192.0.2.1");
 	struct body good = body_of(&s, 1);
-	struct ts_ends ends = { .peer = ip("192.0.2.1"), .us = ip("192.0.2.1") };
+	struct ts_ends ends = { .peer = addr("192.0.2.1"), .us = addr("192.0.2.1") };
 	struct ts_pair out;
 
 	(void)state;
@@ -224,7 +217,7 @@ static void list_longer_than_the_table_is_unacceptable(void **state)
 /* An answer with these selectors for the host, which is behind a NAT or not. */
 static enum ike_err answer_past(bool nat, const struct pl_selector *r, unsigned n)
 {
-	struct ts_ends ends = { .us = ip("192.0.2.1"), .peer = ip("198.51.100.2"), .peer_behind_nat = nat };
+	struct ts_ends ends = { .us = addr("192.0.2.1"), .peer = addr("198.51.100.2"), .peer_behind_nat = nat };
 	struct ts_ends swapped = { .us = ends.peer, .peer = ends.us, .us_behind_nat = nat };
 	struct pl_selector i = ts_host(&ends.us);
 	struct body tsi = body_of(&i, 1), tsr = body_of(r, n);

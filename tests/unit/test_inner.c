@@ -2,7 +2,7 @@
  * are not to be had. What carries packets is tried in the lab.
  */
 #define _GNU_SOURCE                 /* unshare */
-#include "tests/unit/unit.h"
+#include "tests/unit/unit_addr.h"
 
 #include <linux/rtnetlink.h>
 #include <sched.h>
@@ -20,14 +20,6 @@ enum { SKIP = 77, TEXT_MAX = 16384 };
 #define SERVER "192.0.2.10"
 #define SERVER2 "198.51.100.20"
 #define SERVER6 "2001:db8:1::10"
-
-static struct ip_addr addr(const char *text)
-{
-	struct ip_addr a;
-
-	assert_int_equal(ip_from_text(text, &a), IKE_OK);
-	return a;
-}
 
 /* What a command says. */
 __attribute__((format(printf, 2, 3)))

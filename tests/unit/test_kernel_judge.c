@@ -1,6 +1,6 @@
 /* What the process that parses the network may ask of the kernel, whoever runs in it; and that a request that crosses to another
  * process does there what it does here. */
-#include "tests/unit/unit.h"
+#include "tests/unit/unit_addr.h"
 
 #include <stdio.h>
 #include <sys/socket.h>
@@ -16,14 +16,6 @@ enum { NOW = 1000000, ASKED_MAX = 4, CLIENTS_MAX = 2 };
 
 static struct judge *books;
 static const char *why;
-
-static struct ip_addr addr(const char *text)
-{
-	struct ip_addr a;
-
-	assert_int_equal(ip_from_text(text, &a), IKE_OK);
-	return a;
-}
 
 /* Ours are 192.0.2.1 and 2001:db8::1; behind us is 10.0.0.0/8. */
 static bool is_own(void *arg, const struct ip_addr *a)

@@ -1,6 +1,6 @@
 /* What the kernel's tables say about an address, in a network namespace of its own. Skipped where there are none, or no ip(8). */
 #define _GNU_SOURCE                 /* unshare */
-#include "tests/unit/unit.h"
+#include "tests/unit/unit_addr.h"
 
 #include <poll.h>
 #include <sched.h>
@@ -16,14 +16,6 @@ enum { SKIP = 77 };
 
 static struct conf conf;            /* no `listen`: every address will do */
 static struct route *route;
-
-static struct ip_addr addr(const char *text)
-{
-	struct ip_addr a;
-
-	assert_int_equal(ip_from_text(text, &a), IKE_OK);
-	return a;
-}
 
 static bool is_own(const char *text)
 {
