@@ -2,22 +2,25 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <libmnl/libmnl.h>
+#include <libnftnl/chain.h>
+#include <libnftnl/common.h>
+#include <libnftnl/expr.h>
+#include <libnftnl/rule.h>
+#include <libnftnl/set.h>
+#include <libnftnl/table.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_nat.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
-#include <netlink/attr.h>
-#include <netlink/msg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
-#include <unistd.h>
 
 enum {
-	MESSAGE_MAX = 8192,
+	BATCH_BYTES = 8192,             /* of one message at most; the batch has room for as much again */
 	ELEMENTS_MAX = 64,              /* in one message */
-	ELEMENT_ROOM = 72, OTHER_ROOM = 4096,   /* no element takes more; all the rest neither */
 	ANSWER_WAIT_S = 2,
 	PRIORITY = 90,                  /* before NF_IP_PRI_NAT_SRC, 100, where a firewall's masquerading is */
 	KEY_REGISTER = NFT_REG_1,
@@ -40,228 +43,232 @@ static struct family family_of(enum ip_family family)
 	return (struct family){ .nfproto = NFPROTO_IPV6, .bytes = 16, .nft_type = 8, .daddr_at = 24 };
 }
 
-/* Messages ---------------------------------------------------------------------------------------------------------------- */
-
-/* One transaction, which takes effect with its last message. */
+/* One transaction, which is sent in pieces and takes effect with its last message. */
 struct transaction {
 	struct family family;
-	uint8_t *messages;              /* those that are complete */
-	size_t n, room;
-	struct nl_msg *message;         /* the one that is being filled; NULL: none, or no memory for it */
-	uint32_t sequence;              /* of the next one */
+	uint8_t *buffer;
+	struct mnl_nlmsg_batch *batch;
+	uint32_t sequence;
 	bool failed;                    /* no memory, or no room */
 };
 
-static void begin(struct transaction *t, int type, int flags, uint32_t nfproto, uint16_t resource)
+/* The message that is to be filled. */
+static struct nlmsghdr *message(struct transaction *t, uint16_t type, uint16_t flags)
 {
-	struct nfgenmsg body = { .nfgen_family = (uint8_t)nfproto, .version = NFNETLINK_V0, .res_id = htons(resource) };
-
-	t->message = nlmsg_alloc_size(MESSAGE_MAX);
-	t->failed |= !t->message || !nlmsg_put(t->message, 0, t->sequence++, type, 0, NLM_F_REQUEST | flags) ||
-		     nlmsg_append(t->message, &body, sizeof body, NLMSG_ALIGNTO) < 0;
+	return nftnl_nlmsg_build_hdr(mnl_nlmsg_batch_current(t->batch), type, (uint16_t)t->family.nfproto, flags | NLM_F_ACK,
+				     t->sequence++);
 }
 
-static void begin_nft(struct transaction *t, int type, int flags)
+static void filled(struct transaction *t)
 {
-	begin(t, NFNL_SUBSYS_NFTABLES << 8 | type, flags | NLM_F_ACK, t->family.nfproto, 0);
+	t->failed |= !mnl_nlmsg_batch_next(t->batch);
 }
 
-static void end(struct transaction *t)
+static void put_table(struct transaction *t, uint16_t type, uint16_t flags)
 {
-	const struct nlmsghdr *header = t->message ? nlmsg_hdr(t->message) : NULL;
-	size_t bytes = header ? NLMSG_ALIGN(header->nlmsg_len) : 0;
+	struct nftnl_table *table = nftnl_table_alloc();
 
-	t->failed |= !header || bytes > t->room - t->n;
-	if (!t->failed) {
-		memcpy(t->messages + t->n, header, bytes);
-		t->n += bytes;
+	if (!table) {
+		t->failed = true;
+		return;
 	}
-	nlmsg_free(t->message);
-	t->message = NULL;
-}
-
-static void put(struct transaction *t, int type, const void *value, size_t n)
-{
-	t->failed = t->failed || nla_put(t->message, type, (int)n, value) < 0;
-}
-
-static void put_text(struct transaction *t, int type, const char *text)
-{
-	put(t, type, text, strlen(text) + 1);
-}
-
-static void put_number(struct transaction *t, int type, uint32_t number)
-{
-	const uint32_t value = htonl(number);
-
-	put(t, type, &value, sizeof value);
-}
-
-/* What is put until close() is inside of this attribute. */
-static struct nlattr *open_attr(struct transaction *t, int type)
-{
-	struct nlattr *attr = t->failed ? NULL : nla_nest_start(t->message, type);
-
-	t->failed |= !attr;
-	return attr;
-}
-
-static void close_attr(struct transaction *t, struct nlattr *attr)
-{
-	t->failed = t->failed || nla_nest_end(t->message, attr) < 0;
-}
-
-static void put_data(struct transaction *t, int type, const void *value, size_t n)
-{
-	struct nlattr *data = open_attr(t, type);
-
-	put(t, NFTA_DATA_VALUE, value, n);
-	close_attr(t, data);
-}
-
-/* The table --------------------------------------------------------------------------------------------------------------- */
-
-static void put_table(struct transaction *t, int type, int flags)
-{
-	begin_nft(t, type, flags);
-	put_text(t, NFTA_TABLE_NAME, TABLE);
-	end(t);
+	nftnl_table_set_u32(table, NFTNL_TABLE_FAMILY, t->family.nfproto);
+	t->failed |= nftnl_table_set_str(table, NFTNL_TABLE_NAME, TABLE) < 0;
+	nftnl_table_nlmsg_build_payload(message(t, type, flags), table);
+	filled(t);
+	nftnl_table_free(table);
 }
 
 static void put_chain(struct transaction *t)
 {
-	struct nlattr *hook;
+	struct nftnl_chain *chain = nftnl_chain_alloc();
 
-	begin_nft(t, NFT_MSG_NEWCHAIN, NLM_F_CREATE);
-	put_text(t, NFTA_CHAIN_TABLE, TABLE);
-	put_text(t, NFTA_CHAIN_NAME, CHAIN);
-	hook = open_attr(t, NFTA_CHAIN_HOOK);
-	put_number(t, NFTA_HOOK_HOOKNUM, NF_INET_POST_ROUTING);
-	put_number(t, NFTA_HOOK_PRIORITY, PRIORITY);
-	close_attr(t, hook);
-	put_text(t, NFTA_CHAIN_TYPE, "nat");
-	end(t);
+	if (!chain) {
+		t->failed = true;
+		return;
+	}
+	nftnl_chain_set_u32(chain, NFTNL_CHAIN_FAMILY, t->family.nfproto);
+	t->failed |= nftnl_chain_set_str(chain, NFTNL_CHAIN_TABLE, TABLE) < 0 || nftnl_chain_set_str(chain, NFTNL_CHAIN_NAME, CHAIN) < 0 ||
+		     nftnl_chain_set_str(chain, NFTNL_CHAIN_TYPE, "nat") < 0;
+	nftnl_chain_set_u32(chain, NFTNL_CHAIN_HOOKNUM, NF_INET_POST_ROUTING);
+	nftnl_chain_set_s32(chain, NFTNL_CHAIN_PRIO, PRIORITY);
+	nftnl_chain_nlmsg_build_payload(message(t, NFT_MSG_NEWCHAIN, NLM_F_CREATE), chain);
+	filled(t);
+	nftnl_chain_free(chain);
+}
+
+static struct nftnl_set *map_alloc(struct transaction *t)
+{
+	struct nftnl_set *map = nftnl_set_alloc();
+
+	if (!map || nftnl_set_set_str(map, NFTNL_SET_TABLE, TABLE) < 0 || nftnl_set_set_str(map, NFTNL_SET_NAME, MAP) < 0) {
+		t->failed = true;
+		nftnl_set_free(map);
+		return NULL;
+	}
+	nftnl_set_set_u32(map, NFTNL_SET_FAMILY, t->family.nfproto);
+	nftnl_set_set_u32(map, NFTNL_SET_ID, 1);
+	return map;
 }
 
 static void put_map(struct transaction *t)
 {
-	begin_nft(t, NFT_MSG_NEWSET, NLM_F_CREATE);
-	put_text(t, NFTA_SET_TABLE, TABLE);
-	put_text(t, NFTA_SET_NAME, MAP);
-	put_number(t, NFTA_SET_ID, 1);
-	put_number(t, NFTA_SET_FLAGS, NFT_SET_MAP);
-	put_number(t, NFTA_SET_KEY_TYPE, t->family.nft_type);
-	put_number(t, NFTA_SET_KEY_LEN, t->family.bytes);
-	put_number(t, NFTA_SET_DATA_TYPE, t->family.nft_type);
-	put_number(t, NFTA_SET_DATA_LEN, t->family.bytes);
-	end(t);
+	struct nftnl_set *map = map_alloc(t);
+
+	if (!map)
+		return;
+	nftnl_set_set_u32(map, NFTNL_SET_FLAGS, NFT_SET_MAP);
+	nftnl_set_set_u32(map, NFTNL_SET_KEY_TYPE, t->family.nft_type);
+	nftnl_set_set_u32(map, NFTNL_SET_KEY_LEN, t->family.bytes);
+	nftnl_set_set_u32(map, NFTNL_SET_DATA_TYPE, t->family.nft_type);
+	nftnl_set_set_u32(map, NFTNL_SET_DATA_LEN, t->family.bytes);
+	nftnl_set_nlmsg_build_payload(message(t, NFT_MSG_NEWSET, NLM_F_CREATE), map);
+	filled(t);
+	nftnl_set_free(map);
 }
 
-/* False: it is of the other family. */
-static bool put_element(struct transaction *t, const struct translation *one)
-{
-	const struct span key = ip_bytes(&one->remote), data = ip_bytes(&one->address);
-	struct nlattr *element;
-
-	if (key.n != t->family.bytes || data.n != key.n)
-		return false;
-	element = open_attr(t, NFTA_LIST_ELEM);
-	put_data(t, NFTA_SET_ELEM_KEY, key.p, key.n);
-	put_data(t, NFTA_SET_ELEM_DATA, data.p, data.n);
-	close_attr(t, element);
-	return true;
-}
-
-/* Those of all from *from on, as many as one message takes. */
+/* Those of all that are of this family, from *from on, as many as one message takes. */
 static void put_elements(struct transaction *t, const struct translation *all, unsigned n, unsigned *from)
 {
-	struct nlattr *elements;
+	struct nftnl_set *map = map_alloc(t);
+	unsigned put = 0;
 
-	begin_nft(t, NFT_MSG_NEWSETELEM, NLM_F_CREATE);
-	put_text(t, NFTA_SET_ELEM_LIST_TABLE, TABLE);
-	put_text(t, NFTA_SET_ELEM_LIST_SET, MAP);
-	put_number(t, NFTA_SET_ELEM_LIST_SET_ID, 1);
-	elements = open_attr(t, NFTA_SET_ELEM_LIST_ELEMENTS);
-	for (unsigned put = 0; put < ELEMENTS_MAX && *from < n; ++*from)
-		put += put_element(t, &all[*from]);
-	close_attr(t, elements);
-	end(t);
+	for (; map && *from < n && put < ELEMENTS_MAX; ++*from) {
+		struct span key = ip_bytes(&all[*from].remote), data = ip_bytes(&all[*from].address);
+		struct nftnl_set_elem *e;
+
+		if (key.n != t->family.bytes || data.n != key.n)
+			continue;
+		e = nftnl_set_elem_alloc();
+		if (!e || nftnl_set_elem_set(e, NFTNL_SET_ELEM_KEY, key.p, (uint32_t)key.n) < 0 ||
+		    nftnl_set_elem_set(e, NFTNL_SET_ELEM_DATA, data.p, (uint32_t)data.n) < 0) {
+			nftnl_set_elem_free(e);
+			break;
+		}
+		nftnl_set_elem_add(map, e);
+		put++;
+	}
+	if (map && (put == ELEMENTS_MAX || *from == n)) {
+		nftnl_set_elems_nlmsg_build_payload(message(t, NFT_MSG_NEWSETELEM, NLM_F_CREATE), map);
+		filled(t);
+	} else {
+		t->failed = true;
+	}
+	nftnl_set_free(map);
 }
 
-/* The rule ---------------------------------------------------------------------------------------------------------------- */
-
-struct expression {
-	struct nlattr *element, *data;
-};
-
-static struct expression open_expression(struct transaction *t, const char *name)
+static struct nftnl_expr *add_expr(struct transaction *t, struct nftnl_rule *rule, const char *name)
 {
-	struct expression e;
+	struct nftnl_expr *e = nftnl_expr_alloc(name);
 
-	e.element = open_attr(t, NFTA_LIST_ELEM);
-	put_text(t, NFTA_EXPR_NAME, name);
-	e.data = open_attr(t, NFTA_EXPR_DATA);
+	if (e)
+		nftnl_rule_add_expr(rule, e);
+	t->failed |= !e;
 	return e;
 }
 
-static void close_expression(struct transaction *t, struct expression e)
-{
-	close_attr(t, e.data);
-	close_attr(t, e.element);
-}
-
-static void put_is_for_ipsec(struct transaction *t)
+static void add_is_for_ipsec(struct transaction *t, struct nftnl_rule *rule)
 {
 	static const uint8_t yes = 1;
-	struct expression e = open_expression(t, "rt");
+	struct nftnl_expr *e = add_expr(t, rule, "rt");
 
-	put_number(t, NFTA_RT_KEY, NFT_RT_XFRM);
-	put_number(t, NFTA_RT_DREG, KEY_REGISTER);
-	close_expression(t, e);
-	e = open_expression(t, "cmp");
-	put_number(t, NFTA_CMP_SREG, KEY_REGISTER);
-	put_number(t, NFTA_CMP_OP, NFT_CMP_EQ);
-	put_data(t, NFTA_CMP_DATA, &yes, sizeof yes);
-	close_expression(t, e);
+	if (e) {
+		nftnl_expr_set_u32(e, NFTNL_EXPR_RT_KEY, NFT_RT_XFRM);
+		nftnl_expr_set_u32(e, NFTNL_EXPR_RT_DREG, KEY_REGISTER);
+	}
+	e = add_expr(t, rule, "cmp");
+	if (e) {
+		nftnl_expr_set_u32(e, NFTNL_EXPR_CMP_SREG, KEY_REGISTER);
+		nftnl_expr_set_u32(e, NFTNL_EXPR_CMP_OP, NFT_CMP_EQ);
+		t->failed |= nftnl_expr_set(e, NFTNL_EXPR_CMP_DATA, &yes, sizeof yes) < 0;
+	}
 }
 
-static void put_source_by_map(struct transaction *t)
+static void add_source_by_map(struct transaction *t, struct nftnl_rule *rule)
 {
-	struct expression e = open_expression(t, "payload");
+	struct nftnl_expr *e = add_expr(t, rule, "payload");
 
-	put_number(t, NFTA_PAYLOAD_BASE, NFT_PAYLOAD_NETWORK_HEADER);
-	put_number(t, NFTA_PAYLOAD_OFFSET, t->family.daddr_at);
-	put_number(t, NFTA_PAYLOAD_LEN, t->family.bytes);
-	put_number(t, NFTA_PAYLOAD_DREG, KEY_REGISTER);
-	close_expression(t, e);
-	e = open_expression(t, "lookup");       /* a host that is not in it ends the rule */
-	put_text(t, NFTA_LOOKUP_SET, MAP);
-	put_number(t, NFTA_LOOKUP_SET_ID, 1);
-	put_number(t, NFTA_LOOKUP_SREG, KEY_REGISTER);
-	put_number(t, NFTA_LOOKUP_DREG, KEY_REGISTER);
-	close_expression(t, e);
-	e = open_expression(t, "nat");
-	put_number(t, NFTA_NAT_TYPE, NFT_NAT_SNAT);
-	put_number(t, NFTA_NAT_FAMILY, t->family.nfproto);
-	put_number(t, NFTA_NAT_REG_ADDR_MIN, KEY_REGISTER);
-	close_expression(t, e);
+	if (e) {
+		nftnl_expr_set_u32(e, NFTNL_EXPR_PAYLOAD_BASE, NFT_PAYLOAD_NETWORK_HEADER);
+		nftnl_expr_set_u32(e, NFTNL_EXPR_PAYLOAD_OFFSET, t->family.daddr_at);
+		nftnl_expr_set_u32(e, NFTNL_EXPR_PAYLOAD_LEN, t->family.bytes);
+		nftnl_expr_set_u32(e, NFTNL_EXPR_PAYLOAD_DREG, KEY_REGISTER);
+	}
+	e = add_expr(t, rule, "lookup");        /* a host that is not in it ends the rule */
+	if (e) {
+		t->failed |= nftnl_expr_set_str(e, NFTNL_EXPR_LOOKUP_SET, MAP) < 0;
+		nftnl_expr_set_u32(e, NFTNL_EXPR_LOOKUP_SET_ID, 1);
+		nftnl_expr_set_u32(e, NFTNL_EXPR_LOOKUP_SREG, KEY_REGISTER);
+		nftnl_expr_set_u32(e, NFTNL_EXPR_LOOKUP_DREG, KEY_REGISTER);
+	}
+	e = add_expr(t, rule, "nat");
+	if (e) {
+		nftnl_expr_set_u32(e, NFTNL_EXPR_NAT_TYPE, NFT_NAT_SNAT);
+		nftnl_expr_set_u32(e, NFTNL_EXPR_NAT_FAMILY, t->family.nfproto);
+		nftnl_expr_set_u32(e, NFTNL_EXPR_NAT_REG_ADDR_MIN, KEY_REGISTER);
+	}
 }
 
 static void put_rule(struct transaction *t)
 {
-	struct nlattr *expressions;
+	struct nftnl_rule *rule = nftnl_rule_alloc();
 
-	begin_nft(t, NFT_MSG_NEWRULE, NLM_F_CREATE | NLM_F_APPEND);
-	put_text(t, NFTA_RULE_TABLE, TABLE);
-	put_text(t, NFTA_RULE_CHAIN, CHAIN);
-	expressions = open_attr(t, NFTA_RULE_EXPRESSIONS);
-	put_is_for_ipsec(t);
-	put_source_by_map(t);
-	close_attr(t, expressions);
-	end(t);
+	if (!rule) {
+		t->failed = true;
+		return;
+	}
+	nftnl_rule_set_u32(rule, NFTNL_RULE_FAMILY, t->family.nfproto);
+	t->failed |= nftnl_rule_set_str(rule, NFTNL_RULE_TABLE, TABLE) < 0 || nftnl_rule_set_str(rule, NFTNL_RULE_CHAIN, CHAIN) < 0;
+	add_is_for_ipsec(t, rule);
+	add_source_by_map(t, rule);
+	nftnl_rule_nlmsg_build_payload(message(t, NFT_MSG_NEWRULE, NLM_F_CREATE | NLM_F_APPEND), rule);
+	filled(t);
+	nftnl_rule_free(rule);
 }
 
-/* All of it --------------------------------------------------------------------------------------------------------------- */
+/* Errors come for single messages; a batch without any is acknowledged message by message. */
+static int read_answers(struct mnl_socket *socket, unsigned wanted)
+{
+	uint8_t buffer[BATCH_BYTES];
+	unsigned portid = mnl_socket_get_portid(socket);
+
+	while (wanted > 0) {
+		ssize_t n = mnl_socket_recvfrom(socket, buffer, sizeof buffer);
+		int left = (int)n;
+
+		if (n <= 0)
+			return n < 0 ? errno : EIO;
+		for (const struct nlmsghdr *h = (const void *)buffer; wanted > 0 && mnl_nlmsg_ok(h, left);
+		     h = mnl_nlmsg_next(h, &left)) {
+			const struct nlmsgerr *e = mnl_nlmsg_get_payload(h);
+
+			if (h->nlmsg_type != NLMSG_ERROR || !mnl_nlmsg_portid_ok(h, portid))
+				continue;
+			if (e->error != 0)
+				return -e->error;
+			wanted--;
+		}
+	}
+	return 0;
+}
+
+static int talk(struct transaction *t, unsigned wanted)
+{
+	const struct timeval wait = { .tv_sec = ANSWER_WAIT_S };
+	struct mnl_socket *socket = mnl_socket_open2(NETLINK_NETFILTER, SOCK_CLOEXEC);
+	int error = 0;
+
+	if (!socket)
+		return errno;
+	if (mnl_socket_bind(socket, 0, MNL_SOCKET_AUTOPID) < 0 ||
+	    setsockopt(mnl_socket_get_fd(socket), SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof wait) != 0 ||
+	    mnl_socket_sendto(socket, mnl_nlmsg_batch_head(t->batch), mnl_nlmsg_batch_size(t->batch)) < 0)
+		error = errno;
+	if (error == 0)
+		error = read_answers(socket, wanted);
+	mnl_socket_close(socket);
+	return error;
+}
 
 static void fill(struct transaction *t, const struct translation *all, unsigned n)
 {
@@ -278,66 +285,31 @@ static void fill(struct transaction *t, const struct translation *all, unsigned 
 	put_rule(t);
 }
 
-/* Errors come for single messages; a batch without any is acknowledged message by message. 0, or an errno. */
-static int read_answers(int fd, uint32_t wanted)
-{
-	_Alignas(struct nlmsghdr) uint8_t buffer[MESSAGE_MAX];
-
-	while (wanted > 0) {
-		ssize_t n = recv(fd, buffer, sizeof buffer, 0);
-		int left = (int)n;
-
-		if (n <= 0)
-			return n < 0 ? errno : EIO;
-		for (struct nlmsghdr *h = (void *)buffer; wanted > 0 && nlmsg_ok(h, left); h = nlmsg_next(h, &left)) {
-			const struct nlmsgerr *e = nlmsg_data(h);
-
-			if (h->nlmsg_type != NLMSG_ERROR || nlmsg_datalen(h) < (int)sizeof *e)
-				continue;
-			if (e->error != 0)
-				return -e->error;
-			wanted--;
-		}
-	}
-	return 0;
-}
-
-/* Connected: from nobody but the kernel. 0, or an errno. */
-static int talk(const struct transaction *t, uint32_t wanted)
-{
-	const struct sockaddr_nl kernel = { .nl_family = AF_NETLINK };
-	const struct timeval wait = { .tv_sec = ANSWER_WAIT_S };
-	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_NETFILTER);
-	int error = 0;
-
-	if (fd < 0)
-		return errno;
-	if (setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof wait) != 0 ||
-	    connect(fd, (const struct sockaddr *)&kernel, sizeof kernel) != 0 || send(fd, t->messages, t->n, 0) < 0)
-		error = errno;
-	if (error == 0)
-		error = read_answers(fd, wanted);
-	close(fd);
-	return error;
-}
-
 enum ike_err translate_write(enum ip_family family, const struct translation *all, unsigned n)
 {
-	struct transaction t = { .family = family_of(family), .room = OTHER_ROOM + (size_t)n * ELEMENT_ROOM };
-	uint32_t messages;
-	int error = ENOMEM;
+	/* Each element takes less than 72 octets, all that is beside them less than 2048. */
+	size_t room = BATCH_BYTES + (size_t)n * 72;
+	struct transaction t = { .family = family_of(family) };
+	unsigned messages = 0;
+	int error = 0;
 
-	t.messages = malloc(t.room);
-	t.failed = !t.messages;
-	begin(&t, NFNL_MSG_BATCH_BEGIN, 0, AF_UNSPEC, NFNL_SUBSYS_NFTABLES);
-	end(&t);
-	fill(&t, all, n);
-	messages = t.sequence - 1;      /* that are acknowledged */
-	begin(&t, NFNL_MSG_BATCH_END, 0, AF_UNSPEC, NFNL_SUBSYS_NFTABLES);
-	end(&t);
-	if (!t.failed)
+	t.buffer = calloc(1, room + BATCH_BYTES);
+	t.batch = t.buffer ? mnl_nlmsg_batch_start(t.buffer, room) : NULL;
+	if (t.batch) {
+		nftnl_batch_begin(mnl_nlmsg_batch_current(t.batch), t.sequence++);
+		filled(&t);
+		fill(&t, all, n);
+		messages = t.sequence - 1;
+		nftnl_batch_end(mnl_nlmsg_batch_current(t.batch), t.sequence++);
+		filled(&t);
+	}
+	if (t.batch && !t.failed)
 		error = talk(&t, messages);
-	free(t.messages);
+	if (!t.batch || t.failed)
+		error = ENOMEM;
+	if (t.batch)
+		mnl_nlmsg_batch_stop(t.batch);
+	free(t.buffer);
 	errno = error;
 	switch (error) {
 	case 0:
