@@ -127,6 +127,15 @@ static void judge_permitted(const json_t *host, const json_t *tunnel, const char
 			 "; packets to %s are encrypted nevertheless, because of %s", ip, other ? other : "that host itself");
 }
 
+static void judge_policy(const json_t *host, const json_t *tunnel, const char *ip, struct finding *f)
+{
+	const char *policy = why_text(host, "policy");
+
+	set(f, WHY_PLAIN, "policy", "the operator's policy says so (%s)", policy ? policy : "unknown");
+	if (tunnel)
+		snprintf(f->cause + strlen(f->cause), sizeof f->cause - strlen(f->cause), "; packets to %s are encrypted until they cease", ip);
+}
+
 static void judge_host(const struct why *w, const struct ip_addr *address, struct finding *f)
 {
 	const json_t *host = why_host(w, address), *tunnel = tunnel_of(host, "protected");
@@ -137,6 +146,8 @@ static void judge_host(const struct why *w, const struct ip_addr *address, struc
 	dnsname_text(&w->owner, owner);
 	if (is(host, "next", "clear") && why_number(host, "paused_s") > 0)
 		judge_paused((unsigned)why_number(host, "paused_s"), f);
+	else if (is(host, "next", "clear") && why_number(host, "clear_for_s") == 0)
+		judge_policy(host, tunnel, ip, f);
 	else if (is(host, "next", "clear"))
 		judge_permitted(host, tunnel, ip, f);
 	else if (is(host, "next", "protected") && tunnel)

@@ -117,6 +117,13 @@ static void print_host(const json_t *host)
 		print_member(host, "address");
 		printf(" none\n");
 	}
+	if (why_text(host, "policy")) {
+		print_label("policy");
+		print_member(host, "address");
+		printf(" ");
+		print_member(host, "policy");
+		printf("\n");
+	}
 	if (!json_is_object(failure))
 		return;
 	print_label("failure");

@@ -40,6 +40,7 @@ struct conf {
 	char control_group[CONF_WORD_MAX];      /* "": root only */
 	uint32_t deadline_ms;
 	bool allow_private;
+	char policy_dir[CONF_PATH_MAX];         /* of the policy groups, groups_file.h */
 	char server_key[CONF_PATH_MAX];         /* "": this host answers nobody */
 	struct dnsname server_identity;
 	bool accept_anonymous, accept_identified;

@@ -30,6 +30,11 @@
 	  "trying. Keep it below Unbound's discard-timeout (1900).") \
 	X("allow-private", allow_private, OPTION_BOOL, "no", 0, 0, \
 	  "Allow tunnels to private addresses: 10/8, 172.16/12, 192.168/16, 100.64/10, fc00::/7.") \
+	X("policy-dir", policy_dir, OPTION_PATH, SYSCONFDIR "/unbound-oe/policies", 0, CONF_PATH_MAX, \
+	  "A folder with files block, clear, clear-or-private, private-or-clear and private, each\n" \
+	  "a list of networks, addresses and domain names that are treated in this way\n" \
+	  "(docs/policy-groups.md). Without it every name with a key is protected or refused.\n" \
+	  "Both the module and oe-iked read this option.") \
 	X("trust-gateways", trust_gateways, OPTION_NAMES, "", 0, CONF_NAMES_MAX, \
 	  "A domain; names that are this one, or below it, may send any address through a gateway\n" \
 	  "that their IPSECKEY records name, on their word alone. May be given several times. When\n" \

@@ -53,7 +53,7 @@ static void do_authorize(struct bridge *b, const struct ike_output *out, uint64_
 		return;
 	}
 	if (b->keylookup)
-		refuse = tunnels_consider(b->tunnels, &client, now_ms);
+		refuse = tunnels_consider(b->tunnels, &client, &claimed, now_ms);
 	if (refuse == REASON_NONE)
 		keylookup_start(b->keylookup, out->id, &client, &claimed);
 	else

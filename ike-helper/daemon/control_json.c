@@ -144,7 +144,7 @@ void control_json_prospect(const struct tunnel_prospect *prospect, uint64_t now_
 	json_object_set_new(host, "next", json_string(prospect_text(prospect->kind)));
 	json_object_set_new(host, "reason", fine ? json_null() : json_string(rp_reason_word(prospect->reason)));
 	json_object_set_new(host, "text", fine ? json_null() : reason_json(prospect->reason, prospect->detail));
-	if (prospect->kind == PROSPECT_CLEAR)
+	if (prospect->kind == PROSPECT_CLEAR && prospect->until_ms > 0)
 		json_object_set_new(host, prospect->paused ? "paused_s" : "clear_for_s", wait_json(now_ms, prospect->until_ms));
 	if (prospect->failure.at_ms == 0)
 		return;

@@ -15,6 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "conf/groups_file.h"
 #include "daemon/group.h"
 #include "daemon/link.h"
 #include "daemon/loop.h"
@@ -222,6 +223,8 @@ static void reload(struct keeper *k)
 		return;
 	}
 	answer->err = conf_read(s->file, s->file_given, &answer->conf, answer->error);
+	if (answer->err == IKE_OK)
+		answer->err = groups_read(answer->conf.policy_dir, &answer->groups, answer->error);
 	if (answer->err == IKE_OK)
 		s->log.max = answer->conf.log_level;
 	(void)!send(k->channels.calls, answer, sizeof *answer, MSG_DONTWAIT | MSG_NOSIGNAL);

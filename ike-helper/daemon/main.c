@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "conf/conf.h"
+#include "conf/groups_file.h"
 #include "daemon/group.h"
 #include "daemon/keeper.h"
 #include "daemon/logger.h"
@@ -211,7 +212,7 @@ int main(int argc, char **argv)
 	/* A person who goes away in the middle of an answer is an EPIPE, no reason to die. */
 	if (signal(SIGPIPE, SIG_IGN) == SIG_ERR || priv_seal() != IKE_OK)
 		return (void)startup_failed("cannot switch core dumps and SIGPIPE off"), EXIT_FAILURE;
-	if (conf_read(s.file, s.file_given, &s.conf, error) != IKE_OK)
+	if (conf_read(s.file, s.file_given, &s.conf, error) != IKE_OK || groups_read(s.conf.policy_dir, &s.groups, error) != IKE_OK)
 		return (void)startup_failed("%s", error), EXIT_USAGE;
 	if (only_check)
 		return check(&s);

@@ -95,8 +95,10 @@ static void on_lost(void *arg)
 	loop_end(n->bridge.loop);
 }
 
-static struct tunnel_config tunnel_config_of(const struct conf *conf)
+static struct tunnel_config tunnel_config_of(const struct setup *setup)
 {
+	const struct conf *conf = &setup->conf;
+
 	return (struct tunnel_config){
 		.allow_private = conf->allow_private,
 		.accept_anonymous = conf->accept_anonymous,
@@ -105,6 +107,7 @@ static struct tunnel_config tunnel_config_of(const struct conf *conf)
 		.n_identify_to = conf->identify_to.n,
 		.trust_gateways = conf->trust_gateways.at,
 		.n_trust_gateways = conf->trust_gateways.n,
+		.groups = &setup->groups,
 		.tunnels_max = conf->tunnels_max,
 		.anonymous_max = conf->anonymous_max,
 		.anonymous_per_source = conf->anonymous_per_source,
@@ -135,30 +138,47 @@ static enum ike_err ask_for_conf(struct network *n, struct setup_conf *out)
 	return IKE_E_CONFIG;
 }
 
+/* What is new in new is in use from now on; *out says what that is. */
+static void take_conf(struct network *n, const struct setup_conf *new, struct reload *out)
+{
+	struct setup *s = n->setup;
+	struct tunnel_config tunnels;
+
+	reload_take(&s->conf, &new->conf, out);
+	if (groups_digest(&s->groups) != groups_digest(&new->groups))
+		reload_note(out, "policy groups");
+	s->groups = new->groups;
+	s->log.max = s->conf.log_level;
+	tunnels = tunnel_config_of(s);
+	tunnels_configure(n->bridge.tunnels, &tunnels);
+	for (unsigned i = 0; i < out->n_restart; i++)
+		log_error(&s->log, "%s has changed in %s: restart oe-iked to use it", out->restart[i], s->file);
+	for (unsigned i = 0; i < out->n_changed; i++)
+		log_info(&s->log, "%s has changed", out->changed[i]);
+	log_info(&s->log, "read %s again", s->file);
+}
+
 /* The control socket asks. */
 static enum ike_err on_reload_asked(void *arg, struct reload *out)
 {
+	struct setup_conf *new = calloc(1, sizeof *new);
 	struct network *n = arg;
-	struct tunnel_config tunnels;
-	struct setup_conf new;
-	unsigned i;
+	enum ike_err err;
 
 	memset(out, 0, sizeof *out);
-	if (ask_for_conf(n, &new) != IKE_OK) {
-		snprintf(out->error, sizeof out->error, "%s", new.error);
-		log_error(&n->setup->log, "nothing changed: %s", out->error);
-		return IKE_E_CONFIG;
+	if (!new) {
+		snprintf(out->error, sizeof out->error, "out of memory");
+		return IKE_E_NOMEM;
 	}
-	reload_take(&n->setup->conf, &new.conf, out);
-	n->setup->log.max = n->setup->conf.log_level;
-	tunnels = tunnel_config_of(&n->setup->conf);
-	tunnels_configure(n->bridge.tunnels, &tunnels);
-	for (i = 0; i < out->n_restart; i++)
-		log_error(&n->setup->log, "%s has changed in %s: restart oe-iked to use it", out->restart[i], n->setup->file);
-	for (i = 0; i < out->n_changed; i++)
-		log_info(&n->setup->log, "%s has changed", out->changed[i]);
-	log_info(&n->setup->log, "read %s again", n->setup->file);
-	return IKE_OK;
+	err = ask_for_conf(n, new);
+	if (err == IKE_OK) {
+		take_conf(n, new, out);
+	} else {
+		snprintf(out->error, sizeof out->error, "%s", new->error);
+		log_error(&n->setup->log, "nothing changed: %s", out->error);
+	}
+	free(new);
+	return err;
 }
 
 static void on_reload(void *arg)
@@ -275,7 +295,7 @@ static enum ike_err start_core(struct network *n)
 		.pool_v6_size = conf->pool.v6.n,
 		.qcd_secret = secret_span(&n->qcd_secret),
 	};
-	const struct tunnel_config tunnels = tunnel_config_of(conf);
+	const struct tunnel_config tunnels = tunnel_config_of(n->setup);
 
 	bridge_tunnel_env(&n->bridge, &n->env);
 	if (ike_new(&ike, &n->rng, &n->setup->log, &n->bridge.ike) != IKE_OK ||

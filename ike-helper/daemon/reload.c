@@ -6,7 +6,8 @@
 
 /* What is looked at each time that it is needed. */
 static const char *const at_run_time[] = {
-	"allow-private", "anonymous-max", "anonymous-per-source", "attempt", "establishing-max", "idle", "ike-life", "log-level", "soft-life",
+	"allow-private", "anonymous-max", "anonymous-per-source", "attempt", "establishing-max", "idle", "ike-life", "log-level", "policy-dir",
+	"soft-life",
 };
 
 static bool is_at_run_time(const char *name)
@@ -21,6 +22,11 @@ static void note(const char **names, unsigned *n, const char *name)
 {
 	if (*n < RELOAD_MAX)
 		names[(*n)++] = name;
+}
+
+void reload_note(struct reload *out, const char *what)
+{
+	note(out->changed, &out->n_changed, what);
 }
 
 void reload_take(struct conf *conf, const struct conf *new, struct reload *out)

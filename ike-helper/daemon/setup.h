@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 
+#include "base/groups.h"
 #include "base/log.h"
 #include "conf/conf.h"
 #include "daemon/sandbox.h"
@@ -19,6 +20,7 @@ struct setup {
 	const char *file;               /* oe.conf */
 	bool file_given, foreground, fake_kernel;
 	struct conf conf;
+	struct groups groups;           /* of conf.policy_dir */
 	struct log log;
 	struct net *net;                /* bound; the network process keeps it */
 	int control_listener;           /* likewise */
@@ -31,12 +33,13 @@ struct channels {
 	int link;                       /* link.h */
 };
 
-/* What is sent over calls beside those of kernel/far.h: read oe.conf again. The answer is a struct setup_conf. */
+/* What is sent over calls beside those of kernel/far.h: read oe.conf and the policy groups again. The answer is a struct setup_conf. */
 enum { SETUP_CALL_RELOAD_LEN = 1 };
 struct setup_conf {
-	enum ike_err err;               /* IKE_E_CONFIG: error says why, and conf means nothing */
+	enum ike_err err;               /* IKE_E_CONFIG: error says why, and the rest means nothing */
 	char error[CONF_ERROR_MAX];
 	struct conf conf;
+	struct groups groups;
 };
 
 #endif

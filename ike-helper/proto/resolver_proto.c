@@ -571,6 +571,8 @@ const char *rp_reason_word(unsigned reason)
 	case REASON_SA_GONE: return "sa-gone";
 	case REASON_PEER_MOVED: return "peer-moved";
 	case REASON_RECORD_MALFORMED: return "record-malformed";
+	case REASON_POLICY_FORBIDS: return "policy-forbids";
+	case REASON_POLICY_WANTS_KEY: return "policy-wants-key";
 	}
 	return "unknown";
 }

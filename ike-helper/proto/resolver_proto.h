@@ -67,7 +67,9 @@ enum rp_type {
 	X(REASON_GATEWAY_UNCONFIRMED, 27, "the address's reverse name does not confirm the gateway") \
 	X(REASON_SA_GONE, 28, "the IPsec state is gone from the kernel") \
 	X(REASON_PEER_MOVED, 29, "its NAT has given it another address or port") \
-	X(REASON_RECORD_MALFORMED, 30, "an address record of the name is malformed")
+	X(REASON_RECORD_MALFORMED, 30, "an address record of the name is malformed") \
+	X(REASON_POLICY_FORBIDS, 31, "the operator's policy forbids it") \
+	X(REASON_POLICY_WANTS_KEY, 32, "the operator's policy wants it protected, and it has no key")
 
 #define RP_REASON_ENTRY(symbol, value, text) symbol = value,
 enum rp_reason { RP_REASONS(RP_REASON_ENTRY) };

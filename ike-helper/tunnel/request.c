@@ -48,11 +48,24 @@ static void limit_ttl(struct request *r, uint64_t seconds)
 		r->ttl_s = (uint32_t)seconds;
 }
 
+/* By this entry. */
+static void answer_by_policy(struct request *r, const struct group_entry *entry, const char *more)
+{
+	limit_ttl(r, CLEAR_TTL_S);
+	if (r->detail[0] == '\0' || more[0] != '\0')
+		policy_text(entry, more, r->detail);
+}
+
 static void confirm_clear(struct tunnels *t, struct request *r, struct wait *w)
 {
 	uint64_t until_ms = permitted_until_ms(t, &r->owner, &w->remote);
 	bool paused = until_ms == 0 && t->paused_until_ms > t->now_ms;
+	struct group_entry entry;
 
+	if (until_ms == 0 && policy_is_clear(tunnels_policy(t, &r->owner, &w->remote, &entry))) {
+		answer_by_policy(r, &entry, "");
+		return;
+	}
 	if (paused)
 		until_ms = t->paused_until_ms;
 	if (until_ms == 0) {
@@ -94,10 +107,34 @@ static void confirm(struct tunnels *t, struct request *r, struct wait *w)
 			 w->reason == REASON_LIMIT ? "too many names for one address" : "the tunnel ended at once");
 }
 
+/* None of the addresses is protected: what may be answered in clear instead? */
+static void fall_back(struct tunnels *t, struct request *r)
+{
+	struct group_entry entry;
+
+	for (unsigned i = 0; i < r->n; i++) {
+		struct wait *w = &r->wait[i];
+		char more[DETAIL_MAX];
+
+		if (!policy_falls_back(t, &r->owner, &w->remote, w->reason, &entry))
+			continue;
+		snprintf(more, sizeof more, "%s", rp_reason_text(w->reason));
+		answer_by_policy(r, &entry, more);
+		w->allowed = w->clear = true;
+		w->reason = REASON_NONE;
+	}
+}
+
 void request_confirm(struct tunnels *t, struct request *r)
 {
-	for (unsigned i = 0; i < r->n; i++)
+	bool allowed = false;
+
+	for (unsigned i = 0; i < r->n; i++) {
 		confirm(t, r, &r->wait[i]);
+		allowed |= r->wait[i].allowed;
+	}
+	if (!allowed && !t->stopping)
+		fall_back(t, r);
 }
 
 static void make_ready(struct tunnels *t, struct request *r)
@@ -271,14 +308,25 @@ static bool is_paused(struct tunnels *t, const struct ip_addr *a)
 static bool judge_address(struct tunnels *t, const struct dnsname *owner, const struct ip_addr *a, struct fate *f)
 {
 	enum rp_reason reason = address_admit(t, a);
+	struct group_entry entry;
+	enum group group = tunnels_policy(t, owner, a, &entry);
 
 	memset(f, 0, sizeof *f);
 	if (t->env->is_own_address(t->env->arg, a)) {
 		f->kind = PROSPECT_OWN;
 		return true;
 	}
+	if (group == GROUP_BLOCK) {
+		refused(f, REASON_POLICY_FORBIDS, "");
+		policy_text(&entry, "", f->detail);
+		return true;
+	}
 	f->until_ms = permitted_until_ms(t, owner, a);
-	f->paused = f->until_ms == 0 && is_paused(t, a);
+	if (f->until_ms == 0 && policy_is_clear(group)) {
+		f->kind = PROSPECT_CLEAR;
+		return true;
+	}
+	f->paused = f->until_ms == 0 && group != GROUP_PRIVATE && is_paused(t, a);
 	if (f->paused)
 		f->until_ms = t->paused_until_ms;
 	if (f->until_ms) {
@@ -460,10 +508,15 @@ static void judge(struct tunnels *t, const struct rp_establish *q, unsigned numb
 void tunnels_prospect(struct tunnels *t, const struct rp_establish *request, unsigned address, uint64_t now_ms,
 		      struct tunnel_prospect *out)
 {
+	struct group_entry entry;
 	struct fate f;
 
 	see(t, now_ms);
 	judge(t, request, address, &f);
+	if (f.kind == PROSPECT_REFUSED && policy_falls_back(t, &request->owner, &request->addresses[address], f.reason, &entry)) {
+		f.kind = PROSPECT_CLEAR;
+		f.reason = REASON_NONE;
+	}
 	memset(out, 0, sizeof *out);
 	out->kind = f.kind;
 	out->reason = f.reason;

@@ -91,7 +91,7 @@ struct wait {
 	struct ip_addr from, remote;        /* our address for it, and the address */
 	bool allowed;
 	bool local;                         /* our own address: nothing to protect */
-	bool clear;                         /* the operator has permitted it in clear */
+	bool clear;                         /* in clear: the operator has permitted it, or it is the policy */
 	enum rp_reason reason;
 	struct ways ways;
 	unsigned next_way;                  /* those before it were begun or refused */
@@ -515,6 +515,17 @@ void decision_remember(struct tunnels *t, const struct request *r, const struct 
 /* The resolver is to forget what it was told last about names that have this address; NULL: about those that were answered in clear. */
 void decisions_forget_answers(struct tunnels *t, const struct ip_addr *address);
 void decisions_clear(struct tunnels *t);
+
+/* policy.c */
+/* We do not ask for a tunnel to it. */
+bool policy_is_clear(enum group group);
+/* "policy private: example.org; MORE". */
+void policy_text(const struct group_entry *entry, const char *more, char detail[DETAIL_MAX]);
+/* May this address be answered in clear, which was refused for this reason? By this entry. */
+bool policy_falls_back(struct tunnels *t, const struct dnsname *owner, const struct ip_addr *a, enum rp_reason reason,
+		       struct group_entry *entry);
+/* A client from this address, that claims this name; NULL: it is anonymous. REASON_NONE: nothing is said against it. */
+enum rp_reason policy_for_client(const struct tunnels *t, const struct dnsname *claimed, const struct ip_addr *from);
 
 /* events.c */
 void event_tell(const struct tunnels *t, const struct tunnel_event *event);

@@ -68,6 +68,10 @@
  *  - What the operator has permitted in clear (tunnels_clear) is answered at once, and nothing is established for it; its policies
  *    go by that word alone. The answer lives for a minute at most, and not longer than the permission. What another name has
  *    established for the same address stays, and what a host asks of us for itself is not meant.
+ *  - Policy groups (docs/policy-groups.md): nothing is established for what is in block, which is refused, or in clear and
+ *    clear-or-private, which is answered in clear. What is in private-or-clear, and not bound, is answered in clear when its host does not
+ *    do what its name says: if none of the addresses can be protected, and never if somebody else answers there. A pause does not
+ *    concern what is in private. Clients are refused that are in block or clear. What stands when the groups change ends when it is idle.
  *  - An attempt outlives the verdict: at the request's deadline the verdict is REFUSE, the attempt itself goes on for attempt_ms.
  *  - A response is given to every request exactly once, unless it was cancelled or its client is gone.
  */
@@ -76,6 +80,7 @@
 
 #include "base/addr.h"
 #include "base/dnsname.h"
+#include "base/groups.h"
 #include "base/log.h"
 #include "base/rng.h"
 #include "ike/ike.h"
@@ -93,6 +98,7 @@ struct tunnel_config {
 	/* Names that are one of these, or below one, are believed when they name a gateway; borrowed. docs/gateways.md */
 	const struct dnsname *trust_gateways;
 	unsigned n_trust_gateways;
+	const struct groups *groups;        /* policy groups; borrowed. NULL: none */
 	unsigned tunnels_max;       /* in all; 0: 4096 */
 	unsigned anonymous_max;     /* of them with anonymous clients; 0: half */
 	unsigned anonymous_per_source;  /* of these from one source, as ip_source() has it; 0: 512 */
@@ -180,8 +186,8 @@ void tunnels_ike_event(struct tunnels *t, const struct ike_event *event, uint64_
 enum rp_reason tunnels_authorize(struct tunnels *t, const struct ike_client *client, const struct keyset *keys, uint32_t *reqid,
 				 uint64_t now_ms);
 /* A client claims a name: is it worth the question to DNS? The same answer as tunnels_authorize(), as far as it does not
- * depend on the keys. */
-enum rp_reason tunnels_consider(struct tunnels *t, const struct ike_client *client, uint64_t now_ms);
+ * depend on the keys; and what the policy of that name says. */
+enum rp_reason tunnels_consider(struct tunnels *t, const struct ike_client *client, const struct dnsname *claimed, uint64_t now_ms);
 /* Result of a TUNNEL_KERNEL output. */
 void tunnels_kernel_done(struct tunnels *t, uint64_t id, enum ike_err result, uint64_t now_ms);
 /* The kernel wants to send to a protected address and has no SA (XFRM acquire). local: the packet's source, perhaps not ours. */
@@ -334,7 +340,7 @@ bool tunnels_decision(const struct tunnels *t, const struct dnsname *owner, stru
 enum tunnel_prospect_kind {
 	PROSPECT_REFUSED,           /* at once, with reason and detail */
 	PROSPECT_OWN,               /* allowed: it is our own address */
-	PROSPECT_CLEAR,             /* in clear: the operator has permitted it, or paused what is new */
+	PROSPECT_CLEAR,             /* in clear: the operator has permitted it, paused what is new, or it is the policy */
 	PROSPECT_PROTECTED,         /* allowed at once */
 	PROSPECT_TRY,               /* an attempt decides: a new one, or one that is under way */
 	PROSPECT_GATEWAY,           /* what the lookups say that the resolver makes about gateways decides */
@@ -344,7 +350,7 @@ struct tunnel_prospect {
 	enum tunnel_prospect_kind kind;
 	enum rp_reason reason;
 	char detail[TUNNEL_DETAIL_MAX];
-	uint64_t until_ms;          /* PROSPECT_CLEAR: the end of the permission or pause */
+	uint64_t until_ms;          /* PROSPECT_CLEAR: the end of the permission or pause; 0: it is the policy */
 	bool paused;                /* PROSPECT_CLEAR: it is a pause */
 	struct {                    /* of the same keys at this address; at_ms = 0: none is remembered */
 		enum rp_reason reason;
@@ -358,5 +364,8 @@ struct tunnel_prospect {
  * whether there would be room for an attempt. */
 void tunnels_prospect(struct tunnels *t, const struct rp_establish *request, unsigned address, uint64_t now_ms,
 		      struct tunnel_prospect *out);
+
+/* The entry of the policy groups that counts for this address of this name. */
+enum group tunnels_policy(const struct tunnels *t, const struct dnsname *name, const struct ip_addr *address, struct group_entry *out);
 
 #endif

@@ -260,6 +260,8 @@ static enum rp_reason admit_client(struct tunnels *t, const struct ip_path *path
 	}
 	if (t->env->is_own_address(t->env->arg, &path->remote.addr))
 		return REASON_ADDRESS_NOT_ALLOWED;
+	if (anonymous && policy_for_client(t, NULL, &path->remote.addr) != REASON_NONE)
+		return REASON_POLICY_FORBIDS;
 	return (p && p->state != TUNNEL_DRAINING) || client_has_room(t, &path->remote.addr, anonymous) ? REASON_NONE : REASON_LIMIT;
 }
 
@@ -269,10 +271,13 @@ static const struct ip_addr *client_remote(const struct ike_client *c)
 	return c->assigned.family != IP_NONE ? &c->assigned : &c->path.remote.addr;
 }
 
-enum rp_reason tunnels_consider(struct tunnels *t, const struct ike_client *client, uint64_t now_ms)
+enum rp_reason tunnels_consider(struct tunnels *t, const struct ike_client *client, const struct dnsname *claimed, uint64_t now_ms)
 {
+	enum rp_reason refuse;
+
 	see(t, now_ms);
-	return admit_client(t, &client->path, peer_by_pair(t, &client->path.local.addr, client_remote(client)), false);
+	refuse = admit_client(t, &client->path, peer_by_pair(t, &client->path.local.addr, client_remote(client)), false);
+	return refuse == REASON_NONE ? policy_for_client(t, claimed, &client->path.remote.addr) : refuse;
 }
 
 enum rp_reason tunnels_authorize(struct tunnels *t, const struct ike_client *client, const struct keyset *keys, uint32_t *reqid,

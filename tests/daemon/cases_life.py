@@ -7,7 +7,7 @@ import stat
 import subprocess
 import time
 
-from resolver import ADDRESS_NOT_ALLOWED, ALLOW, Resolver, SHUTDOWN, REFUSE
+from resolver import ADDRESS_NOT_ALLOWED, ALLOW, CLEAR, POLICY_FORBIDS, Resolver, SHUTDOWN, REFUSE
 from world import CLIENT, NOBODY, SERVER, Daemon, check, check_equal, say, wait_for
 
 
@@ -269,6 +269,58 @@ def reload_changes_options_and_leaves_tunnels(world):
         check_equal(daemon.oe('checkconf', daemon.file + '.none').returncode, 2, 'no such file')
 
 
+def groups_of(world, **files):
+    """A folder of policy groups, and the line of oe.conf that says so."""
+    folder = world.path('policies')
+    os.makedirs(folder, exist_ok=True)
+    for group in os.listdir(folder):
+        os.unlink(os.path.join(folder, group))
+    for group, entry in files.items():
+        with open(os.path.join(folder, group.replace('_', '-')), 'w', encoding='ascii') as f:
+            f.write(entry + '\n')
+    return f'policy-dir: {folder}'
+
+
+def policy_groups_change_at_reload_and_leave_tunnels(world):
+    line = groups_of(world)
+    world.server().start()
+    daemon = world.client([line]).start()
+    _, key = world.key()
+    with Resolver(daemon.resolver) as resolver:
+        check_equal(resolver.request('www.example', [SERVER], [key]).kind, ALLOW, 'a tunnel')
+        before = daemon.tunnels()[0]['spi_in']
+        groups_of(world, clear='example', block='other.example', private_or_clear='weak.example')
+        checked = daemon.oe('checkconf')
+        check_equal((checked.returncode, checked.stdout), (0, f'no errors in {daemon.file}, nor in the 3 entries of policy groups in {world.path("policies")}\n'),
+                    checked.stderr)
+        got = daemon.oe('reload')
+        check_equal((got.returncode, got.stdout), (0, 'policy groups: changed\n'), got.stderr)
+        got = resolver.request('www.example', [SERVER], [key])
+        check_equal((got.kind, got.text), (CLEAR, 'policy clear: example'), 'a name in clear')
+        check_equal(daemon.tunnels()[0]['spi_in'], before, 'the tunnel')
+        got = resolver.request('a.other.example', [SERVER], [key])
+        check_equal((got.kind, got.reason, got.text), (REFUSE, POLICY_FORBIDS, 'policy block: other.example'), 'a blocked name')
+        check_equal(resolver.request('weak.example', [NOBODY], [key], deadline=500).kind, CLEAR, 'a host that does not answer')
+        groups_of(world, clear='example\n*.example.net')
+        for command, status in (('reload', 1), ('checkconf', 2)):
+            got = daemon.oe(command)
+            check_equal((got.returncode, got.stderr), (status, f'oe: {world.path("policies")}/clear:2: "*.example.net" has a wildcard (allowed: '
+                                                       'ADDRESS, ADDRESS/LENGTH, or a domain name, which covers what is below it)\n'), command)
+        check_equal(resolver.request('a.other.example', [SERVER], [key]).kind, REFUSE, 'the groups after an error')
+
+
+def clients_in_clear_and_block_are_refused(world):
+    for group in ('clear', 'block'):
+        server = world.server(lines=[groups_of(world, **{group: CLIENT})]).start()
+        daemon = world.client().start()
+        _, key = world.key()
+        with Resolver(daemon.resolver) as resolver:
+            check_equal(resolver.request('www.example', [SERVER], [key]).kind, REFUSE, group)
+        check(server.says(f'a client at {CLIENT} is refused: policy {group}: {CLIENT}'), server.log())
+        daemon.stop()
+        server.stop()
+
+
 def stats_are_what_prometheus_reads(world):
     """Every line by the grammar of the text format, every counter there once, and the kinds right where they matter."""
     daemon = world.client().start()
@@ -411,7 +463,7 @@ CASES = [
     a_stop_refuses_who_waits, the_background_is_entered_when_all_works, a_service_manager_is_told,
     a_second_instance_refuses, a_stale_socket_is_replaced, a_file_in_the_way_is_left_alone, bad_configurations_end_with_2,
     what_the_host_lacks_ends_with_1, usage_errors_end_with_2, hangup_reads_the_log_level_again,
-    reload_changes_options_and_leaves_tunnels, stats_are_what_prometheus_reads,
+    reload_changes_options_and_leaves_tunnels, policy_groups_change_at_reload_and_leave_tunnels, clients_in_clear_and_block_are_refused, stats_are_what_prometheus_reads,
     the_shell_completes_commands_options_and_names,
     only_addresses_in_listen_are_used, oe_has_exit_statuses_for_scripts, oe_says_who_may_use_it,
     keys_are_made_once_and_private, the_control_protocol_is_as_documented,

@@ -261,7 +261,9 @@ class World:
                 if daemon in self.daemons:
                     self.daemons.remove(daemon)
         for entry in os.scandir(self.folder):
-            if not entry.name.endswith('.pem') and entry.name not in PROGRAMS:
+            if entry.is_dir(follow_symlinks=False):
+                shutil.rmtree(entry.path)
+            elif not entry.name.endswith('.pem') and entry.name not in PROGRAMS:
                 os.unlink(entry.path)
         return wrong
 

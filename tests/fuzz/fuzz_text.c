@@ -1,4 +1,4 @@
-/* The readers of text: addresses, names, configuration lines. What they accept prints and reads back as the same value. */
+/* The readers of text: addresses, names, configuration lines, entries of policy groups. What they accept prints and reads back as the same value. */
 #include "tests/fuzz/fuzz.h"
 
 #include <string.h>
@@ -6,6 +6,7 @@
 #include "base/addr.h"
 #include "base/conf_line.h"
 #include "base/dnsname.h"
+#include "base/groups.h"
 
 static void check_address(const char *text)
 {
@@ -66,6 +67,37 @@ static void check_conf_line(struct span line)
 	}
 }
 
+/* An entry prints as a line that is the same entry, and covers itself. */
+static void check_group_line(struct span line)
+{
+	static struct groups one, back;
+	char wrong[GROUPS_WRONG_MAX], text[GROUP_ENTRY_TEXT_MAX];
+	struct group_entry entry = { .group = GROUP_NONE };
+	const char *value;
+
+	groups_clear(&one);
+	groups_clear(&back);
+	if (groups_add_line(&one, GROUP_CLEAR, line, wrong) != IKE_OK) {
+		FUZZ_CHECK(wrong[0] != '\0' && groups_count(&one) == 0);
+		return;
+	}
+	FUZZ_CHECK(groups_count(&one) <= 1);
+	if (one.n_names > 0) {
+		struct dnsname name = { .n = one.name[0].n };
+
+		memcpy(name.b, one.bytes, name.n);
+		FUZZ_CHECK(groups_of_name(&one, &name, &entry) == GROUP_CLEAR);
+	} else if (one.n_networks > 0) {
+		FUZZ_CHECK(groups_of_address(&one, &one.network[0].address, &entry) == GROUP_CLEAR);
+	} else {
+		return;
+	}
+	value = strchr(group_entry_text(&entry, text), ' ');
+	FUZZ_CHECK(value);
+	FUZZ_CHECK(groups_add_line(&back, GROUP_CLEAR, span_of(value, strlen(value)), wrong) == IKE_OK);
+	FUZZ_CHECK(groups_digest(&one) == groups_digest(&back));
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *input, size_t n)
 {
 	char *text = malloc(n + 1);
@@ -77,6 +109,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t n)
 	check_address(text);
 	check_names(text, span_of(input, n));
 	check_conf_line(span_of(input, n));
+	check_group_line(span_of(input, n));
 	free(text);
 	return 0;
 }

@@ -84,6 +84,7 @@ static void every_option_is_read(void **state)
 				   "control-group: wheel\n"
 				   "deadline: 100\n"
 				   "allow-private: yes\n"
+				   "policy-dir: /etc/policies\n"
 				   "server-key: /etc/key.pem\n"
 				   "server-identity: Www.Example.ORG\n"
 				   "accept-anonymous: yes\n"
@@ -119,6 +120,7 @@ static void every_option_is_read(void **state)
 	assert_string_equal(conf.resolver_group, "named");
 	assert_string_equal(conf.control_socket, "/a/control");
 	assert_string_equal(conf.control_group, "wheel");
+	assert_string_equal(conf.policy_dir, "/etc/policies");
 	assert_int_equal(conf.deadline_ms, 100);
 	assert_true(conf.allow_private);
 	assert_string_equal(conf.server_key, "/etc/key.pem");
@@ -330,7 +332,7 @@ static void a_change_is_seen(void **state)
 {
 	static const char *const changes[] = {
 		"resolver-socket: /x", "resolver-group: x", "control-socket: /x", "control-group: x", "deadline: 101",
-		"allow-private: yes", "trust-gateways: a", "server-key: /x", "server-identity: x", "accept-anonymous: yes\nserver-key: /x",
+		"allow-private: yes", "policy-dir: /x", "trust-gateways: a", "server-key: /x", "server-identity: x", "accept-anonymous: yes\nserver-key: /x",
 		"accept-identified: yes\nserver-key: /x", "address-pool: 100.64.0.0/24\nserver-key: /x",
 		"identify-to: a\nserver-key: /x\nserver-identity: x",
 		"resolver: 127.0.0.1@54", "trust-resolver: yes", "always-cookie: yes",
@@ -378,6 +380,8 @@ static const char *shown_default(const struct option_row *row, char to[256])
 
 	if (strncmp(text, RUNSTATEDIR "/unbound-oe", strlen(RUNSTATEDIR "/unbound-oe")) == 0)
 		snprintf(to, 256, "/run%s", text + strlen(RUNSTATEDIR));
+	else if (strncmp(text, SYSCONFDIR "/unbound-oe", strlen(SYSCONFDIR "/unbound-oe")) == 0)
+		snprintf(to, 256, "/etc%s", text + strlen(SYSCONFDIR));
 	else
 		snprintf(to, 256, "%s", text);
 	return to;

@@ -185,7 +185,7 @@ static void documented_reasons_are_the_list(void **state)
 		reason++;
 	}
 	fclose(f);
-	assert_string_equal(rp_reason_text(reason - 1), "an address record of the name is malformed");
+	assert_string_equal(rp_reason_text(reason - 1), "the operator's policy wants it protected, and it has no key");
 	assert_string_equal(rp_reason_text(reason), "unknown reason");
 	assert_string_equal(rp_reason_text(70000), "unknown reason");
 }

@@ -32,16 +32,17 @@ static void each_kind_of_client_has_its_own_permission(void **state)
 {
 	struct world *w = *state;
 	const struct ike_client client = { .path = { { w->local, 500 }, { address_of(HOST), 500 } } };
+	const struct dnsname name = name_of("client.example.org");
 	uint32_t reqid;
 
 	assert_int_equal(authorize(w, HOST, &reqid), REASON_PEER_REFUSED);
-	assert_int_equal(tunnels_consider(w->t, &client, w->now_ms), REASON_NONE);
+	assert_int_equal(tunnels_consider(w->t, &client, &name, w->now_ms), REASON_NONE);
 	assert_int_equal(authorize_named(w, HOST, "A", &reqid), REASON_NONE);
 	w->config.accept_anonymous = true;
 	w->config.accept_identified = false;
 	world_restart(w);
 	assert_int_equal(authorize(w, HOST, &reqid), REASON_NONE);
-	assert_int_equal(tunnels_consider(w->t, &client, w->now_ms), REASON_PEER_REFUSED);
+	assert_int_equal(tunnels_consider(w->t, &client, &name, w->now_ms), REASON_PEER_REFUSED);
 	assert_int_equal(authorize_named(w, HOST, "A", &reqid), REASON_PEER_REFUSED);
 }
 
@@ -51,10 +52,11 @@ static void useless_questions_are_not_asked(void **state)
 	struct world *w = *state;
 	const struct ike_client loopback = { .path = { { w->local, 500 }, { address_of("127.0.0.1"), 500 } } };
 	const struct ike_client client = { .path = { { w->local, 500 }, { address_of(HOST), 500 } } };
+	const struct dnsname name = name_of("client.example.org");
 
-	assert_int_equal(tunnels_consider(w->t, &loopback, w->now_ms), REASON_ADDRESS_NOT_ALLOWED);
+	assert_int_equal(tunnels_consider(w->t, &loopback, &name, w->now_ms), REASON_ADDRESS_NOT_ALLOWED);
 	tunnels_shutdown(w->t, w->now_ms);
-	assert_int_equal(tunnels_consider(w->t, &client, w->now_ms), REASON_SHUTDOWN);
+	assert_int_equal(tunnels_consider(w->t, &client, &name, w->now_ms), REASON_SHUTDOWN);
 }
 
 static void named_client_is_bound_like_one_that_we_asked_for(void **state)
