@@ -249,7 +249,7 @@ void children_fade_into(struct ike_sa *from, struct ike_sa *heir, uint64_t now_m
 	}
 }
 
-/* IKE_AUTH ------------------------------------------------------------------------------------- */
+/* The first one -------------------------------------------------------------------------------- */
 
 enum ike_err child_begin(struct ike_sa *sa)
 {
@@ -263,22 +263,31 @@ enum ike_err child_begin(struct ike_sa *sa)
 	return IKE_OK;
 }
 
-enum ike_err child_install(struct ike_sa *sa)
+enum ike_err child_agree(struct ike_sa *sa, const struct dh_shared *shared, struct span ni, struct span nr)
 {
 	struct child *c = sa->child;
-	enum ike_err err;
 
 	c->suite = sa->hs->esp.suite;
 	c->spi_out = sa->hs->esp.peer_spi;
 	sends_with(c);
-	/* RFC 7296 2.17: no key exchange of its own in IKE_AUTH; the nonces are those of
-	 * IKE_SA_INIT. */
-	err = child_derive(c, NULL, sa_nonce_i(sa), sa_nonce_r(sa), NULL, sa->initiator);
-	if (err != IKE_OK)
-		return err;
+	return child_derive(c, shared, ni, nr, NULL, sa->initiator);
+}
+
+void child_protect(struct ike_sa *sa)
+{
 	sa->expire_ms = NEVER_MS;
 	engine_ask(sa, SLOT_PROTECT);
-	return IKE_OK;
+}
+
+enum ike_err child_install(struct ike_sa *sa)
+{
+	/* RFC 7296 2.17: no key exchange of its own in IKE_AUTH; the nonces are those of
+	 * IKE_SA_INIT. */
+	enum ike_err err = child_agree(sa, NULL, sa_nonce_i(sa), sa_nonce_r(sa));
+
+	if (err == IKE_OK)
+		child_protect(sa);
+	return err;
 }
 
 void child_is_up(struct ike_sa *sa)

@@ -82,10 +82,13 @@ void children_due(struct ike_sa *sa, uint64_t now_ms);
  * while. */
 void children_fade_into(struct ike_sa *from, struct ike_sa *heir, uint64_t now_ms);
 
-/* IKE_AUTH: make sa->child, or give it another SPI. IKE_E_NOMEM. */
+/* The first one: make sa->child, or give it another SPI. IKE_E_NOMEM. */
 IKE_CHECKED enum ike_err child_begin(struct ike_sa *sa);
-/* IKE_AUTH: suite and SPIs are known (sa->hs->esp, sa->child->spi_in): derive the keys and ask the kernel for the SAs and policies.
- * Until it has answered the SA cannot end. */
+/* Suite and SPIs are known (sa->hs->esp, sa->child->spi_in): derive the keys. */
+IKE_CHECKED enum ike_err child_agree(struct ike_sa *sa, const struct dh_shared *shared, struct span ni, struct span nr);
+/* Then ask the kernel for the SAs and policies. Until it has answered the SA cannot end. */
+void child_protect(struct ike_sa *sa);
+/* IKE_AUTH: both. */
 IKE_CHECKED enum ike_err child_install(struct ike_sa *sa);
 /* The kernel has them: EV_ESTABLISHED, but not yet if it has the half in alone (beside.h). */
 void child_is_up(struct ike_sa *sa);

@@ -360,7 +360,7 @@ static bool has_had_its_time(const struct ike_sa *sa)
 /* The peer is to go on; we are not at work for it. */
 static bool is_waiting(const struct ike_sa *sa)
 {
-	return IN(sa->state) & (IN(ST_INTERMEDIATE_DUE) | IN(ST_INIT_ANSWERED) | IN(ST_LINGERING));
+	return IN(sa->state) & (IN(ST_INTERMEDIATE_DUE) | IN(ST_INIT_ANSWERED) | IN(ST_CHILD_DUE) | IN(ST_LINGERING));
 }
 
 /* The half-open ones, and which could go: a peer that never finishes holds a place for HALF_OPEN_MS, and can have many. Between two

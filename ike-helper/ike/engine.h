@@ -10,7 +10,7 @@
 enum {
 	IKE_PORT = 500,
 	NATT_PORT = 4500,
-	HALF_OPEN_MS = 30000,       /* life of a responder's SA until IKE_AUTH has come */
+	HALF_OPEN_MS = 30000,       /* life of a responder's SA until its CHILD SA has been asked for */
 	HALF_OPEN_FAIR_MS = 2000,   /* of that, before another peer may have its place */
 	HALF_OPEN_OF_PAIR = 8,      /* how many of those between the same two addresses */
 	LEAVING_MS = 5000,          /* how long the peer is told that it is over */

@@ -1,5 +1,5 @@
-/* ike.h - the IKEv2 core: RFC 7296 with AUTH_NULL (RFC 7619), signatures (RFC 7427), fragmentation (RFC 7383),
- * an additional key exchange (RFC 9370) and Quick Crash Detection (RFC 6290).
+/* ike.h - the IKEv2 core: RFC 7296 with AUTH_NULL (RFC 7619), signatures (RFC 7427), fragmentation (RFC 7383), IKE SAs without CHILD SA
+ * (RFC 6023), an additional key exchange (RFC 9370) and Quick Crash Detection (RFC 6290).
  *
  * It has no clock, no socket, no random source and no global of its own. Bytes and the time go in; outputs come out:
  *
@@ -19,6 +19,10 @@
  *	IKE_AUTH answer   signature checked against the key set from DNS; CHILD SA chosen; OUT_KERNEL PROTECT
  *	                  (a host that refuses the name, or wants to assign an address: once more from the start, as it wishes)
  *	ike_done          EV_ESTABLISHED
+ *
+ * A peer that starts may leave the CHILD SA out of IKE_AUTH, and ask for it by CREATE_CHILD_SA: then OUT_AUTHORIZE comes twice, for who it
+ * is and for what it wants. Until it has its CHILD SA it is half open. We do so with a host that refuses ours and says that it could do
+ * without.
  *
  * Life after that: CREATE_CHILD_SA rekeys the CHILD SA (REKEY_SA, with a key exchange of its own where the peer has one), asked by
  * us or by the peer; a second CHILD SA beside it is refused with NO_ADDITIONAL_SAS.

@@ -160,7 +160,7 @@ static void note_unprotected(struct ike_sa *sa, struct stimulus *s)
 		return;
 	if ((IN(sa->state) & IN_LIFE) && knows_nothing)
 		hint_ike_spi(sa, s);
-	else if ((IN(sa->state) & (IN(ST_INTERMEDIATE_SENT) | IN(ST_AUTH_SENT))) && !knows_nothing)
+	else if ((IN(sa->state) & (IN(ST_INTERMEDIATE_SENT) | IN(ST_AUTH_SENT) | IN(ST_CHILD_SENT))) && !knows_nothing)
 		(void)init_refused(sa, s);
 }
 

@@ -50,6 +50,23 @@ uint16_t rekey_group_wanted(const struct ike_sa *sa, const struct stimulus *s, c
 	return group;
 }
 
+enum ike_err rekey_read_shared(const struct ike_sa *sa, const struct stimulus *s, uint16_t group, struct dh_shared *out)
+{
+	const struct msg_payload *payload = msg_find(s->chain, PL_KE);
+	struct pl_ke ke;
+	enum ike_err err;
+
+	out->n = 0;
+	if (group == 0)
+		return IKE_OK;
+	if (!payload)
+		return IKE_E_SYNTAX;
+	err = pl_ke_read(payload->body, &ke);
+	if (err == IKE_OK && (ke.group != group || group != sa->rekey->group))
+		err = IKE_E_SYNTAX;
+	return err == IKE_OK ? dh_agree(sa->rekey->dh, ke.public_value, out) : err;
+}
+
 enum ike_err rekey_refuse(struct ike_sa *sa, const struct stimulus *s, uint16_t notify, struct span value)
 {
 	enum ike_err err = engine_reply_notify(sa, s, notify, value);

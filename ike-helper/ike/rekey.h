@@ -13,6 +13,9 @@ IKE_CHECKED enum ike_err rekey_new_dh(struct ike_sa *sa, uint16_t group);
 /* Which group an INVALID_KE_PAYLOAD asks for; 0: that is not to be had, because it is not in what we offered, is the one that we
  * have sent, or the peer has had its way too often. */
 uint16_t rekey_group_wanted(const struct ike_sa *sa, const struct stimulus *s, const struct offer *offer);
+/* What the KE payload of the answer gives with ours, when this is the group that the peer has chosen; 0: none, and our KE payload was for
+ * nothing. */
+IKE_CHECKED enum ike_err rekey_read_shared(const struct ike_sa *sa, const struct stimulus *s, uint16_t group, struct dh_shared *out);
 /* Answer with this. IKE_E_SYNTAX: so it was, and since it is INVALID_SYNTAX the IKE SA is over at both ends (RFC 7296 2.21.3). */
 IKE_CHECKED enum ike_err rekey_refuse(struct ike_sa *sa, const struct stimulus *s, uint16_t notify, struct span value);
 /* When to try again after TEMPORARY_FAILURE: not at the moment at which the other end tries again too. */

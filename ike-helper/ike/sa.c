@@ -15,12 +15,14 @@ static const uint32_t legal_next[ST_MAX] = {
 	[ST_INIT_SENT] = IN(ST_INTERMEDIATE_SENT) | IN(ST_I_SIGNING) | IN(ST_AUTH_SENT),
 	[ST_INTERMEDIATE_SENT] = IN(ST_I_SIGNING) | IN(ST_AUTH_SENT) | IN(ST_LEAVING),
 	[ST_I_SIGNING] = IN(ST_AUTH_SENT),
-	[ST_AUTH_SENT] = IN(ST_I_INSTALLING) | IN(ST_INIT_SENT) | IN(ST_LEAVING),
+	[ST_AUTH_SENT] = IN(ST_CHILD_SENT) | IN(ST_I_INSTALLING) | IN(ST_INIT_SENT) | IN(ST_LEAVING),
+	[ST_CHILD_SENT] = IN(ST_I_INSTALLING) | IN(ST_LEAVING),
 	[ST_I_INSTALLING] = IN(ST_UP) | IN(ST_LEAVING),
 	[ST_INTERMEDIATE_DUE] = IN(ST_INIT_ANSWERED) | IN(ST_LINGERING),
 	[ST_INIT_ANSWERED] = IN(ST_AUTHORIZING) | IN(ST_SIGNING) | IN(ST_LINGERING),
-	[ST_AUTHORIZING] = IN(ST_SIGNING) | IN(ST_LINGERING),
-	[ST_SIGNING] = IN(ST_R_INSTALLING) | IN(ST_LINGERING),
+	[ST_AUTHORIZING] = IN(ST_SIGNING) | IN(ST_CHILD_DUE) | IN(ST_R_INSTALLING) | IN(ST_LINGERING),
+	[ST_SIGNING] = IN(ST_CHILD_DUE) | IN(ST_R_INSTALLING) | IN(ST_LINGERING),
+	[ST_CHILD_DUE] = IN(ST_AUTHORIZING) | IN(ST_LEAVING) | IN(ST_LINGERING),
 	[ST_R_INSTALLING] = IN(ST_UP) | IN(ST_LINGERING),
 	[ST_UP] = IN(ST_CHILD_REKEYING) | IN(ST_CHILD_DELETING) | IN(ST_IKE_REKEYING) | IN(ST_EMPTY) | IN(ST_LEAVING) | IN(ST_LINGERING),
 	[ST_CHILD_REKEYING] = IN(ST_UP) | IN(ST_LEAVING) | IN(ST_LINGERING),
@@ -38,11 +40,13 @@ static const char *const state_texts[ST_MAX] = {
 	[ST_INTERMEDIATE_SENT] = "intermediate-sent",
 	[ST_I_SIGNING] = "signing",
 	[ST_AUTH_SENT] = "auth-sent",
+	[ST_CHILD_SENT] = "child-sent",
 	[ST_I_INSTALLING] = "installing",
 	[ST_INTERMEDIATE_DUE] = "intermediate-due",
 	[ST_INIT_ANSWERED] = "init-answered",
 	[ST_AUTHORIZING] = "authorizing",
 	[ST_SIGNING] = "signing",
+	[ST_CHILD_DUE] = "child-due",
 	[ST_R_INSTALLING] = "installing",
 	[ST_UP] = "up",
 	[ST_CHILD_REKEYING] = "child-rekeying",
@@ -118,6 +122,8 @@ enum rp_reason sa_outlook(const struct ike_sa *sa, char detail[IKE_DETAIL_MAX])
 		what = "no answer to IKE_INTERMEDIATE";
 	else if (sa->state == ST_AUTH_SENT)
 		what = "no answer to IKE_AUTH";
+	else if (sa->state == ST_CHILD_SENT)
+		what = "no answer to CREATE_CHILD_SA";
 	else if (sa->state == ST_UP)
 		what = "no answer to a liveness check";
 	else if (IN(sa->state) & IN_LIFE)

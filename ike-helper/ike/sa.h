@@ -29,12 +29,14 @@ enum sa_state {
 	ST_INTERMEDIATE_SENT,       /* keys agreed, IKE_INTERMEDIATE request is out */
 	ST_I_SIGNING,               /* keys agreed; waiting for ike_signed(), where we say who we are */
 	ST_AUTH_SENT,               /* keys agreed, IKE_AUTH request is out */
+	ST_CHILD_SENT,              /* the host proved its key without a CHILD SA; the request for one is out */
 	ST_I_INSTALLING,            /* the host proved its key; the kernel is asked */
 	/* the peer started: */
 	ST_INTERMEDIATE_DUE,        /* keys agreed, waiting for IKE_INTERMEDIATE */
 	ST_INIT_ANSWERED,           /* keys agreed, waiting for IKE_AUTH */
 	ST_AUTHORIZING,             /* waiting for ike_authorized() */
 	ST_SIGNING,                 /* waiting for ike_signed() */
+	ST_CHILD_DUE,               /* both have proved who they are; waiting for the request for a CHILD SA */
 	ST_R_INSTALLING,            /* the kernel is asked; the IKE_AUTH response waits for it */
 	/* both: */
 	ST_UP,                      /* nothing of ours is out, or a liveness check */
@@ -78,6 +80,7 @@ struct handshake {
 	uint8_t int_auth[INT_AUTH_MAX], int_auth_len;
 	uint32_t peer_hashes;           /* SIGNATURE_HASH_ALGORITHMS as a bit set */
 	bool encapsulate;               /* we want ESP in UDP, NAT or not */
+	bool childless;                 /* IKE_AUTH makes no CHILD SA: an exchange of its own does (RFC 6023) */
 	struct esp_choice esp;
 	struct dnsname name;            /* initiator: to be asked for as IDr; responder: asked for by the peer */
 
@@ -91,6 +94,7 @@ struct handshake {
 	uint8_t rounds;                 /* IKE_SA_INIT requests that the peer had us send anew */
 	struct opening earlier[INIT_ROUNDS_MAX];
 	unsigned n_earlier;
+	bool host_is_childless;         /* the host says that IKE_AUTH may be without a CHILD SA */
 	bool without_name;              /* second try, without IDr */
 	bool identify;                  /* we say who we are, and sign */
 	bool ask_address;               /* the next try, in tunnel mode: for an address inside of it (CP), */
@@ -106,6 +110,7 @@ struct handshake {
 	uint16_t child_refused;         /* notify type with which the CHILD SA is refused; 0 = accepted */
 	struct secret ei_before, ai_before;     /* protected the IKE_INTERMEDIATE request; it may come again */
 	uint32_t auth_request_id;       /* message ID of the IKE_AUTH request, to be answered later */
+	bool child_was_late;            /* it has asked for the CHILD SA after that; the answer is held back */
 
 	/* Whoever signs. */
 	struct secret maced_id;         /* last part of the octets to be signed */

@@ -25,11 +25,12 @@ struct step {
 #define CHILD_PAYLOADS (P(PL_SA) | P(PL_NONCE) | P(PL_TSI) | P(PL_TSR))
 #define OVER (IN(ST_LEAVING) | IN(ST_LINGERING))
 /* Requests come too early here, or something else is being worked on. */
-#define NOT_LISTENING (IN(ST_INIT_SENT) | IN(ST_INTERMEDIATE_SENT) | IN(ST_I_SIGNING) | IN(ST_AUTH_SENT) | IN(ST_I_INSTALLING) | \
+#define NOT_LISTENING (IN(ST_INIT_SENT) | IN(ST_INTERMEDIATE_SENT) | IN(ST_I_SIGNING) | IN(ST_AUTH_SENT) | IN(ST_CHILD_SENT) | \
+		       IN(ST_I_INSTALLING) | \
 		       IN(ST_AUTHORIZING) | IN(ST_SIGNING) | IN(ST_R_INSTALLING))
 /* In the handshake, and the kernel is not working for us. */
 #define UNDER_WAY (IN(ST_INIT_SENT) | IN(ST_INTERMEDIATE_SENT) | IN(ST_I_SIGNING) | IN(ST_AUTH_SENT) | IN(ST_INTERMEDIATE_DUE) | \
-		   IN(ST_INIT_ANSWERED) | IN(ST_AUTHORIZING) | IN(ST_SIGNING))
+		   IN(ST_CHILD_SENT) | IN(ST_INIT_ANSWERED) | IN(ST_AUTHORIZING) | IN(ST_SIGNING) | IN(ST_CHILD_DUE))
 
 /* The first row that fits is taken: what is special stands before what is general. A `next` that
  * equals the state is a row that stays. */
@@ -64,8 +65,12 @@ static const struct step steps[] = {
 /* We start: IKE_AUTH. */
 { IN(ST_I_SIGNING), ON_SIGNED, 0, 0, 0, NULL, auth_send_signed, ST_AUTH_SENT,
 	"signed, proving identity" },
+{ IN(ST_AUTH_SENT), ON_REPLY, EXCH_IKE_AUTH, P(PL_IDR) | P(PL_AUTH), 0, child_comes_later, auth_answered_childless, ST_CHILD_SENT,
+	"the host proved its key: asked for a CHILD SA" },
 { IN(ST_AUTH_SENT), ON_REPLY, EXCH_IKE_AUTH, AUTH_R_PAYLOADS, 0, NULL, auth_answered, ST_I_INSTALLING,
 	"the host proved its key, installing" },
+{ IN(ST_AUTH_SENT), ON_REPLY, EXCH_IKE_AUTH, P(PL_IDR) | P(PL_AUTH), 0, childless_may_help, auth_answered_once_childless, ST_INIT_SENT,
+	"the host proved its key: once more, and the CHILD SA after that" },
 { IN(ST_AUTH_SENT), ON_REPLY, EXCH_IKE_AUTH, P(PL_IDR) | P(PL_AUTH), 0, address_may_help, auth_answered_without_address, ST_INIT_SENT,
 	"the host proved its key: once more, asking it for an address" },
 { IN(ST_AUTH_SENT), ON_REPLY, EXCH_IKE_AUTH, P(PL_IDR) | P(PL_AUTH), 0, NULL, auth_answered_without_child, ST_LEAVING,
@@ -78,6 +83,14 @@ static const struct step steps[] = {
 	"refused: once more, asking for an address" },
 { IN(ST_AUTH_SENT), ON_REPLY, EXCH_IKE_AUTH, P(PL_NOTIFY), 0, NULL, auth_refused, ST_GONE,
 	"refused" },
+
+/* We start: the CHILD SA after IKE_AUTH. */
+{ IN(ST_CHILD_SENT), ON_REPLY, EXCH_CREATE_CHILD_SA, CHILD_PAYLOADS, 0, NULL, late_answered, ST_I_INSTALLING,
+	"CHILD SA agreed on, installing" },
+{ IN(ST_CHILD_SENT), ON_REPLY, EXCH_CREATE_CHILD_SA, 0, N_INVALID_KE_PAYLOAD, late_group_is_ours, late_ask_with_group, ST_CHILD_SENT,
+	"asked for another group: sent again with it" },
+{ IN(ST_CHILD_SENT), ON_REPLY, EXCH_CREATE_CHILD_SA, P(PL_NOTIFY), 0, NULL, late_refused, ST_LEAVING,
+	"CHILD SA refused" },
 { IN(ST_I_INSTALLING), ON_KERNEL, 0, 0, 0, NULL, initiator_installed, ST_UP,
 	"up" },
 
@@ -88,7 +101,7 @@ static const struct step steps[] = {
 	"keys agreed, waiting for its identity" },
 
 /* The peer starts: what comes next. */
-{ IN(ST_INTERMEDIATE_DUE) | IN(ST_INIT_ANSWERED), ON_REQUEST, 0, 0, 0, comes_from_elsewhere, wait_for_it, ST_MAX,
+{ IN(ST_INTERMEDIATE_DUE) | IN(ST_INIT_ANSWERED) | IN(ST_CHILD_DUE), ON_REQUEST, 0, 0, 0, comes_from_elsewhere, wait_for_it, ST_MAX,
 	"from another address than IKE_SA_INIT: ignored" },
 
 /* The peer starts: IKE_INTERMEDIATE. */
@@ -98,20 +111,44 @@ static const struct step steps[] = {
 /* The peer starts: IKE_AUTH. */
 { IN(ST_INIT_ANSWERED), ON_REQUEST, EXCH_IKE_AUTH, P(PL_IDI), 0, peer_wants_eap, auth_refuse_eap, ST_LINGERING,
 	"no proof of who it is: it wants EAP" },
+{ IN(ST_INIT_ANSWERED), ON_REQUEST, EXCH_IKE_AUTH, P(PL_IDI) | P(PL_AUTH), 0, claims_without_child, auth_claimed, ST_AUTHORIZING,
+	"a peer with a name and a signature, and no CHILD SA yet: whose key is it?" },
+{ IN(ST_INIT_ANSWERED), ON_REQUEST, EXCH_IKE_AUTH, P(PL_IDI) | P(PL_AUTH), 0, asks_no_child, auth_requested, ST_AUTHORIZING,
+	"anonymous peer, and no CHILD SA yet: may it have one?" },
 { IN(ST_INIT_ANSWERED), ON_REQUEST, EXCH_IKE_AUTH, AUTH_I_PAYLOADS, 0, peer_says_who_it_is, auth_claimed, ST_AUTHORIZING,
 	"a peer with a name and a signature: whose key is it?" },
 { IN(ST_INIT_ANSWERED), ON_REQUEST, EXCH_IKE_AUTH, AUTH_I_PAYLOADS, 0, child_is_refused, auth_requested_without_child, ST_SIGNING,
 	"anonymous peer; its CHILD SA is not acceptable" },
 { IN(ST_INIT_ANSWERED), ON_REQUEST, EXCH_IKE_AUTH, AUTH_I_PAYLOADS, 0, NULL, auth_requested, ST_AUTHORIZING,
 	"anonymous peer, may it have a tunnel?" },
+{ IN(ST_AUTHORIZING), ON_AUTHORIZED, 0, 0, 0, late_is_denied, late_deny, ST_CHILD_DUE,
+	"the CHILD SA that it has asked for is not for it" },
+{ IN(ST_AUTHORIZING), ON_AUTHORIZED, 0, 0, 0, child_was_late, late_authorized, ST_R_INSTALLING,
+	"let in, installing" },
 { IN(ST_AUTHORIZING), ON_AUTHORIZED, 0, 0, 0, NULL, auth_authorized, ST_SIGNING,
 	"let in, signing" },
 { IN(ST_SIGNING), ON_SIGNED, 0, 0, 0, child_was_refused, auth_signed_without_child, ST_LINGERING,
 	"proved our key, CHILD SA refused" },
+{ IN(ST_SIGNING), ON_SIGNED, 0, 0, 0, is_childless, auth_signed_childless, ST_CHILD_DUE,
+	"proved our key, waiting for a CHILD SA to be asked for" },
 { IN(ST_SIGNING), ON_SIGNED, 0, 0, 0, NULL, auth_signed, ST_R_INSTALLING,
 	"signed, installing" },
+{ IN(ST_R_INSTALLING), ON_KERNEL, 0, 0, 0, child_was_late, late_installed, ST_UP,
+	"up" },
 { IN(ST_R_INSTALLING), ON_KERNEL, 0, 0, 0, NULL, responder_installed, ST_UP,
 	"up" },
+
+/* The peer starts: the CHILD SA after IKE_AUTH (RFC 6023). */
+{ IN(ST_CHILD_DUE), ON_REQUEST, EXCH_CREATE_CHILD_SA, CHILD_PAYLOADS, N_REKEY_SA, NULL, child_not_found, ST_MAX,
+	"no such CHILD SA" },
+{ IN(ST_CHILD_DUE), ON_REQUEST, EXCH_CREATE_CHILD_SA, CHILD_PAYLOADS, 0, late_is_refused, late_refuse, ST_MAX,
+	"this CHILD SA is not acceptable" },
+{ IN(ST_CHILD_DUE), ON_REQUEST, EXCH_CREATE_CHILD_SA, CHILD_PAYLOADS, 0, NULL, late_requested, ST_AUTHORIZING,
+	"asked for a CHILD SA: may it have that?" },
+{ IN(ST_CHILD_DUE), ON_REQUEST, EXCH_CREATE_CHILD_SA, 0, 0, NULL, child_refuse_now, ST_MAX,
+	"nothing else before there is a CHILD SA" },
+{ IN(ST_CHILD_DUE), ON_EXPIRED, 0, 0, 0, nobody_pushes_it_out, late_is_over, ST_LEAVING,
+	"no CHILD SA was asked for: deleting the IKE SA" },
 
 /* Both: while we wait for somebody a request is not for now. */
 { NOT_LISTENING, ON_REQUEST, 0, 0, 0, NULL, wait_for_it, ST_MAX,
@@ -162,9 +199,9 @@ static const struct step steps[] = {
 /* Up: INFORMATIONAL. */
 { IN(ST_IKE_REKEYING), ON_REQUEST, EXCH_INFORMATIONAL, P(PL_DELETE), 0, rekey_ike_ends_with_heir, rekey_ike_theirs, ST_LINGERING,
 	"deleted by the peer, whose new IKE SA stays" },
-{ IN_LIFE, ON_REQUEST, EXCH_INFORMATIONAL, P(PL_NOTIFY), 0, tells_fatal_error, info_fatal_error, ST_LINGERING,
+{ IN_LIFE | IN(ST_CHILD_DUE), ON_REQUEST, EXCH_INFORMATIONAL, P(PL_NOTIFY), 0, tells_fatal_error, info_fatal_error, ST_LINGERING,
 	"the peer says that it is over" },
-{ IN_LIFE, ON_REQUEST, EXCH_INFORMATIONAL, P(PL_DELETE), 0, deletes_ike, info_ike_deleted, ST_LINGERING,
+{ IN_LIFE | IN(ST_CHILD_DUE), ON_REQUEST, EXCH_INFORMATIONAL, P(PL_DELETE), 0, deletes_ike, info_ike_deleted, ST_LINGERING,
 	"deleted by the peer" },
 { IN_LIFE, ON_REQUEST, EXCH_INFORMATIONAL, P(PL_DELETE), 0, deletes_last_child, child_last_deleted, ST_LEAVING,
 	"CHILD SA deleted by the peer: deleting the IKE SA too" },
@@ -184,7 +221,7 @@ static const struct step steps[] = {
 	"asked whether the peer is where it says" },
 { IN(ST_UP), ON_REPLY, EXCH_INFORMATIONAL, 0, 0, mobike_is_unproved, mobike_proved, ST_UP,
 	"the peer is where it says" },
-{ IN_LIFE | OVER, ON_REQUEST, EXCH_INFORMATIONAL, 0, 0, NULL, info_answer, ST_MAX,
+{ IN_LIFE | IN(ST_CHILD_DUE) | OVER, ON_REQUEST, EXCH_INFORMATIONAL, 0, 0, NULL, info_answer, ST_MAX,
 	"answered" },
 { IN_LIFE, ON_PROBE, 0, 0, 0, request_is_out, wait_for_it, ST_MAX,
 	"asked already" },

@@ -46,6 +46,13 @@ HANDLER(intermediate_requested);
 /* x_auth.c: IKE_AUTH, initiator */
 enum ike_err auth_send(struct ike_sa *sa, uint64_t now_ms);
 uint16_t auth_error_in(const struct stimulus *s);   /* the first error notify; 0 = none */
+/* The other end of what is to be protected. */
+const struct ip_addr *auth_wanted_host(const struct ike_sa *sa);
+/* Is this the CHILD SA of our offer, between the addresses that we want? If so, that is what it is for. */
+enum ike_err auth_check_child(struct ike_sa *sa, const struct stimulus *s, const struct offer *offer);
+void auth_blame_refusal(struct ike_sa *sa, uint16_t error);
+/* Tell the peer that there will be no SA, and fail with err. */
+enum ike_err auth_leave(struct ike_sa *sa, enum ike_err err, uint16_t notify, uint64_t now_ms);
 HANDLER(auth_send_signed);
 QUESTION(cookie_is_doubtful);
 HANDLER(auth_refused_cookie);
@@ -55,12 +62,20 @@ QUESTION(address_may_help);
 HANDLER(auth_refused_without_address);
 HANDLER(auth_answered_without_address);
 HANDLER(auth_answered);
+QUESTION(childless_may_help);
+HANDLER(auth_answered_once_childless);
+QUESTION(child_comes_later);
+HANDLER(auth_answered_childless);
 HANDLER(auth_answered_without_child);
 HANDLER(auth_refused);
 HANDLER(initiator_installed);
 
 /* x_auth_r.c: IKE_AUTH, responder */
 QUESTION(comes_from_elsewhere);
+QUESTION(asks_no_child);
+QUESTION(claims_without_child);
+QUESTION(is_childless);
+HANDLER(auth_signed_childless);
 QUESTION(peer_wants_eap);
 HANDLER(auth_refuse_eap);
 QUESTION(peer_says_who_it_is);
@@ -73,6 +88,24 @@ HANDLER(auth_authorized);
 HANDLER(auth_signed);
 HANDLER(auth_signed_without_child);
 HANDLER(responder_installed);
+
+/* x_late.c: the first CHILD SA after IKE_AUTH, initiator */
+enum ike_err late_ask(struct ike_sa *sa, uint64_t now_ms);
+QUESTION(late_group_is_ours);
+HANDLER(late_ask_with_group);
+HANDLER(late_answered);
+HANDLER(late_refused);
+/* responder */
+QUESTION(late_is_refused);
+HANDLER(late_refuse);
+HANDLER(late_requested);
+QUESTION(child_was_late);
+QUESTION(late_is_denied);
+HANDLER(late_deny);
+HANDLER(late_authorized);
+HANDLER(late_installed);
+QUESTION(nobody_pushes_it_out);
+HANDLER(late_is_over);
 
 /* x_info.c: INFORMATIONAL */
 enum ike_err info_farewell(struct ike_sa *sa, uint16_t notify, uint64_t now_ms);

@@ -49,8 +49,7 @@ static bool asks_gateway(const struct ike_sa *sa)
 	return sa->hs->host.family != IP_NONE;
 }
 
-/* The other end of what is to be protected. */
-static const struct ip_addr *wanted_host(const struct ike_sa *sa)
+const struct ip_addr *auth_wanted_host(const struct ike_sa *sa)
 {
 	return asks_gateway(sa) ? &sa->hs->host : &sa->path.remote.addr;
 }
@@ -58,7 +57,7 @@ static const struct ip_addr *wanted_host(const struct ike_sa *sa)
 enum ike_err auth_send(struct ike_sa *sa, uint64_t now_ms)
 {
 	struct msg_wr m = engine_inner(sa->ike);
-	struct pl_selector tsi = ts_host(&sa->path.local.addr), tsr = ts_host(wanted_host(sa));
+	struct pl_selector tsi = ts_host(&sa->path.local.addr), tsr = ts_host(auth_wanted_host(sa));
 	struct own_id id;
 	enum ip_family family = (enum ip_family)tsr.family;
 	struct offer offer;
@@ -77,6 +76,10 @@ enum ike_err auth_send(struct ike_sa *sa, uint64_t now_ms)
 	err = write_auth(sa, &m);
 	if (err != IKE_OK)
 		return err;
+	if (sa->hs->childless) {
+		qcd_write(sa, &m);
+		return engine_request(sa, EXCH_IKE_AUTH, &m, now_ms);
+	}
 	if (sa->hs->ask_address) {
 		write_notify(&m, N_MOBIKE_SUPPORTED);
 		pl_cp_write(&m, CFG_REQUEST, family, sa->hs->former.family == family ? &sa->hs->former : NULL);
@@ -210,9 +213,8 @@ HANDLER(auth_refused)
 
 /* The answer ----------------------------------------------------------------------------------- */
 
-/* Tell the peer that there will be no SA, and fail with err. Its IKE_AUTH is answered either way
- * (RFC 7296 2.21.2). */
-static enum ike_err leave(struct ike_sa *sa, enum ike_err err, uint16_t notify, uint64_t now_ms)
+/* Its IKE_AUTH is answered either way (RFC 7296 2.21.2). */
+enum ike_err auth_leave(struct ike_sa *sa, enum ike_err err, uint16_t notify, uint64_t now_ms)
 {
 	if (info_farewell(sa, notify, now_ms) != IKE_OK)
 		log_debug(sa->ike->log, "ike %llu: could not tell the peer that it is over",
@@ -232,14 +234,14 @@ static enum ike_err verify(struct ike_sa *sa, const struct stimulus *s)
 	if (err == IKE_OK)
 		err = pl_auth_read(msg_find(s->chain, PL_AUTH)->body, &auth);
 	if (err != IKE_OK)
-		return leave(sa, err, N_INVALID_SYNTAX, s->now_ms);
+		return auth_leave(sa, err, N_INVALID_SYNTAX, s->now_ms);
 	err = auth_maced_id(sa->suite.prf, &sa->keys.pr, id.rest_of_id, &maced_id);
 	if (err != IKE_OK)
-		return leave(sa, err, 0, s->now_ms);
+		return auth_leave(sa, err, 0, s->now_ms);
 	err = proof_check(sa, sa->hs->keys, &auth, &maced_id);
 	secret_clear(&maced_id);
 	if (err != IKE_OK)
-		return leave(sa, err, N_AUTHENTICATION_FAILED, s->now_ms);
+		return auth_leave(sa, err, N_AUTHENTICATION_FAILED, s->now_ms);
 	sa->peer_id_type = id.type;
 	sa->auth_method = auth.method;
 	return IKE_OK;
@@ -303,21 +305,19 @@ static enum ike_err check_mode(struct ike_sa *sa, const struct stimulus *s)
 		return IKE_E_REFUSED;
 	}
 	sa->inner_local = sa->path.local.addr;
-	sa->inner_remote = *wanted_host(sa);
+	sa->inner_remote = *auth_wanted_host(sa);
 	return sa->hs->ask_address && cp ? take_address(sa, s, cp) : IKE_OK;
 }
 
-static enum ike_err check_child(struct ike_sa *sa, const struct stimulus *s)
+enum ike_err auth_check_child(struct ike_sa *sa, const struct stimulus *s, const struct offer *offer)
 {
 	struct ts_ends ends;
-	struct offer offer;
 	enum ike_err err;
 
 	err = check_mode(sa, s);
 	if (err != IKE_OK)
 		return err;
-	offer_esp(&offer, sa->spi_in);
-	err = offer_check_esp(&offer, msg_find(s->chain, PL_SA)->body, &sa->hs->esp);
+	err = offer_check_esp(offer, msg_find(s->chain, PL_SA)->body, &sa->hs->esp);
 	if (err != IKE_OK) {
 		sa_blame(sa, REASON_PROTOCOL,
 			 "the host chose ESP algorithms that we did not offer");
@@ -333,6 +333,7 @@ static enum ike_err check_child(struct ike_sa *sa, const struct stimulus *s)
 
 HANDLER(auth_answered)
 {
+	struct offer offer;
 	enum ike_err err;
 
 	answer_came(sa, s->now_ms);
@@ -340,10 +341,11 @@ HANDLER(auth_answered)
 	if (err != IKE_OK)
 		return err;
 	qcd_take(sa, s->chain);
-	err = check_child(sa, s);
+	offer_esp(&offer, sa->spi_in);
+	err = auth_check_child(sa, s, &offer);
 	if (err == IKE_OK)
 		err = child_install(sa);
-	return err == IKE_OK ? IKE_OK : leave(sa, err, 0, s->now_ms);
+	return err == IKE_OK ? IKE_OK : auth_leave(sa, err, 0, s->now_ms);
 }
 
 /* The IKE SA without a CHILD SA is of no use to us, and is deleted before the next is made. */
@@ -355,9 +357,58 @@ HANDLER(auth_answered_without_address)
 	err = verify(sa, s);
 	if (err != IKE_OK)
 		return err;
-	(void)leave(sa, IKE_E_REFUSED, 0, s->now_ms);
+	(void)auth_leave(sa, IKE_E_REFUSED, 0, s->now_ms);
 	sa->hs->ask_address = true;
 	return start_anew(sa, s);
+}
+
+/* A host that makes no CHILD SA in IKE_AUTH says that it could do without, and then cannot read ours (strongSwan, childless = force). */
+QUESTION(childless_may_help)
+{
+	return !sa->hs->childless && sa->hs->host_is_childless && auth_error_in(s) == N_INVALID_SYNTAX;
+}
+
+/* RFC 7296 2.21.2: with that error its IKE SA is over. */
+HANDLER(auth_answered_once_childless)
+{
+	enum ike_err err;
+
+	answer_came(sa, s->now_ms);
+	err = verify(sa, s);
+	if (err != IKE_OK)
+		return err;
+	sa->hs->childless = true;
+	return start_anew(sa, s);
+}
+
+QUESTION(child_comes_later)
+{
+	return sa->hs->childless && auth_error_in(s) == 0;
+}
+
+HANDLER(auth_answered_childless)
+{
+	enum ike_err err;
+
+	answer_came(sa, s->now_ms);
+	err = verify(sa, s);
+	if (err != IKE_OK)
+		return err;
+	qcd_take(sa, s->chain);
+	return late_ask(sa, s->now_ms);
+}
+
+void auth_blame_refusal(struct ike_sa *sa, uint16_t error)
+{
+	if (error == N_NO_PROPOSAL_CHOSEN)
+		sa_blame(sa, REASON_NO_PROPOSAL, "peer said NO_PROPOSAL_CHOSEN for ESP");
+	else if (error == N_TS_UNACCEPTABLE || error == N_SINGLE_PAIR_REQUIRED)
+		/* RFC 7296 2.23.1 wants the responder to put the address that it sees in place of the one
+		 * that we know. Not all do, and some serve one client for each address. */
+		sa_blame(sa, REASON_TS_UNACCEPTABLE, "peer said %s%s", ike_notify_name(error),
+			 sa->nat.local_behind_nat ? " to this host behind a NAT" : "");
+	else
+		sa_blame(sa, REASON_PEER_REFUSED, "peer said %s for the CHILD SA", ike_notify_name(error));
 }
 
 /* RFC 7296 1.2: the IKE SA stands although the CHILD SA failed. It is of no use to us. */
@@ -370,20 +421,12 @@ HANDLER(auth_answered_without_child)
 	err = verify(sa, s);
 	if (err != IKE_OK)
 		return err;
-	if (error == N_NO_PROPOSAL_CHOSEN)
-		sa_blame(sa, REASON_NO_PROPOSAL, "peer said NO_PROPOSAL_CHOSEN for ESP");
-	else if (error == N_TS_UNACCEPTABLE || error == N_SINGLE_PAIR_REQUIRED)
-		/* RFC 7296 2.23.1 wants the responder to put the address that it sees in place of the one
-		 * that we know. Not all do, and some serve one client for each address. */
-		sa_blame(sa, REASON_TS_UNACCEPTABLE, "peer said %s%s", ike_notify_name(error),
-			 sa->nat.local_behind_nat ? " to this host behind a NAT" : "");
-	else if (error)
-		sa_blame(sa, REASON_PEER_REFUSED, "peer said %s for the CHILD SA",
-			 ike_notify_name(error));
+	if (error)
+		auth_blame_refusal(sa, error);
 	else
 		sa_blame(sa, REASON_PROTOCOL, msg_find(s->chain, PL_EAP) ? "the host wants us to authenticate by EAP"
 									: "IKE_AUTH response without a CHILD SA");
-	return leave(sa, IKE_E_REFUSED, 0, s->now_ms);
+	return auth_leave(sa, IKE_E_REFUSED, 0, s->now_ms);
 }
 
 HANDLER(initiator_installed)
@@ -395,7 +438,7 @@ HANDLER(initiator_installed)
 			 ike_err_text(s->result));
 	if (s->result != IKE_OK) {
 		sa_blame(sa, REASON_KERNEL, "%s", ike_err_text(s->result));
-		return leave(sa, IKE_E_KERNEL, 0, s->now_ms);
+		return auth_leave(sa, IKE_E_KERNEL, 0, s->now_ms);
 	}
 	child_is_up(sa);
 	return IKE_OK;

@@ -10,6 +10,7 @@
 #include "ike/beside.h"
 #include "ike/child.h"
 #include "ike/engine.h"
+#include "ike/grant.h"
 #include "ike/proof.h"
 #include "ike/qcd.h"
 #include "ike/x.h"
@@ -70,97 +71,6 @@ static enum ike_err verify_anonymous(struct ike_sa *sa, const struct stimulus *s
 	return err;
 }
 
-/* What the peer gets. */
-struct grant {
-	struct esp_choice esp;
-	struct ts_pair ts;
-	bool tunnel;                /* tunnel mode */
-	struct pool *pool;          /* from which it is assigned an address; NULL: from none */
-	struct ip_addr wish;
-};
-
-/* wish: the one that it had before, perhaps. */
-static bool asks_for_address(const struct msg_chain *chain, enum ip_family family, struct ip_addr *wish)
-{
-	const struct msg_payload *payload = msg_find(chain, PL_CP);
-	const struct pl_cp_addresses *asked;
-	struct pl_cp cp;
-
-	if (!payload || pl_cp_read(payload->body, &cp) != IKE_OK || cp.type != CFG_REQUEST)
-		return false;
-	asked = family == IP_V4 ? &cp.v4 : &cp.v6;
-	*wish = asked->first;
-	return asked->n > 0;
-}
-
-/* 0, or the notify with which the CHILD SA is refused (RFC 7296 1.2, 3.10.1). */
-static uint16_t judge_child(const struct ike_sa *sa, const struct stimulus *s, struct grant *out)
-{
-	enum ip_family family = (enum ip_family)s->path->remote.addr.family;
-	struct pool *pool = engine_pool(sa->ike, family);
-	struct ts_ends ends = {
-		.peer = s->path->remote.addr,
-		.us = s->path->local.addr,
-		.peer_behind_nat = sa->nat.remote_behind_nat,
-		.us_behind_nat = sa->nat.local_behind_nat,
-	};
-	struct pl_notify notify;
-	bool has_to_ask;
-
-	out->wish.family = IP_NONE;
-	out->pool = pool->n > 0 && asks_for_address(s->chain, family, &out->wish) ? pool : NULL;
-	out->tunnel = out->pool || !pl_notify_find(s->chain, N_USE_TRANSPORT_MODE, &notify);
-	/* In transport mode its packets would have the address of the NAT, and whoever else is behind that, with or without IPsec, could
-	 * not talk to us any more. */
-	has_to_ask = pool->n > 0 && !out->pool && ends.peer_behind_nat && !ends.us_behind_nat;
-	if (has_to_ask)
-		ends.peer_behind_nat = false;
-	/* The packets inside carry the addresses of the selectors, which no NAT translates: they must be ours, and the peer's
-	 * as we know it. Any address of the pool stands for the one that it will get. */
-	if (out->tunnel)
-		ends.peer_behind_nat = ends.us_behind_nat = false;
-	if (out->pool)
-		ends.peer = pool->first;
-	if (choose_esp(msg_find(s->chain, PL_SA)->body, &out->esp) != IKE_OK)
-		return N_NO_PROPOSAL_CHOSEN;
-	if (ts_narrow(msg_find(s->chain, PL_TSI)->body, msg_find(s->chain, PL_TSR)->body, &ends, &out->ts) != IKE_OK)
-		return has_to_ask ? N_FAILED_CP_REQUIRED : N_TS_UNACCEPTABLE;
-	return 0;
-}
-
-QUESTION(child_is_refused)
-{
-	struct grant grant;
-
-	return judge_child(sa, s, &grant) != 0;
-}
-
-/* hs->child_refused says whether there will be a CHILD SA. */
-static void take_child(struct ike_sa *sa, const struct stimulus *s)
-{
-	struct handshake *hs = sa->hs;
-	struct pl_notify notify;
-	struct grant grant;
-
-	hs->child_refused = judge_child(sa, s, &grant);
-	if (hs->child_refused)
-		return;
-	hs->esp = grant.esp;
-	hs->ts = grant.ts;
-	if (grant.tunnel) {
-		sa->inner_local = sa->path.local.addr;
-		sa->inner_remote = sa->path.remote.addr;
-	}
-	if (!grant.pool)
-		return;
-	sa->assigned = pool_take(grant.pool, &grant.wish, &sa->inner_remote);
-	sa->mobike = sa->assigned && pl_notify_find(s->chain, N_MOBIKE_SUPPORTED, &notify);
-	if (!sa->assigned)
-		hs->child_refused = N_INTERNAL_ADDRESS_FAILURE;
-	else
-		hs->ts.i = ts_host(&sa->inner_remote);
-}
-
 /* false: not a domain name. */
 static bool read_name(const struct pl_id *id, struct dnsname *out)
 {
@@ -217,6 +127,13 @@ static enum ike_err take_claim(struct ike_sa *sa, const struct stimulus *s)
 	return auth_maced_id(sa->suite.prf, &sa->keys.pi, id.rest_of_id, &sa->claim->maced_id);
 }
 
+QUESTION(child_is_refused)
+{
+	struct esp_choice esp;
+
+	return grant_judge(sa, s, &esp) != 0;
+}
+
 static enum ike_err take_request(struct ike_sa *sa, const struct stimulus *s,
 				 enum ike_err (*take_identity)(struct ike_sa *sa, const struct stimulus *s))
 {
@@ -224,6 +141,7 @@ static enum ike_err take_request(struct ike_sa *sa, const struct stimulus *s,
 	struct pl_notify contact;
 	enum ike_err err;
 
+	hs->childless = asks_no_child(sa, s);
 	hs->auth_request_id = s->hdr->message_id;
 	sa->initial_contact = pl_notify_find(s->chain, N_INITIAL_CONTACT, &contact);
 	/* Behind a NAT the peer comes by another port now; and ours may be the one for NAT
@@ -239,9 +157,8 @@ static enum ike_err take_request(struct ike_sa *sa, const struct stimulus *s,
 	sa->encapsulated = hs->encapsulate || sa->nat.local_behind_nat || sa->nat.remote_behind_nat;
 	read_asked_name(hs, s->chain);
 	qcd_take(sa, s->chain);
-	take_child(sa, s);
-	if (!hs->child_refused && sa->nat.remote_behind_nat && !sa->assigned && !ip_equal(&hs->ts.i.first, &sa->path.remote.addr))
-		sa->behind = hs->ts.i.first;
+	if (!hs->childless)
+		grant_take(sa, s);
 	return IKE_OK;
 }
 
@@ -267,6 +184,18 @@ HANDLER(auth_refuse_eap)
 	sa->ike->stats.auth_failed++;
 	sa_blame(sa, REASON_AUTH_FAILED, "the peer wants to authenticate by EAP");
 	return refuse(sa, s->hdr->message_id, IKE_E_AUTH, N_AUTHENTICATION_FAILED, s->now_ms);
+}
+
+/* RFC 6023 4. */
+QUESTION(asks_no_child)
+{
+	(void)sa;
+	return !msg_find(s->chain, PL_SA) && !msg_find(s->chain, PL_TSI) && !msg_find(s->chain, PL_TSR);
+}
+
+QUESTION(claims_without_child)
+{
+	return asks_no_child(sa, s) && peer_says_who_it_is(sa, s);
 }
 
 HANDLER(auth_claimed)
@@ -326,9 +255,9 @@ HANDLER(auth_authorized)
 {
 	enum ike_err err = IKE_OK;
 
-	/* RFC 7296 1.2: told as what it is, with our identity proved. */
+	/* RFC 7296 1.2: told as what it is, with our identity proved. Without a CHILD SA there is nothing yet that could be so. */
 	if (s->reason == REASON_TS_UNACCEPTABLE) {
-		sa->hs->child_refused = N_TS_UNACCEPTABLE;
+		sa->hs->child_refused = sa->hs->childless ? 0 : N_TS_UNACCEPTABLE;
 	} else if (s->reason != REASON_NONE) {
 		sa_blame(sa, s->reason, "%s", s->detail);
 		return refuse(sa, sa->hs->auth_request_id, IKE_E_REFUSED, N_AUTHENTICATION_FAILED,
@@ -338,7 +267,7 @@ HANDLER(auth_authorized)
 		err = verify_claim(sa, s->keys);
 	if (err == IKE_OK) {
 		sa->reqid = s->reqid;
-		sa->owes_end = true;
+		sa->owes_end = !sa->hs->childless;
 		if (sa->hs->child_refused)
 			blame_child(sa);
 		err = proof_ask(sa);
@@ -367,16 +296,10 @@ static enum ike_err respond(struct ike_sa *sa, uint16_t refusal, uint64_t now_ms
 	if (refusal) {
 		write_notify(&m, refusal);
 	} else {
-		if (sa->inner_local.family == IP_NONE)
-			write_notify(&m, N_USE_TRANSPORT_MODE);
-		else if (!ip_equal(&sa->inner_remote, &sa->path.remote.addr))
-			pl_cp_write(&m, CFG_REPLY, (enum ip_family)sa->inner_remote.family, &sa->inner_remote);
-		if (sa->mobike)
-			write_notify(&m, N_MOBIKE_SUPPORTED);
-		choice_set_esp_spi(&hs->esp, sa->spi_in);
-		pl_sa_write(&m, &hs->esp.answer, 1);
-		pl_ts_write(&m, PL_TSI, &hs->ts.i, 1);
-		pl_ts_write(&m, PL_TSR, &hs->ts.r, 1);
+		if (!hs->childless) {
+			grant_write_sa(sa, &m);
+			grant_write_ts(sa, &m);
+		}
 		qcd_write(sa, &m);
 	}
 	return engine_reply(sa, EXCH_IKE_AUTH, hs->auth_request_id, &sa->path, &m, now_ms);
@@ -404,6 +327,20 @@ HANDLER(auth_signed)
 	return err == IKE_OK ? IKE_OK
 			     : refuse(sa, sa->hs->auth_request_id, err, N_AUTHENTICATION_FAILED,
 				      s->now_ms);
+}
+
+QUESTION(is_childless)
+{
+	(void)s;
+	return sa->hs->childless;
+}
+
+/* It has the time that is left of a half-open one to ask for its CHILD SA. */
+HANDLER(auth_signed_childless)
+{
+	enum ike_err err = take_signature(sa, s);
+
+	return err == IKE_OK ? respond(sa, 0, s->now_ms) : err;
 }
 
 /* RFC 7296 1.2: the peer hears that we are who it looks for, and that there is no CHILD SA. It

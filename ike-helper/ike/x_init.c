@@ -28,6 +28,8 @@ static enum ike_err write_notifies(const struct ike_sa *sa, struct msg_wr *m)
 	for (i = 0; i < sizeof our_hashes / sizeof *our_hashes; i++)
 		wr_u16(&w, our_hashes[i]);
 	write_notify(m, N_SIGNATURE_HASH_ALGORITHMS, wr_span(&w));
+	if (!sa->initiator)
+		write_notify(m, N_CHILDLESS_IKEV2_SUPPORTED, span_of(NULL, 0));
 	/* RFC 9370 2.2.1: with the offer, and with the answer that takes it. */
 	if (sa->initiator ? sa->ike->config.kem != NULL : sa->suite.addke1 != 0)
 		write_notify(m, N_INTERMEDIATE_EXCHANGE_SUPPORTED, span_of(NULL, 0));
@@ -63,6 +65,7 @@ static enum ike_err read_notifies(struct ike_sa *sa, const struct stimulus *s)
 	struct rd r;
 
 	sa->fragments = pl_notify_find(s->chain, N_IKEV2_FRAGMENTATION_SUPPORTED, &notify);
+	sa->hs->host_is_childless = pl_notify_find(s->chain, N_CHILDLESS_IKEV2_SUPPORTED, &notify);
 	sa->hs->peer_hashes = 0;
 	if (pl_notify_find(s->chain, N_SIGNATURE_HASH_ALGORITHMS, &notify)) {
 		r = rd_over(notify.value);

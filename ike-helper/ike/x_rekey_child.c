@@ -125,24 +125,6 @@ HANDLER(rekey_child_with_group)
 
 /* The answer ----------------------------------------------------------------------------------- */
 
-/* Our KE payload was for nothing when the peer has chosen a proposal without one. */
-static enum ike_err read_shared(const struct ike_sa *sa, const struct stimulus *s, uint16_t group, struct dh_shared *out)
-{
-	const struct msg_payload *payload = msg_find(s->chain, PL_KE);
-	struct pl_ke ke;
-	enum ike_err err;
-
-	out->n = 0;
-	if (group == 0)
-		return IKE_OK;
-	if (!payload)
-		return IKE_E_SYNTAX;
-	err = pl_ke_read(payload->body, &ke);
-	if (err == IKE_OK && (ke.group != group || group != sa->rekey->group))
-		err = IKE_E_SYNTAX;
-	return err == IKE_OK ? dh_agree(sa->rekey->dh, ke.public_value, out) : err;
-}
-
 /* Suite, SPI and what the keys are made of. */
 static enum ike_err read_answer(struct ike_sa *sa, const struct stimulus *s, struct esp_choice *choice, struct dh_shared *shared,
 				struct span *nr)
@@ -162,7 +144,7 @@ static enum ike_err read_answer(struct ike_sa *sa, const struct stimulus *s, str
 	if (err == IKE_OK && !is_same_mode(sa, s))
 		err = IKE_E_NO_PROPOSAL;
 	if (err == IKE_OK)
-		err = read_shared(sa, s, choice->group, shared);
+		err = rekey_read_shared(sa, s, choice->group, shared);
 	if (err == IKE_OK) {
 		fresh->suite = choice->suite;
 		fresh->spi_out = choice->peer_spi;

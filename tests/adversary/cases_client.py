@@ -40,6 +40,11 @@ def auth_null_over(octets):
     return {'auth': lambda payloads, peer: i.put(payloads, i.AUTH_PL, peer.auth_null(octets(peer, i.find(payloads, i.IDI))))}
 
 
+def without_child(payloads, _=None):
+    """RFC 6023 4."""
+    return [p for p in payloads if p.type not in (i.NOTIFY, i.SA, i.TSI, i.TSR)]
+
+
 def in_tunnel_mode(make):
     return {'auth': lambda payloads, peer: client_ts(make)['auth'](i.without(payloads, i.NOTIFY), peer)}
 
@@ -48,6 +53,7 @@ CLEAR_ERRORS = {'instead': lambda peer: [i.pack(peer.header(exchange, 1), [notif
                                          for exchange in (i.AUTH, i.INFORMATIONAL, i.CREATE_CHILD) for kind in i.ERRORS]}
 SYNTAX, NONE, CRITICAL, BAD_TS, FAILED = 'N(7)', 'N(14)', 'N(1)', 'N(38)', 'N(24)'
 GOOD, UP, TUNNEL = INIT_GOOD, AUTH_GOOD, 'IDr AUTH SA TSi TSr N(16419)'
+CHILDLESS = 'IDr AUTH N(16419)'      # proved as well, and the CHILD SA may be asked for
 PROVED = 'IDr AUTH '    # who we are is proved all the same; the CHILD SA is refused
 
 row('nothing wrong', GOOD, UP)
@@ -113,13 +119,15 @@ row('auth: exchange CREATE_CHILD_SA', GOOD, SYNTAX, **auth_header(exchange=i.CRE
 row('auth: Delete of our IKE SA instead', GOOD, SYNTAX,
     **instead(lambda peer: peer.seal(peer.header(i.INFORMATIONAL, 1), [i.delete(i.PROTO_IKE)])))
 for kind, what in ((i.IDI, 'IDi'), (i.AUTH_PL, 'AUTH'), (i.SA, 'SA'), (i.TSI, 'TSi'), (i.TSR, 'TSr')):
-    row(f'auth: no {what}', GOOD, SYNTAX, **auth_without(kind))
+    row(f'auth: no {what}', GOOD, FAILED if kind == i.AUTH_PL else SYNTAX, **auth_without(kind))
     row(f'auth: two {what}', GOOD, SYNTAX, **auth_twice(kind))
+row('auth: no CHILD SA', GOOD, CHILDLESS, auth=without_child)
+row('auth: no CHILD SA, but selectors', GOOD, SYNTAX, **auth_without(i.SA))
 row('auth: an unknown critical payload', GOOD, CRITICAL, **auth_plus(STRANGE))
 row('auth: nested SK', GOOD, SYNTAX, **auth_plus(P(i.SK, b'x' * 40)))
 row('auth: SK is not the last', GOOD, 'silence',
     seal=lambda payloads, peer, header: peer.seal(header, payloads) + i.chain([notify(7)])[1])
-row('auth: wants EAP', GOOD, SYNTAX, **auth_without(i.AUTH_PL))
+row('auth: wants EAP', GOOD, FAILED, **auth_without(i.AUTH_PL))
 row('auth: AUTH of zeros', GOOD, FAILED, **auth_body(i.AUTH_PL, h.auth_body(i.AUTH_NULL, bytes(32))))
 row('auth: an empty AUTH', GOOD, SYNTAX, **auth_body(i.AUTH_PL, b''))
 row('auth: a shared secret', GOOD, FAILED, **auth_body(i.AUTH_PL, h.auth_body(i.AUTH_PSK, b'p' * 32)))

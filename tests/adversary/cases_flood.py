@@ -5,7 +5,8 @@ import time
 import ike as i
 import resolver as r
 import wire
-from cases_client import victim
+from cases_client import CHILDLESS, victim, without_child
+from cases_rekey import GOOD as REKEYED, rekey_payloads
 from client import INIT_GOOD, Stranger
 from judge import Journal
 from resolver import Resolver
@@ -79,6 +80,27 @@ def a_thousand_that_never_finish(world):
     took = comes_in(world, client, 'www.example')
     check(half_open <= 4 * 8, f'half open: {half_open}')
     check_equal((host.stat('ike.dropped_limit'), len(Journal(host.log()).ever)), (0, 1), 'turned away, pairs')
+    for one in strangers:
+        one.close()
+    return f'{half_open} half open, an honest client in {took:.0f} ms'
+
+
+def many_without_a_child_sa_are_half_open(world):
+    """From four addresses that are theirs: authenticated, and then no CHILD SA is asked for (RFC 6023). The last one does."""
+    host, client = victim(world), honest_client(world)
+    strangers = [Stranger(many(n), auth=without_child) for n in range(4)]
+    for n in range(200):
+        one = strangers[n % 4]
+        one.peer, one.answers = i.Peer(initiator=True), []
+        one.exchange_init()
+        one.send_auth()
+        check_equal(one.take(one.wait()), CHILDLESS, 'IKE_AUTH')
+    half_open, sas = host.stat('ike.half_open'), host.stat('ike.sas')
+    check(half_open == sas <= 4 * 8, f'half open: {half_open}, IKE SAs: {sas}')
+    check_equal(len(Journal(host.log()).ever), 0, 'pairs')
+    check_equal(one.ask(i.CREATE_CHILD, 2, rekey_payloads(one)[1:]), REKEYED, 'CREATE_CHILD_SA')
+    took = comes_in(world, client, 'www.example')
+    check_equal({p.remote for p in Journal(host.log()).ever}, {one.address, SERVER}, 'pairs')
     for one in strangers:
         one.close()
     return f'{half_open} half open, an honest client in {took:.0f} ms'
@@ -170,7 +192,7 @@ def a_server_that_establishes_very_many_and_leaves(world):
 
 
 CASES = [
-    ten_thousand_inits_from_forged_addresses, a_thousand_that_never_finish, a_64_that_never_finishes_takes_its_own_places,
-    more_clients_than_places, clients_of_one_64_have_their_share,
+    ten_thousand_inits_from_forged_addresses, a_thousand_that_never_finish, many_without_a_child_sa_are_half_open,
+    a_64_that_never_finishes_takes_its_own_places, more_clients_than_places, clients_of_one_64_have_their_share,
     a_server_that_establishes_very_many_and_leaves,
 ]

@@ -59,8 +59,8 @@ TABLE = [
     ('one port', BAD_TS, body(i.TSR, i.selectors(S(socket.inet_aton(CLIENT), ports=(80, 80)))), False),
     ('KE of another group', BAD_GROUP, body(i.KE, i.ke(i.P256, b'\1' * 64)), False),
     ('an unknown critical payload', 'N(1)', lambda payloads, one: [*payloads, STRANGE], False),
-    ('X25519 point zero', SYNTAX, body(i.KE, i.ke(i.X25519, BAD_POINTS_X25519['zero'])), False),
-    ('nonce of 15 bytes', SYNTAX, body(i.NONCE, b'n' * 15), False),
+    ('X25519 point zero', SYNTAX, body(i.KE, i.ke(i.X25519, BAD_POINTS_X25519['zero'])), True),
+    ('nonce of 15 bytes', SYNTAX, body(i.NONCE, b'n' * 15), True),
     ('two nonces', SYNTAX, lambda payloads, one: [*payloads, P(i.NONCE, b'n' * 32)], True),
     ('encrypted inside of SK', SYNTAX, lambda payloads, one: [*payloads, P(i.SK, b'x' * 40)], True),
 ]

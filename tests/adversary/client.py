@@ -19,7 +19,7 @@ from world import CLIENT, check
 
 NAMES = {i.SA: 'SA', i.KE: 'KE', i.NONCE: 'Nr', i.IDR: 'IDr', i.AUTH_PL: 'AUTH', i.TSI: 'TSi', i.TSR: 'TSr', i.DELETE: 'D',
          i.SK: 'SK', i.SKF: 'SKF'}
-STATUSES = {i.FRAGMENTATION, i.HASHES, i.NAT_SOURCE, i.NAT_DESTINATION}    # in every IKE_SA_INIT answer: not worth a word
+STATUSES = {i.FRAGMENTATION, i.HASHES, i.CHILDLESS, i.NAT_SOURCE, i.NAT_DESTINATION}   # in every IKE_SA_INIT answer: not worth a word
 
 
 def words(payloads):

@@ -82,6 +82,8 @@ static void write_init(struct sim_peer *p, struct span cookie)
 	if (!p->no_hashes)
 		pl_notify_write(&m, 0, span_of(NULL, 0), N_SIGNATURE_HASH_ALGORITHMS,
 				span_of(hashes, sizeof hashes));
+	if (p->childless)
+		peer_write_notify(&m, N_CHILDLESS_IKEV2_SUPPORTED);
 	if (p->suite.addke1 && !p->no_intermediate)
 		peer_write_notify(&m, N_INTERMEDIATE_EXCHANGE_SUPPORTED);
 	must(msg_end(&m, NULL, &message), "IKE_SA_INIT");

@@ -23,6 +23,7 @@ struct sim_peer {
 	bool initiator;
 	bool no_fragments;          /* do not announce them */
 	bool no_hashes;             /* do not announce SIGNATURE_HASH_ALGORITHMS */
+	bool childless;             /* announce that IKE_AUTH may be without a CHILD SA */
 	bool no_intermediate;       /* do not announce IKE_INTERMEDIATE, although suite.addke1 is set */
 	const struct rng *rng;
 	struct ike_suite suite;
