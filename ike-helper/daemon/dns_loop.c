@@ -4,9 +4,13 @@
 
 #include <event2/event.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <sys/time.h>
+#include <sys/uio.h>
+#include <unistd.h>
 
 #include "daemon/dns_channel.h"
+#include "daemon/dns_socket.h"
 #include "dnskey/dns_message.h"
 
 enum { SOCKETS_MAX = 16 };
@@ -18,6 +22,7 @@ struct watch {
 
 struct dns_loop {
 	struct event_base *base;
+	int calls;
 	void (*done)(void *arg);
 	void *arg;
 	ares_channel channel;
@@ -25,6 +30,51 @@ struct dns_loop {
 	struct event *timer;
 	struct watch watch[SOCKETS_MAX];
 };
+
+/* Sockets, for c-ares ------------------------------------------------------------------------------------------------------- */
+
+static ares_socket_t on_open(int family, int type, int protocol, void *arg)
+{
+	const struct dns_loop *d = arg;
+
+	(void)family;
+	(void)protocol;
+	return dns_socket_ask(d->calls, type == SOCK_STREAM);
+}
+
+static int on_close(ares_socket_t fd, void *arg)
+{
+	(void)arg;
+	return close(fd);
+}
+
+/* It comes connected. */
+static int on_connect(ares_socket_t fd, const struct sockaddr *to, ares_socklen_t n, void *arg)
+{
+	(void)fd;
+	(void)to;
+	(void)n;
+	(void)arg;
+	return 0;
+}
+
+static ares_ssize_t on_receive(ares_socket_t fd, void *bytes, size_t n, int flags, struct sockaddr *from, ares_socklen_t *from_n, void *arg)
+{
+	(void)arg;
+	return recvfrom(fd, bytes, n, flags, from, from_n);
+}
+
+static ares_ssize_t on_send(ares_socket_t fd, const struct iovec *iov, int n, void *arg)
+{
+	(void)arg;
+	return writev(fd, iov, n);
+}
+
+static const struct ares_socket_functions sockets = {
+	.asocket = on_open, .aclose = on_close, .aconnect = on_connect, .arecvfrom = on_receive, .asendv = on_send,
+};
+
+/* The loop ------------------------------------------------------------------------------------------------------------------ */
 
 static void set_timer(struct dns_loop *d)
 {
@@ -91,7 +141,7 @@ void dns_loop_ask(struct dns_loop *d, const struct rng *rng, const struct dnsnam
 	set_timer(d);
 }
 
-enum ike_err dns_loop_new(struct event_base *base, const struct ip_endpoint *resolver, void (*done)(void *arg), void *arg,
+enum ike_err dns_loop_new(struct event_base *base, const struct ip_endpoint *resolver, int calls, void (*done)(void *arg), void *arg,
 			  struct dns_loop **out)
 {
 	struct dns_loop *d = calloc(1, sizeof *d);
@@ -100,6 +150,7 @@ enum ike_err dns_loop_new(struct event_base *base, const struct ip_endpoint *res
 	if (!d)
 		return IKE_E_NOMEM;
 	d->base = base;
+	d->calls = calls;
 	d->done = done;
 	d->arg = arg;
 	d->timer = evtimer_new(base, on_time, d);
@@ -108,6 +159,7 @@ enum ike_err dns_loop_new(struct event_base *base, const struct ip_endpoint *res
 		dns_loop_free(d);
 		return IKE_E_IO;
 	}
+	ares_set_socket_functions(d->channel, &sockets, d);
 	*out = d;
 	return IKE_OK;
 }

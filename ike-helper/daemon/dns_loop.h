@@ -1,4 +1,4 @@
-/* dns_loop.h - questions to the host's resolver from the event loop, without waiting. */
+/* dns_loop.h - questions to the host's resolver from the event loop, without waiting, over sockets that the keeper makes. */
 #ifndef OE_DAEMON_DNS_LOOP_H
 #define OE_DAEMON_DNS_LOOP_H
 
@@ -12,9 +12,10 @@
 struct dns_loop;
 struct event_base;
 
-/* done(arg): after answers that the loop has brought. IKE_E_NOMEM, IKE_E_IO. */
-IKE_CHECKED enum ike_err dns_loop_new(struct event_base *base, const struct ip_endpoint *resolver, void (*done)(void *arg), void *arg,
-				      struct dns_loop **out);
+/* calls: to the keeper, who knows the same resolver (dns_socket.h). done(arg): after answers that the loop has brought. IKE_E_NOMEM,
+ * IKE_E_IO. */
+IKE_CHECKED enum ike_err dns_loop_new(struct event_base *base, const struct ip_endpoint *resolver, int calls, void (*done)(void *arg),
+				      void *arg, struct dns_loop **out);
 /* What is still asked is answered with ARES_EDESTRUCTION, before this returns. NULL is fine. */
 void dns_loop_free(struct dns_loop *d);
 

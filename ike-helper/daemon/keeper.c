@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "conf/groups_file.h"
+#include "daemon/dns_socket.h"
 #include "daemon/group.h"
 #include "daemon/link.h"
 #include "daemon/loop.h"
@@ -54,6 +55,7 @@ struct keeper {
 	uint64_t own_until_ms;          /* ... that need not be looked up again */
 	struct resolverd *resolverd;
 	struct far_served served;
+	struct dns_sockets dns_sockets;
 	struct event *calls, *link, *link_writable, *kernel_events, *events_writable, *losses, *losses_again;
 	struct event *trim;
 	unsigned heap_peak;             /* most protections since memory was last given back to the system */
@@ -231,26 +233,55 @@ static void reload(struct keeper *k)
 	free(answer);
 }
 
+static bool serve_socket(struct keeper *k, bool tcp)
+{
+	enum ike_err err = dns_socket_serve(&k->dns_sockets, k->channels.calls, tcp, loop_now_ms());
+
+	if (err == IKE_E_LIMIT && k->dns_sockets.asked == DNS_SOCKETS_PER_SECOND + 1)   /* once */
+		log_error(&k->setup->log, "more than %d sockets to the resolver in a second are refused", DNS_SOCKETS_PER_SECOND);
+	return err == IKE_OK || err == IKE_E_LIMIT;
+}
+
+/* False: it is none, or the answer is not taken. */
+static bool serve_word(struct keeper *k, uint8_t word)
+{
+	switch (word) {
+	case SETUP_CALL_RELOAD:
+		reload(k);
+		return true;
+	case SETUP_CALL_RESOLVER_UDP:
+	case SETUP_CALL_RESOLVER_TCP:
+		return serve_socket(k, word == SETUP_CALL_RESOLVER_TCP);
+	default:
+		return false;
+	}
+}
+
+static bool serve_call(struct keeper *k, uint8_t *call, size_t n)
+{
+	uint8_t answer[FAR_ANSWER_MAX];
+	unsigned length;
+
+	if (n == 1)
+		return serve_word(k, call[0]);
+	k->now_ms = loop_now_ms();
+	length = n <= FAR_CALL_MAX ? far_serve(&k->served, call, (unsigned)n, k->now_ms, answer) : 0;
+	note_heap(k);
+	return length > 0 && send(k->channels.calls, answer, length, MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t)length;
+}
+
 /* There is room for an answer: the one that asks waits for each. */
 static void on_calls(evutil_socket_t fd, short what, void *arg)
 {
 	struct keeper *k = arg;
-	uint8_t call[FAR_CALL_MAX], answer[FAR_ANSWER_MAX];
-	unsigned length;
+	uint8_t call[FAR_CALL_MAX];
 	ssize_t n;
 
 	(void)what;
 	n = recv(fd, call, sizeof call, MSG_DONTWAIT | MSG_TRUNC);
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
-	if (n == SETUP_CALL_RELOAD_LEN) {
-		reload(k);
-		return;
-	}
-	k->now_ms = loop_now_ms();
-	length = n > 0 && n <= (ssize_t)sizeof call ? far_serve(&k->served, call, (unsigned)n, k->now_ms, answer) : 0;
-	note_heap(k);
-	if (length > 0 && send(fd, answer, length, MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t)length)
+	if (n > 0 && serve_call(k, call, (size_t)n))
 		return;
 	event_del(k->calls);
 	if (n > 0) {
@@ -539,6 +570,7 @@ int keeper_run(struct setup *setup, const struct channels *channels, pid_t netwo
 	k->setup = setup;
 	k->channels = *channels;
 	k->network = network;
+	k->dns_sockets.resolver = setup->conf.resolver;
 	STAILQ_INIT(&k->queue);
 	started = start(k) == IKE_OK && loop_run(k->loop) == IKE_OK;
 	ended = wait_for_end(k);

@@ -115,7 +115,7 @@ void keylookup_start(struct keylookup *k, uint64_t id, const struct ike_client *
 
 /* Beginning and end ------------------------------------------------------------------------------------------------------ */
 
-enum ike_err keylookup_new(struct event_base *base, const struct ip_endpoint *resolver, const struct rng *rng,
+enum ike_err keylookup_new(struct event_base *base, const struct ip_endpoint *resolver, int calls, const struct rng *rng,
 			   const struct keylookup_user *user, struct keylookup **out)
 {
 	struct keylookup *k = calloc(1, sizeof *k);
@@ -128,7 +128,7 @@ enum ike_err keylookup_new(struct event_base *base, const struct ip_endpoint *re
 	k->user = *user;
 	ip_text(&resolver->addr, address);
 	snprintf(k->resolver, sizeof k->resolver, "%s@%u", address, resolver->port);
-	if (dns_loop_new(base, resolver, k->user.done, k->user.arg, &k->dns) != IKE_OK) {
+	if (dns_loop_new(base, resolver, calls, k->user.done, k->user.arg, &k->dns) != IKE_OK) {
 		keylookup_free(k);
 		return IKE_E_IO;
 	}

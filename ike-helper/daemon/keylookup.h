@@ -29,8 +29,8 @@ struct keylookup_user {
 	void (*done)(void *arg);    /* after what the loop has called; not after keylookup_start() */
 };
 
-/* resolver: its AD bit is believed. rng is borrowed, user is copied. IKE_E_NOMEM, IKE_E_IO. */
-IKE_CHECKED enum ike_err keylookup_new(struct event_base *base, const struct ip_endpoint *resolver, const struct rng *rng,
+/* resolver: its AD bit is believed. calls: as for dns_loop_new(). rng is borrowed, user is copied. IKE_E_NOMEM, IKE_E_IO. */
+IKE_CHECKED enum ike_err keylookup_new(struct event_base *base, const struct ip_endpoint *resolver, int calls, const struct rng *rng,
 				       const struct keylookup_user *user, struct keylookup **out);
 /* Nobody is told of what is still asked. NULL is fine. */
 void keylookup_free(struct keylookup *k);

@@ -49,7 +49,7 @@ union control {
 
 /* Addresses ------------------------------------------------------------------------------------ */
 
-static socklen_t to_sockaddr(const struct ip_endpoint *from, struct sockaddr_storage *to)
+socklen_t net_sockaddr(const struct ip_endpoint *from, struct sockaddr_storage *to)
 {
 	memset(to, 0, sizeof *to);
 	if (from->addr.family == IP_V4) {
@@ -308,7 +308,7 @@ void net_send(struct net *net, const struct ip_path *path, struct span datagram)
 
 	errno = EADDRNOTAVAIL;
 	if (port) {
-		m.msg_namelen = to_sockaddr(&path->remote, &remote);
+		m.msg_namelen = net_sockaddr(&path->remote, &remote);
 		set_source(&m, &control, &path->local.addr);
 		/* The first try may be told the ICMP error of an earlier datagram instead of being
 		 * sent. */
@@ -372,7 +372,7 @@ static enum ike_err port_open(struct net *net, const struct ip_endpoint *at, boo
 {
 	struct port *port = &net->ports[net->n_ports];
 	struct sockaddr_storage address;
-	socklen_t n = to_sockaddr(at, &address);
+	socklen_t n = net_sockaddr(at, &address);
 	int fd = socket(address.ss_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_UDP);
 	enum ike_err err;
 

@@ -10,6 +10,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/socket.h>
 
 #include "base/addr.h"
 #include "base/cursor.h"
@@ -51,6 +52,9 @@ void net_close(struct net *net);        /* NULL is fine */
 /* Send an IKE message, with the marker where it belongs, or a keepalive, which has none. What cannot be sent is counted and logged
  * at debug: IKE retransmits. */
 void net_send(struct net *net, const struct ip_path *path, struct span datagram);
+
+/* Returns the length. */
+socklen_t net_sockaddr(const struct ip_endpoint *from, struct sockaddr_storage *to);
 
 const struct net_stats *net_stats(const struct net *net);
 

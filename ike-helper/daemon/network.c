@@ -125,10 +125,10 @@ static struct tunnel_config tunnel_config_of(const struct setup *setup)
 /* This process cannot open files. */
 static enum ike_err ask_for_conf(struct network *n, struct setup_conf *out)
 {
-	static const char word[SETUP_CALL_RELOAD_LEN];
+	static const uint8_t word = SETUP_CALL_RELOAD;
 	ssize_t got = -1;
 
-	if (send(n->channels.calls, word, sizeof word, MSG_NOSIGNAL) == (ssize_t)sizeof word)
+	if (send(n->channels.calls, &word, sizeof word, MSG_NOSIGNAL) == (ssize_t)sizeof word)
 		do {
 			got = recv(n->channels.calls, out, sizeof *out, 0);
 		} while (got < 0 && errno == EINTR);
@@ -308,23 +308,25 @@ static enum ike_err start_core(struct network *n)
 static enum ike_err start_loop(struct network *n)
 {
 	const struct loop_user user = { .arg = n, .due = on_due };
+	const struct ip_endpoint *resolver = &n->setup->conf.resolver;
+	struct event_base *base;
 	struct keylookup_user lookup;
 	struct validation_user validation;
 	struct net_user net;
 
 	if (loop_new(&user, &n->bridge.loop) != IKE_OK)
 		return startup_failed("cannot make the event loop: %s", strerror(errno));
+	base = loop_base(n->bridge.loop);
 	if (n->setup->conf.accept_identified) {
 		bridge_keylookup_user(&n->bridge, &lookup);
-		if (keylookup_new(loop_base(n->bridge.loop), &n->setup->conf.resolver, &n->rng, &lookup, &n->bridge.keylookup) !=
-		    IKE_OK)
+		if (keylookup_new(base, resolver, n->channels.calls, &n->rng, &lookup, &n->bridge.keylookup) != IKE_OK)
 			return startup_failed("cannot prepare lookups through the resolver");
 	}
 	bridge_validation_user(&n->bridge, &validation);
-	if (validation_new(loop_base(n->bridge.loop), &n->setup->conf.resolver, &n->rng, &validation, &n->bridge.validation) != IKE_OK)
+	if (validation_new(base, resolver, n->channels.calls, &n->rng, &validation, &n->bridge.validation) != IKE_OK)
 		return startup_failed("cannot prepare questions to the resolver");
 	bridge_net_user(&n->bridge, &net);
-	if (net_start(n->bridge.net, loop_base(n->bridge.loop), &net) != IKE_OK ||
+	if (net_start(n->bridge.net, base, &net) != IKE_OK ||
 	    loop_watch(n->bridge.loop, kernel_event_fd(n->bridge.kernel), on_kernel) != IKE_OK ||
 	    loop_watch(n->bridge.loop, kernel_guard_fd(n->bridge.kernel), on_guard) != IKE_OK ||
 	    loop_watch(n->bridge.loop, route_event_fd(n->bridge.route), on_routes) != IKE_OK)

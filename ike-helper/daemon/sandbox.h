@@ -18,7 +18,7 @@ struct sandbox {
 IKE_CHECKED enum ike_err sandbox_find(struct sandbox *out);
 
 /* Where there is nothing to see, as somebody who owns nothing, without capabilities, and with the system calls alone that the loop
- * and the lookups through the resolver need.
+ * needs; no socket can be made or connected.
  * A process that was not started as root keeps its user and its root folder. IKE_E_IO: logged; do not go on. */
 IKE_CHECKED enum ike_err sandbox_enter(const struct sandbox *s, const struct log *log);
 

@@ -1,6 +1,6 @@
 /* setup.h - what main() has made when the program divides into processes; each has its own copy from then on.
  *
- *	keeper     CAP_NET_ADMIN: IPsec and addresses in the kernel, the resolver's socket, the configuration (keeper.h)
+ *	keeper     CAP_NET_ADMIN: IPsec and addresses in the kernel, the resolver's socket and those to it, the configuration (keeper.h)
  *	network    nothing: IKE, tunnels, what people ask (network.h)
  *	signer     the private key, if there is one; the network process makes it (signer.h)
  */
@@ -33,8 +33,12 @@ struct channels {
 	int link;                       /* link.h */
 };
 
-/* What is sent over calls beside those of kernel/far.h: read oe.conf and the policy groups again. The answer is a struct setup_conf. */
-enum { SETUP_CALL_RELOAD_LEN = 1 };
+/* What is sent over calls beside those of kernel/far.h, as one byte. */
+enum setup_call {
+	SETUP_CALL_RELOAD = 1,          /* read oe.conf and the policy groups again; the answer is a struct setup_conf */
+	SETUP_CALL_RESOLVER_UDP,        /* dns_socket.h */
+	SETUP_CALL_RESOLVER_TCP,
+};
 struct setup_conf {
 	enum ike_err err;               /* IKE_E_CONFIG: error says why, and the rest means nothing */
 	char error[CONF_ERROR_MAX];

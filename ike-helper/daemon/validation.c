@@ -80,7 +80,7 @@ void validation_watch(struct validation *v, bool wanted)
 		(void)event_del(v->timer);
 }
 
-enum ike_err validation_new(struct event_base *base, const struct ip_endpoint *resolver, const struct rng *rng,
+enum ike_err validation_new(struct event_base *base, const struct ip_endpoint *resolver, int calls, const struct rng *rng,
 			    const struct validation_user *user, struct validation **out)
 {
 	struct validation *v = calloc(1, sizeof *v);
@@ -92,7 +92,7 @@ enum ike_err validation_new(struct event_base *base, const struct ip_endpoint *r
 	v->user = *user;
 	v->rng = rng;
 	v->timer = event_new(base, -1, EV_PERSIST, on_time, v);
-	err = v->timer ? dns_loop_new(base, resolver, v->user.done, v->user.arg, &v->dns) : IKE_E_NOMEM;
+	err = v->timer ? dns_loop_new(base, resolver, calls, v->user.done, v->user.arg, &v->dns) : IKE_E_NOMEM;
 	if (err != IKE_OK) {
 		validation_free(v);
 		return err;

@@ -19,8 +19,8 @@ struct validation_user {
 	void (*done)(void *arg);    /* after what the loop has called */
 };
 
-/* Asks nothing yet. rng is borrowed, user is copied. IKE_E_NOMEM, IKE_E_IO. */
-IKE_CHECKED enum ike_err validation_new(struct event_base *base, const struct ip_endpoint *resolver, const struct rng *rng,
+/* Asks nothing yet. calls: as for dns_loop_new(). rng is borrowed, user is copied. IKE_E_NOMEM, IKE_E_IO. */
+IKE_CHECKED enum ike_err validation_new(struct event_base *base, const struct ip_endpoint *resolver, int calls, const struct rng *rng,
 					const struct validation_user *user, struct validation **out);
 void validation_free(struct validation *v);     /* NULL is fine */
 

@@ -18,20 +18,20 @@ NAMED = ['accept-identified: yes']
 class Dns:
     """The validating resolver of one host, as the test wants it."""
 
-    def __init__(self, world, host, records):
+    def __init__(self, world, host, records, address='127.0.0.1'):
         self.file, self.log = world.path(f'dns-{host}.json'), world.path(f'dns-{host}.log')
         self.publish(records)
         with open(self.log, 'w', encoding='ascii'):
             pass
         prefix = ['ip', 'netns', 'exec', 'oe-server'] if host == 'server' else []
-        self.process = subprocess.Popen(prefix + [sys.executable, os.path.join(HERE, 'dns_stub.py'), '127.0.0.1',
+        self.process = subprocess.Popen(prefix + [sys.executable, os.path.join(HERE, 'dns_stub.py'), address,
                                                   self.file, self.log])
         wait_for('the resolver', 10, lambda: self.is_up(prefix))
 
     @staticmethod
     def is_up(prefix):
-        got = subprocess.run(prefix + ['cat', '/proc/net/udp'], capture_output=True, text=True, check=True)
-        return '0100007F:0035' in got.stdout
+        got = subprocess.run(prefix + ['cat', '/proc/net/udp', '/proc/net/udp6'], capture_output=True, text=True, check=True)
+        return any(line.split()[1].endswith(':0035') for line in got.stdout.splitlines())
 
     def publish(self, records):
         with open(self.file + '.new', 'w', encoding='ascii') as out:
@@ -48,8 +48,8 @@ class Dns:
 
 
 @contextlib.contextmanager
-def dns(world, host, records):
-    one = Dns(world, host, records)
+def dns(world, host, records, address='127.0.0.1'):
+    one = Dns(world, host, records, address)
     try:
         yield one
     finally:
@@ -84,6 +84,15 @@ def a_client_that_dns_knows_comes_in(world):
         check_equal(zone.questions(), ['laptop.example 45 ad'], 'questions to the resolver')
         check_equal(mirror['names'], 0, 'names that a lookup led to')
         check_equal(server.oe('down', 'laptop.example').stdout, '1 tunnel released\n', 'oe down')
+
+
+def an_answer_that_is_cut_is_asked_for_over_tcp(world):
+    with dns(world, 'server', {'laptop.example': record(world, 1, cut=True)}, '::1') as zone:
+        client, _ = named_client(world).start(), named_server(world, ['resolver: ::1']).start()
+        with Resolver(client.resolver) as resolver:
+            verdict = resolver.request('www.example', [SERVER], [world.key()[1]])
+            check_equal(verdict.kind, r.ALLOW, f'{verdict} {verdict.text}')
+        check_equal(zone.questions(), ['laptop.example 45 ad', 'laptop.example 45 ad tcp'], 'questions to the resolver')
 
 
 def a_client_that_is_not_told_to_says_nothing(world):
@@ -239,6 +248,7 @@ def oe_key_check_says_whether_dns_publishes_the_key(world):
 CASES = (
     oe_key_check_says_whether_dns_publishes_the_key,
     a_client_that_dns_knows_comes_in,
+    an_answer_that_is_cut_is_asked_for_over_tcp,
     a_client_that_is_not_told_to_says_nothing,
     what_dns_does_not_bear_out_stays_out,
     a_resolver_that_is_silent_blocks_nobody,

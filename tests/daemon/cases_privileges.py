@@ -37,11 +37,20 @@ def nothing_of_the_file_system_is_there(world):
         check(result == NO or what == 'files' or (world.is_sanitized() and result == 'Permission denied'), f'{what}: {result}')
 
 
-def no_socket_but_for_lookups_can_be_made(world):
+def no_socket_can_be_made(world):
     results, _ = attack(world, 'sockets')
-    check_equal(len(results), 6, 'attacks')
+    check_equal(len(results), 8, 'attacks')
     for what, result in results.items():
         check(result == NO or what == 'sockets', f'{what}: {result}')
+
+
+def sockets_to_the_resolver_lead_nowhere_else(world):
+    results, log = attack(world, 'resolver')
+    check_results(results, {
+        'socket to the resolver': 'done', 'is to port': '53 of this host', 'connect it to somebody else': NO, 'bind': NO,
+        'send where TCP was refused': 'Connection refused', 'connect and send there': NO, 'connect and send a message': NO,
+        'sockets in a moment': 'bounded', 'resolver': 'over'})
+    check('sockets to the resolver in a second are refused' in log, log)
 
 
 def other_processes_are_out_of_reach(world):
@@ -100,7 +109,7 @@ def whoever_talks_nonsense_to_the_keeper_is_ended(world):
 
 
 CASES = [
-    nothing_of_the_file_system_is_there, no_socket_but_for_lookups_can_be_made, other_processes_are_out_of_reach,
+    nothing_of_the_file_system_is_there, no_socket_can_be_made, sockets_to_the_resolver_lead_nowhere_else, other_processes_are_out_of_reach,
     whoever_executes_divides_or_debugs_is_ended, its_sockets_change_nothing_in_the_kernel, the_keeper_refuses_what_nobody_asked_for,
     the_key_signs_for_ike_alone_and_is_elsewhere, a_server_vouches_for_clients_without_a_shield_only, whoever_talks_nonsense_to_the_keeper_is_ended,
 ]

@@ -9,6 +9,7 @@
 #include <linux/rtnetlink.h>
 #include <linux/xfrm.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -18,6 +19,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "daemon/dns_socket.h"
 #include "daemon/loop.h"
 #include "daemon/sandbox.h"
 #include "daemon/signer.h"
@@ -69,6 +71,8 @@ static void sockets(void)
 	say_errno("packet socket", socket(AF_PACKET, SOCK_RAW, 0) < 0);
 	say_errno("raw socket", socket(AF_INET, SOCK_RAW, IPPROTO_ICMP) < 0);
 	say_errno("local socket", socket(AF_UNIX, SOCK_STREAM, 0) < 0);
+	say_errno("UDP socket", socket(AF_INET, SOCK_DGRAM, 0) < 0);
+	say_errno("TCP socket", socket(AF_INET6, SOCK_STREAM, 0) < 0);
 }
 
 static void processes(void)
@@ -96,6 +100,37 @@ static void debug(void)
 }
 
 /* With what it has ---------------------------------------------------------------------------------------------------------- */
+
+/* The sockets to the resolver, which is not there: TCP is refused at once. */
+static void resolver(void)
+{
+	const struct sockaddr_in other = { .sin_family = AF_INET, .sin_port = htons(9), .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	const struct sockaddr *to = (const struct sockaddr *)&other;
+	struct pollfd refused = { .fd = dns_socket_ask(calls, true), .events = POLLOUT };
+	int udp = dns_socket_ask(calls, false);
+	unsigned given = 2;
+	struct sockaddr_in at = { .sin_family = AF_UNSPEC };
+	socklen_t n = sizeof at;
+
+	say_errno("socket to the resolver", udp < 0 || getpeername(udp, (struct sockaddr *)&at, &n) != 0);
+	say("is to port", at.sin_port == htons(53) && at.sin_addr.s_addr == htonl(INADDR_LOOPBACK) ? "53 of this host" : "another");
+	say_errno("connect it to somebody else", connect(udp, to, sizeof other) != 0);
+	say_errno("bind", bind(refused.fd, to, sizeof other) != 0);
+	(void)poll(&refused, 1, 1000);
+	say_errno("send where TCP was refused", send(refused.fd, "x", 1, MSG_NOSIGNAL) < 0);
+	say_errno("connect and send there", sendto(refused.fd, "x", 1, MSG_FASTOPEN | MSG_NOSIGNAL, to, sizeof other) < 0);
+	say_errno("connect and send a message", sendmsg(refused.fd, &(struct msghdr){ .msg_name = (void *)(uintptr_t)to,
+			.msg_namelen = sizeof other }, MSG_FASTOPEN | MSG_NOSIGNAL) < 0);
+	for (unsigned i = 0; i < 10 * DNS_SOCKETS_PER_SECOND; i++) {
+		int fd = dns_socket_ask(calls, i % 2);
+
+		if (fd >= 0)
+			close(fd);
+		given += fd >= 0;
+	}
+	/* A second may begin meanwhile. */
+	say("sockets in a moment", given <= 2 * DNS_SOCKETS_PER_SECOND ? "bounded" : "not bounded");
+}
 
 static int find_socket(int domain)
 {
@@ -216,7 +251,7 @@ static const struct {
 	const char *word;
 	void (*run)(void);
 } attacks[] = {
-	{ "files", files }, { "sockets", sockets }, { "processes", processes }, { "execute", execute }, { "divide", divide },
+	{ "files", files }, { "sockets", sockets }, { "processes", processes }, { "resolver", resolver }, { "execute", execute }, { "divide", divide },
 	{ "debug", debug }, { "add-address", add_address }, { "bypass", bypass }, { "requests", requests }, { "nonsense", nonsense }, { "sign", sign },
 };
 
