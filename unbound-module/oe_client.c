@@ -242,7 +242,10 @@ disconnect(struct oe_client* client, enum rp_reason reason)
 	close(client->fd);
 	client->fd = -1;
 	client->greeted = 0;
-	client->retry_at = now_ms() + client->backoff_ms;
+	/* The next one may listen at once: a service manager keeps the socket
+	 * while the helper restarts. Waits grow if that was not so. */
+	client->retry_at = now_ms() + (client->backoff_ms ==
+		OE_BACKOFF_MIN_MS ? 0 : client->backoff_ms);
 	client->backoff_ms = client->backoff_ms*2 > OE_BACKOFF_MAX_MS ?
 		OE_BACKOFF_MAX_MS : client->backoff_ms*2;
 	for(job = client->first; job; job = job->next) {

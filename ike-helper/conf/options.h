@@ -17,10 +17,12 @@
 #define CONF_OPTIONS(X) \
 	X("resolver-socket", resolver_socket, OPTION_PATH, \
 	  RUNSTATEDIR "/unbound-oe/resolver.sock", 0, CONF_SOCKET_MAX, \
-	  "Where Unbound's module reaches oe-iked. Both read this option.") \
+	  "Where Unbound's module reaches oe-iked. Both read this option. Under systemd\n" \
+	  "ListenSequentialPacket= of oe-iked.socket has to be the same.") \
 	X("resolver-group", resolver_group, OPTION_WORD, "", 0, CONF_WORD_MAX, \
 	  "The group that may open resolver-socket: the one that Unbound runs in. When this\n" \
-	  "is not set it is \"unbound\" if there is such a group, else root's.") \
+	  "is not set it is \"unbound\" if there is such a group, else root's. Under systemd\n" \
+	  "SocketGroup= of oe-iked.socket says it.") \
 	X("control-socket", control_socket, OPTION_PATH, RUNSTATEDIR "/unbound-oe/control.sock", \
 	  0, CONF_SOCKET_MAX, "Where the command oe reaches oe-iked. Both read this option.") \
 	X("control-group", control_group, OPTION_WORD, "", 0, CONF_WORD_MAX, \

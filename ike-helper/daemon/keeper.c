@@ -457,23 +457,31 @@ static enum ike_err start_loop(struct keeper *k)
 	return IKE_OK;
 }
 
-/* The resolver's socket comes last: when it is there, questions are answered. */
-static enum ike_err start_resolverd(struct keeper *k)
+static enum ike_err make_listener(const struct conf *conf, int *listener)
 {
-	const struct resolverd_user user = { .arg = k, .came = on_came, .message = on_message, .gone = on_gone };
-	const struct conf *conf = &k->setup->conf;
 	const char *wanted = conf->resolver_group;
 	char error[UNIX_ERROR_MAX];
 	gid_t group;
-	int listener;
 
 	if (group_find(wanted[0] != '\0' ? wanted : "unbound", &group) != IKE_OK) {
 		if (wanted[0] != '\0')
 			return startup_failed("resolver-group: there is no group \"%s\"", wanted);
 		group = 0;
 	}
-	if (unix_listen(conf->resolver_socket, SOCK_SEQPACKET, group, &listener, error) != IKE_OK)
-		return startup_failed("resolver-socket: %s", error);
+	return unix_listen(conf->resolver_socket, SOCK_SEQPACKET, group, listener, error) == IKE_OK
+		       ? IKE_OK : startup_failed("resolver-socket: %s", error);
+}
+
+/* The resolver's socket comes last: when it is there, or what waits in it is read, questions are answered. */
+static enum ike_err start_resolverd(struct keeper *k)
+{
+	const struct resolverd_user user = { .arg = k, .came = on_came, .message = on_message, .gone = on_gone };
+	int listener = k->setup->resolver_listener;
+
+	if (listener >= 0 && k->setup->conf.resolver_group[0] != '\0')
+		log_info(&k->setup->log, "resolver-group is not used: SocketGroup= of oe-iked.socket says who may open resolver-socket");
+	if (listener < 0 && make_listener(&k->setup->conf, &listener) != IKE_OK)
+		return IKE_E_IO;
 	if (resolverd_new(loop_base(k->loop), listener, &user, &k->setup->log, &k->resolverd) != IKE_OK)
 		return startup_failed("out of memory");
 	return IKE_OK;
@@ -547,7 +555,7 @@ static bool wait_for_end(struct keeper *k)
  * that an earlier one has closed. */
 static void finish(struct keeper *k, bool in_order)
 {
-	if (k->resolverd)
+	if (k->resolverd && k->setup->resolver_listener < 0)    /* one that was passed stays, and who connects to it waits */
 		(void)unlink(k->setup->conf.resolver_socket);
 	resolverd_free(k->resolverd);
 	inner_close(k->served.inner, in_order);

@@ -14,6 +14,7 @@
 
 #include "conf/conf.h"
 #include "conf/groups_file.h"
+#include "daemon/activation.h"
 #include "daemon/group.h"
 #include "daemon/keeper.h"
 #include "daemon/logger.h"
@@ -192,6 +193,8 @@ static int divide(struct setup *s)
 		return (void)startup_failed("cannot make a process: %s", strerror(errno)), EXIT_FAILURE;
 	if (network == 0) {
 		close_channels(&ends[0]);
+		if (s->resolver_listener >= 0)
+			close(s->resolver_listener);
 		exit(network_run(s, &ends[1]));
 	}
 	close_channels(&ends[1]);
@@ -202,8 +205,8 @@ static int divide(struct setup *s)
 
 int main(int argc, char **argv)
 {
-	static struct setup s = { .control_listener = -1 };
-	char error[CONF_ERROR_MAX];
+	static struct setup s = { .control_listener = -1, .resolver_listener = -1 };
+	char error[CONF_ERROR_MAX], passed[ACTIVATION_ERROR_MAX];
 	bool only_check;
 	int status = read_options(argc, argv, &s, &only_check);
 
@@ -216,6 +219,8 @@ int main(int argc, char **argv)
 		return (void)startup_failed("%s", error), EXIT_USAGE;
 	if (only_check)
 		return check(&s);
+	if (activation_take(s.conf.resolver_socket, &s.resolver_listener, passed) != IKE_OK)
+		return (void)startup_failed("%s", passed), EXIT_USAGE;
 	if (!s.foreground && startup_background() != IKE_OK)
 		return (void)startup_failed("cannot go to the background: %s", strerror(errno)), EXIT_FAILURE;
 	if (s.foreground)

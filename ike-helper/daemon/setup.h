@@ -24,6 +24,7 @@ struct setup {
 	struct log log;
 	struct net *net;                /* bound; the network process keeps it */
 	int control_listener;           /* likewise */
+	int resolver_listener;          /* the keeper keeps it: from a service manager (activation.h); -1: it makes one */
 	struct sandbox sandbox;         /* of the network process */
 };
 

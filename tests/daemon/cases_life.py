@@ -7,7 +7,7 @@ import stat
 import subprocess
 import time
 
-from resolver import ADDRESS_NOT_ALLOWED, ALLOW, CLEAR, POLICY_FORBIDS, Resolver, SHUTDOWN, REFUSE
+from resolver import ADDRESS_NOT_ALLOWED, ALLOW, CLEAR, POLICY_FORBIDS, Resolver, SHUTDOWN, REFUSE, hello
 from world import CLIENT, NOBODY, SERVER, Daemon, check, check_equal, say, wait_for
 
 
@@ -130,6 +130,67 @@ def a_service_manager_is_told(world):
         check_equal(manager.recv(100), b'READY=1', 'at the start')
         daemon.stop()
         check_equal(manager.recv(100), b'STOPPING=1', 'at the end')
+
+
+def listening(path, kind=socket.SOCK_SEQPACKET):
+    listener = socket.socket(socket.AF_UNIX, kind)
+    listener.bind(path)
+    listener.listen(16)
+    return listener
+
+
+def open_in(pid):
+    folder = f'/proc/{pid}/fd/'
+    return [os.readlink(folder + fd) for fd in os.listdir(folder)]
+
+
+def a_passed_socket_outlives_the_daemon(world):
+    """oe-iked.socket: who connects before oe-iked runs, and after it was killed or stopped, waits for the next one."""
+    key = [world.key()[1]]
+    daemon = world.client()
+    with listening(daemon.resolver) as listener:
+        early = Resolver(daemon.resolver, greet=False)
+        early.send(hello())
+        early.ask('early.example', ['224.0.0.1'], key)
+        for end in daemon.kill, daemon.stop, daemon.stop:
+            daemon.start({'LISTEN_FDNAMES': 'resolver'}, passed=listener)
+            check_equal(early.verdict().reason, ADDRESS_NOT_ALLOWED, 'what was asked before oe-iked ran')
+            check_equal([pid for pid in daemon.processes() if f'socket:[{os.fstat(listener.fileno()).st_ino}]' in open_in(pid)],
+                        [daemon.process.pid], 'who has the socket')
+            end()
+            if end == daemon.kill:
+                world.daemons.remove(daemon)
+            check(early.is_closed(), 'the connection of one that has ended')
+            early.close()
+            check(os.path.exists(daemon.resolver), 'the socket has gone with oe-iked')
+            early = Resolver(daemon.resolver, greet=False)
+            early.send(hello())
+            early.ask('early.example', ['224.0.0.1'], key)
+        early.close()
+
+
+def a_passed_socket_that_is_another_one_is_refused(world):
+    daemon = world.client()
+    with listening(daemon.resolver) as right, listening(world.path('other')) as other, \
+            listening(world.path('stream'), socket.SOCK_STREAM) as stream, socket.socket() as inet:
+        for passed, environment, words in (
+                (right, {'LISTEN_FDS': '2'}, 'passes 2 sockets, named ""; one is expected, "resolver": oe-iked.socket has one'),
+                (right, {'LISTEN_FDS': 'x'}, 'passes x sockets'),
+                (right, {'LISTEN_FDNAMES': 'oe-iked.socket'}, 'named "oe-iked.socket"; one is expected, "resolver"'),
+                (other, {}, f'resolver-socket is {daemon.resolver}, but the service manager passes {other.getsockname()}: write'),
+                (stream, {}, f'of type SOCK_SEQPACKET; in oe-iked.socket write ListenSequentialPacket={daemon.resolver}'),
+                (inet, {}, 'is no listening Unix socket')):
+            got = daemon.run(passed=passed, environment=environment)
+            check_equal(got.returncode, 2, f'exit status with {environment} {got.stderr}')
+            check(got.stderr.count('\n') == 1 and words in got.stderr, got.stderr)
+
+
+def a_socket_passed_to_somebody_else_is_left_alone(world):
+    """LISTEN_PID is that of a parent, which has not taken the variables away."""
+    daemon = world.client().start({'LISTEN_PID': str(os.getpid()), 'LISTEN_FDS': '1'})
+    Resolver(daemon.resolver).close()
+    daemon.stop()
+    check(not os.path.exists(daemon.resolver), 'its own socket is left')
 
 
 def a_second_instance_refuses(world):
@@ -461,6 +522,7 @@ def the_control_protocol_is_as_documented(world):
 CASES = [
     idle_memory_is_below_5000_kB, privileges_are_given_up, neither_process_outlives_the_other, sockets_have_their_modes, a_stop_is_clean_and_quick,
     a_stop_refuses_who_waits, the_background_is_entered_when_all_works, a_service_manager_is_told,
+    a_passed_socket_outlives_the_daemon, a_passed_socket_that_is_another_one_is_refused, a_socket_passed_to_somebody_else_is_left_alone,
     a_second_instance_refuses, a_stale_socket_is_replaced, a_file_in_the_way_is_left_alone, bad_configurations_end_with_2,
     what_the_host_lacks_ends_with_1, usage_errors_end_with_2, hangup_reads_the_log_level_again,
     reload_changes_options_and_leaves_tunnels, policy_groups_change_at_reload_and_leave_tunnels, clients_in_clear_and_block_are_refused, stats_are_what_prometheus_reads,

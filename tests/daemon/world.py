@@ -85,6 +85,11 @@ def lay_cable(middle=None):
     ip('-6', 'route', 'add', '2001:db8:5::/48', 'via', SERVER6)
 
 
+def passing(listener, command):
+    """The command with a socket as its descriptor 3, as sd_listen_fds(3) wants it."""
+    return ['bash', '-c', f'export LISTEN_PID=$$ LISTEN_FDS=${{LISTEN_FDS:-1}}; exec "$@" 3<&{listener.fileno()}', 'bash', *command]
+
+
 class Daemon:
     """One oe-iked."""
 
@@ -109,14 +114,18 @@ class Daemon:
         foreground = [] if self.background else ['-d']
         return prefix + [self.world.program('oe-iked'), '-c', self.file] + foreground + self.arguments
 
-    def run(self, timeout=10, **more):
-        """Run to the end; for those that must not start."""
-        return subprocess.run(self.command(), capture_output=True, text=True, timeout=timeout, check=False, **more)
+    def how(self, environment=None, passed=None):
+        """For Popen. passed: a socket that a service manager passes as resolver-socket."""
+        return {'args': passing(passed, self.command()) if passed else self.command(),
+                'pass_fds': [passed.fileno()] if passed else [], 'env': {**os.environ, **(environment or {})}}
 
-    def start(self, environment=None):
+    def run(self, timeout=10, environment=None, passed=None, **more):
+        """Run to the end; for those that must not start."""
+        return subprocess.run(**self.how(environment, passed), capture_output=True, text=True, timeout=timeout, check=False, **more)
+
+    def start(self, environment=None, passed=None):
         with open(self.log_file, 'wb') as log:
-            self.process = subprocess.Popen(self.command(), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                                            env={**os.environ, **(environment or {})})
+            self.process = subprocess.Popen(**self.how(environment, passed), stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         self.world.daemons.append(self)
         wait_for(f'{self.name} says ready', 10, lambda: self.says('oe-iked: ready') or self.process.poll() is not None)
         check(self.process.poll() is None, f'{self.name} has ended:\n{self.log()}')

@@ -51,6 +51,29 @@ def test_no_helper_refuses_keyed_names_at_once_and_no_others(b):
     assert r.log_text().count('cannot connect to the helper') == 1
 
 
+def test_question_while_the_helper_restarts_waits_in_its_socket(b):
+    """5, 6: a service manager keeps the socket that listens. What is asked then waits, until its deadline."""
+    r = b.start(deadline=1000)
+    assert r.answer('k0.example.test').addresses
+    listener = b.helper.stop(keep=True)
+    waiting = r.ask('k1.example.test')
+    time.sleep(0.2)
+    assert r.answer('plainhost.example.test').took < 0.1 * b.slack
+    b.helper = Helper(b.socket, listener=listener)
+    answer = waiting.answer()
+    assert answer.addresses and answer.took >= 0.2, str(answer)
+
+
+def test_helper_that_does_not_come_back_is_waited_for_until_the_deadline(b):
+    """6: the socket listens, and nobody accepts."""
+    r = b.start(deadline=400)
+    listener = b.helper.stop(keep=True)
+    answer = r.answer('k0.example.test')
+    assert refused(answer, 'did not answer in time') and 0.4 <= answer.took < 0.7 * b.slack, str(answer)
+    b.helper = Helper(b.socket, listener=listener)
+    assert soon(lambda: r.answer('k0.example.test').addresses)
+
+
 def test_helper_that_comes_later_is_found(b):
     r = b.start(helper=False)
     assert refused(r.answer('host.example.test'), 'oe-iked is not running')

@@ -88,10 +88,10 @@ class Request:
 
 class Helper:
     """Listens on a socket. decide(request) returns what to send for an ESTABLISH: bytes, a list of bytes, None for
-    nothing, Helper.CLOSE, or (seconds, any of these) to do it later."""
+    nothing, Helper.CLOSE, or (seconds, any of these) to do it later. listener: what stop(keep=True) of another one gave."""
     CLOSE = object()
 
-    def __init__(self, path, decide=lambda request: request.allow(), greeting=hello()):
+    def __init__(self, path, decide=lambda request: request.allow(), greeting=hello(), listener=None):
         self.path, self.decide, self.greeting = path, decide, greeting
         self.requests, self.cancels, self.answered = [], [], []
         self._later, self._order = [], itertools.count()
@@ -99,13 +99,17 @@ class Helper:
         self._wake_r, self._wake_w = os.pipe()
         self._stopping = False
         self._lock = threading.Lock()
-        self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        if os.path.exists(path):
-            os.unlink(path)
-        self._listener.bind(path)
-        self._listener.listen(64)
+        self._listener = listener or self._listen()
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
+
+    def _listen(self):
+        listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        if os.path.exists(self.path):
+            os.unlink(self.path)
+        listener.bind(self.path)
+        listener.listen(64)
+        return listener
 
     def owners(self):
         return [r.owner for r in self.requests]
@@ -128,15 +132,20 @@ class Helper:
         """What is new is paused; 0: no longer."""
         self.broadcast(message(DOWN, 0, tlv(T_OWNER, b'\0'), tlv(T_REASON, struct.pack('!H', 25)), tlv(T_PAUSE, struct.pack('!I', seconds))))
 
-    def stop(self):
-        """As kill -9 would: the sockets close, nothing is said."""
+    def stop(self, keep=False):
+        """As kill -9 would: the sockets close, nothing is said. keep: all but the one that listens, which is returned, as a
+        service manager keeps it (system/oe-iked.socket)."""
         self._stopping = True
         os.write(self._wake_w, b'x')
         self._thread.join()
-        for s in list(self._peers.values()) + [self._listener]:
+        for s in self._peers.values():
             s.close()
+        if keep:
+            return self._listener
+        self._listener.close()
         if os.path.exists(self.path):
             os.unlink(self.path)
+        return None
 
     def _run(self):
         poll = select.poll()
