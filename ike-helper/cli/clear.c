@@ -108,11 +108,11 @@ static enum oe_exit read_wish(int argc, char **argv, struct wish *out)
 
 	*out = (struct wish){ .for_s = CLEAR_FOR_S };
 	opterr = 0;
-	while ((option = getopt_long(argc, argv, "", known, NULL)) != -1) {
+	while ((option = getopt_long(argc, argv, ":", known, NULL)) != -1) {
 		if (option == 'f' && !text_read_seconds(optarg, CONTROL_BY_HAND_MAX_S, &out->for_s))
 			return oe_usage(&command_clear, "\"%s\" is no time, or more than a week", optarg);
-		if (option == '?')
-			return oe_usage(&command_clear, "unknown option, or one without its value");
+		if (option == '?' || option == ':')
+			return oe_bad_option(&command_clear, argv, option);
 		timed |= option == 'f';
 		out->list |= option == 'l';
 		out->end |= option == 'e';

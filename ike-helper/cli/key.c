@@ -3,33 +3,7 @@
 
 #include "cli/key.h"
 
-#include <stdlib.h>
 #include <string.h>
-
-enum oe_exit key_ttl_set(uint32_t *ttl_s, const char *text)
-{
-	char *end;
-	unsigned long number = strtoul(text, &end, 10);
-
-	/* RFC 2181 8; the record of a host that changes its key should not be remembered for longer than a week. */
-	if (text[0] < '0' || text[0] > '9' || *end != '\0' || number > 604800)
-		return oe_usage(&command_key, "a TTL is a number of seconds up to 604800");
-	*ttl_s = (uint32_t)number;
-	return OE_OK;
-}
-
-enum oe_exit key_server_set(struct key_server *server, const char *text)
-{
-	if (ip_server_from_text(text, 53, &server->at) != IKE_OK)
-		return oe_usage(&command_key, "--server wants ADDRESS or ADDRESS@PORT");
-	server->text = text;
-	return OE_OK;
-}
-
-const struct ip_endpoint *key_server(const struct key_server *server)
-{
-	return server->text ? &server->at : NULL;
-}
 
 enum oe_exit key_conf(const struct oe *oe, struct conf *out)
 {
@@ -41,7 +15,7 @@ enum oe_exit key_conf(const struct oe *oe, struct conf *out)
 static enum oe_exit run(const struct oe *oe, int argc, char **argv)
 {
 	if (argc < 2)
-		return oe_usage(&command_key, "say check, dns, generate, publish, rollover or show");
+		return oe_usage(&command_key, "say check, dns, generate, publish, rollover, show or withdraw");
 	if (strcmp(argv[1], "check") == 0)
 		return key_check(oe, argc - 1, argv + 1);
 	if (strcmp(argv[1], "dns") == 0)
@@ -54,7 +28,9 @@ static enum oe_exit run(const struct oe *oe, int argc, char **argv)
 		return key_rollover(oe, argc - 1, argv + 1);
 	if (strcmp(argv[1], "show") == 0)
 		return key_show(argc - 1, argv + 1);
-	return oe_usage(&command_key, "\"%s\" is neither check, dns, generate, publish, rollover nor show", argv[1]);
+	if (strcmp(argv[1], "withdraw") == 0)
+		return key_withdraw(oe, argc - 1, argv + 1);
+	return oe_usage(&command_key, "\"%s\" is neither check, dns, generate, publish, rollover, show nor withdraw", argv[1]);
 }
 
 const struct oe_command command_key = {
@@ -64,8 +40,10 @@ const struct oe_command command_key = {
 		"              [--beside] [--dry-run] NAME\n"
 		"       oe key rollover start [--server ADDRESS[@PORT]] [--tsig FILE] [--ttl SECONDS] NEW-FILE NAME...\n"
 		"       oe key rollover switch [--wait] | finish | cancel | status\n"
+		"       oe key withdraw [--key FILE | --all] [--server ADDRESS[@PORT]] [--tsig FILE] [--wait]\n"
+		"              [--dry-run] NAME\n"
 		"       oe key check [--json] [--key FILE] NAME",
-	.summary = "Make a host's key, publish it in the DNS, look at it, or replace it",
+	.summary = "Make a host's key, publish it in the DNS, look at it, replace it, or withdraw it",
 	.help = "  generate  make a private key in FILE, which must not exist; only its owner can read it\n"
 		"      --type TYPE  rsa (default: what every IPsec implementation can verify), p256, p384, ed25519\n"
 		"      --bits N     length of an RSA key: 2048 to 8192, default 3072\n"
@@ -85,6 +63,10 @@ const struct oe_command command_key = {
 		"            into the place of server-key, when the last resolver knows it (--wait: then);\n"
 		"            after a restart of oe-iked finish withdraws the old one. cancel takes start back,\n"
 		"            status says where it stands. Where that is kept: oe(1)\n"
+		"  withdraw  take the record of server-key out of the zone of NAME by a DNS update, and say until\n"
+		"            when the host has to prove the key nevertheless. Options as for publish, and\n"
+		"      --all        every IPSECKEY record of NAME, when its key is lost\n"
+		"      --wait       come back when no resolver knows the record any more\n"
 		"  check     look at NAME as its clients do: is everything validated, can the keys be used, is\n"
 		"            one of them that of server-key, and does its host prove it? For the last, the\n"
 		"            addresses are asked for as any application would, and a tunnel comes of that.\n"

@@ -251,9 +251,9 @@ enum oe_exit key_check(const struct oe *oe, int argc, char **argv)
 	int option;
 
 	opterr = 0;
-	while ((option = getopt_long(argc, argv, "", known, NULL)) != -1) {
-		if (option == '?')
-			return oe_usage(&command_key, "unknown option, or it needs a value");
+	while ((option = getopt_long(argc, argv, ":", known, NULL)) != -1) {
+		if (option == '?' || option == ':')
+			return oe_bad_option(&command_key, argv, option);
 		json |= option == 'j';
 		if (option == 'k')
 			file = optarg;

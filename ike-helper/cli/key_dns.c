@@ -24,9 +24,9 @@ enum oe_exit key_dns(int argc, char **argv)
 	int option;
 
 	opterr = 0;
-	while ((option = getopt_long(argc, argv, "", known, NULL)) != -1) {
+	while ((option = getopt_long(argc, argv, ":", known, NULL)) != -1) {
 		if (option == '?')
-			return oe_usage(&command_key, "unknown option");
+			return oe_bad_option(&command_key, argv, option);
 		nsupdate |= option == 'n';
 	}
 	if (argc - optind != 2)

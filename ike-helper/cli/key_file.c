@@ -59,3 +59,11 @@ enum oe_exit key_file_record(const char *file, uint8_t rdata[IPSECKEY_RDATA_MAX]
 	secret_wipe(pem, sizeof pem);
 	return status;
 }
+
+enum oe_exit key_own_record(const struct oe *oe, const struct conf *conf, const char *file, uint8_t rdata[IPSECKEY_RDATA_MAX],
+			    struct ipseckey *out)
+{
+	if (!file && conf->server_key[0] == '\0')
+		return oe_usage(&command_key, "%s has no server-key: say --key FILE", oe->conf);
+	return key_file_record(file ? file : conf->server_key, rdata, out);
+}

@@ -78,7 +78,7 @@ static enum oe_exit read_wish(int argc, char **argv, struct wish *wish)
 
 	*wish = (struct wish){ .type = "rsa", .bits = RSA_BITS_DEFAULT };
 	opterr = 0;
-	while ((option = getopt_long(argc, argv, "+", known, NULL)) != -1)
+	while ((option = getopt_long(argc, argv, "+:", known, NULL)) != -1)
 		switch (option) {
 		case 't':
 			wish->type = optarg;
@@ -91,7 +91,7 @@ static enum oe_exit read_wish(int argc, char **argv, struct wish *wish)
 						RSA_BITS_MIN, RSA_BITS_MAX);
 			break;
 		default:
-			return oe_usage(&command_key, "unknown option, or one without its value");
+			return oe_bad_option(&command_key, argv, option);
 		}
 	if (!is_type(wish->type))
 		return oe_usage(&command_key, "--type must be rsa, p256, p384 or ed25519");

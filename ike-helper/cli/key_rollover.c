@@ -5,7 +5,6 @@
 #include "config.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,36 +14,18 @@
 #include "cli/client.h"
 #include "cli/primary.h"
 #include "cli/rollover.h"
-#include "cli/text.h"
 
 struct job {
 	const struct oe *oe;
 	struct conf conf;
-	const char *state;          /* the file */
-	struct key_server server;
-	uint32_t ttl_s;
-	bool wait;
-	char **arguments;           /* behind the options */
-	unsigned n;
+	struct key_options o;
 	struct rollover r;
 	bool under_way;
 };
 
 static enum oe_exit save(const struct job *job)
 {
-	return rollover_save(job->state, &job->r);
-}
-
-/* "2026-11-27 01:02:03 UTC". */
-enum { TIME_TEXT_MAX = 64 };
-static const char *time_text(int64_t at_s, char to[TIME_TEXT_MAX])
-{
-	time_t at = (time_t)at_s;
-	struct tm broken;
-
-	if (!gmtime_r(&at, &broken) || strftime(to, TIME_TEXT_MAX, "%Y-%m-%d %H:%M:%S UTC", &broken) == 0)
-		snprintf(to, TIME_TEXT_MAX, "never");
-	return to;
+	return rollover_save(job->o.state, &job->r);
 }
 
 /* DNS ---------------------------------------------------------------------------------------------------------------- */
@@ -58,9 +39,8 @@ struct step {
 static enum oe_exit change_records(const struct job *job, const struct step *step, const struct primary *p, bool *changed)
 {
 	char name[DNSNAME_TEXT_MAX], tags[PRIMARY_TAGS_MAX];
-	struct primary_change change = { .primary = p, .rdata = key_rdata(step->moving->rdata, &step->moving->record), .add = step->add,
-					 .ttl_s = job->r.ttl_s };
-	int at = primary_find(p, &step->moving->record);
+	const struct primary_change change = { .primary = p, .add = step->add, .ttl_s = job->r.ttl_s, .key = &step->moving->record,
+					       .rdata = key_rdata(step->moving->rdata, &step->moving->record) };
 
 	dnsname_text(&p->name, name);
 	*changed = false;
@@ -68,10 +48,8 @@ static enum oe_exit change_records(const struct job *job, const struct step *ste
 		return oe_error(OE_OTHER_KEY, "%s does not publish the key with tag %u (there is: %s)", name,
 				ipseckey_tag(&step->there->record),
 				p->keys.n > 0 ? primary_other_tags(p, &step->there->record, tags) : "none");
-	if ((at >= 0) == step->add)
+	if ((primary_find(p, &step->moving->record) >= 0) == step->add)
 		return OE_OK;
-	if (at >= 0)
-		change.rdata = p->keys.rdata[at];       /* with the precedence and gateway that it has there */
 	*changed = true;
 	return primary_change(&change, job->r.tsig[0] != '\0' ? job->r.tsig : NULL);
 }
@@ -113,10 +91,12 @@ static enum oe_exit begin(struct job *job)
 
 	if (job->conf.server_key[0] == '\0')
 		return oe_usage(&command_key, "%s has no server-key that could be replaced", job->oe->conf);
-	if (job->n < 2 || job->n - 1 > ROLLOVER_NAMES_MAX)
+	if (job->o.n < 2 || job->o.n - 1 > ROLLOVER_NAMES_MAX)
 		return oe_usage(&command_key, "rollover start wants the FILE of the new key, and 1 to %d names", ROLLOVER_NAMES_MAX);
-	if (!realpath(job->arguments[0], r->new_file) || (job->server.tsig && !realpath(job->server.tsig, r->tsig)))
-		return oe_error(OE_FAILED, "%s: %s", r->new_file, strerror(errno));
+	if (!realpath(job->o.arguments[0], r->new_file))
+		return oe_error(OE_FAILED, "%s: %s", job->o.arguments[0], strerror(errno));
+	if (job->o.server.tsig && !realpath(job->o.server.tsig, r->tsig))
+		return oe_error(OE_FAILED, "--tsig %s: %s", job->o.server.tsig, strerror(errno));
 	status = key_file_record(job->conf.server_key, r->old.rdata, &r->old.record);
 	if (status == OE_OK)
 		status = key_file_record(r->new_file, r->new.rdata, &r->new.record);
@@ -124,11 +104,11 @@ static enum oe_exit begin(struct job *job)
 		return status;
 	if (key_is_same(&r->old.record, &r->new.record))
 		return oe_error(OE_FAILED, "%s has the same key as server-key", r->new_file);
-	for (unsigned i = 1; i < job->n; i++)
-		if (dnsname_from_text(job->arguments[i], &r->names[r->n++].name) != IKE_OK)
-			return oe_usage(&command_key, "\"%s\" is not a domain name", job->arguments[i]);
-	snprintf(r->server, sizeof r->server, "%s", job->server.text ? job->server.text : "");
-	r->ttl_s = job->ttl_s;
+	for (unsigned i = 1; i < job->o.n; i++)
+		if (dnsname_from_text(job->o.arguments[i], &r->names[r->n++].name) != IKE_OK)
+			return oe_usage(&command_key, "\"%s\" is not a domain name", job->o.arguments[i]);
+	snprintf(r->server, sizeof r->server, "%s", job->o.server.text ? job->o.server.text : "");
+	r->ttl_s = job->o.ttl_s;
 	return OE_OK;
 }
 
@@ -136,10 +116,10 @@ static enum oe_exit start(struct job *job)
 {
 	struct step step = { .there = &job->r.old, .moving = &job->r.new, .add = true };
 	enum oe_exit status = OE_OK;
-	char text[TIME_TEXT_MAX];
+	char text[KEY_TIME_TEXT_MAX];
 
-	if (job->under_way && job->n > 0)
-		return oe_error(OE_FAILED, "one is under way (%s): oe key rollover status", job->state);
+	if (job->under_way && job->o.n > 0)
+		return oe_error(OE_FAILED, "one is under way (%s): oe key rollover status", job->o.state);
 	if (!job->under_way) {
 		status = begin(job);
 		if (status == OE_OK)
@@ -152,30 +132,22 @@ static enum oe_exit start(struct job *job)
 	}
 	if (status != OE_OK)
 		return status;
-	printf("both keys are published; next: oe key rollover switch, not before %s\n", time_text(rollover_ripe_s(&job->r), text));
+	printf("both keys are published; next: oe key rollover switch, not before %s\n", key_time_text(rollover_ripe_s(&job->r), text));
 	return OE_OK;
 }
 
 /* switch ------------------------------------------------------------------------------------------------------------- */
 
-/* 0: now. What is left of it is told on a terminal while somebody waits. */
 static enum oe_exit ripen(const struct job *job)
 {
 	int64_t ripe_s = rollover_ripe_s(&job->r);
-	bool shown = job->wait && isatty(STDERR_FILENO);
-	char text[TIME_TEXT_MAX], left[TEXT_NUMBER_MAX];
+	char text[KEY_TIME_TEXT_MAX];
 
 	if (ripe_s == 0)
 		return oe_error(OE_FAILED, "the new key is not published for every name yet: say oe key rollover start again");
-	while (time(NULL) < ripe_s) {
-		if (!job->wait)
-			return oe_error(OE_FAILED, "resolvers may know the old key alone until %s (or --wait)", time_text(ripe_s, text));
-		if (shown)
-			fprintf(stderr, "\r%s left \033[K", text_seconds((uint64_t)(ripe_s - time(NULL)), left));
-		sleep(1);
-	}
-	if (shown)
-		fprintf(stderr, "\r\033[K");
+	if (!job->o.wait && time(NULL) < ripe_s)
+		return oe_error(OE_FAILED, "resolvers may know the old key alone until %s (or --wait)", key_time_text(ripe_s, text));
+	key_wait_until(ripe_s);
 	return OE_OK;
 }
 
@@ -243,7 +215,7 @@ static enum oe_exit withdraw(struct job *job, const struct step *step)
 
 	for (unsigned i = 0; status == OE_OK && i < job->r.n; i++)
 		status = change_name(job, step, &job->r.names[i]);
-	return status == OE_OK ? rollover_remove(job->state) : status;
+	return status == OE_OK ? rollover_remove(job->o.state) : status;
 }
 
 static enum oe_exit finish(struct job *job)
@@ -275,7 +247,7 @@ static enum oe_exit cancel(struct job *job)
 static enum oe_exit status(struct job *job)
 {
 	const struct rollover *r = &job->r;
-	char text[DNSNAME_TEXT_MAX], at[TIME_TEXT_MAX];
+	char text[DNSNAME_TEXT_MAX], at[KEY_TIME_TEXT_MAX];
 
 	if (!job->under_way) {
 		printf("none is under way\n");
@@ -285,57 +257,29 @@ static enum oe_exit status(struct job *job)
 	for (unsigned i = 0; i < r->n; i++)
 		printf("  %s: %s%s; the TTL before was %u s\n", dnsname_text(&r->names[i].name, text),
 		       r->names[i].published_s != 0 ? "both published since " : "the new one is not published yet",
-		       r->names[i].published_s != 0 ? time_text(r->names[i].published_s, at) : "", r->names[i].ttl_s);
+		       r->names[i].published_s != 0 ? key_time_text(r->names[i].published_s, at) : "", r->names[i].ttl_s);
 	if (r->switched_s != 0)
-		printf("server-key is the new one since %s; next: restart oe-iked, and oe key rollover finish\n", time_text(r->switched_s, at));
+		printf("server-key is the new one since %s; next: restart oe-iked, and oe key rollover finish\n", key_time_text(r->switched_s, at));
 	else if (rollover_ripe_s(r) == 0)
 		printf("next: oe key rollover start\n");
 	else
-		printf("next: oe key rollover switch, not before %s\n", time_text(rollover_ripe_s(r), at));
+		printf("next: oe key rollover switch, not before %s\n", key_time_text(rollover_ripe_s(r), at));
 	return OE_OK;
 }
 
 /* The command --------------------------------------------------------------------------------------------------------- */
 
-static enum oe_exit read_options(int argc, char **argv, struct job *job)
-{
-	static const struct option known[] = {
-		{ "server", required_argument, NULL, 's' },
-		{ "state", required_argument, NULL, 'f' },
-		{ "tsig", required_argument, NULL, 't' },
-		{ "ttl", required_argument, NULL, 'l' },
-		{ "wait", no_argument, NULL, 'w' },
-		{ NULL, 0, NULL, 0 },
-	};
-	enum oe_exit status = OE_OK;
-	int option;
-
-	opterr = 0;
-	while (status == OE_OK && (option = getopt_long(argc, argv, "", known, NULL)) != -1) {
-		switch (option) {
-		case 's': status = key_server_set(&job->server, optarg); break;
-		case 'f': job->state = optarg; break;
-		case 't': job->server.tsig = optarg; break;
-		case 'l': status = key_ttl_set(&job->ttl_s, optarg); break;
-		case 'w': job->wait = true; break;
-		default: return oe_usage(&command_key, "unknown option, or it needs a value");
-		}
-	}
-	job->arguments = argv + optind;
-	job->n = (unsigned)(argc - optind);
-	return status;
-}
-
 static const struct {
 	const char *word;
 	enum oe_exit (*run)(struct job *job);
+	const char *options;        /* letters of struct key_options */
 	bool needs_one, takes_arguments;
 } words[] = {
-	{ "start", start, false, true },
-	{ "switch", switch_keys, true, false },
-	{ "finish", finish, true, false },
-	{ "cancel", cancel, true, false },
-	{ "status", status, false, false },
+	{ "start", start, "flst", false, true },
+	{ "switch", switch_keys, "fw", true, false },
+	{ "finish", finish, "f", true, false },
+	{ "cancel", cancel, "f", true, false },
+	{ "status", status, "f", false, false },
 };
 
 enum oe_exit key_rollover(const struct oe *oe, int argc, char **argv)
@@ -344,18 +288,18 @@ enum oe_exit key_rollover(const struct oe *oe, int argc, char **argv)
 	enum oe_exit result;
 	size_t i = 0;
 
-	job = (struct job){ .oe = oe, .state = LOCALSTATEDIR "/lib/unbound-oe/rollover.json", .ttl_s = KEY_TTL_S };
+	job = (struct job){ .oe = oe };
 	while (argc > 1 && i < sizeof words / sizeof *words && strcmp(words[i].word, argv[1]) != 0)
 		i++;
 	if (argc < 2 || i == sizeof words / sizeof *words)
 		return oe_usage(&command_key, "rollover wants start, switch, finish, cancel or status");
-	result = read_options(argc - 1, argv + 1, &job);
-	if (result == OE_OK && job.n > 0 && !words[i].takes_arguments)
+	result = key_options_read(argc - 1, argv + 1, words[i].options, &job.o);
+	if (result == OE_OK && job.o.n > 0 && !words[i].takes_arguments)
 		return oe_usage(&command_key, "rollover %s takes no argument", words[i].word);
 	if (result == OE_OK)
 		result = key_conf(oe, &job.conf);
 	if (result == OE_OK)
-		result = rollover_load(job.state, &job.r, &job.under_way);
+		result = rollover_load(job.o.state, &job.r, &job.under_way);
 	if (result == OE_OK && words[i].needs_one && !job.under_way)
 		return oe_error(OE_FAILED, "no rollover is under way");
 	return result == OE_OK ? words[i].run(&job) : result;

@@ -3,6 +3,7 @@
 
 #include "cli/oe.h"
 
+#include <getopt.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -42,6 +43,17 @@ enum oe_exit oe_usage(const struct oe_command *command, const char *format, ...)
 	print_error("oe", format, args, suffix);
 	va_end(args);
 	return OE_USAGE;
+}
+
+enum oe_exit oe_bad_option(const struct oe_command *command, char **argv, int got)
+{
+	const char *word = argv[optind - 1];
+
+	if (got == ':')
+		return oe_usage(command, "%s needs a value", word);
+	if (strncmp(word, "--", 2) == 0)
+		return oe_usage(command, strchr(word, '=') ? "%s: unknown option, or it takes no value" : "unknown option %s", word);
+	return oe_usage(command, "unknown option -%c", optopt);
 }
 
 void oe_print_help(const struct oe_command *command)

@@ -52,4 +52,7 @@ enum oe_exit oe_error(enum oe_exit status, const char *format, ...);
 __attribute__((format(printf, 2, 3)))
 enum oe_exit oe_usage(const struct oe_command *command, const char *format, ...);
 
+/* What getopt_long() returns for a wrong option when its letters begin with ":" (behind a "+") and opterr is 0. Returns OE_USAGE. */
+enum oe_exit oe_bad_option(const struct oe_command *command, char **argv, int got);
+
 #endif

@@ -70,9 +70,9 @@ static enum oe_exit run_pause(const struct oe *oe, int argc, char **argv)
 	int option;
 
 	opterr = 0;
-	while ((option = getopt_long(argc, argv, "+", known, NULL)) != -1) {
+	while ((option = getopt_long(argc, argv, "+:", known, NULL)) != -1) {
 		if (option != 'f')
-			return oe_usage(&command_pause, "unknown option, or one without its value");
+			return oe_bad_option(&command_pause, argv, option);
 		if (!text_read_seconds(optarg, CONTROL_BY_HAND_MAX_S, &for_s))
 			return oe_usage(&command_pause, "\"%s\" is no time, or more than a week", optarg);
 	}

@@ -168,6 +168,13 @@ static void print_required(const char *name, struct span rdata, FILE *out)
 	print_rdata(rdata, out);
 }
 
+static bool goes(const struct primary_change *change, struct span rdata)
+{
+	struct ipseckey record;
+
+	return !change->add && (!change->key || (ipseckey_read(rdata, &record) == IKE_OK && key_is_same(&record, change->key)));
+}
+
 static void print_update(const struct primary_change *change, FILE *out)
 {
 	const struct primary *p = change->primary;
@@ -180,11 +187,15 @@ static void print_update(const struct primary_change *change, FILE *out)
 		fprintf(out, "prereq nxrrset %s. IN IPSECKEY\n", name);
 	for (unsigned i = 0; i < p->keys.n; i++)
 		print_required(name, p->keys.rdata[i], out);
-	if (change->add)
+	if (change->add) {
 		fprintf(out, "update add %s. %u IN IPSECKEY ", name, change->ttl_s);
-	else
-		fprintf(out, "update delete %s. IN IPSECKEY ", name);
-	print_rdata(change->rdata, out);
+		print_rdata(change->rdata, out);
+	}
+	for (unsigned i = 0; i < p->keys.n; i++)
+		if (goes(change, p->keys.rdata[i])) {
+			fprintf(out, "update delete %s. IN IPSECKEY ", name);
+			print_rdata(p->keys.rdata[i], out);
+		}
 	fprintf(out, "send\n");
 }
 
@@ -200,7 +211,7 @@ static void print_confirmation(const struct primary_change *change, FILE *out)
 	if (change->add)
 		print_required(name, change->rdata, out);
 	for (unsigned i = 0; i < p->keys.n; i++) {
-		if (!change->add && span_equal(p->keys.rdata[i], change->rdata))
+		if (goes(change, p->keys.rdata[i]))
 			continue;
 		any = true;
 		print_required(name, p->keys.rdata[i], out);

@@ -34,12 +34,13 @@ int primary_find(const struct primary *p, const struct ipseckey *key);
 enum { PRIMARY_TAGS_MAX = 128 };
 const char *primary_other_tags(const struct primary *p, const struct ipseckey *key, char to[PRIMARY_TAGS_MAX]);
 
-/* One record more (add) or one less. */
+/* One record more (add), or those of a key less. */
 struct primary_change {
 	const struct primary *primary;
-	struct span rdata;
 	bool add;
-	uint32_t ttl_s;             /* of what is added */
+	struct span rdata;              /* what is added, */
+	uint32_t ttl_s;                 /* for so long; */
+	const struct ipseckey *key;     /* whose records go, with any precedence and gateway; NULL: all */
 };
 
 /* What nsupdate is told: first the change, then what confirms it. */

@@ -239,9 +239,9 @@ static enum oe_exit run(const struct oe *oe, int argc, char **argv)
 	int option;
 
 	opterr = 0;
-	while ((option = getopt_long(argc, argv, "+", known, NULL)) != -1) {
+	while ((option = getopt_long(argc, argv, "+:", known, NULL)) != -1) {
 		if (option != 'j')
-			return oe_usage(&command_status, "unknown option");
+			return oe_bad_option(&command_status, argv, option);
 		json = true;
 	}
 	if (argc - optind > 1)

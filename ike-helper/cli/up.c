@@ -63,9 +63,9 @@ static enum oe_exit run(const struct oe *oe, int argc, char **argv)
 	int option;
 
 	opterr = 0;
-	while ((option = getopt_long(argc, argv, "+", known, NULL)) != -1) {
+	while ((option = getopt_long(argc, argv, "+:", known, NULL)) != -1) {
 		if (option != 'w')
-			return oe_usage(&command_up, "unknown option, or one without its value");
+			return oe_bad_option(&command_up, argv, option);
 		if (!text_read_seconds(optarg, WAIT_MAX_S, &wait_s))
 			return oe_usage(&command_up, "\"%s\" is no time, or more than ten minutes", optarg);
 	}

@@ -422,6 +422,15 @@ def the_shell_completes_commands_options_and_names(world):
         check_equal(complete('down', ''), [SERVER, 'www.example'], 'names and addresses')
         check_equal(complete('-c', daemon.file, 'stats', '--'), ['--json', '--prometheus'], 'options')
         check_equal(complete('key', 'd'), ['dns'], 'key')
+        check_equal(complete('key', 'generate', '--type', 'p'), ['p256', 'p384'], 'values')
+        check_equal(complete('key', 'rollover', 's'), ['start', 'switch', 'status'], 'steps')
+        check(daemon.file in complete('key', 'publish', '--key', world.path('')), 'files')
+        for command in commands:
+            usage = daemon.oe(command, '--help').stdout.split('.\n')[0]
+            for part in re.split(r'\boe key ', usage)[1:] if command == 'key' else [usage]:
+                words = [command, part.split()[0]] if command == 'key' else [command]
+                missing = set(re.findall(r'--[a-z-]+', part)) - set(complete(*words, '--'))
+                check(not missing, f'{words}: {missing} are not completed')
         daemon.stop()
         check_equal(complete('down', ''), [], 'without oe-iked')
 

@@ -84,7 +84,7 @@ def wrong_permissions_are_refused(world):
                              (['--for', '8d', 'a.example'], '"8d" is no time, or more than a week'),
                              (['--for', '0', 'a.example'], 'no time'), (['--for', '1w', 'a.example'], 'no time'),
                              (['--for', '1hh', 'a.example'], 'no time'), (['--for', '', 'a.example'], 'no time'),
-                             (['--for'], 'without its value'), (['--frob', 'a'], 'unknown option'),
+                             (['--for'], '--for needs a value'), (['--frob', 'a'], 'unknown option --frob'),
                              (['a..b'], 'neither a domain name nor an address')):
         check(words in said(daemon.oe('clear', *arguments), 2), f'oe clear {arguments}')
     for i in range(64):
@@ -125,7 +125,7 @@ def up_waits_until_the_host_is_there(world):
         check_equal(daemon.oe('up', 'plain.why.test').returncode, PLAIN, 'a name without keys')
         check_equal(daemon.oe('up', 'missing.why.test').returncode, 6, 'no such name')
         for arguments, words in (([], 'give one name'), (['--wait', '11m', 'a'], 'is no time'), (['a..b'], 'not a domain name'),
-                                 (['--frob'], 'unknown option')):
+                                 (['--frob'], 'unknown option --frob')):
             check(words in said(daemon.oe('up', *arguments), 2), f'oe up {arguments}')
 
 
@@ -223,7 +223,7 @@ def a_pause_is_told_to_every_resolver_and_ended_by_hand(world):
             check_equal(said(daemon.oe('resume')), 'no longer paused\n', 'oe resume')
             check_equal((late.pause(), late.down().owner), (0, 'new.example'), 'the end')
         check_equal(said(daemon.oe('resume'), 1), 'oe: nothing is paused\n', 'again')
-    for arguments, words in ((['x'], 'no argument'), (['--for', '1y'], 'is no time'), (['--for'], 'without its value')):
+    for arguments, words in ((['x'], 'no argument'), (['--for', '1y'], 'is no time'), (['--for'], '--for needs a value')):
         check(words in said(daemon.oe('pause', *arguments), 2), f'oe pause {arguments}')
     check('no argument' in said(daemon.oe('resume', 'x'), 2), 'oe resume x')
 

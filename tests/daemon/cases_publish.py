@@ -57,6 +57,31 @@ def publish_with(server_class, world):
         refused(host.oe('key', 'publish', *signed, '--key', world.key('ed25519', 2)[0], NAME), 5, 'publishes another key (tag ')
         good(host.oe('key', 'publish', *signed, '--beside', '--key', world.key('ed25519', 2)[0], NAME), 'a second host of the name')
         check_equal(server.records('www'), sorted([in_dns(world, 1), in_dns(world, 2)]), 'both')
+        withdraw_from(server, host, signed, world)
+
+
+def withdraw_from(server, host, signed, world):
+    """The host's own key first, though another one is published; twice; then the other, whose file nobody has."""
+    again = in_dns(world, 1).replace('10 ', '20 ', 1)       # the same key, for whatever reason
+    subprocess.run(['nsupdate', '-k', server.tsig], input=f'server {server.address}\nupdate add {NAME}. 60 IPSECKEY {again}\nsend\n', text=True, check=True)
+    script = good(host.oe('key', 'withdraw', '--dry-run', *signed, NAME), 'what would be done')
+    check_equal(sorted(line for line in script.splitlines() if 'update' in line),
+                [f'update delete {NAME}. IN IPSECKEY {record}' for record in (in_dns(world, 1), again)], 'the script')
+    refused(host.oe('key', 'withdraw', *signed[:2], NAME), 1, 'the change was not made: the server ' + server.says_to_strangers)
+    said = good(host.oe('key', 'withdraw', *signed, NAME), 'withdraw')
+    check(f'{NAME}: withdrawn from the zone {ZONE} on {server.address}:53; tag ' in said and 'still publishes: ' in said, said)
+    check('resolvers may know it until 20' in said and 'next, then: take server-key out' in said, said)
+    check_equal(server.records('www'), [in_dns(world, 2)], 'the other one stays')
+    refused(host.oe('key', 'withdraw', *signed, NAME), 5, 'does not publish the key with tag ')
+    refused(host.oe('key', 'withdraw', *signed, '--all', '--key', '/dev/null', NAME), 2, '--key and --all exclude each other')
+    said = good(host.oe('key', 'withdraw', *signed, '--all', NAME), 'withdraw all')
+    check('it publishes no key any more' in said, said)
+    check_equal(server.records('www'), [], 'none is left')
+    check_equal(good(host.oe('key', 'withdraw', *signed, NAME), 'again').strip(), f'{NAME}: publishes no key', 'again')
+    good(host.oe('key', 'publish', *signed, '--ttl', str(TTL_S), NAME), 'publish it again')
+    began = time.time()
+    said = good(host.oe('key', 'withdraw', *signed, '--wait', NAME), 'withdraw and wait')
+    check(time.time() - began >= TTL_S and 'next: take server-key out' in said, f'{time.time() - began} s: {said}')
 
 
 def oe_key_publish_to_bind(world):

@@ -245,7 +245,7 @@ def without_unbound_or_its_module_it_says_so(world):
 def wrong_usage_is_said(world):
     daemon = client(world)
     for arguments, words in (([], 'give one name'), (['a', 'b'], 'give one name'), (['192.0.2.1'], 'give that'),
-                             (['a..b'], 'not a domain name'), (['--yaml', 'a'], 'unknown option')):
+                             (['a..b'], 'not a domain name'), (['--yaml', 'a'], 'unknown option --yaml')):
         got = daemon.oe('why', *arguments)
         check_equal(got.returncode, 2, f'{arguments}')
         check(words in got.stderr, f'{arguments}: {got.stderr}')
