@@ -13,7 +13,7 @@
 
 const struct oe_command *const oe_commands[] = {
 	&command_status, &command_why, &command_monitor, &command_up, &command_down, &command_clear, &command_pause, &command_resume,
-	&command_stats, &command_reload, &command_checkconf, &command_key, &command_version, &command_help, NULL,
+	&command_retry, &command_stats, &command_reload, &command_checkconf, &command_key, &command_version, &command_help, NULL,
 };
 
 static void print_error(const char *prefix, const char *format, va_list args, const char *suffix)

@@ -36,7 +36,7 @@ struct oe_command {
 };
 
 extern const struct oe_command command_status, command_up, command_down, command_clear, command_pause, command_resume, command_monitor, command_key, command_stats,
-	command_version, command_why, command_reload, command_checkconf, command_help;
+	command_version, command_why, command_retry, command_reload, command_checkconf, command_help;
 
 /* In the order of `oe help`; ends with NULL. */
 extern const struct oe_command *const oe_commands[];

@@ -39,22 +39,24 @@ static bool is_gauge(const char *name)
 	return false;
 }
 
-/* Prometheus' text format 0.0.4: names of [a-zA-Z0-9_], and those of counters end with _total. */
+/* Prometheus' text format 0.0.4: names of [a-zA-Z0-9_], and those of counters end with _total. Their own rules want a HELP line. */
 static void print_prometheus(const json_t *stats)
 {
 	const json_t *value;
 	const char *name;
 
 	json_object_foreach((json_t *)stats, name, value) {
-		const char *suffix = is_gauge(name) ? "" : "_total";
-		char metric[128];
+		const bool gauge = is_gauge(name);
+		const char *suffix = gauge ? "" : "_total";
+		char metric[128], safe[TEXT_SAFE_MAX];
 		size_t n;
 
 		snprintf(metric, sizeof metric, "unbound_oe_%.100s", name);
 		for (n = 0; metric[n] != '\0'; n++)
 			if (!strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_", metric[n]))
 				metric[n] = '_';
-		printf("# TYPE %s%s %s\n%s%s %lld\n", metric, suffix, is_gauge(name) ? "gauge" : "counter", metric, suffix,
+		printf("# HELP %s%s %s of oe stats, %s\n", metric, suffix, text_safe(name, safe), gauge ? "now" : "since oe-iked has started");
+		printf("# TYPE %s%s %s\n%s%s %lld\n", metric, suffix, gauge ? "gauge" : "counter", metric, suffix,
 		       (long long)json_integer_value(value));
 	}
 }

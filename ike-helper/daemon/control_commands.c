@@ -122,6 +122,15 @@ static json_t *do_stats(const struct controld_user *user, const json_t *request,
 	return json_pack("{s:s, s:o}", "result", "ok", "stats", control_json_stats(user));
 }
 
+static json_t *do_retry(const struct controld_user *user, const json_t *request, struct control_walk *walk)
+{
+	(void)request;
+	(void)walk;
+	tunnels_retry(user->tunnels, user->now_ms(user->arg));
+	user->done(user->arg);
+	return json_pack("{s:s}", "result", "ok");
+}
+
 static json_t *names_json(const char *const *names, unsigned n)
 {
 	json_t *all = json_array();
@@ -168,6 +177,7 @@ static const struct {
 	{ "clear-end", control_clear_end },
 	{ "clear-list", control_clear_list },
 	{ "stats", do_stats },
+	{ "retry", do_retry },
 	{ "reload", do_reload },
 	{ "version", do_version },
 };
@@ -185,5 +195,5 @@ json_t *control_run(const struct controld_user *user, const json_t *request,
 	for (i = 0; i < sizeof commands / sizeof *commands; i++)
 		if (strcmp(commands[i].word, word) == 0)
 			return commands[i].run(user, request, walk);
-	return control_error("unknown-command", "no such command (status, why, monitor, down, pause, resume, clear, clear-end, clear-list, stats, reload, version)");
+	return control_error("unknown-command", "no such command (status, why, monitor, down, pause, resume, clear, clear-end, clear-list, stats, retry, reload, version)");
 }

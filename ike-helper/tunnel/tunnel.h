@@ -206,6 +206,8 @@ void tunnels_own_address(struct tunnels *t, const struct ip_addr *address, uint6
 void tunnels_address_gone(struct tunnels *t, const struct ip_addr *address, uint64_t now_ms);
 /* Packets leave by another way now. */
 void tunnels_network_changed(struct tunnels *t, uint64_t now_ms);
+/* The network is believed to work again: what has failed is tried anew at once, what is up is asked whether it lives. */
+void tunnels_retry(struct tunnels *t, uint64_t now_ms);
 /* This host has slept for so long. */
 void tunnels_resumed(struct tunnels *t, uint64_t slept_ms, uint64_t now_ms);
 

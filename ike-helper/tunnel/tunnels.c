@@ -434,13 +434,16 @@ void tunnels_network_changed(struct tunnels *t, uint64_t now_ms)
 	roam_soon(t);
 }
 
+void tunnels_retry(struct tunnels *t, uint64_t now_ms)
+{
+	failures_forget_from(t, NULL);
+	tunnels_network_changed(t, now_ms);
+}
+
 void tunnels_resumed(struct tunnels *t, uint64_t slept_ms, uint64_t now_ms)
 {
-	see(t, now_ms);
 	t->resumed |= slept_ms >= LONG_SLEEP_MS;
-	t->way_changed = true;
-	failures_forget_from(t, NULL);
-	roam_soon(t);
+	tunnels_retry(t, now_ms);
 }
 
 /* Time ------------------------------------------------------------------------------------------------------------ */

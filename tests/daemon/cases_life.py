@@ -1,4 +1,5 @@
 """Start, stop, configuration, privileges, oe without tunnels."""
+import json
 import os
 import re
 import signal
@@ -7,7 +8,7 @@ import stat
 import subprocess
 import time
 
-from resolver import ADDRESS_NOT_ALLOWED, ALLOW, CLEAR, POLICY_FORBIDS, Resolver, SHUTDOWN, REFUSE, hello
+from resolver import ADDRESS_NOT_ALLOWED, ALLOW, AUTH_FAILED, CLEAR, POLICY_FORBIDS, Resolver, SHUTDOWN, REFUSE, hello
 from world import CLIENT, NOBODY, SERVER, Daemon, check, check_equal, say, wait_for
 
 
@@ -382,13 +383,52 @@ def clients_in_clear_and_block_are_refused(world):
         server.stop()
 
 
+def networkmanager_has_failures_forgotten(world):
+    """system/networkmanager-dispatcher, with the arguments and the environment of NetworkManager-dispatcher(8)."""
+    daemon, _ = world.pair()
+    key = world.key(number=1)[1]        # another one than the host's
+    hook = os.path.join(os.path.dirname(os.path.realpath(__file__)), '../../system/networkmanager-dispatcher')
+    with open(world.path('logger'), 'w', encoding='ascii') as logger:
+        logger.write(f'#!/bin/sh\necho "$@" >>{world.path("logged")}\n')
+    os.chmod(world.path('logger'), 0o755)
+
+    def runs(*arguments, **environment):
+        got = subprocess.run(['/bin/sh', hook, *arguments], capture_output=True, text=True, check=False,
+                             env={'PATH': world.folder, 'OE_CONF': daemon.file, **environment})
+        check_equal((got.returncode, got.stdout, got.stderr), (0, '', ''), f'{arguments} {environment}')
+
+    def remembers():
+        question = {'command': 'why', 'name': 'www.example', 'addresses': [SERVER], 'keys': [key.hex()]}
+        return 'failure' in say(daemon.control, json.dumps(question).encode())[0]['host']
+    with Resolver(daemon.resolver) as resolver:
+        for arguments, environment in ((('', 'connectivity-change'), {'CONNECTIVITY_STATE': 'FULL'}), (('wlan0', 'up'), {}),
+                                       (('tun0', 'vpn-up'), {'CONNECTIVITY_STATE': 'LIMITED'})):
+            check_equal(resolver.request('www.example', [SERVER], [key]).reason, AUTH_FAILED, 'the attempt')
+            for nothing in (('wlan0', 'down'), {}), (('', 'connectivity-change'), {'CONNECTIVITY_STATE': 'NONE'}), ((), {}), \
+                    (('none', 'hostname'), {'CONNECTIVITY_STATE': 'FULL'}):
+                runs(*nothing[0], **nothing[1])
+            check(remembers(), 'the failure is forgotten too early')
+            runs(*arguments, **environment)
+            check(not remembers(), f'{arguments} {environment}: the failure is remembered')
+    check(not os.path.exists(world.path('logged')), 'something is logged')
+    runs('', 'connectivity-change', CONNECTIVITY_STATE='PORTAL')
+    with open(world.path('logged'), encoding='ascii') as logged:
+        check('oe pause' in logged.read(), 'a portal is not told of')
+    daemon.stop()
+    runs('wlan0', 'up')
+
+
 def stats_are_what_prometheus_reads(world):
-    """Every line by the grammar of the text format, every counter there once, and the kinds right where they matter."""
+    """Every line by the grammar of the text format and the rules of promtool, every counter there once, and the kinds right where
+    they matter."""
     daemon = world.client().start()
     plain = dict(line.split('=') for line in daemon.oe('stats').stdout.splitlines())
-    lines = daemon.oe('stats', '--prometheus').stdout.splitlines()
+    text = daemon.oe('stats', '--prometheus').stdout
+    check(text.endswith('\n') and text.isascii(), text[-20:])
+    lines = text.splitlines()
     kinds, values = {}, {}
-    for kind, value in zip(lines[::2], lines[1::2], strict=True):
+    for about, kind, value in zip(lines[::3], lines[1::3], lines[2::3], strict=True):
+        check(re.fullmatch(rf'# HELP {value.split()[0]} [^\\]+', about), f'{about}\n{value}')
         declared = re.fullmatch(r'# TYPE ([a-z][a-z0-9_]*) (gauge|counter)', kind)
         sample = re.fullmatch(r'([a-z][a-z0-9_]*) (\d+)', value)
         check(declared and sample and declared.group(1) == sample.group(1), f'{kind}\n{value}')
@@ -458,7 +498,7 @@ def oe_has_exit_statuses_for_scripts(world):
         got = daemon.oe(*arguments)
         check_equal(got.returncode, status, f'oe {arguments}: {got.stderr}')
         check_equal(bool(got.stderr), status != 0, f'oe {arguments} says on stderr {got.stderr!r}')
-    for command in ('status', 'down', 'clear', 'pause', 'resume', 'monitor', 'up', 'key', 'stats', 'reload', 'checkconf', 'why', 'version', 'help'):
+    for command in ('status', 'down', 'clear', 'pause', 'resume', 'monitor', 'up', 'key', 'stats', 'retry', 'reload', 'checkconf', 'why', 'version', 'help'):
         got = daemon.oe(command, '--help')
         check(got.returncode == 0 and got.stdout.startswith(f'usage: oe {command}'), f'oe {command} --help: {got.stdout}')
     daemon.stop()
@@ -534,7 +574,8 @@ CASES = [
     a_passed_socket_outlives_the_daemon, a_passed_socket_that_is_another_one_is_refused, a_socket_passed_to_somebody_else_is_left_alone,
     a_second_instance_refuses, a_stale_socket_is_replaced, a_file_in_the_way_is_left_alone, bad_configurations_end_with_2,
     what_the_host_lacks_ends_with_1, usage_errors_end_with_2, hangup_reads_the_log_level_again,
-    reload_changes_options_and_leaves_tunnels, policy_groups_change_at_reload_and_leave_tunnels, clients_in_clear_and_block_are_refused, stats_are_what_prometheus_reads,
+    reload_changes_options_and_leaves_tunnels, policy_groups_change_at_reload_and_leave_tunnels, clients_in_clear_and_block_are_refused,
+    networkmanager_has_failures_forgotten, stats_are_what_prometheus_reads,
     the_shell_completes_commands_options_and_names,
     only_addresses_in_listen_are_used, oe_has_exit_statuses_for_scripts, oe_says_who_may_use_it,
     keys_are_made_once_and_private, the_control_protocol_is_as_documented,
