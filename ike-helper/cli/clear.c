@@ -3,7 +3,9 @@
 
 #include <getopt.h>
 #include <stdio.h>
+#include <string.h>
 
+#include "cli/argument.h"
 #include "cli/client.h"
 #include "cli/text.h"
 #include "cli/why.h"
@@ -79,14 +81,16 @@ static enum oe_exit find_owner(const struct oe *oe, struct wish *wish)
 	struct ip_addr address;
 	struct dnsname name, owner;
 	struct conf conf;
-	enum oe_exit status;
+	enum oe_exit status = argument_name_or_address(&command_clear, wish->match, &name, &address);
 
-	if (ip_from_text(wish->match, &address) == IKE_OK) {
+	if (status != OE_OK)
+		return status;
+	if (address.family != IP_NONE) {
 		ip_text(&address, wish->owner);
 		return OE_OK;
 	}
-	if (dnsname_from_text(wish->match, &name) != IKE_OK)
-		return oe_usage(&command_clear, "\"%s\" is neither a domain name nor an address", wish->match);
+	if (strncmp(wish->match, "*.", 2) == 0)
+		return oe_usage(&command_clear, "a permission is for one name; for all below %s there is the policy group \"clear\", oe.conf(5)", wish->match + 2);
 	status = client_conf(oe, &conf);
 	if (status != OE_OK)
 		return status;
@@ -110,7 +114,7 @@ static enum oe_exit read_wish(int argc, char **argv, struct wish *out)
 	opterr = 0;
 	while ((option = getopt_long(argc, argv, ":", known, NULL)) != -1) {
 		if (option == 'f' && !text_read_seconds(optarg, CONTROL_BY_HAND_MAX_S, &out->for_s))
-			return oe_usage(&command_clear, "\"%s\" is no time, or more than a week", optarg);
+			return oe_usage(&command_clear, "\"%s\" is no time like 90s, 15m or 2h, or more than a week", optarg);
 		if (option == '?' || option == ':')
 			return oe_bad_option(&command_clear, argv, option);
 		timed |= option == 'f';

@@ -3,19 +3,23 @@
 
 #include <stdio.h>
 
+#include "cli/argument.h"
 #include "cli/client.h"
 
 static enum oe_exit run(const struct oe *oe, int argc, char **argv)
 {
+	char match[DNSNAME_TEXT_MAX];
 	enum oe_exit status;
-	json_t *request, *last;
+	json_t *last;
 
-	if (argc != 2 || argv[1][0] == '-')
+	if (argc != 2)
 		return oe_usage(&command_down, "give one name or address");
-	request = json_pack("{s:s, s:s}", "command", "down", "match", argv[1]);
-	if (!request)
-		return oe_usage(&command_down, "the name is not UTF-8");
-	status = client_ask(oe, request, NULL, NULL, &last);
+	if (argv[1][0] == '-')
+		return oe_usage(&command_down, "unknown option %s", argv[1]);
+	status = argument_match(&command_down, argv[1], match);
+	if (status != OE_OK)
+		return status;
+	status = client_ask(oe, json_pack("{s:s, s:s}", "command", "down", "match", match), NULL, NULL, &last);
 	if (status == OE_OK) {
 		json_int_t released = json_integer_value(json_object_get(last, "released"));
 

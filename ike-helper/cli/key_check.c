@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cli/argument.h"
 #include "cli/described.h"
 #include "cli/key.h"
 #include "cli/text.h"
@@ -258,9 +259,11 @@ enum oe_exit key_check(const struct oe *oe, int argc, char **argv)
 		if (option == 'k')
 			file = optarg;
 	}
-	if (argc - optind != 1 || dnsname_from_text(argv[optind], &name) != IKE_OK)
+	if (argc - optind != 1)
 		return oe_usage(&command_key, "check wants one domain name");
-	status = key_conf(oe, &conf);
+	status = argument_name(&command_key, argv[optind], &name);
+	if (status == OE_OK)
+		status = key_conf(oe, &conf);
 	if (status != OE_OK)
 		return status;
 	if (!file && conf.server_key[0] != '\0')

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/dnsname.h"
+#include "cli/argument.h"
 #include "cli/key.h"
 
 enum oe_exit key_dns(int argc, char **argv)
@@ -31,9 +31,9 @@ enum oe_exit key_dns(int argc, char **argv)
 	}
 	if (argc - optind != 2)
 		return oe_usage(&command_key, "dns wants FILE and NAME");
-	if (dnsname_from_text(argv[argc - 1], &name) != IKE_OK)
-		return oe_usage(&command_key, "NAME is not a domain name");
-	status = key_file_record(argv[optind], rdata, &record);
+	status = argument_name(&command_key, argv[optind + 1], &name);
+	if (status == OE_OK)
+		status = key_file_record(argv[optind], rdata, &record);
 	if (status != OE_OK)
 		return status;
 	if (ipseckey_to_text(&record, text, sizeof text) != IKE_OK)

@@ -78,7 +78,7 @@ static enum oe_exit read_wish(int argc, char **argv, struct wish *wish)
 
 	*wish = (struct wish){ .type = "rsa", .bits = RSA_BITS_DEFAULT };
 	opterr = 0;
-	while ((option = getopt_long(argc, argv, "+:", known, NULL)) != -1)
+	while ((option = getopt_long(argc, argv, ":", known, NULL)) != -1)
 		switch (option) {
 		case 't':
 			wish->type = optarg;

@@ -1,6 +1,7 @@
 /* key_options.c - the options of those parts of oe key that change zones. */
 #include "config.h"
 
+#include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,6 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "cli/argument.h"
 #include "cli/key.h"
 #include "cli/text.h"
 
@@ -46,7 +48,9 @@ static enum oe_exit take(struct key_options *o, int option)
 	case 'k': o->file = optarg; return OE_OK;
 	case 'l': return set_ttl(&o->ttl_s, optarg);
 	case 's': return key_server_set(&o->server, optarg);
-	case 't': o->server.tsig = optarg; return OE_OK;
+	case 't':
+		o->server.tsig = optarg;
+		return access(optarg, R_OK) == 0 ? OE_OK : oe_error(OE_FAILED, "--tsig %s: %s", optarg, strerror(errno));
 	default: o->wait = true; return OE_OK;
 	}
 }
@@ -86,8 +90,7 @@ enum oe_exit key_one_name(const char *part, const struct key_options *options, s
 {
 	if (options->n != 1)
 		return oe_usage(&command_key, "%s wants one domain name", part);
-	return dnsname_from_text(options->arguments[0], out) == IKE_OK
-		       ? OE_OK : oe_usage(&command_key, "\"%s\" is not a domain name", options->arguments[0]);
+	return argument_name(&command_key, options->arguments[0], out);
 }
 
 void key_wait_until(int64_t at_s)

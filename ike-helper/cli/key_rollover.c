@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "cli/argument.h"
 #include "cli/client.h"
 #include "cli/primary.h"
 #include "cli/rollover.h"
@@ -104,12 +105,11 @@ static enum oe_exit begin(struct job *job)
 		return status;
 	if (key_is_same(&r->old.record, &r->new.record))
 		return oe_error(OE_FAILED, "%s has the same key as server-key", r->new_file);
-	for (unsigned i = 1; i < job->o.n; i++)
-		if (dnsname_from_text(job->o.arguments[i], &r->names[r->n++].name) != IKE_OK)
-			return oe_usage(&command_key, "\"%s\" is not a domain name", job->o.arguments[i]);
+	for (unsigned i = 1; status == OE_OK && i < job->o.n; i++)
+		status = argument_name(&command_key, job->o.arguments[i], &r->names[r->n++].name);
 	snprintf(r->server, sizeof r->server, "%s", job->o.server.text ? job->o.server.text : "");
 	r->ttl_s = job->o.ttl_s;
-	return OE_OK;
+	return status;
 }
 
 static enum oe_exit start(struct job *job)

@@ -64,7 +64,7 @@ static enum oe_exit run(const struct oe *oe, int argc, char **argv)
 	bool json = argc == 2 && strcmp(argv[1], "--json") == 0;
 
 	if (argc > 1 && !json)
-		return oe_usage(&command_monitor, "unknown argument");
+		return oe_usage(&command_monitor, "--json or nothing is expected, not \"%s\"", argv[argc - 1]);
 	return client_follow(oe, json_pack("{s:s}", "command", "monitor"), on_line, &json);
 }
 

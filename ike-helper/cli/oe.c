@@ -128,9 +128,9 @@ static enum oe_exit run_command(const struct oe *oe, int argc, char **argv)
 /* Output that could not be written is a failure, too: a full disk, a closed pipe. */
 static int finish(enum oe_exit status)
 {
-	if (fflush(stdout) != 0 && status == OE_OK)
-		return OE_FAILED;
-	return (int)status;
+	if ((fflush(stdout) == 0 && !ferror(stdout)) || status != OE_OK)
+		return (int)status;
+	return (int)oe_error(OE_FAILED, "the output could not be written");
 }
 
 int main(int argc, char **argv)

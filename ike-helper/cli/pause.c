@@ -70,11 +70,11 @@ static enum oe_exit run_pause(const struct oe *oe, int argc, char **argv)
 	int option;
 
 	opterr = 0;
-	while ((option = getopt_long(argc, argv, "+:", known, NULL)) != -1) {
+	while ((option = getopt_long(argc, argv, ":", known, NULL)) != -1) {
 		if (option != 'f')
 			return oe_bad_option(&command_pause, argv, option);
 		if (!text_read_seconds(optarg, CONTROL_BY_HAND_MAX_S, &for_s))
-			return oe_usage(&command_pause, "\"%s\" is no time, or more than a week", optarg);
+			return oe_usage(&command_pause, "\"%s\" is no time like 90s, 15m or 2h, or more than a week", optarg);
 	}
 	if (optind < argc)
 		return oe_usage(&command_pause, "no argument is expected");

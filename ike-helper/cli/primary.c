@@ -18,7 +18,8 @@ static enum oe_exit ask(const struct ip_endpoint *server, const struct dnsname *
 	*q = (struct lookup_question){ .name = *name, .type = type };
 	lookup_ask(server, q, 1);
 	if (!q->answered)
-		return oe_error(OE_UNREACHABLE, "%s: %s", ip_endpoint_text(server, at), q->error);
+		return oe_error(OE_UNREACHABLE, "%s: %s; --server names the server that takes changes of the zone", ip_endpoint_text(server, at),
+				q->error);
 	if (q->message.rcode == DNS_RCODE_NOERROR || q->message.rcode == DNS_RCODE_NXDOMAIN)
 		return OE_OK;
 	return oe_error(OE_UNREACHABLE, "%s answers with error %u about %s", ip_endpoint_text(server, at), q->message.rcode,

@@ -70,7 +70,7 @@ enum oe_exit rollover_load(const char *file, struct rollover *out, bool *found)
 		return OE_OK;
 	all = json_load_file(file, JSON_REJECT_DUPLICATES, &error);
 	if (!all)
-		return oe_error(OE_FAILED, "%s: %s", file, error.text);
+		return oe_error(OE_FAILED, "%s is not the state of a rollover, or cannot be read: %s", file, error.text);
 	good = read_all(all, out);
 	json_decref(all);
 	return good ? OE_OK : oe_error(OE_FAILED, "%s is not of this version of oe, or damaged", file);

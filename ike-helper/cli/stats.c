@@ -72,7 +72,7 @@ static enum oe_exit run(const struct oe *oe, int argc, char **argv)
 	else if (argc == 2 && strcmp(argv[1], "--prometheus") == 0)
 		print = print_prometheus;
 	else if (argc > 1)
-		return oe_usage(&command_stats, "unknown argument");
+		return oe_usage(&command_stats, "one of --json and --prometheus, or nothing, is expected, not \"%s\"", argv[argc - 1]);
 	status = client_ask(oe, json_pack("{s:s}", "command", "stats"), NULL, NULL, &last);
 	if (status != OE_OK)
 		return status;

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/argument.h"
 #include "cli/client.h"
 #include "cli/takeover.h"
 #include "cli/term.h"
@@ -234,24 +235,25 @@ static enum oe_exit run(const struct oe *oe, int argc, char **argv)
 {
 	static const struct option known[] = { { "json", no_argument, NULL, 'j' },
 					       { NULL, 0, NULL, 0 } };
+	char match[DNSNAME_TEXT_MAX];
+	enum oe_exit status = OE_OK;
 	bool json = false;
 	json_t *request;
 	int option;
 
 	opterr = 0;
-	while ((option = getopt_long(argc, argv, "+:", known, NULL)) != -1) {
+	while ((option = getopt_long(argc, argv, ":", known, NULL)) != -1) {
 		if (option != 'j')
 			return oe_bad_option(&command_status, argv, option);
 		json = true;
 	}
 	if (argc - optind > 1)
 		return oe_usage(&command_status, "one name or address at most");
-	request = json_pack("{s:s}", "command", "status");
-	if (optind < argc &&
-	    json_object_set_new(request, "match", json_string(argv[optind])) != 0) {
-		json_decref(request);
-		return oe_usage(&command_status, "the name is not UTF-8");
-	}
+	if (optind < argc)
+		status = argument_match(&command_status, argv[optind], match);
+	if (status != OE_OK)
+		return status;
+	request = json_pack("{s:s, s:s*}", "command", "status", "match", optind < argc ? match : NULL);
 	return json ? print_json(oe, request) : print_table(oe, request, optind == argc);
 }
 

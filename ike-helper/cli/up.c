@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <time.h>
 
+#include "cli/argument.h"
 #include "cli/progress.h"
 #include "cli/text.h"
 #include "cli/why.h"
@@ -60,20 +61,20 @@ static enum oe_exit run(const struct oe *oe, int argc, char **argv)
 	static const struct option known[] = { { "wait", required_argument, NULL, 'w' }, { NULL, 0, NULL, 0 } };
 	struct dnsname name;
 	uint32_t wait_s = WAIT_S;
+	enum oe_exit status;
 	int option;
 
 	opterr = 0;
-	while ((option = getopt_long(argc, argv, "+:", known, NULL)) != -1) {
+	while ((option = getopt_long(argc, argv, ":", known, NULL)) != -1) {
 		if (option != 'w')
 			return oe_bad_option(&command_up, argv, option);
 		if (!text_read_seconds(optarg, WAIT_MAX_S, &wait_s))
-			return oe_usage(&command_up, "\"%s\" is no time, or more than ten minutes", optarg);
+			return oe_usage(&command_up, "\"%s\" is no time like 30s or 2m, or more than ten minutes", optarg);
 	}
 	if (argc - optind != 1)
 		return oe_usage(&command_up, "give one name");
-	if (dnsname_from_text(argv[optind], &name) != IKE_OK)
-		return oe_usage(&command_up, "\"%s\" is not a domain name", argv[optind]);
-	return bring_up(oe, &name, wait_s);
+	status = argument_name(&command_up, argv[optind], &name);
+	return status == OE_OK ? bring_up(oe, &name, wait_s) : status;
 }
 
 const struct oe_command command_up = {

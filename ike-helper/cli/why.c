@@ -4,6 +4,7 @@
 #include <getopt.h>
 #include <stdio.h>
 
+#include "cli/argument.h"
 #include "cli/progress.h"
 #include "cli/why.h"
 
@@ -48,10 +49,11 @@ static enum oe_exit run(const struct oe *oe, int argc, char **argv)
 	struct dnsname name;
 	struct ip_addr address;
 	bool json = false;
+	enum oe_exit status;
 	int option;
 
 	opterr = 0;
-	while ((option = getopt_long(argc, argv, "+:", known, NULL)) != -1) {
+	while ((option = getopt_long(argc, argv, ":", known, NULL)) != -1) {
 		if (option != 'j')
 			return oe_bad_option(&command_why, argv, option);
 		json = true;
@@ -61,9 +63,8 @@ static enum oe_exit run(const struct oe *oe, int argc, char **argv)
 	if (ip_from_text(argv[optind], &address) == IKE_OK)
 		return oe_usage(&command_why, "an address is protected because of a name: give that (oe status %s shows it)",
 				argv[optind]);
-	if (dnsname_from_text(argv[optind], &name) != IKE_OK)
-		return oe_usage(&command_why, "\"%s\" is not a domain name", argv[optind]);
-	return explain(oe, &name, json);
+	status = argument_name(&command_why, argv[optind], &name);
+	return status == OE_OK ? explain(oe, &name, json) : status;
 }
 
 const struct oe_command command_why = {

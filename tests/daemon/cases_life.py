@@ -490,7 +490,7 @@ def oe_has_exit_statuses_for_scripts(world):
     daemon = world.client().start()
     for arguments, status in ((['status'], 0), (['status', '--json'], 0), (['status', '192.0.2.9'], 0),
                               (['version'], 0), (['stats'], 0), (['stats', '--json'], 0), (['help'], 0),
-                              (['down', 'nobody.example'], 1), (['down', '192.0.2.9'], 1), (['down', 'a..b'], 1),
+                              (['down', 'nobody.example'], 1), (['down', '192.0.2.9'], 1), (['down', 'a..b'], 2),
                               (['down'], 2), (['down', 'a', 'b'], 2), (['status', '--frob'], 2),
                               (['status', 'a', 'b'], 2), (['frob'], 2), ([], 2), (['-x', 'status'], 2),
                               (['help', 'frob'], 2), (['stats', 'x'], 2), (['version', 'x'], 2), (['key'], 2),
@@ -507,6 +507,65 @@ def oe_has_exit_statuses_for_scripts(world):
                 'oe status without oe-iked')
     os.unlink(daemon.file)
     check_equal(daemon.oe('status').returncode, 2, 'oe -c with a missing file')
+
+
+def what_a_person_types_wrong_is_told(world):
+    """The exit status is 2, one line says what is wrong and what is right, and nothing was done."""
+    daemon = world.client().start()
+    idn, long = 'm\u00fcnchen.example', 'a' * 64 + '.example'
+    too_long, no_name = '.'.join(['a' * 63] * 4 + ['a']), 'a name has 255 bytes at most, in labels of 1 to 63'
+    pem = world.key()[0]
+    wrong = [(command + [text], words) for text, words in (
+        (idn, f'"{idn}" is not written as in the DNS: give its form with "xn--" ("idn2 {idn}" prints it)'), (long, no_name), (too_long, no_name),
+        ('a..example', no_name), ('', no_name), ('192.0.2.300', no_name), ('192.0.2.0/24', no_name), ('fe80::1%eth0', no_name))
+        for command in (['status'], ['down'], ['clear'], ['why'], ['up'], ['key', 'check'], ['key', 'dns', pem],
+                        ['key', 'publish', '--key', pem], ['key', 'withdraw', '--key', pem])]
+    wrong += [(command + [address], f'"{address}" is an address: give a name that has it') for address in (SERVER, '2001:db8::1')
+              for command in (['up'], ['key', 'check'], ['key', 'dns', pem], ['key', 'withdraw', '--key', pem])]
+    wrong += [
+        (['clear', '*.example'], 'a permission is for one name; for all below example there is the policy group'),
+        (['clear', '--for', '1h30m', 'a.example'], '"1h30m" is no time like 90s, 15m or 2h, or more than a week'),
+        (['up', '--wait', '0', 'a.example'], '"0" is no time like 30s or 2m'),
+        (['down', '--all'], 'unknown option --all'), (['status', '-x'], 'unknown option -x'), (['up', '--wait'], '--wait needs a value'),
+        (['status', '--json=x'], '--json=x: unknown option, or it takes no value'), (['stats', '--jso'], 'not "--jso"'),
+        (['monitor', 'x'], '--json or nothing is expected, not "x"'), (['key', 'rollover', 'finish', '--wait'], 'finish takes no --wait'),
+        (['key', 'publish', '--all', 'a.example'], 'publish takes no --all'), (['key', 'withdraw', '--ttl', '5', 'a.example'], 'withdraw takes no --ttl'),
+        (['key', 'publish', '--ttl', '1h', 'a.example'], 'a TTL is a number of seconds up to 604800, not "1h"'),
+        (['key', 'publish', '--server', 'ns.example', 'a.example'], '--server wants ADDRESS or ADDRESS@PORT, not "ns.example"'),
+        (['key', 'publish', 'a.example'], f'{daemon.file} has no server-key: say --key FILE')]
+    for arguments, words in wrong:
+        got = daemon.oe(*arguments)
+        check_equal((got.returncode, got.stdout, got.stderr.count('\n')), (2, '', 1), f'oe {arguments}: {got.stderr}')
+        check(words in got.stderr and '; see oe ' in got.stderr, f'oe {arguments}: {got.stderr}')
+    missing = daemon.oe('key', 'withdraw', '--tsig', '/nowhere', '--key', pem, 'a.example')
+    check_equal((missing.returncode, missing.stderr), (1, 'oe: --tsig /nowhere: No such file or directory\n'), 'no such TSIG key')
+    check_equal(daemon.oe('clear', '--list').stdout, 'nothing is permitted in clear\n', 'permissions')
+
+
+def what_a_person_may_type_in_two_ways_is_one(world):
+    """An option behind the name, a final dot, another case, an IPv4 address in the form of an IPv6 socket."""
+    daemon, _ = world.pair()
+    with Resolver(daemon.resolver) as resolver:
+        check_equal(resolver.request('www.example', [SERVER], [world.key()[1]]).kind, ALLOW, 'a tunnel')
+        for text in 'www.example', 'WWW.example.', SERVER, '::ffff:' + SERVER, '::FFFF:c000:202':
+            check_equal(len(json.loads(daemon.oe('status', text, '--json').stdout)), 1, text)
+        check_equal(daemon.oe('clear', '::ffff:' + SERVER, '--for', '1m').stdout.split(':')[0], SERVER, 'a permission')
+        check_equal(daemon.oe('clear', '--end', SERVER).returncode, 0, 'its end')
+
+
+def output_that_cannot_be_written_is_a_failure(world):
+    daemon = world.client().start()
+    with open('/dev/full', 'w', encoding='ascii') as full:
+        for arguments in ['status'], ['status', '--json'], ['stats', '--prometheus'], ['help'], ['key', '--help'], ['version'], ['checkconf'], \
+                ['key', 'dns', world.key()[0], 'a.example']:
+            got = subprocess.run([world.program('oe'), '-c', daemon.file, *arguments], stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+            check_equal((got.returncode, got.stderr), (1, 'oe: the output could not be written\n'), f'oe {arguments}')
+    for arguments in ['status', '--json'], ['stats'], ['key', '--help']:
+        reader, writer = os.pipe()
+        os.close(reader)
+        got = subprocess.run([world.program('oe'), '-c', daemon.file, *arguments], stdout=writer, stderr=subprocess.PIPE, text=True, check=False)
+        os.close(writer)
+        check(got.returncode != 0 and got.stderr == '', f'oe {arguments} | true: {got}')
 
 
 def oe_says_who_may_use_it(world):
@@ -577,6 +636,7 @@ CASES = [
     reload_changes_options_and_leaves_tunnels, policy_groups_change_at_reload_and_leave_tunnels, clients_in_clear_and_block_are_refused,
     networkmanager_has_failures_forgotten, stats_are_what_prometheus_reads,
     the_shell_completes_commands_options_and_names,
-    only_addresses_in_listen_are_used, oe_has_exit_statuses_for_scripts, oe_says_who_may_use_it,
+    only_addresses_in_listen_are_used, oe_has_exit_statuses_for_scripts, what_a_person_types_wrong_is_told,
+    what_a_person_may_type_in_two_ways_is_one, output_that_cannot_be_written_is_a_failure, oe_says_who_may_use_it,
     keys_are_made_once_and_private, the_control_protocol_is_as_documented,
 ]

@@ -81,7 +81,7 @@ def wrong_permissions_are_refused(world):
     daemon = world.client().start()
     for arguments, words in (([], 'give one name or address'), (['a', 'b'], 'give one name or address'),
                              (['--list', 'a'], 'no name is expected'), (['--list', '--end', 'a'], 'only one of'),
-                             (['--for', '8d', 'a.example'], '"8d" is no time, or more than a week'),
+                             (['--for', '8d', 'a.example'], '"8d" is no time like 90s, 15m or 2h, or more than a week'),
                              (['--for', '0', 'a.example'], 'no time'), (['--for', '1w', 'a.example'], 'no time'),
                              (['--for', '1hh', 'a.example'], 'no time'), (['--for', '', 'a.example'], 'no time'),
                              (['--for'], '--for needs a value'), (['--frob', 'a'], 'unknown option --frob'),

@@ -18,7 +18,7 @@ def attack(world, word, lines=()):
     daemon = world.client(list(lines))
     command = [world.path(program)] + daemon.command()[1:]
     daemon.command = lambda: command
-    got = daemon.run(env={**os.environ, 'OE_ATTACK': word})
+    got = daemon.run(environment={'OE_ATTACK': word})
     check_equal(got.returncode, 1, f'exit status; {got.stderr}')
     results = dict(line[len('attack '):].split(': ', 1) for line in got.stderr.splitlines() if line.startswith('attack '))
     return results, got.stderr

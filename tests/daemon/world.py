@@ -87,7 +87,9 @@ def lay_cable(middle=None):
 
 def passing(listener, command):
     """The command with a socket as its descriptor 3, as sd_listen_fds(3) wants it."""
-    return ['bash', '-c', f'export LISTEN_PID=$$ LISTEN_FDS=${{LISTEN_FDS:-1}}; exec "$@" 3<&{listener.fileno()}', 'bash', *command]
+    fd = listener.fileno()
+    move = '' if fd == 3 else f'3<&{fd}-'
+    return ['bash', '-c', f'export LISTEN_PID=$$ LISTEN_FDS=${{LISTEN_FDS:-1}}; exec "$@" {move}', 'bash', *command]
 
 
 class Daemon:
