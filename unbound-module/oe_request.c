@@ -61,7 +61,7 @@ target_get(struct oe_target** list, struct regional* region,
 	return t;
 }
 
-/** add an address, once; why it cannot be, or REASON_NONE */
+/** add an address, once, if there is room; what is wrong, or REASON_NONE */
 static enum rp_reason
 target_add_address(struct oe_target* target, struct span bytes)
 {
@@ -72,9 +72,9 @@ target_add_address(struct oe_target* target, struct span bytes)
 	for(i = 0; i < target->n_addresses; i++)
 		if(ip_equal(&target->addresses[i], &address))
 			return REASON_NONE;
-	if(target->n_addresses >= RP_ADDRESSES_MAX)
-		return REASON_TOO_MANY_RECORDS;
-	target->addresses[target->n_addresses++] = address;
+	if(target->n_addresses < RP_ADDRESSES_MAX)
+		target->addresses[target->n_addresses++] = address;
+	else	target->too_many = 1;
 	return REASON_NONE;
 }
 

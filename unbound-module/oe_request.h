@@ -60,6 +60,9 @@ struct oe_target {
 	struct ip_addr addresses[RP_ADDRESSES_MAX];
 	/** number of addresses */
 	unsigned n_addresses;
+	/** There are more, too many for a request: if it has keys it is
+	 * refused. */
+	int too_many;
 	/** result of the IPSECKEY lookup */
 	enum oe_keys keys_status;
 	/** IPSECKEY RDATA if found */

@@ -288,8 +288,12 @@ handle_keys(struct oe_env* oe, struct module_qstate* qstate,
 				t->reason == REASON_KEY_BOGUS ?
 				LDNS_EDE_DNSSEC_BOGUS : LDNS_EDE_OTHER,
 				t->reason, t->detail);
-		if(t->keys_status == oe_keys_found)
-			found = 1;
+		if(t->keys_status != oe_keys_found)
+			continue;
+		if(t->too_many)
+			return oe_reply_refuse(oe, oq, LDNS_EDE_OTHER,
+				REASON_TOO_MANY_RECORDS, "");
+		found = 1;
 	}
 	if(!found)
 		return oe_reply_clear(qstate, oq);

@@ -20,7 +20,7 @@
 enum {
 	RP_VERSION = 1,
 	RP_MESSAGE_MAX = 32768,     /* bytes of one datagram */
-	RP_ADDRESSES_MAX = 32,      /* of one request; more in one RRset: the module refuses the name */
+	RP_ADDRESSES_MAX = 32,      /* of one request; a name with a key and more is refused by the module */
 	RP_KEYS_MAX = 16,           /* IPSECKEY records of one request */
 	RP_GATEWAYS_MAX = 4,        /* names of gateways in them */
 	RP_GATEWAY_ADDRESSES_MAX = 4,       /* of one such name */

@@ -35,6 +35,13 @@ def test_too_many_addresses(b):
     assert refused(answer, 'too many'), str(answer)
 
 
+def test_plain_name_may_have_any_number_of_addresses(b):
+    """2, 5: what is too many for a request is nothing to a name without a key, and that is proven."""
+    r = b.start()
+    assert len(r.answer('manyplain.example.test').addresses) == 39
+    assert r.answer('webmanyplain.example.test', HTTPS).answer and not b.helper.requests
+
+
 def test_hints_of_https_records_are_addresses(b):
     """1: ipv4hint and ipv6hint."""
     r = b.start(lambda request: (0.3, request.allow()))
