@@ -9,6 +9,7 @@
 
 #include "ub_compat.h"
 #include "oe_cache.h"
+#include "oe_request.h"
 
 #include "base/dnsname.h"
 #include "services/cache/rrset.h"
@@ -187,19 +188,26 @@ note(struct oe_cache* cache, struct module_env* env,
 	return 1;
 }
 
+/** the key of an rrset in the list; 0 if its owner is no name */
+static int
+key_of(struct oe_noted* key, struct ub_packed_rrset_key* rrset)
+{
+	struct rd r = rd_over(span_of(rrset->rk.dname, rrset->rk.dname_len));
+	memset(key, 0, sizeof(*key));
+	key->type = ntohs(rrset->rk.type);
+	key->dclass = ntohs(rrset->rk.rrset_class);
+	return dnsname_read(&r, &key->name) == IKE_OK;
+}
+
 int
 oe_cache_note(struct oe_cache* cache, struct module_env* env,
 	struct ub_packed_rrset_key* rrset, const struct dnsname* owner,
 	time_t ttl)
 {
-	struct rd r = rd_over(span_of(rrset->rk.dname, rrset->rk.dname_len));
 	struct oe_noted key;
 	int noted;
-	memset(&key, 0, sizeof(key));
-	if(dnsname_read(&r, &key.name) != IKE_OK)
+	if(!key_of(&key, rrset))
 		return 0;
-	key.type = ntohs(rrset->rk.type);
-	key.dclass = ntohs(rrset->rk.rrset_class);
 	key.owner = *owner;
 	key.expires = *env->now + ttl;
 	remove_longer(env, rrset, ttl);
@@ -277,6 +285,72 @@ oe_cache_forget_plain(struct oe_cache* cache, struct module_env* env,
 	lock_basic_unlock(&cache->lock);
 }
 
+void
+oe_cache_forget_plain_rrset(struct oe_cache* cache, struct module_env* env,
+	struct ub_packed_rrset_key* rrset, const struct dnsname* owner)
+{
+	struct oe_noted key;
+	if(!key_of(&key, rrset))
+		return;
+	key.owner = *owner;
+	lock_basic_lock(&cache->lock);
+	if(!noted_find(cache, &key))
+		remove_rrset(env, &key.name, key.type, key.dclass);
+	lock_basic_unlock(&cache->lock);
+}
+
+/** is there an older copy of this rrset in the cache, with other data */
+static int
+cached_differs(struct module_env* env, struct ub_packed_rrset_key* rrset)
+{
+	int differs;
+	struct ub_packed_rrset_key* cached = rrset_cache_lookup(
+		env->rrset_cache, rrset->rk.dname, rrset->rk.dname_len,
+		ntohs(rrset->rk.type), ntohs(rrset->rk.rrset_class),
+		rrset->rk.flags, *env->now, 0);
+	if(!cached)
+		return 0;
+	differs = !rrsetdata_equal(
+		(struct packed_rrset_data*)cached->entry.data,
+		(struct packed_rrset_data*)rrset->entry.data);
+	lock_rw_unlock(&cached->entry.lock);
+	return differs;
+}
+
+/** forget an rrset, whoever the owners are */
+static void
+forget_rrset(struct oe_cache* cache, struct module_env* env,
+	const struct oe_noted* key)
+{
+	struct oe_noted** at;
+	size_t i;
+	for(i = 0; i < OE_BUCKETS; i++)
+		for(at = &cache->buckets[i]; *at; ) {
+			if((*at)->type == key->type &&
+				(*at)->dclass == key->dclass &&
+				dnsname_equal(&(*at)->name, &key->name))
+				noted_remove(cache, env, at);
+			else	at = &(*at)->next;
+		}
+}
+
+void
+oe_cache_replaced(struct oe_cache* cache, struct module_env* env,
+	struct reply_info* rep)
+{
+	struct oe_noted key;
+	size_t i;
+	for(i = 0; i < rep->rrset_count; i++) {
+		if(!oe_type_is_address(ntohs(rep->rrsets[i]->rk.type)) ||
+			!cached_differs(env, rep->rrsets[i]) ||
+			!key_of(&key, rep->rrsets[i]))
+			continue;
+		lock_basic_lock(&cache->lock);
+		forget_rrset(cache, env, &key);
+		lock_basic_unlock(&cache->lock);
+	}
+}
+
 time_t
 oe_cache_expire(struct oe_cache* cache, struct module_env* env)
 {
@@ -308,4 +382,91 @@ oe_cache_get_mem(struct oe_cache* cache)
 	n = cache->count*sizeof(struct oe_noted);
 	lock_basic_unlock(&cache->lock);
 	return sizeof(*cache) + n;
+}
+
+/** a secure answer with addresses that nobody has looked for a key of */
+struct oe_adopted {
+	/** next in list */
+	struct oe_adopted* next;
+	/** owner, type and class of an rrset in it */
+	struct oe_noted key;
+};
+
+/** what oe_cache_adopt() finds */
+struct oe_adopt {
+	/** the list */
+	struct oe_adopted* list;
+	/** out of memory */
+	int failed;
+};
+
+/** note the secure addresses of one message; a func for a traversal of the
+ * message cache, in which nothing else can be looked up */
+static void
+adopt_message(struct lruhash_entry* e, void* arg)
+{
+	struct oe_adopt* found = (struct oe_adopt*)arg;
+	struct reply_info* rep = (struct reply_info*)e->data;
+	size_t i;
+	if(rep->security != sec_status_secure &&
+		rep->security != sec_status_secure_sentinel_fail)
+		return;
+	for(i = 0; i < rep->an_numrrsets; i++) {
+		/* the owner and the type of an rrset never change, its data
+		 * may be of another one by now: then it has another id */
+		struct ub_packed_rrset_key* rrset = rep->ref[i].key;
+		struct oe_adopted* a;
+		lock_rw_rdlock(&rrset->entry.lock);
+		if(rrset->id == rep->ref[i].id &&
+			oe_type_is_address(ntohs(rrset->rk.type))) {
+			a = (struct oe_adopted*)calloc(1, sizeof(*a));
+			if(a && key_of(&a->key, rrset)) {
+				a->next = found->list;
+				found->list = a;
+			} else {
+				free(a);
+				found->failed |= !a;
+			}
+		}
+		lock_rw_unlock(&rrset->entry.lock);
+	}
+}
+
+/** Does the cache say, proven, that an rrset is of a name without a key? Hints
+ * may be for another name. */
+static int
+has_no_key(struct module_env* env, struct oe_noted* key)
+{
+	/* env has no clock yet */
+	struct msgreply_entry* e = msg_cache_lookup(env, key->name.b,
+		key->name.n, LDNS_RR_TYPE_IPSECKEY, key->dclass, BIT_RD,
+		time(NULL), 0);
+	struct reply_info* rep;
+	int none;
+	if(!e)
+		return 0;
+	rep = (struct reply_info*)e->entry.data;
+	none = rep->security == sec_status_secure && rep->an_numrrsets == 0 &&
+		(key->type == LDNS_RR_TYPE_A || key->type == LDNS_RR_TYPE_AAAA);
+	lock_rw_unlock(&e->entry.lock);
+	return none;
+}
+
+int
+oe_cache_adopt(struct module_env* env)
+{
+	struct oe_adopt found;
+	struct oe_adopted* a;
+	memset(&found, 0, sizeof(found));
+	if(!env->msg_cache || !env->rrset_cache)
+		return 1;
+	slabhash_traverse(env->msg_cache, 0, adopt_message, &found);
+	while((a = found.list) != NULL) {
+		found.list = a->next;
+		if(!has_no_key(env, &a->key))
+			remove_rrset(env, &a->key.name, a->key.type,
+				a->key.dclass);
+		free(a);
+	}
+	return !found.failed;
 }

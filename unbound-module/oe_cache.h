@@ -24,6 +24,7 @@
 
 struct module_env;
 struct query_info;
+struct reply_info;
 struct ub_packed_rrset_key;
 struct dnsname;
 struct oe_cache;
@@ -73,6 +74,31 @@ void oe_cache_forget(struct oe_cache* cache, struct module_env* env,
  */
 void oe_cache_forget_plain(struct oe_cache* cache, struct module_env* env,
 	const struct dnsname* owner, uint16_t dclass);
+
+/** The same for one RRset with hints, whatever its owner, that a name with a
+ * key is the target of. */
+void oe_cache_forget_plain_rrset(struct oe_cache* cache,
+	struct module_env* env, struct ub_packed_rrset_key* rrset,
+	const struct dnsname* owner);
+
+/**
+ * RRsets are about to be stored that nobody was asked about: of an insecure
+ * answer, or for the iterator. Unbound puts newer data into the RRset that is
+ * there, and whatever message refers to it tells the new addresses then.
+ * Where one in the list would change so, it is removed, and its messages with
+ * it.
+ */
+void oe_cache_replaced(struct oe_cache* cache, struct module_env* env,
+	struct reply_info* rep);
+
+/**
+ * The module begins, perhaps with a cache that was filled without it
+ * (unbound-control reload_keep_cache): remove secure addresses that nobody has
+ * looked for a key of. Only while no other thread runs.
+ * @param env: with caches, or without.
+ * @return 0 if out of memory.
+ */
+int oe_cache_adopt(struct module_env* env);
 
 /**
  * Remove RRsets whose time has come. Unbound itself would keep them to be

@@ -68,8 +68,9 @@ oe_guard_answered(struct module_qstate* qstate, struct oe_qstate* oq)
 		!qstate->no_cache_lookup;
 }
 
-void
-oe_guard_store(struct module_qstate* qstate, struct oe_qstate* oq,
+/** store what the guard kept from the cache */
+static void
+store_answer(struct module_qstate* qstate, struct oe_qstate* oq,
 	struct reply_info* rep)
 {
 	int is_referral = !(qstate->query_flags&BIT_RD);
@@ -79,6 +80,23 @@ oe_guard_store(struct module_qstate* qstate, struct oe_qstate* oq,
 		val_neg_addreply(qstate->env->neg_cache, rep);
 	if(!oe_dns_cache_store(qstate, rep, is_referral))
 		log_err("unbound-oe: out of memory storing an answer");
+}
+
+void
+oe_guard_store_plain(struct oe_env* oe, struct module_qstate* qstate,
+	struct oe_qstate* oq, struct reply_info* rep)
+{
+	oe_cache_replaced(oe->cache, qstate->env, rep);
+	store_answer(qstate, oq, rep);
+}
+
+void
+oe_guard_store_rrsets(struct oe_env* oe, struct module_qstate* qstate,
+	struct reply_info* rep)
+{
+	oe_cache_replaced(oe->cache, qstate->env, rep);
+	if(!oe_dns_cache_store(qstate, rep, 1))
+		log_err("unbound-oe: out of memory storing RRsets");
 }
 
 /** time for the list of cached addresses */
@@ -103,7 +121,7 @@ oe_guard_store_bogus(struct oe_env* oe, struct module_qstate* qstate,
 	err.serve_expired_ttl = err.ttl;
 	err.security = sec_status_bogus;
 	err.reason_bogus = rep->reason_bogus;
-	oe_guard_store(qstate, oq, &err);
+	store_answer(qstate, oq, &err);
 	/* the pause is told to whoever is connected */
 	if(client && oe_cache_note_bogus(oe->cache, qstate->env,
 		&qstate->qinfo, rep->ttl))
@@ -139,6 +157,11 @@ void
 oe_guard_store_protected(struct oe_env* oe, struct module_qstate* qstate,
 	struct oe_qstate* oq, struct reply_info* rep)
 {
-	if(note_answer(oe, qstate, oq, rep))
-		oe_guard_store(qstate, oq, rep);
+	if(!note_answer(oe, qstate, oq, rep))
+		return;
+	store_answer(qstate, oq, rep);
+	/* Another worker may have heard DOWN for this owner in between, and
+	 * have taken it off the list. We are yet to hear it, and then it must
+	 * be there. */
+	(void)note_answer(oe, qstate, oq, rep);
 }

@@ -52,7 +52,11 @@ void oe_guard_answered(struct module_qstate* qstate, struct oe_qstate* oq);
 
 /** Store what the guard kept from the cache, as the validator does it. For
  * what needs no protection. */
-void oe_guard_store(struct module_qstate* qstate, struct oe_qstate* oq,
+void oe_guard_store_plain(struct oe_env* oe, struct module_qstate* qstate,
+	struct oe_qstate* oq, struct reply_info* rep);
+
+/** Store the RRsets of an answer to the iterator or to us, not the answer. */
+void oe_guard_store_rrsets(struct oe_env* oe, struct module_qstate* qstate,
 	struct reply_info* rep);
 
 /** Store what is protected: noted first (oe_cache.h), so that it can be

@@ -87,9 +87,10 @@ oe_reply_servfail(struct query_info* ATTR_UNUSED(qinfo),
 }
 
 enum oe_next
-oe_reply_clear(struct module_qstate* qstate, struct oe_qstate* oq)
+oe_reply_clear(struct oe_env* oe, struct module_qstate* qstate,
+	struct oe_qstate* oq)
 {
-	oe_guard_store(qstate, oq, qstate->return_msg->rep);
+	oe_guard_store_plain(oe, qstate, oq, qstate->return_msg->rep);
 	return oe_next_finished;
 }
 

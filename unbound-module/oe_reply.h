@@ -41,7 +41,7 @@ enum oe_next oe_reply_unknown(struct oe_env* oe, struct oe_qstate* oq,
 	sldns_ede_code code, enum rp_reason reason, const char* detail);
 
 /** The answer as it is: there is nothing to protect. */
-enum oe_next oe_reply_clear(struct module_qstate* qstate,
+enum oe_next oe_reply_clear(struct oe_env* oe, struct module_qstate* qstate,
 	struct oe_qstate* oq);
 
 /** All verdicts are in: what they allow. */

@@ -118,6 +118,21 @@ time_left(struct oe_env* oe, struct oe_qstate* oq, int floor_percent)
 	return deadline - (int)used;
 }
 
+/** A target turns out to have a key: what of it is cached from before goes,
+ * also hints in records of another owner, if those are in this answer. */
+static void
+forget_plain(struct oe_env* oe, struct module_qstate* qstate,
+	struct oe_target* t)
+{
+	struct reply_info* rep = qstate->return_msg->rep;
+	size_t i;
+	oe_cache_forget_plain(oe->cache, qstate->env, &t->owner, t->dclass);
+	for(i = 0; i < rep->an_numrrsets && t->foreign; i++)
+		if(oe_type_is_address(ntohs(rep->rrsets[i]->rk.type)))
+			oe_cache_forget_plain_rrset(oe->cache, qstate->env,
+				rep->rrsets[i], &t->owner);
+}
+
 /** ask the helper about all targets with keys */
 static enum oe_next
 establish(struct oe_env* oe, struct module_qstate* qstate,
@@ -138,8 +153,7 @@ establish(struct oe_env* oe, struct module_qstate* qstate,
 		enum rp_reason refused;
 		if(t->keys_status != oe_keys_found)
 			continue;
-		oe_cache_forget_plain(oe->cache, qstate->env, &t->owner,
-			t->dclass);
+		forget_plain(oe, qstate, t);
 		oe_target_request(t, qstate->return_msg->rep->ttl,
 			time_left(oe, oq, OE_REQUEST_FLOOR), &ask);
 		t->job = oe_client_establish(client, &ask, verdict_done, t,
@@ -175,7 +189,7 @@ look_up_keys(struct oe_env* oe, struct module_qstate* qstate,
 		&oq->targets, &reason))
 		return oe_reply_refuse(oe, oq, LDNS_EDE_OTHER, reason, "");
 	if(!oq->targets)
-		return oe_reply_clear(qstate, oq);
+		return oe_reply_clear(oe, qstate, oq);
 	for(t = oq->targets; t; t = t->next) {
 		t->query = oq;
 		if(oq->early && !t->foreign) {
@@ -296,18 +310,18 @@ handle_keys(struct oe_env* oe, struct module_qstate* qstate,
 		found = 1;
 	}
 	if(!found)
-		return oe_reply_clear(qstate, oq);
+		return oe_reply_clear(oe, qstate, oq);
 	return look_up_gateways(oe, qstate, oq, id);
 }
 
 /** The iterator's own lookup is done: what it found is for the RRset cache
  * only. */
 static enum oe_next
-handle_internal(struct module_qstate* qstate, struct oe_qstate* oq)
+handle_internal(struct oe_env* oe, struct module_qstate* qstate,
+	struct oe_qstate* oq)
 {
-	if(oq && oq->withheld && qstate->return_msg &&
-		!oe_dns_cache_store(qstate, qstate->return_msg->rep, 1))
-		log_err("unbound-oe: out of memory storing RRsets");
+	if(oq && oq->withheld && qstate->return_msg)
+		oe_guard_store_rrsets(oe, qstate, qstate->return_msg->rep);
 	return oe_next_finished;
 }
 
@@ -319,7 +333,7 @@ handle_own(struct oe_env* oe, struct module_qstate* qstate,
 	struct reply_info* rep = qstate->return_msg ?
 		qstate->return_msg->rep : NULL;
 	if(!rep || rep->security != sec_status_bogus)
-		return handle_internal(qstate, oq);
+		return handle_internal(oe, qstate, oq);
 	oe_guard_store_bogus(oe, qstate, oq, rep);
 	return oe_next_finished;
 }
@@ -390,7 +404,7 @@ handle_addresses(struct oe_env* oe, struct module_qstate* qstate,
 			REASON_NOT_SECURE, qstate->is_valrec ?
 			"not validated" : "class ANY");
 	if(!is_secure(rep))
-		return oe_reply_clear(qstate, oq);
+		return oe_reply_clear(oe, qstate, oq);
 	oe_lookup_note_zone(oe, rep);
 	return look_up_keys(oe, qstate, oq);
 }
@@ -409,7 +423,7 @@ handle_answer(struct oe_env* oe, struct module_qstate* qstate, int id)
 	/* a client may ask for what the iterator already looks for, and is
 	 * then added to the same state */
 	if((!oq || !oq->started) && !has_client)
-		return handle_internal(qstate, oq);
+		return handle_internal(oe, qstate, oq);
 	if(oq && oq->internal && !has_client)
 		return handle_own(oe, qstate, oq);
 	if(qstate->return_rcode != LDNS_RCODE_NOERROR || !rep)
@@ -429,7 +443,7 @@ handle_answer(struct oe_env* oe, struct module_qstate* qstate, int id)
 		return oe_next_finished;
 	}
 	if(!oe_answer_has_address(rep))
-		return oe_reply_clear(qstate, oq);
+		return oe_reply_clear(oe, qstate, oq);
 	return handle_addresses(oe, qstate, oq);
 }
 
@@ -544,6 +558,11 @@ oe_init(struct module_env* env, int id, const struct oe_config* cfg,
 	}
 	lock_basic_init(&oe->lock);
 	oe->cfg = *cfg;
+	if(!oe_cache_adopt(env)) {
+		log_err("unbound-oe: out of memory");
+		oe_deinit(oe, env);
+		return 0;
+	}
 	verbose(VERB_ALGO, "unbound-oe[module %d]: helper at %s, deadline "
 		"%d ms", id, oe->cfg.socket, oe->cfg.deadline_ms);
 	oe_warn_about_roads(env->cfg);

@@ -59,6 +59,24 @@ def test_reload_that_keeps_the_cache_does_not_keep_protected_addresses(b):
     assert r.answer('plainhost.example.test').addresses and ('plainhost.example.test', A) not in b.world.upstream()
 
 
+def test_reload_that_keeps_the_cache_adds_the_module(b):
+    """1: what was answered while nobody asked for keys, and in the cache for a client with CD."""
+    r = b.start(lambda request: request.refuse(), modules='validator iterator')
+    for name, rtype in (('host.example.test', A), ('host.example.test', AAAA), ('alias2.example.test', A), ('web.example.test', HTTPS),
+                        ('www.plain.test', A)):
+        assert r.answer(name, rtype).answer and r.answer(name, rtype, cd=True).answer and not b.helper.requests
+    with open(r.conf) as f:
+        text = f.read()
+    with open(r.conf, 'w') as f:
+        f.write(text.replace('"validator iterator"', '"%s validator iterator"' % ('dynlib' if b.paths.module else 'ipsecoe')))
+    b.world.leaf.asked = []
+    reload_with(b, r, 'reload_keep_cache')
+    assert r.answer('www.plain.test').addresses and not b.world.upstream(A), 'what is not secure stays'
+    for name, rtype in (('host.example.test', A), ('host.example.test', AAAA), ('alias2.example.test', A), ('web.example.test', HTTPS)):
+        for cd in (True, False):
+            assert refused(r.answer(name, rtype, cd=cd)), (name, rtype, cd)
+
+
 def test_reload_turns_serve_expired_on(b):
     """1: answers that were stored without a thought of it. Where Unbound has fast_reload, no module is started anew."""
     allow = [True]
@@ -182,6 +200,31 @@ def test_refused_prefetch_ends_a_stale_plain_answer(b):
     assert soon(lambda: b.helper.requests)
     for cd in (True, False):
         assert refused(r.answer('host.example.test', cd=cd))
+
+
+def test_refused_prefetch_ends_a_stale_hint_for_another_name(b):
+    """1: the hint is in a record of another owner than the key."""
+    r = b.start(lambda request: request.refuse(), server=' serve-expired: yes\n serve-expired-ttl: 0\n'
+                ' serve-expired-client-timeout: 0\n cache-max-ttl: 1')
+    plain_for_now(r, 'example.test')
+    assert r.answer('webother.example.test', HTTPS).answer
+    secure_again(r, 'example.test')
+    time.sleep(2.2)
+    r.answer('webother.example.test', HTTPS)
+    assert soon(lambda: b.helper.requests)
+    for cd in (True, False):
+        assert refused(r.answer('webother.example.test', HTTPS, cd=cd))
+
+
+def test_insecure_alias_does_not_renew_the_addresses_of_a_secure_one(b):
+    """1: Unbound's messages share their RRsets. What may be told of the host in an insecure answer is not what was asked about."""
+    r = b.start(lambda request: request.allow() if request.addresses == ['192.0.2.1'] else request.refuse())
+    assert r.answer('alias.example.test').addresses == ['192.0.2.1']
+    b.world.rotate('example.test.', 'host.example.test.', '192.0.2.77')
+    assert r.answer('alias.plain.test').addresses == ['192.0.2.77']
+    for cd in (True, False):
+        answer = r.answer('alias.example.test', cd=cd)
+        assert answer.addresses == ['192.0.2.1'] or refused(answer), str(answer)
 
 
 def test_keyed_name_stays_cached_while_it_is_asked_about(b):

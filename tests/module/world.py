@@ -175,7 +175,7 @@ class Proxy(threading.Thread):
         self.back = (address, NSD_PORT)
         self.asked, self.lost, self.failed, self.delay, self.has_subnets = [], set(), set(), 0, False
         self.portal = None      # answers every question itself, that for A with this address
-        self.swaps = list(malformed_https().values())
+        self.swaps = []
         self.start()
 
     def run(self):
@@ -297,8 +297,8 @@ class World:
         with open(path, 'w') as f:
             f.writelines(lines)
 
-    def _sign_by_hand(self, zone, name, mnemonic, rtype, rdata):
-        """The signature of a record becomes that of another RDATA, of which no tool would make a zone."""
+    def _signature(self, zone, name, mnemonic, rtype, rdata):
+        """Where the signature of a record is: file, its lines, number of the line; and what is one of other RDATA there."""
         path = self.file(zone) + '.signed'
         with open(path) as f:
             lines = f.readlines()
@@ -310,10 +310,21 @@ class World:
         fields = struct.pack('!HBBIIIH', rtype, int(algorithm), int(labels), int(ttl), *times, int(tag)) + dns.name_to_wire(signer)
         record = dns.name_to_wire(name) + struct.pack('!HHIH', rtype, 1, int(ttl), len(rdata)) + rdata
         r, s = decode_dss_signature(ec.derive_private_key(secret, ec.SECP256R1()).sign(fields + record, ec.ECDSA(hashes.SHA256())))
-        signature = base64.b64encode(r.to_bytes(32, 'big') + s.to_bytes(32, 'big')).decode()
-        lines[at] = lines[at].replace(lines[at].split()[12], signature)
+        return path, lines, at, r.to_bytes(32, 'big') + s.to_bytes(32, 'big')
+
+    def _sign_by_hand(self, zone, name, mnemonic, rtype, rdata):
+        """The signature of a record becomes that of another RDATA, of which no tool would make a zone."""
+        path, lines, at, signature = self._signature(zone, name, mnemonic, rtype, rdata)
+        lines[at] = lines[at].replace(lines[at].split()[12], base64.b64encode(signature).decode())
         with open(path, 'w') as f:
             f.writelines(lines)
+
+    def rotate(self, zone, name, address):
+        """From now on a name has this address, until the end of the test: secure as before."""
+        path, lines, at, signature = self._signature(zone, name, 'A', 1, ip4(address))
+        was, = [line.split()[4] for line in lines if line.startswith(name) and '\tA\t' in line]
+        self.leaf.swaps = self.leaf.swaps + [(b'\0\4' + ip4(was), b'\0\4' + ip4(address)),
+                                             (base64.b64decode(lines[at].split()[12]), signature)]
 
     def _nsd(self, address, zones):
         conf = os.path.join(self.folder, 'nsd-%s.conf' % address)
@@ -340,7 +351,7 @@ class World:
         """A new test: no losses, no failures, counters at zero."""
         for proxy in (self.root, self.tld, self.leaf):
             proxy.asked, proxy.lost, proxy.failed, proxy.delay, proxy.has_subnets = [], set(), set(), 0, False
-            proxy.portal = None
+            proxy.portal, proxy.swaps = None, list(malformed_https().values())
 
     def upstream(self, rtype=None):
         """What was asked of the leaf servers, all of it or of one type."""
