@@ -1,6 +1,8 @@
 #!/bin/bash
 # lab: variants=libreswan,own timeout=120
 # interop: libreswan host forged answers
+# interop: libreswan client no forged answers: as host we wait for none that is not protected
+# interop: strongswan client no forged answers: as host we wait for none that is not protected
 # promise: 3
 # Somebody on the wire answers IKE_SA_INIT before the host does: with refusals in clear, with a useless cookie, with another group,
 # with ICMP, and IKE_AUTH with noise. The host's own answer, which comes later, counts (RFC 7296 2.4, 2.21.1).

@@ -34,6 +34,8 @@
 # interop: strongswan host childless IKE SAs announced
 # interop: strongswan host childless IKE SA forced by the peer
 # interop: strongswan host liveness asked by the peer
+# interop: strongswan host forged answers
+# interop: strongswan host no shared secret: we have none, for what is in DNS is public
 # interop: strongswan host rekeyed by the peer
 # interop: strongswan host IKE SA rekeyed by the peer
 # interop: strongswan host reauthenticated by the peer
@@ -103,6 +105,7 @@ way nat good 'remote_addrs = %any'
 way pool good 'remote_addrs = %any' 'pools = inner' -- 'mode = tunnel'
 way dropped good
 way lossy good
+way forged good
 way cookies good
 ip -n server route add 100.64.0.0/24 dev eth0	# charon has been told to make no routes
 echo 'pools { inner { addrs = 100.64.0.0/24 } }' >charon.server/conf.d/pools.conf
@@ -165,6 +168,9 @@ for way in "${ways[@]}" v6; do
 	cookies)	lab_attack flood p-server 198.18.1.1 "${at[renew]}" 8 ;;
 	dropped)	in_host server iptables-legacy -A INPUT -d "${at[dropped]}" -p esp -j DROP ;;
 	lossy)		lab_lose server "${at[lossy]}" ;;
+	forged)		# Somebody on the wire is faster.
+			lab_netem server delay 30ms
+			lab_attack answer p-client 24 ;;
 	esac
 	case $way in
 	v6)		lab_dig v6.keyed.example AAAA ;;
@@ -201,6 +207,9 @@ for way in "${ways[@]}" v6; do
 	force)		strongswan_said server 'peer did not initiate a childless IKE_SA' 'parsed CREATE_CHILD_SA request' ;;
 	liveness)	strongswan_said server 'sending DPD request' 'parsed INFORMATIONAL response' ;;
 	cookies)	strongswan_said server 'parsed IKE_SA_INIT request 0 [ N(COOKIE)' ;;
+	forged)		expect_ours 'peer said AUTHENTICATION_FAILED'
+			lab_attack_end
+			lab_netem server delay 0ms ;;
 	lossy)		expect_ours 'no answer: sent again'
 			lab_lose_no_more server "${at[lossy]}" ;;
 	no-pfs)		strongswan_rekeys server client "${at[$way]}" --child no-pfs ;;

@@ -3,6 +3,8 @@
 # interop: libreswan host it reboots
 # interop: libreswan host :assigned it reboots, address assigned
 # interop: strongswan host it reboots
+# interop: libreswan host dead without a word, and back again
+# interop: strongswan host dead without a word, and back again
 # promise: 4
 # A host loses all that it knew, its daemon and its kernel, while packets flow, and comes back: after two seconds, and after a longer while.
 # The longer one is longer than an attempt, and than the time after which the kernel asks again (8 s here, for 30).

@@ -28,6 +28,10 @@
 # interop: strongswan client childless IKE SA forced by the peer
 # interop: strongswan client no ESP dropped on the way, ESP in UDP: 5.9.8 does not look; encap of swanctl.conf(5) decides
 # interop: strongswan client liveness asked by the peer
+# interop: strongswan client liveness asked by us
+# interop: strongswan client dead without a word, and back again
+# interop: strongswan client we are killed and come back
+# interop: strongswan client it reboots, address assigned
 # interop: strongswan client rekeyed by the peer
 # interop: strongswan client rekeyed by the peer without a key exchange (no PFS)
 # interop: strongswan client IKE SA rekeyed by the peer
@@ -36,6 +40,7 @@
 # interop: strongswan client rekeyed by both at once
 # interop: strongswan client IKE SA rekeyed by both at once
 # interop: strongswan client reauthenticated by the peer
+# interop: strongswan client no shared secret: we have none, for what is in DNS is public
 # interop: strongswan client deleted by the peer
 # interop: strongswan client deleted by us
 # interop: strongswan client it reboots
@@ -83,6 +88,9 @@ way esn ed25519 -- 'esp_proposals = aes256gcm16-esn'
 way nothing ed25519 'proposals = aes128-sha1-modp1024'
 way no-esp ed25519 -- 'esp_proposals = aes128-sha1'
 way stranger ed25519
+way killed ed25519
+way asked ed25519
+way dead ed25519
 way tunnel ed25519 -- 'mode = tunnel'
 way encap ed25519 'encap = yes'
 way mobike ed25519 'mobike = yes'
@@ -116,7 +124,7 @@ terminate() { lab_swanctl server --terminate --ike "$way" --timeout 5 >"terminat
 reached() {
 	case $way in
 	v6)	expect_reached server "$client_v6" ;;
-	pool)	expect_reached server "$client_v4" -I 100.64.0.1 ;;
+	pool)	expect_reached server "$client_v4" -I "$inner" ;;
 	*)	expect_reached server "$client_v4" -I "${at[$way]}" ;;
 	esac
 }
@@ -137,6 +145,59 @@ ended() {
 	terminate || fail "$way: $(tail -n 1 "terminate.$way.log")"
 	expect_ours 'closed: .*deleted by the peer'
 }
+reboots() {
+	kill -9 "${lab_pid[charon.server]}"
+	wait "${lab_pid[charon.server]}" || :
+	ip -n server xfrm state flush
+	ip -n server xfrm policy flush
+	rm -f charon.server/charon.vici
+	start_strongswan
+	initiate || fail "after the reboot: $(tail -n 1 "initiate.$way.log")"
+}
+both_ike() {
+	local way=both-ike
+	its_time=''
+	note "$way"
+	strongswan_marks server
+	begun=$(wc -l <oe-iked.log)
+	lab_late server
+	lab_wait 15 'a new IKE SA from us' ours "$its_handle up: asked for a new IKE SA"
+	crossing ike 'the peer wants a new IKE SA too' 'IKE SA rekeyed'
+	ended
+}
+# What stays for a while, and has had its time.
+the_first_ones_end() {
+	[ -z "$its_time" ] || both_ike
+	begun=0
+	lab_wait 15 'a new IKE SA from us' ours "${at[renew]}:500.*: IKE SA rekeyed"
+	kill "${lab_pid[keep]}"
+	wait "${lab_pid[keep]}" || :
+	begun=$(wc -l <oe-iked.log)
+	lab_oe down "${at[renew]}"
+	expect_ours 'leaving: the peer knows that it is over'
+	strongswan_says server 'received DELETE for IKE_SA renew[' || fail 'strongSwan was not told the end'
+}
+the_second_ones_end() {
+	local way=asked
+	begun=0
+	# A client is looked at every 15 s, and one that does not answer is asked for 8 s.
+	expect_ours "$asked_handle up: asked whether the peer lives"
+	expect_ours "$asked_handle up: the peer lives"
+	kill "${lab_pid[keep-asked]}"
+	wait "${lab_pid[keep-asked]}" || :
+	ended
+	way=dead
+	lab_wait 30 'the end of a dead client' ours "${at[dead]}:500.*: closed: .*no answer to a liveness check"
+	kill "${lab_pid[keep-dead]}"
+	wait "${lab_pid[keep-dead]}" || :
+	in_host server iptables-legacy -D OUTPUT -s "${at[dead]}" -j DROP
+	begun=$(wc -l <oe-iked.log)
+	initiate || fail "dead: $(tail -n 1 "initiate.$way.log")"
+	reached
+	ended
+}
+# handle_of_last: what our log calls the IKE SA that came up last
+handle_of_last() { awk '$4 == "ike" && /installing: up$/ { n = $5 } END { print "ike", n }' oe-iked.log; }
 # serve LINE...: the host is one with these lines
 serve() {
 	kill "${lab_pid[oe-iked]}"
@@ -149,19 +210,12 @@ serve() {
 	start_iked oe-iked client oe.conf resolver.sock
 }
 
-protected=()
+protected=() inner=100.64.0.1
 for way in "${ways[@]}" v6; do
 	note "$way"
 	case $way in
-	pool)		# Enough time has gone for the second way, which is in use.
-			begun=0
-			lab_wait 15 'a new IKE SA from us' ours "${at[renew]}:500.*: IKE SA rekeyed"
-			kill "${lab_pid[keep]}"
-			wait "${lab_pid[keep]}" || :
-			begun=$(wc -l <oe-iked.log)
-			lab_oe down "${at[renew]}"
-			expect_ours 'leaving: the peer knows that it is over'
-			strongswan_says server 'received DELETE for IKE_SA renew[' || fail 'strongSwan was not told the end'
+	killed)		the_first_ones_end ;;
+	pool)		the_second_ones_end
 			serve 'address-pool: 100.64.0.0/24' ;;
 	wrong)		serve "server-key: $LAB_WORK/by-rsa4096.pem" ;;
 	refused)	serve 'accept-identified: no' ;;
@@ -198,7 +252,25 @@ for way in "${ways[@]}" v6; do
 	*)		protected+=("${at[$way]}") ;;
 	esac
 	case $way in
-	both-ike)	its_time=$EPOCHSECONDS its_handle=$(awk '$4 == "ike" && /installing: up$/ { n = $5 } END { print "ike", n }' oe-iked.log)
+	both-ike)	its_time=$EPOCHSECONDS its_handle=$(handle_of_last)
+			continue ;;
+	killed)		kill -9 "${lab_pid[oe-iked]}"
+			wait "${lab_pid[oe-iked]}" || :
+			sed -i '/^ike-life:/d' oe.conf
+			start_iked oe-iked client oe.conf resolver.sock
+			lab_swanctl server --terminate --force --ike killed >terminate.killed.log 2>&1
+			begun=$(wc -l <oe-iked.log)
+			initiate || fail "after our end: $(tail -n 1 "initiate.$way.log")"
+			reached ;;
+	asked)		# It hears us, and we do not hear it.
+			asked_handle=$(handle_of_last)
+			in_host client iptables-legacy -A INPUT -s "${at[asked]}" -p esp -j DROP
+			lab_daemon keep-asked client ping -q -i 0.5 "${at[asked]}"
+			continue ;;
+	dead)		# Nothing comes from it any more, and it has forgotten all.
+			in_host server iptables-legacy -I OUTPUT -s "${at[dead]}" -j DROP
+			lab_swanctl server --terminate --force --ike dead >terminate.dead.log 2>&1
+			lab_daemon keep-dead client ping -q -i 0.5 "${at[dead]}"
 			continue ;;
 	renew)		lab_daemon keep server ping -q -i 0.5 -I "${at[renew]}" "$client_v4"
 			continue ;;
@@ -237,28 +309,17 @@ for way in "${ways[@]}" v6; do
 			expect_ours 'asked for a new CHILD SA'
 			crossing child 'the peer has a new CHILD SA, while we ask for one' rekeyed ;;
 	nat)		strongswan_said server 'local host is behind NAT' ;;
-	pool)		strongswan_said server 'installing new virtual IP 100.64.0.1' ;;
+	pool)		strongswan_said server "installing new virtual IP $inner"
+			reboots
+			inner=100.64.0.2	# it does not ask for its former one, and who had that has not said goodbye
+			reached
+			strongswan_said server "installing new virtual IP $inner" ;;
 	lossy)		lab_lose_no_more server "${at[lossy]}" ;;
-	reboot)		kill -9 "${lab_pid[charon.server]}"
-			wait "${lab_pid[charon.server]}" || :
-			ip -n server xfrm state flush
-			ip -n server xfrm policy flush
-			rm -f charon.server/charon.vici
-			start_strongswan
-			initiate || fail "after the reboot: $(tail -n 1 "initiate.$way.log")"
+	reboot)		reboots
 			reached ;;
 	esac
 	ended
-	if [ "$its_time" ] && [ $((EPOCHSECONDS - its_time)) -ge 10 ]; then
-		its_time='' way=both-ike
-		note "$way"
-		strongswan_marks server
-		begun=$(wc -l <oe-iked.log)
-		lab_late server
-		lab_wait 15 'a new IKE SA from us' ours "$its_handle up: asked for a new IKE SA"
-		crossing ike 'the peer wants a new IKE SA too' 'IKE SA rekeyed'
-		ended
-	fi
+	if [ "$its_time" ] && [ $((EPOCHSECONDS - its_time)) -ge 10 ]; then both_ike; fi
 done
 expect_only_esp client "${protected[@]}"
 expect_no_cleartext "$client_v6" "$server_v6"

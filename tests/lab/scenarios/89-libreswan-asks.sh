@@ -3,7 +3,7 @@
 # interop: libreswan client :ways anonymous client
 # interop: libreswan client :ways RSA key
 # interop: libreswan client :ways ECDSA key
-# interop: libreswan client no ECDSA P-384 key: pluto 4.10 ends when it finds one in its configuration (rightecdsakey of 96 bytes)
+# interop: libreswan client :ways ECDSA P-384 key
 # interop: libreswan client :ways RSA key of 4096 bits
 # interop: libreswan client :ways both ends say who they are (mutual)
 # interop: libreswan client :ways IPv6
@@ -29,13 +29,21 @@
 # interop: libreswan client :ways IKE SA rekeyed by us
 # interop: libreswan client :ways rekeyed by both at once
 # interop: libreswan client no IKE SA rekeyed by both at once: 4.10 does not compare the nonces (RFC 7296 2.25.2; libreswan's issue 1903) and may end the CHILD SA
+# interop: libreswan client no shared secret: we have none, for what is in DNS is public
 # interop: libreswan client :ways deleted by the peer
 # interop: libreswan client :ways deleted by us
 # interop: libreswan client :ways it reboots
-# interop: libreswan client no childless IKE SAs announced: 4.10 does not know RFC 6023
-# interop: libreswan client no childless IKE SA forced by the peer: 4.10 does not know RFC 6023
+# interop: libreswan client :ways we are killed and come back
+# interop: libreswan client :ways liveness asked by us
+# interop: libreswan client :ways dead without a word, and back again
+# interop: libreswan client :ways MOBIKE wanted by the peer, not announced by us
+# interop: libreswan client :ways reauthenticated by the peer
+# interop: libreswan client :ways childless IKE SAs announced
+# interop: libreswan client no childless IKE SA forced by the peer: 4.10 makes one for security labels only (sec-label of ipsec.conf(5))
 # interop: libreswan client no ESP dropped on the way, ESP in UDP: 4.10 does not look; encapsulation= of ipsec.conf(5) decides
 # interop: libreswan client :nat NAT in between, transport mode
+# interop: libreswan client :nat NAT in between, address assigned
+# interop: libreswan client :nat it reboots, address assigned
 # promise: 4
 # libreswan as a client of ours, from one address after the other, each time in another way. Its log, or the kernel, says that it was
 # that way; it deletes every tunnel but one, and then all that it knows is lost.
@@ -51,7 +59,7 @@ lab_topology "${router[@]}" client dns server
 lab_capture wire
 lab_may_refuse client	# its daemon ends and begins, and who was refused may ask again meanwhile
 libreswan_in_place
-declare -A types=([good]=rsa [ec]=ecdsa [large]=rsa4096)
+declare -A types=([good]=rsa [ec]=ecdsa [ec384]=ecdsa384 [large]=rsa4096)
 for key in "${!types[@]}"; do lab_key "$key" "${types[$key]}"; done
 lab_key theirs rsa
 lab_key other rsa
@@ -64,15 +72,17 @@ way() {
 	local key address=$server_v4 theirs=$client_v4 kind=rsasig field=rightrsasigkey id=$2
 	case $1 in
 	v6)	address=$server_v6 theirs=$client_v6 ;;
-	nat)	address=$client_v4 theirs=$server_v4 ;;
+	nat|pool)	address=$client_v4 theirs=$server_v4 ;;
 	wrong)	id=wrong ;;&
 	*)	address=${server_v4%.*}.$((100 + ${#ways[@]})) ;;
 	esac
+	key=$(lab_ipseckey "$2") key=0s${key##* }
 	[[ $2 != ec* ]] || kind=ecdsa field=rightecdsakey
-	key=$(lab_ipseckey "$2")
+	# With the 96 bytes of P-384 in rightecdsakey pluto 4.10 dies of signal 11.
+	[ "$2" != ec384 ] || field=rightpubkey key=$(openssl pkey -in ec384.pem -pubout -outform DER | base64 -w0)
 	at[$1]=$address key_of[$1]=$2
 	ways+=("$1")
-	libreswan_connection "$peer" "$1" "$address" "$theirs" "rightid=@$id.keyed.example" "$field=0s${key##* }" "rightauth=$kind" "${@:3}"
+	libreswan_connection "$peer" "$1" "$address" "$theirs" "rightid=@$id.keyed.example" "$field=$key" "rightauth=$kind" "${@:3}"
 }
 # anonymous CONNECTION KEY LINE...: it does not say who it is
 anonymous() { way "$1" "$2" 'leftid=%null' leftauth=null "${@:3}"; }
@@ -80,16 +90,21 @@ anonymous() { way "$1" "$2" 'leftid=%null' leftauth=null "${@:3}"; }
 identified() { way "$1" good "leftid=@$2" leftauth=rsasig "leftckaid=$ckaid" "${@:3}"; }
 if [ "$LAB_VARIANT" = nat ]; then
 	anonymous nat good type=transport
+	anonymous pool good type=tunnel leftmodecfgclient=yes narrowing=yes leftsubnet=0.0.0.0/0
 else
 	anonymous ours good type=transport
+	anonymous reauth good type=transport reauth=yes ikelifetime=10
 	anonymous v6 good type=transport
 	anonymous group good type=transport 'ike=aes_gcm256-sha2_256;dh16+dh31'
 	anonymous short good type=transport 'ike=aes_gcm128-sha2_512;dh20' esp=aes_gcm128
 	anonymous cbc good type=transport 'ike=aes256-sha2_256;dh19' esp=aes256-sha2_256
 	anonymous chacha good type=transport 'ike=chacha20_poly1305-sha2_256;dh31' esp=chacha20_poly1305
+	anonymous killed good type=transport
+	anonymous asked good type=transport
+	anonymous dead good type=transport
 	anonymous esn good type=transport esn=yes
 	anonymous no-esn good type=transport esn=no
-	anonymous tunnel good type=tunnel
+	anonymous tunnel good type=tunnel mobike=yes
 	anonymous encap good type=transport encapsulation=yes
 	anonymous liveness good type=transport dpddelay=1 dpdtimeout=10
 	anonymous rekey good type=transport
@@ -100,6 +115,7 @@ else
 	identified named named.keyed.example type=transport
 	identified stranger stranger.keyed.example type=transport
 	anonymous ecdsa ec type=transport
+	anonymous ecdsa384 ec384 type=transport
 	anonymous rsa4096 large type=transport
 	anonymous wrong good type=transport
 	anonymous refused good type=transport
@@ -118,7 +134,11 @@ served=''
 serve() {
 	[ "$served" != "$*" ] || return 0
 	if [ "$LAB_VARIANT" = nat ]; then
-		lab_responder server own "$1" 'always-cookie: yes' "server-identity: $2"
+		if [ "$served" ]; then
+			kill "${lab_pid[$daemon]}"
+			wait "${lab_pid[$daemon]}" || :
+		fi
+		lab_responder server own "$1" 'always-cookie: yes' "server-identity: $2" "${@:3}"
 	elif [ -z "$served" ]; then
 		lab_oe_conf "server-key: $LAB_WORK/$1.pem" "server-identity: $2" 'accept-anonymous: yes' 'accept-identified: yes' \
 			'always-cookie: yes' 'ike-life: 10'
@@ -143,36 +163,83 @@ reached() {
 	case $way in
 	v6)	expect_reached server "$client_v6" ;;
 	nat)	expect_reached client "$server_v4" ;;
+	pool)	expect_reached client "$server_v4" -I "$inner" ;;
 	*)	expect_reached server "$client_v4" -I "${at[$way]}" ;;
 	esac
 }
 
-reboots() {
-	kill -9 "${lab_pid[pluto.server]}"
-	wait "${lab_pid[pluto.server]}" || :
-	ip -n server xfrm state flush
-	ip -n server xfrm policy flush
-	rm -rf pluto.server/run
-	mkdir pluto.server/run
-	mv pluto.server.log pluto.server.first.log
-	libreswan_start server
+# is_assigned: it got the address, which its updown script would have set
+is_assigned() {
+	said "received INTERNAL_IP4_ADDRESS $inner" 'established Child SA'
+	ip -n client addr add "$inner/32" dev lo
 }
+
+reboots() {
+	kill -9 "${lab_pid[pluto.$peer]}"
+	wait "${lab_pid[pluto.$peer]}" || :
+	ip -n "$peer" xfrm state flush
+	ip -n "$peer" xfrm policy flush
+	rm -rf "pluto.$peer/run"
+	mkdir "pluto.$peer/run"
+	mv "pluto.$peer.log" "pluto.$peer.first.log"
+	libreswan_start "$peer"
+}
+# ended: by libreswan
+ended() {
+	lab_whack "$peer" 5 --terminate --name "$way" || :
+	expect_ours 'closed: .*deleted by the peer'
+}
+# What stays for a while, and has had its time.
+the_first_ones_end() {
+	local way
+	begun=0
+	# It is in use, and a host asks up to a quarter later than its ike-life.
+	lab_wait 15 'a new IKE SA from us' ours "${at[ours]}:500: IKE SA rekeyed"
+	kill "${lab_pid[keep]}"
+	wait "${lab_pid[keep]}" || :
+	way=ours
+	ended
+	# It ends the old one first, and asks for a new one with all exchanges.
+	way=reauth
+	lab_wait 15 'reauthentication by libreswan' has_come_again
+	said 'initiate reauthentication of IKE SA'
+	reached
+	ended
+}
+the_second_ones_end() {
+	local way=asked
+	begun=0
+	# A client is looked at every 15 s, and one that does not answer is asked for 8 s.
+	expect_ours "$its_handle up: asked whether the peer lives"
+	expect_ours "$its_handle up: the peer lives"
+	kill "${lab_pid[keep-asked]}"
+	wait "${lab_pid[keep-asked]}" || :
+	ended
+	way=dead
+	lab_wait 30 'the end of a dead client' ours "${at[dead]}:500: closed: .*no answer to a liveness check"
+	kill "${lab_pid[keep-dead]}"
+	wait "${lab_pid[keep-dead]}" || :
+	in_host server iptables-legacy -D OUTPUT -s "${at[dead]}" -j DROP
+	begun=$(wc -l <"$daemon.log")
+	initiate
+	expect_ours "${at[dead]}:500 .*: up,"
+	reached
+	ended
+}
+has_come_again() { [ "$(grep -c "${at[$way]}:500 .*: up," "$daemon.log")" -ge 2 ]; }
 
 protected=()
 for way in "${ways[@]}"; do
 	note "$way"
 	case $way in
-	ecdsa)		# Enough time has gone for the first way: it is in use, and a host asks up to a quarter later than its ike-life.
-			begun=0
-			lab_wait 15 'a new IKE SA from us' ours "${at[ours]}:500: IKE SA rekeyed"
-			kill "${lab_pid[keep]}"
-			wait "${lab_pid[keep]}" || :
-			lab_whack server 5 --terminate --name ours || :
-			expect_ours "${at[ours]}:500: closed: .*deleted by the peer" ;;
+	killed)		the_first_ones_end ;;
+	ecdsa)		the_second_ones_end ;;
 	esac
 	case $way in
 	wrong)		serve other wrong.keyed.example ;;
 	refused)	serve good good.keyed.example 'accept-anonymous: no' ;;
+	pool)		serve good good.keyed.example 'address-pool: 100.64.0.0/24'
+			inner=100.64.0.1 ;;
 	reboot)		sed -i '/^accept-anonymous: no/d' oe.conf
 			serve good good.keyed.example ;;
 	*)		serve "${key_of[$way]}" "${key_of[$way]}.keyed.example" ;;
@@ -192,10 +259,31 @@ for way in "${ways[@]}"; do
 		continue ;;
 	esac
 	said 'established Child SA' 'received anti-DDOS COOKIE response'
+	[ "$way" != pool ] || is_assigned
 	reached
 	case $way in
 	ours)		lab_daemon keep server ping -q -i 0.5 -I "${at[ours]}" "$client_v4"
 			continue ;;
+	reauth)		continue ;;
+	asked)		# It hears us, and we do not hear it.
+			its_handle=$(awk '$4 == "ike" && /installing: up$/ { n = $5 } END { print "ike", n }' oe-iked.log)
+			in_host client iptables-legacy -A INPUT -s "${at[asked]}" -p esp -j DROP
+			lab_daemon keep-asked client ping -q -i 0.5 "${at[asked]}"
+			continue ;;
+	dead)		# Nothing comes from it any more, and it has forgotten all.
+			in_host server iptables-legacy -I OUTPUT -s "${at[dead]}" -j DROP
+			lab_whack server 5 --terminate --name dead || :
+			lab_daemon keep-dead client ping -q -i 0.5 "${at[dead]}"
+			continue ;;
+	killed)		kill -9 "${lab_pid[oe-iked]}"
+			wait "${lab_pid[oe-iked]}" || :
+			sed -i '/^ike-life:/d' oe.conf
+			start_iked oe-iked client oe.conf resolver.sock
+			lab_whack server 5 --terminate --name killed || :
+			begun=$(wc -l <"$daemon.log")
+			initiate
+			expect_ours "${at[killed]}:500 .*: up,"
+			reached ;;
 	group)		said 'INVALID_KE_PAYLOAD response to DH MODP4096' ;;
 	short)		expect_ours 'AES-GCM-128' ;;
 	cbc)		expect_sa 'enc cbc(aes)' "${at[$way]}" ;;
@@ -233,6 +321,11 @@ for way in "${ways[@]}"; do
 			expect_ours "${at[$way]}:500: rekeyed"
 			lab_in_time server
 			reached ;;
+	pool)		reboots
+			initiate
+			inner=100.64.0.2	# it does not ask for its former one, and who had that has not said goodbye
+			is_assigned
+			reached ;;
 	reboot)		reboots
 			initiate
 			said 'established Child SA'
@@ -240,16 +333,13 @@ for way in "${ways[@]}"; do
 			lab_oe down "${at[$way]}"
 			said 'NOT sending notification' ;;
 	esac
-	if [ "$way" != reboot ]; then
-		lab_whack "$peer" 5 --terminate --name "$way" || :
-		expect_ours 'closed: .*deleted by the peer'
-	fi
-	[[ $way = v6 || $way = nat ]] || protected+=("${at[$way]}")
+	[ "$way" = reboot ] || ended
+	[[ $way = v6 || $way = nat || $way = pool ]] || protected+=("${at[$way]}")
 done
 if [ "$LAB_VARIANT" = nat ]; then
 	expect_no_cleartext client "$server_v4"
 else
-	expect_only_esp client "${at[ours]}" "${protected[@]}"
+	expect_only_esp client "${at[ours]}" "${at[reauth]}" "${at[asked]}" "${at[dead]}" "${protected[@]}"
 	expect_no_cleartext "$client_v6" "$server_v6"
 	for way in nothing stranger wrong refused; do expect_no_cleartext client "${at[$way]}"; done
 fi

@@ -2,6 +2,8 @@
 # lab: variants=libreswan,strongswan timeout=150
 # interop: libreswan host :libreswan gateway of a host behind it
 # interop: strongswan host :strongswan gateway of a host behind it
+# interop: libreswan client no gateway of a host behind it: we are nobody's gateway
+# interop: strongswan client no gateway of a host behind it: we are nobody's gateway
 # promise: 1 2 3 4
 # A host without IPsec behind gateways that its records name, the first of which does not answer. Between us and the second one there
 # is ESP only, and nothing when that has gone; libreswan sees us behind a NAT, and assigns an address. A gateway that the address's
