@@ -32,7 +32,7 @@ const struct oe_command command_checkconf = {
 	.arguments = "[FILE]",
 	.summary = "Look for errors in the configuration",
 	.help = "  FILE  another one than that of oe-iked\n\n"
-		"The files of policy-dir are read, too. An error names file, line, option and what is allowed; the exit status is 2 then. The key in\n"
-		"server-key is not read: oe-iked --check does that, too.\n",
+		"The files of policy-dir are read, too. An error names file, line, option and what is allowed;\n"
+		"the exit status is 2 then. The key in server-key is not read: oe-iked --check does that, too.\n",
 	.run = run,
 };

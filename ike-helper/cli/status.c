@@ -264,10 +264,11 @@ const struct oe_command command_status = {
 	.help = "  NAME, ADDRESS  only the tunnels for this name, or to this address\n"
 		"  --json         an array of objects, described in docs/control.md\n\n"
 		"The columns: the DNS name that led to the tunnel, and how many more names share it; its\n"
-		"address (via its gateway, if it has one), and ours; its state (establishing, protected, healing: encrypted or dropped\n"
-		"while it is established again, draining: about to go); kind and tag of the key that\n"
-		"proved it; the SPIs; the cipher; transport or tunnel mode, and our address inside when\n"
-		"the host assigned one; how old it is; bytes in and out; time since the last packet.\n\n"
+		"address (via its gateway, if it has one), and ours; its state (establishing, protected,\n"
+		"healing: encrypted or dropped while it is established again, draining: about to go); kind\n"
+		"and tag of the key that proved it; the SPIs; the cipher; transport or tunnel mode, and our\n"
+		"address inside when the host assigned one; how old it is; bytes in and out; time since the\n"
+		"last packet.\n\n"
 		"A host that answers others also says how many of them are anonymous, how many handshakes\n"
 		"of theirs are not finished, and which limits of oe.conf have refused or released how many.\n",
 	.run = run,

@@ -36,7 +36,7 @@
 	  "A folder with files block, clear, clear-or-private, private-or-clear and private, each\n" \
 	  "a list of networks, addresses and domain names that are treated in this way\n" \
 	  "(docs/policy-groups.md). Without it every name with a key is protected or refused.\n" \
-	  "Both the module and oe-iked read this option.") \
+	  "oe-iked and oe read it; the module does not.") \
 	X("trust-gateways", trust_gateways, OPTION_NAMES, "", 0, CONF_NAMES_MAX, \
 	  "A domain; names that are this one, or below it, may send any address through a gateway\n" \
 	  "that their IPSECKEY records name, on their word alone. May be given several times. When\n" \

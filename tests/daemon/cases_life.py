@@ -501,6 +501,7 @@ def oe_has_exit_statuses_for_scripts(world):
     for command in ('status', 'down', 'clear', 'pause', 'resume', 'monitor', 'up', 'key', 'stats', 'retry', 'reload', 'checkconf', 'why', 'version', 'help'):
         got = daemon.oe(command, '--help')
         check(got.returncode == 0 and got.stdout.startswith(f'usage: oe {command}'), f'oe {command} --help: {got.stdout}')
+        check(max(map(len, got.stdout.splitlines())) <= 100, f'oe {command} --help has longer lines:\n{got.stdout}')
     daemon.stop()
     got = daemon.oe('status')
     check_equal((got.returncode, got.stderr), (3, f'oe: oe-iked is not running (nobody listens on {daemon.control})\n'),
