@@ -77,7 +77,7 @@ def the_keeper_refuses_what_nobody_asked_for(world):
     check_results(results, {
         'protect what nobody asked for': REFUSED, 'shield what nobody asked for': REFUSED, 'SAs for what is not protected': REFUSED,
         'protect with another reqid': MALFORMED, 'unprotect another reqid': MALFORMED, 'unprotect orphans': MALFORMED,
-        'unprotect shields': MALFORMED, 'let pass': REFUSED, 'requests': 'over'})
+        'unprotect shields': MALFORMED, 'unprotect what it has not protected': 'done', 'let pass': REFUSED, 'requests': 'over'})
     check('nobody has asked for this address' in log, log)
 
 

@@ -1,5 +1,6 @@
 /* oe-iked whose network process is somebody else's: linked with all of oe-iked, but when the sandbox has been entered it runs the attack
- * that $OE_ATTACK names instead of its loop, and says on the standard error output what came of it: "attack WORD: RESULT". */
+ * that $OE_ATTACK names instead of its loop, and says on the standard error output what came of it: "attack WORD: RESULT". What it asks the
+ * keeper for is between $OE_ATTACK_LOCAL and $OE_ATTACK_REMOTE. */
 #include "config.h"
 
 #include <errno.h>
@@ -185,11 +186,21 @@ static void bypass(void)
 	say_errno("policy of a socket", setsockopt(fd, IPPROTO_IP, IP_XFRM_POLICY, &policy, sizeof policy) != 0);
 }
 
+static struct ip_addr address_in(const char *variable, const char *otherwise)
+{
+	const char *text = getenv(variable);
+	struct ip_addr address;
+
+	if (ip_from_text(text ? text : otherwise, &address) != IKE_OK)
+		say(variable, "no address");
+	return address;
+}
+
 static struct kernel_request request(enum kernel_op op, uint32_t reqid)
 {
 	return (struct kernel_request){
 		.op = op, .reqid = reqid, .spi_in = 0x1000, .spi_out = 0x2000,
-		.local = { .family = IP_V4, .b = { 127, 0, 0, 1 } }, .remote = { .family = IP_V4, .b = { 192, 0, 2, 77 } },
+		.local = address_in("OE_ATTACK_LOCAL", "127.0.0.1"), .remote = address_in("OE_ATTACK_REMOTE", "192.0.2.77"),
 		.suite = { ENCR_AES_GCM_16, 256, INTEG_NONE, true }, .keys_in = { .encr.n = 36 }, .keys_out = { .encr.n = 36 },
 	};
 }
@@ -218,6 +229,8 @@ static void requests(void)
 	ask("unprotect orphans", &r);
 	r = request(KERNEL_UNPROTECT, KERNEL_REQID_SHIELD);
 	ask("unprotect shields", &r);
+	r = request(KERNEL_UNPROTECT, UNASKED_REQID);
+	ask("unprotect what it has not protected", &r);
 	r = request(KERNEL_PASS, UNASKED_REQID);
 	ask("let pass", &r);
 	kernel_close(kernel);

@@ -2,7 +2,8 @@
 # lab: timeout=120
 # promise: 3 4 7
 # strongSwan runs on the client too, with a tunnel of its own to another host. oe-iked does not start on the same ports, and says what
-# to do; with others both work, and neither touches what the other one has: not at a start, a kill -9, a restart, an end.
+# to do; with others both work, and neither touches what the other one has: not at a start, a kill -9, a restart, an end; nor does
+# somebody who runs code in the process of oe-iked that parses the network.
 . "$LAB/lib.sh"
 . "$LAB/lib-strongswan.sh"
 
@@ -44,6 +45,22 @@ theirs_as_it_was "by a tunnel of ours"
 kill -9 "${lab_pid[oe-iked]}"
 wait "${lab_pid[oe-iked]}" || :
 theirs_as_it_was "by kill -9"
+
+# attacked ADDRESS: an oe-iked in whose network process somebody runs code asks the keeper for all that it should not have about it;
+# what the kernel has stays in policies.txt
+attacked() {
+	! OE_ATTACK=requests OE_ATTACK_LOCAL=$client_v4 OE_ATTACK_REMOTE=$1 in_host client \
+		"$LAB_BINDIR/oe-iked-taken-over" -d -c "$LAB_WORK/oe.conf" 2>"taken-over.$1.log" || fail "it went on: $(<"taken-over.$1.log")"
+	grep -q '^attack requests: over' "taken-over.$1.log" || fail "no attack: $(<"taken-over.$1.log")"
+	ip -n client xfrm policy list nosock >policies.txt
+}
+attacked "$server2_v4"
+theirs_as_it_was "by code in our network process"
+cp policies.txt before.txt
+attacked "$server_v4"
+diff before.txt policies.txt || fail "code in our network process has changed policies"
+! ping_from client "$server_v4" || fail "code in our network process opens an address that a tunnel had"
+theirs_as_it_was "by code in our network process, about ours"
 start_iked oe-iked client oe.conf resolver.sock
 theirs_as_it_was "by a restart"
 ! ping_from client "$server_v4" || fail "reached although nobody asked again"
