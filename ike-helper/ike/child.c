@@ -80,7 +80,7 @@ void child_drop(struct child *c)
 
 bool child_is_over(const struct child *c)
 {
-	return c->phase == CHILD_FADING && !c->has_in && !c->has_out && !c->add.queued && !c->del.queued;
+	return c->phase == CHILD_FADING && !c->has_in && !c->has_out && !c->add.queued && !c->remap.queued && !c->del.queued;
 }
 
 void child_add(struct child *c, bool in, bool out)
@@ -88,6 +88,12 @@ void child_add(struct child *c, bool in, bool out)
 	c->add_in = in;
 	c->add_out = out;
 	out_put(&c->sa->ike->out, &c->add, SLOT_ADD_SAS);
+}
+
+void child_remap(struct child *c)
+{
+	if (c->has_in || c->has_out)
+		out_put(&c->sa->ike->out, &c->remap, SLOT_REMAP_SAS);
 }
 
 static void sends_with(struct child *c)
@@ -350,6 +356,14 @@ static void move_keys(struct esp_keys *to, struct esp_keys *from)
 	secret_move(&to->integ, &from->integ);
 }
 
+static void ports(const struct ike_sa *sa, struct kernel_request *request)
+{
+	if (!sa->encapsulated)
+		return;
+	request->encap_local_port = sa->path.local.port;
+	request->encap_remote_port = sa->path.remote.port;
+}
+
 static void request_sas(struct child *c, bool in, bool out, struct kernel_request *request)
 {
 	const struct ike_sa *sa = c->sa;
@@ -369,10 +383,7 @@ static void request_sas(struct child *c, bool in, bool out, struct kernel_reques
 		move_keys(&request->keys_out, &c->keys->out);
 		forget_keys(c);         /* the half in was asked for before, or just now */
 	}
-	if (sa->encapsulated) {
-		request->encap_local_port = sa->path.local.port;
-		request->encap_remote_port = sa->path.remote.port;
-	}
+	ports(sa, request);
 }
 
 void child_protect_request(struct child *c, struct kernel_request *out)
@@ -392,6 +403,15 @@ void child_add_request(struct child *c, struct kernel_request *out)
 	c->has_in = c->has_in || c->add_in;
 	c->has_out = c->has_out || c->add_out;
 	c->add_in = c->add_out = false;
+}
+
+void child_remap_request(const struct child *c, struct kernel_request *out)
+{
+	*out = (struct kernel_request){ .op = KERNEL_REMAP, .suite = c->suite };
+	addresses(c, out);
+	out->spi_in = c->has_in ? c->spi_in : 0;
+	out->spi_out = c->has_out ? c->spi_out : 0;
+	ports(c->sa, out);
 }
 
 void child_delete_request(struct child *c, struct kernel_request *out)

@@ -34,7 +34,7 @@ struct child {
 	struct ike_sa *sa;
 	struct child *next;
 	struct table_link by_esp;
-	struct out_slot add, del;
+	struct out_slot add, remap, del;
 	uint32_t spi_in, spi_out;       /* spi_out 0: not known yet */
 	struct ip_addr local, remote;   /* between which the kernel has it, or will */
 	uint32_t replaces;              /* spi_out of the one that it is made for; 0 = none, or settled */
@@ -60,6 +60,8 @@ void child_drop_out(struct child *c);
 bool child_is_over(const struct child *c);
 /* Ask the kernel for the halves named. */
 void child_add(struct child *c, bool in, bool out);
+/* The peer's port has changed: tell the kernel, as far as it has this one. */
+void child_remap(struct child *c);
 /* From now on we send with it. The event says so. */
 void child_take_over(struct child *c);
 
@@ -106,6 +108,7 @@ struct ts_ends child_ends(const struct ike_sa *sa);
 /* The requests themselves. PROTECT and ADD take the keys: those of the child are empty afterwards. */
 void child_protect_request(struct child *c, struct kernel_request *out);
 void child_add_request(struct child *c, struct kernel_request *out);
+void child_remap_request(const struct child *c, struct kernel_request *out);
 void child_delete_request(struct child *c, struct kernel_request *out);
 
 #endif

@@ -20,7 +20,7 @@ enum ike_err ike_new(const struct ike_config *config, const struct rng *rng, con
 	ike->config = *config;
 	ike->rng = rng;
 	ike->log = log;
-	ike->errors.left = ike->hints.left = ike->refusals.left = BUCKET_BURST;
+	ike->errors.left = ike->hints.left = ike->refusals.left = ike->moves.left = BUCKET_BURST;
 	if (!ike->config.sas_max)
 		ike->config.sas_max = SAS_MAX;
 	if (!ike->config.half_open_max)
@@ -298,6 +298,7 @@ void engine_inherit(struct ike_sa *from, struct ike_sa *heir)
 	heir->mobike = from->mobike;
 	/* What has not been answered on the old one is of no use on the new one, and is asked again. */
 	heir->move_asked = from->move_asked || from->moving;
+	heir->moved = from->moved;
 	heir->unproved = heir->owes_cookie2 = from->unproved;
 	memcpy(heir->cookie2, from->cookie2, sizeof heir->cookie2);
 	engine_set_path(heir, &from->path);

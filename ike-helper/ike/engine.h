@@ -58,7 +58,8 @@ struct ike {
 	struct pool pool_v4, pool_v6;
 	struct bucket errors;           /* unprotected error answers */
 	struct bucket hints;            /* INVALID_SPI that is looked at */
-	struct bucket refusals;         /* log lines about peers that were not let in */
+	struct bucket refusals;         /* log lines about peers that were not let in, */
+	struct bucket moves;            /* and about those that have moved */
 	struct ike_stats stats;
 	uint8_t inner[INNER_MAX];       /* a message of ours is put together here */
 	uint8_t plain[MSG_MAX];         /* a message of the peer is decrypted into this */

@@ -169,8 +169,10 @@ IKE_CHECKED enum ike_err ike_move(struct ike *ike, ike_handle sa, const struct i
  * IKE_E_STATE: no such SA, or there is none at our end; nothing is sent. IKE_E_NOMEM. */
 IKE_CHECKED enum ike_err ike_keepalive(struct ike *ike, ike_handle sa, uint64_t now_ms);
 
-/* An authentic ESP packet on this SA of ours came from there (the kernel says). When that is not where the peer was, its NAT has
- * changed; the SA ends in EV_CLOSED with REASON_PEER_MOVED, and the peer, who is told where it is now, may come again. */
+/* An authentic ESP packet on this SA of ours, not a repeated one, came from there (the kernel says). When that is not where the peer was, its
+ * NAT has changed, and we follow (RFC 7296 2.23); to another address only if we have assigned one to the peer: EV_REKEYED when
+ * there are SAs to there. Otherwise the SA ends in EV_CLOSED with REASON_PEER_MOVED, and the peer, who is told where it is now, may come
+ * again. */
 void ike_peer_seen(struct ike *ike, uint32_t spi_in, const struct ip_endpoint *from, uint64_t now_ms);
 
 /* Completions, by the id of the output; each OUT_KERNEL PROTECT and ADD_SAS, OUT_SIGN and OUT_AUTHORIZE must

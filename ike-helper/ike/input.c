@@ -4,6 +4,7 @@
 
 #include "ike/beside.h"
 #include "ike/engine.h"
+#include "ike/follow.h"
 #include "ike/hint.h"
 #include "ike/sealed.h"
 #include "ike/x.h"
@@ -182,31 +183,6 @@ static bool is_protected(const struct msg_chain *chain)
 				chain->payload[chain->n - 1].type == PL_SKF);
 }
 
-/* RFC 7296 2.23: where an authentic message, and no repeated one, comes from is where the peer is; that only who is not behind a NAT
- * himself may conclude. In transport mode another address is another pair. For another port the SAs could stay, if the kernel
- * were told; to begin again needs two round trips and nothing of it, and it happens when a router was restarted. */
-static void peer_is_at(struct ike_sa *sa, const struct ip_endpoint *from, uint64_t now_ms)
-{
-	char to[IP_ENDPOINT_TEXT_MAX], label[SA_LABEL_MAX];
-
-	if (sa->state != ST_UP || !sa->nat.remote_behind_nat || sa->nat.local_behind_nat || ip_endpoint_equal(&sa->path.remote, from))
-		return;
-	/* That it has moved it will say itself (RFC 4555 3.8). */
-	if (sa->mobike && !ip_equal(&sa->path.remote.addr, &from->addr))
-		return;
-	log_info(sa->ike->log, "%s: its NAT has it come from %s now", engine_label(sa, label), ip_endpoint_text(from, to));
-	sa->path.remote = *from;
-	(void)!ike_close(sa->ike, sa->handle, REASON_PEER_MOVED, now_ms);
-}
-
-void ike_peer_seen(struct ike *ike, uint32_t spi_in, const struct ip_endpoint *from, uint64_t now_ms)
-{
-	struct ike_sa *sa = engine_by_esp(ike, spi_in);
-
-	if (sa)
-		peer_is_at(sa, from, engine_enter(ike, now_ms));
-}
-
 static void protected_message(struct ike_sa *sa, struct stimulus *s, bool again)
 {
 	struct ike *ike = sa->ike;
@@ -251,7 +227,7 @@ static void protected_message(struct ike_sa *sa, struct stimulus *s, bool again)
 		frag_clear(&sa->frags[s->on == ON_REPLY]);
 	secret_wipe(ike->plain, s->datagram.n);
 	if (sa && err == IKE_OK)
-		peer_is_at(sa, &s->path->remote, s->now_ms);
+		follow_peer(sa, &s->path->remote, s->now_ms);
 }
 
 static void message_for(struct ike_sa *sa, struct stimulus *s)

@@ -31,6 +31,9 @@ enum kernel_op {
 	KERNEL_ADD_SAS,
 	/* Delete the SAs whose SPI is not 0. Absent ones are no error. The policies stay. */
 	KERNEL_DELETE_SAS,
+	/* ESP in UDP: the SAs whose SPI is not 0 have encap_remote_port at the other end from now on (its NAT has given it another one), and
+	 * nothing else of them changes. Absent ones, and those with another reqid, are let be. */
+	KERNEL_REMAP,
 	/* Delete the policies of the address pair, and any SAs left of this reqid. Absent ones are no error. */
 	KERNEL_UNPROTECT,
 	/* Delete the policies for the packets inside of a tunnel, and leave the SAs and the shield: the host has assigned
@@ -56,8 +59,8 @@ struct kernel_request {
 	 * policies. One shield serves all pairs of a remote address. */
 	bool shield;
 	uint32_t spi_in, spi_out;       /* host byte order; in: chosen by us, packets to us; 0: not this one (out of PROTECT, either one
-					 * of ADD_SAS and DELETE_SAS) */
-	/* KERNEL_PROTECT and KERNEL_ADD_SAS only: */
+					 * of ADD_SAS, DELETE_SAS and REMAP) */
+	/* KERNEL_PROTECT and KERNEL_ADD_SAS; REMAP, without keys: */
 	struct esp_suite suite;
 	struct esp_keys keys_in, keys_out;
 	uint16_t encap_local_port, encap_remote_port;   /* UDP encapsulation (RFC 3948); 0, 0 = none */

@@ -52,6 +52,7 @@ enum ike_err natd_check(const struct msg_chain *chain, const struct ike_hdr *hdr
 			source_matches |= span_equal(n.value, span_of(remote, sizeof remote));
 		} else if (n.type == N_NAT_DETECTION_DESTINATION_IP) {
 			destination_seen = true;
+			memcpy(out->seen, n.value.p, n.value.n < sizeof out->seen ? n.value.n : sizeof out->seen);
 			destination_matches |= span_equal(n.value, span_of(local, sizeof local));
 		}
 	}

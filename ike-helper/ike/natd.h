@@ -14,6 +14,7 @@ struct natd {
 	bool supported;                 /* the peer sent both kinds of notify; otherwise the rest is false */
 	bool local_behind_nat;          /* the peer sees another address or port of ours than we do */
 	bool remote_behind_nat;
+	uint8_t seen[SHA1_LEN];         /* how the peer sees us, as it says */
 };
 
 /* SHA-1(SPIi | SPIr | address | port), SPIs as in the header of the message that carries it (SPIr is zero in the first

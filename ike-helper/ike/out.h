@@ -17,7 +17,7 @@
 enum out_slot_kind {
 	SLOT_SEND,
 	SLOT_AUTHORIZE, SLOT_SIGN, SLOT_PROTECT,        /* the SA waits for the answer */
-	SLOT_ADD_SAS, SLOT_DELETE_SAS,                  /* of a CHILD SA */
+	SLOT_ADD_SAS, SLOT_REMAP_SAS, SLOT_DELETE_SAS,  /* of a CHILD SA */
 	SLOT_UP, SLOT_NEWS, SLOT_END,
 };
 

@@ -101,17 +101,26 @@ static bool sa_output(struct ike_sa *sa, enum out_slot_kind kind, struct ike_out
 	case SLOT_END:
 		event_output(sa, sa_was_announced(sa) ? EV_CLOSED : EV_FAILED, out);
 		return true;
-	case SLOT_ADD_SAS: case SLOT_DELETE_SAS: case SLOT_SEND:
+	case SLOT_ADD_SAS: case SLOT_REMAP_SAS: case SLOT_DELETE_SAS: case SLOT_SEND:
 		break;
 	}
 	return false;
+}
+
+static bool child_wants(const struct child *c, enum out_slot_kind kind)
+{
+	if (kind == SLOT_ADD_SAS)
+		return c->add_in || c->add_out;
+	if (kind == SLOT_DELETE_SAS)
+		return c->del_in || c->del_out;
+	return (c->has_in || c->has_out) && c->sa->encapsulated;
 }
 
 /* false: it is not to be asked any more. c may be freed. */
 static bool child_output(struct child *c, enum out_slot_kind kind, struct ike_output *out)
 {
 	struct ike_sa *sa = c->sa;
-	bool wanted = kind == SLOT_ADD_SAS ? c->add_in || c->add_out : c->del_in || c->del_out;
+	bool wanted = child_wants(c, kind);
 
 	if (wanted) {
 		out->kind = OUT_KERNEL;
@@ -119,6 +128,8 @@ static bool child_output(struct child *c, enum out_slot_kind kind, struct ike_ou
 	}
 	if (wanted && kind == SLOT_DELETE_SAS) {
 		child_delete_request(c, &out->u.kernel);
+	} else if (wanted && kind == SLOT_REMAP_SAS) {
+		child_remap_request(c, &out->u.kernel);
 	} else if (wanted) {
 		*(sa->asked == c ? &sa->pending_id : &c->pending_id) = out->id;
 		child_add_request(c, &out->u.kernel);
@@ -141,12 +152,30 @@ static struct ike_sa *owner_of(struct out_slot *slot)
 		return SA_OF(slot, end);
 	case SLOT_ADD_SAS:
 		return CHILD_OF(slot, add)->sa;
+	case SLOT_REMAP_SAS:
+		return CHILD_OF(slot, remap)->sa;
 	case SLOT_DELETE_SAS:
 		return CHILD_OF(slot, del)->sa;
 	case SLOT_SEND:
 		break;
 	}
 	return NULL;
+}
+
+/* What the slot is for, by its owner. false: it is not to be asked any more. */
+static bool slot_output(struct out_slot *slot, struct ike_sa *sa, struct ike_output *out)
+{
+	switch (slot->kind) {
+	case SLOT_ADD_SAS:
+		return child_output(CHILD_OF(slot, add), SLOT_ADD_SAS, out);
+	case SLOT_REMAP_SAS:
+		return child_output(CHILD_OF(slot, remap), SLOT_REMAP_SAS, out);
+	case SLOT_DELETE_SAS:
+		return child_output(CHILD_OF(slot, del), SLOT_DELETE_SAS, out);
+	case SLOT_AUTHORIZE: case SLOT_SIGN: case SLOT_PROTECT: case SLOT_UP: case SLOT_NEWS: case SLOT_END: case SLOT_SEND:
+		break;
+	}
+	return sa_output(sa, slot->kind, out);
 }
 
 bool ike_next_output(struct ike *ike, struct ike_output *out)
@@ -165,9 +194,7 @@ bool ike_next_output(struct ike *ike, struct ike_output *out)
 			return true;
 		}
 		struct ike_sa *sa = owner_of(slot);
-		bool wanted = slot->kind == SLOT_ADD_SAS      ? child_output(CHILD_OF(slot, add), SLOT_ADD_SAS, out)
-			      : slot->kind == SLOT_DELETE_SAS ? child_output(CHILD_OF(slot, del), SLOT_DELETE_SAS, out)
-							      : sa_output(sa, slot->kind, out);
+		bool wanted = slot_output(slot, sa, out);
 
 		engine_collect(sa);
 		if (wanted)

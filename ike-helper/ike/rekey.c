@@ -85,6 +85,12 @@ uint64_t rekey_again_ms(struct ike_sa *sa, uint64_t now_ms)
 	return now_ms + ((uint64_t)TRY_AGAIN_MS << sa->rekey_tries++) + r % TRY_AGAIN_MS;
 }
 
+void rekey_child_after_move(struct ike_sa *sa, uint64_t at_ms)
+{
+	sa->moved = sa->rekey_child_asked = true;
+	sa->rekey_at_ms = at_ms;
+}
+
 static int compare_nonces(struct span a, struct span b)
 {
 	int d = memcmp(a.p, b.p, a.n < b.n ? a.n : b.n);

@@ -20,6 +20,9 @@ IKE_CHECKED enum ike_err rekey_read_shared(const struct ike_sa *sa, const struct
 IKE_CHECKED enum ike_err rekey_refuse(struct ike_sa *sa, const struct stimulus *s, uint16_t notify, struct span value);
 /* When to try again after TEMPORARY_FAILURE: not at the moment at which the other end tries again too. */
 uint64_t rekey_again_ms(struct ike_sa *sa, uint64_t now_ms);
+/* One end has moved: the pair that we send with is for where it was, or the peer may think so. Ask for another one then, also if the peer
+ * is making one. */
+void rekey_child_after_move(struct ike_sa *sa, uint64_t at_ms);
 
 /* The lower one: octet by octet; what is a beginning of the other one is the lower (RFC 7296 2.8). */
 struct span nonce_lower(struct span a, struct span b);

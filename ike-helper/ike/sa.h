@@ -190,8 +190,10 @@ struct ike_sa {
 	bool assigned;                  /* inner_remote is from our pool */
 	bool mobike;                    /* who started may move (RFC 4555): see x_mobike.c. Besides: */
 	bool move_asked, moving;        /* we have moved: the peer is to be told, or is being told */
+	bool moved;                     /* one end has, and we have not rekeyed the CHILD SA since */
 	bool unproved, owes_cookie2;    /* the peer has moved: it has not shown that it is there, and is to be asked yet */
 	uint8_t cookie2[16];            /* with this */
+	uint64_t followed_ms;           /* when it was found elsewhere; 0: never (follow.h) */
 	enum rp_reason close_reason;    /* with which */
 	uint8_t peer_id_type, auth_method;
 	uint8_t asks;                   /* counts OUT_KERNEL, OUT_SIGN, OUT_AUTHORIZE for their ids */

@@ -183,6 +183,8 @@ static const struct step steps[] = {
 	"not now: the CHILD SAs have not come yet" },
 { IN(ST_EMPTY), ON_REQUEST, EXCH_INFORMATIONAL, P(PL_NOTIFY), N_QCD_TOKEN, NULL, info_token_came, ST_MAX,
 	"a token for this IKE SA" },
+{ IN(ST_EMPTY), ON_REQUEST, EXCH_INFORMATIONAL, P(PL_NOTIFY), N_UPDATE_SA_ADDRESSES, NULL, wait_for_it, ST_MAX,
+	"the peer has moved: not before the CHILD SAs are here" },
 { IN(ST_EMPTY), ON_REQUEST, EXCH_INFORMATIONAL, 0, 0, NULL, info_answer, ST_MAX,
 	"answered" },
 { IN(ST_EMPTY), ON_REQUEST, EXCH_CREATE_CHILD_SA, 0, 0, NULL, child_refuse_now, ST_MAX,

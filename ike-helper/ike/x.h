@@ -129,6 +129,9 @@ HANDLER(info_bye);
 
 /* x_mobike.c: RFC 4555 */
 void mobike_echo(struct msg_wr *m, const struct stimulus *s);
+enum ike_err mobike_write_probe(const struct ike_sa *sa, struct msg_wr *m);
+enum ike_err mobike_answer_probe(const struct ike_sa *sa, struct msg_wr *m, const struct stimulus *s);
+void mobike_probe_answered(struct ike_sa *sa, const struct stimulus *s);
 HANDLER(mobike_tell);
 QUESTION(mobike_is_told);
 HANDLER(mobike_refused);

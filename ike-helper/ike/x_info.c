@@ -73,9 +73,11 @@ HANDLER(info_bye)
 HANDLER(info_answer)
 {
 	struct msg_wr m = engine_inner(sa->ike);
+	enum ike_err err;
 
 	mobike_echo(&m, s);
-	return engine_reply(sa, EXCH_INFORMATIONAL, s->hdr->message_id, s->path, &m, s->now_ms);
+	err = mobike_answer_probe(sa, &m, s);
+	return err == IKE_OK ? engine_reply(sa, EXCH_INFORMATIONAL, s->hdr->message_id, s->path, &m, s->now_ms) : err;
 }
 
 QUESTION(deletes_ike)
@@ -144,15 +146,16 @@ static enum ike_err ask(struct ike_sa *sa, struct msg_wr *m, uint64_t now_ms)
 HANDLER(info_probe)
 {
 	struct msg_wr m = engine_inner(sa->ike);
+	enum ike_err err = mobike_write_probe(sa, &m);
 
-	return ask(sa, &m, s->now_ms);
+	return err == IKE_OK ? ask(sa, &m, s->now_ms) : err;
 }
 
 HANDLER(info_alive)
 {
-	(void)s;
 	window_request_over(&sa->window, true);
 	sa->expire_ms = NEVER_MS;
+	mobike_probe_answered(sa, s);
 	return IKE_OK;
 }
 

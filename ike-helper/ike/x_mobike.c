@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "ike/engine.h"
+#include "ike/rekey.h"
 #include "ike/x.h"
 
 /* RFC 4555 4.2.5 */
@@ -65,6 +66,38 @@ static void look_for_nat(struct ike_sa *sa, const struct stimulus *s)
 	sa->wants_keepalive = sa->encapsulated && (sa->always_udp || nat.local_behind_nat);
 }
 
+/* Does the peer see us where it has seen us before (RFC 4555 3.8)? Who is behind a NAT asks that with the question whether the peer lives. In
+ * another IKE SA, and from IKE_SA_INIT on port 4500, it looks as if not; then the peer is told once for nothing. */
+static bool asks_for_nat(const struct ike_sa *sa)
+{
+	return sa->mobike && sa->we_started && sa->nat.local_behind_nat;
+}
+
+enum ike_err mobike_write_probe(const struct ike_sa *sa, struct msg_wr *m)
+{
+	return asks_for_nat(sa) ? write_natd(sa, m, &sa->path) : IKE_OK;
+}
+
+enum ike_err mobike_answer_probe(const struct ike_sa *sa, struct msg_wr *m, const struct stimulus *s)
+{
+	struct pl_notify notify;
+
+	if (!sa->mobike || !pl_notify_find(s->chain, N_NAT_DETECTION_SOURCE_IP, &notify))
+		return IKE_OK;
+	return write_natd(sa, m, s->path);
+}
+
+void mobike_probe_answered(struct ike_sa *sa, const struct stimulus *s)
+{
+	struct natd nat;
+
+	if (!asks_for_nat(sa) || natd_check(s->chain, s->hdr, s->path, &nat) != IKE_OK || !nat.supported ||
+	    memcmp(nat.seen, sa->nat.seen, sizeof nat.seen) == 0)
+		return;
+	log_debug(sa->ike->log, "ike %llu: seen by the peer as somebody else than before", (unsigned long long)sa->handle);
+	sa->move_asked = true;
+}
+
 /* Ours is made of both addresses (RFC 6290 5.1). */
 static void renew_token(struct ike_sa *sa)
 {
@@ -107,9 +140,8 @@ HANDLER(mobike_accepted)
 		return IKE_OK;
 	look_for_nat(sa, s);
 	renew_token(sa);
-	sa->rekey_child_asked = true;
-	sa->rekey_at_ms = s->now_ms + COOKIE2_WAIT_MS;
 	sa->rekey_tries = 0;
+	rekey_child_after_move(sa, s->now_ms + COOKIE2_WAIT_MS);
 	return IKE_OK;
 }
 

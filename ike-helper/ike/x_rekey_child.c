@@ -5,6 +5,9 @@
 #include "ike/rekey.h"
 #include "ike/x.h"
 
+/* How long until we look again whether the peer's new pair is in use. */
+enum { HEIR_WAIT_MS = 100 };
+
 /* We ask --------------------------------------------------------------------------------------- */
 
 /* As the first pair. */
@@ -84,9 +87,14 @@ static enum ike_err begin(struct ike_sa *sa, uint64_t now_ms)
 
 HANDLER(rekey_child_ask)
 {
-	/* The peer has made one for it, and will delete the old one: no more is wanted. */
-	if (!sa->child || sa->child->phase != CHILD_LIVE || child_heir(sa->child))
+	/* The peer has made one for it, and will delete the old one: no more is wanted, unless it may be one for where somebody is no
+	 * more. */
+	if (!sa->child || sa->child->phase != CHILD_LIVE || child_heir(sa->child)) {
+		if (sa->moved)
+			rekey_child_after_move(sa, s->now_ms + HEIR_WAIT_MS);
 		return IKE_E_STATE;
+	}
+	sa->moved = false;
 	if (begin(sa, s->now_ms) != IKE_OK) {
 		if (sa->rekey)
 			abandon(sa);

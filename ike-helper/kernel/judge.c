@@ -195,6 +195,7 @@ enum ike_err judge_request(struct judge *j, const struct kernel_request *r, uint
 	case KERNEL_PROTECT:
 		return may_protect(j, r, now_ms, why);
 	case KERNEL_ADD_SAS:
+	case KERNEL_REMAP:
 		*why = "its reqid protects nothing";
 		return find_pair(j, r->reqid) ? IKE_OK : IKE_E_REFUSED;
 	case KERNEL_PASS:

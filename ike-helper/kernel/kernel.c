@@ -38,6 +38,8 @@ static const char *op_text(enum kernel_op op)
 		return "add SAs";
 	case KERNEL_DELETE_SAS:
 		return "delete SAs";
+	case KERNEL_REMAP:
+		return "remap SAs";
 	case KERNEL_UNPROTECT:
 		return "unprotect";
 	case KERNEL_RETIRE:
@@ -124,14 +126,7 @@ static void probe_request(enum ip_family family, const struct esp_suite *suite, 
 	out->remote = out->local;
 	out->remote.b[family == IP_V4 ? 3 : 15] = 2;
 
-	/* Not a secret: it protects no packet. Not all zero, which some modules refuse. */
-	out->keys_out.encr.n = (uint8_t)(suite_encr_key_len(suite->encr, suite->encr_bits) +
-					 suite_encr_salt_len(suite->encr));
-	out->keys_out.integ.n = (uint8_t)suite_integ_key_len(suite->integ);
-	for (unsigned i = 0; i < SECRET_MAX; i++) {
-		out->keys_out.encr.b[i] = (uint8_t)(i + 1);
-		out->keys_out.integ.b[i] = (uint8_t)(i + 1);
-	}
+	plan_any_keys(suite, &out->keys_out);
 	out->keys_in = out->keys_out;
 }
 

@@ -248,6 +248,18 @@ static enum ike_err step_sa_delete(struct fake *f, const struct step *s)
 	return IKE_OK;
 }
 
+static enum ike_err step_sa_remap(struct fake *f, const struct step *s)
+{
+	struct fake_sa *sa = sa_find(f, s->dir, &s->request->local, &s->request->remote, s->spi);
+
+	if (!sa)
+		return IKE_E_STATE;
+	if (sa->encap_remote_port == 0)
+		return IKE_E_KERNEL;    /* as XFRM: one that is not in UDP does not become one */
+	sa->encap_remote_port = s->request->encap_remote_port;
+	return IKE_OK;
+}
+
 static enum ike_err step_policy(struct fake *f, const struct step *s)
 {
 	const struct ip_addr *local = s->policy == POLICY_SHIELD ? &every_local : policy_local(s->request, s->policy);
@@ -274,6 +286,8 @@ static enum ike_err run_one(struct fake *f, const struct step *s)
 		return step_sa_add(f, s);
 	case STEP_SA_DELETE:
 		return step_sa_delete(f, s);
+	case STEP_SA_REMAP:
+		return step_sa_remap(f, s);
 	case STEP_POLICY_ADD:
 	case STEP_POLICY_UPDATE:
 	case STEP_POLICY_DELETE:
@@ -320,24 +334,25 @@ static void look_policy(const struct fake *f, enum kernel_dir dir, const struct 
 static enum ike_err fake_look(struct kernel *k, const struct kernel_request *r, struct plan_view *out)
 {
 	struct fake *f = fake_of(k);
+	bool by_name = r->op == KERNEL_DELETE_SAS || r->op == KERNEL_REMAP;
 
 	*out = (struct plan_view){ .sas = 0 };
 	if (fails_now(f))
 		return IKE_E_KERNEL;
-	for (unsigned dir = 0; dir < 2 && r->op != KERNEL_DELETE_SAS && r->op != KERNEL_ADD_SAS; dir++) {
+	for (unsigned dir = 0; dir < 2 && !by_name && r->op != KERNEL_ADD_SAS; dir++) {
 		look_policy(f, (enum kernel_dir)dir, request_local(r), request_remote(r), &out->pair[dir]);
 		if (r->shield)
 			look_policy(f, (enum kernel_dir)dir, &every_local, request_remote(r), &out->shield[dir]);
 	}
 	if (request_has_assigned(r))
 		look_policy(f, DIR_OUT, &r->local, request_remote(r), &out->untranslated);
-	for (unsigned i = 0; i < f->n_sas && (r->op == KERNEL_DELETE_SAS || r->op == KERNEL_UNPROTECT); i++) {
+	for (unsigned i = 0; i < f->n_sas && (by_name || r->op == KERNEL_UNPROTECT); i++) {
 		const struct fake_sa *sa = &f->sas[i];
 		uint32_t named = sa->dir == DIR_IN ? r->spi_in : r->spi_out;
 
 		if (sa->foreign || sa->reqid != r->reqid || !same_pair(&sa->local, &sa->remote, &r->local, &r->remote))
 			continue;
-		if (r->op == KERNEL_DELETE_SAS && (named == 0 || sa->spi != named))
+		if (by_name && (named == 0 || sa->spi != named))
 			continue;
 		if (out->sas == PLAN_SAS_MAX) {
 			out->more = true;

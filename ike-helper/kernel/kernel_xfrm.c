@@ -58,6 +58,8 @@ static const char *step_text(enum step_kind kind)
 		return "add SA";
 	case STEP_SA_DELETE:
 		return "delete SA";
+	case STEP_SA_REMAP:
+		return "remap SA";
 	case STEP_POLICY_ADD:
 		return "add policy";
 	case STEP_POLICY_UPDATE:
@@ -88,6 +90,9 @@ static void step_message(struct xnl_batch *b, const struct step *s)
 	case STEP_SA_DELETE:
 		xfrm_sa_delete(b, sa_dst(s), s->spi);
 		return;
+	case STEP_SA_REMAP:
+		xfrm_sa_remap(b, s->request, s->dir, s->spi, s->reqid);
+		return;
 	case STEP_POLICY_ADD:
 		xfrm_policy_add(b, s->request, s->policy, s->dir, &s->form);
 		return;
@@ -116,6 +121,8 @@ static enum ike_err step_result(const struct step *s, int error)
 	if (error == 0)
 		return IKE_OK;
 	if (deletes && (error == ESRCH || error == ENOENT))
+		return IKE_E_STATE;
+	if (s->kind == STEP_SA_REMAP && error == ESRCH)
 		return IKE_E_STATE;
 	if (error == EEXIST)
 		return IKE_E_CONFLICT;
@@ -367,7 +374,7 @@ static void look_sa_answer(void *arg, unsigned i, struct nlmsghdr *hdr)
 		.dir = ip_equal(&sa.dst, &l->request->remote) ? DIR_OUT : DIR_IN, .spi = sa.spi };
 }
 
-/* Those of DELETE_SAS: asked for by name, deleted only if they carry our reqid. */
+/* Those of DELETE_SAS and REMAP: asked for by name, touched only if they carry our reqid. */
 static enum ike_err look_named_sas(struct look *l)
 {
 	struct xnl_batch b = { .n = 0 };
@@ -422,6 +429,8 @@ static enum ike_err xfrm_look(struct kernel *k, const struct kernel_request *r, 
 	case KERNEL_DELETE_SAS:
 		if (r->spi_in)
 			idle_forget(&xfrm_of(k)->idle, r->reqid, r->spi_in);
+		return look_named_sas(&l);
+	case KERNEL_REMAP:
 		return look_named_sas(&l);
 	case KERNEL_UNPROTECT:
 		idle_forget(&xfrm_of(k)->idle, r->reqid, 0);

@@ -164,6 +164,7 @@ void ledger_end(struct ledger *l, const struct kernel_request *r)
 	case KERNEL_PROTECT:
 	case KERNEL_ADD_SAS:
 	case KERNEL_DELETE_SAS:
+	case KERNEL_REMAP:
 	case KERNEL_PASS:
 		return;
 	case KERNEL_UNPROTECT:
@@ -191,6 +192,7 @@ void ledger_note(struct ledger *l, const struct step *s, enum ike_err result)
 	switch (s->kind) {
 	case STEP_SA_ADD:
 	case STEP_SA_DELETE:
+	case STEP_SA_REMAP:
 		return;
 	case STEP_POLICY_ADD:
 	case STEP_POLICY_UPDATE:

@@ -34,6 +34,8 @@
  *
  * DELETE_SAS: SA out, SA in, or one of them. Out first: no packet is sent whose answer could no longer be read.
  *
+ * REMAP: SA in, SA out, or one of them. The way to the old port is lost whatever becomes of it, so nothing is taken back.
+ *
  * PASS, UNPASS: one policy. It never stands in the place of one that protects, nor the reverse.
  *
  * Undo runs backwards, and puts each policy back in the form in which it was found. What cannot be undone is a deleted SA: then the
@@ -103,6 +105,11 @@ enum ike_err plan_check(const struct kernel_request *r)
 	case KERNEL_PASS:
 	case KERNEL_UNPASS:
 		return IKE_OK;
+	case KERNEL_REMAP:
+		return reqid_of_pair(r->reqid) && (r->spi_in != 0 || r->spi_out != 0) && suite_fits(&r->suite) &&
+				       r->encap_local_port != 0 && r->encap_remote_port != 0
+			       ? IKE_OK
+			       : IKE_E_SYNTAX;
 	case KERNEL_UNPROTECT:
 	case KERNEL_RETIRE:
 	case KERNEL_DELETE_SAS:
@@ -178,6 +185,12 @@ static void plan_delete_sas(struct plan *p, const struct plan_view *view, unsign
 		for (unsigned j = 0; j < view->sas; j++)
 			if (view->sa[j].dir == order[i])
 				plan_add(p, STEP_SA_DELETE, stage, order[i], r)->spi = view->sa[j].spi;
+}
+
+static void plan_remap(struct plan *p, const struct plan_view *view, const struct kernel_request *r)
+{
+	for (unsigned i = 0; i < view->sas; i++)
+		plan_add(p, STEP_SA_REMAP, 0, view->sa[i].dir, r)->spi = view->sa[i].spi;
 }
 
 static bool is_taken(const struct policy_view *have, const struct kernel_request *r)
@@ -264,6 +277,9 @@ enum ike_err plan_make(const struct kernel_request *r, const struct plan_view *v
 	case KERNEL_DELETE_SAS:
 		plan_delete_sas(out, view, 0, r);
 		return IKE_OK;
+	case KERNEL_REMAP:
+		plan_remap(out, view, r);
+		return IKE_OK;
 	case KERNEL_UNPROTECT:
 		plan_unprotect(out, view, r);
 		return IKE_OK;
@@ -277,6 +293,15 @@ enum ike_err plan_make(const struct kernel_request *r, const struct plan_view *v
 		return IKE_OK;
 	}
 	return IKE_E_SYNTAX;
+}
+
+void plan_any_keys(const struct esp_suite *suite, struct esp_keys *out)
+{
+	out->encr.n = (uint8_t)(suite_encr_key_len(suite->encr, suite->encr_bits) + suite_encr_salt_len(suite->encr));
+	out->integ.n = (uint8_t)suite_integ_key_len(suite->integ);
+	/* Not all zero, which some modules refuse. */
+	for (unsigned i = 0; i < SECRET_MAX; i++)
+		out->encr.b[i] = out->integ.b[i] = (uint8_t)(i + 1);
 }
 
 void plan_exemptions(struct plan *out, bool serves)
@@ -297,6 +322,7 @@ static bool step_inverse(const struct step *s, struct step *out)
 		out->kind = STEP_SA_DELETE;
 		return true;
 	case STEP_SA_DELETE:
+	case STEP_SA_REMAP:
 		return false;
 	case STEP_POLICY_ADD:
 		out->kind = STEP_POLICY_DELETE;
@@ -323,6 +349,7 @@ static bool step_needless(const struct step *s, enum ike_err result)
 {
 	switch (s->kind) {
 	case STEP_SA_DELETE:
+	case STEP_SA_REMAP:
 	case STEP_POLICY_DELETE:
 	case STEP_EXEMPT_DELETE:
 		return result == IKE_E_STATE;

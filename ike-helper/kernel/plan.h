@@ -51,10 +51,10 @@ enum { PLAN_SAS_MAX = 16 };
 
 /* What the kernel holds now for a request: filled by the backend. */
 struct plan_view {
-	struct policy_view pair[2];             /* by enum kernel_dir; all but DELETE_SAS; PASS, UNPASS: out */
+	struct policy_view pair[2];             /* by enum kernel_dir; all but DELETE_SAS, REMAP; PASS, UNPASS: out */
 	struct policy_view shield[2];           /* PROTECT and UNPROTECT with it */
-	struct policy_view untranslated;        /* all but DELETE_SAS, if request_has_assigned() */
-	struct sa_view sa[PLAN_SAS_MAX];        /* of this reqid only. DELETE_SAS: those of the two SPIs; UNPROTECT: all */
+	struct policy_view untranslated;        /* all but DELETE_SAS, REMAP, if request_has_assigned() */
+	struct sa_view sa[PLAN_SAS_MAX];        /* of this reqid only. DELETE_SAS, REMAP: those of the two SPIs; UNPROTECT: all */
 	unsigned sas;
 	bool more;                              /* there are more SAs than fit: ask again afterwards */
 };
@@ -62,6 +62,7 @@ struct plan_view {
 enum step_kind {
 	STEP_SA_ADD,
 	STEP_SA_DELETE,
+	STEP_SA_REMAP,
 	STEP_POLICY_ADD,
 	STEP_POLICY_UPDATE,
 	STEP_POLICY_DELETE,
@@ -157,6 +158,9 @@ IKE_CHECKED enum ike_err plan_check(const struct kernel_request *request);
 
 /* IKE_E_CONFLICT: somebody else, or another reqid of ours, has a policy for this pair; the plan is then empty. */
 IKE_CHECKED enum ike_err plan_make(const struct kernel_request *request, const struct plan_view *view, struct plan *out);
+
+/* Keys that fit, for a message that must have some and protects no packet with them. No secret. */
+void plan_any_keys(const struct esp_suite *suite, struct esp_keys *out);
 
 /* The exemptions of exempt.h, those of servers only for one. */
 void plan_exemptions(struct plan *out, bool serves);

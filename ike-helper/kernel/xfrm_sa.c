@@ -110,7 +110,9 @@ static void put_encap(struct xnl_batch *b, const struct kernel_request *r, enum 
 		xnl_attr(b, XFRMA_ENCAP, &e, sizeof e);
 }
 
-void xfrm_sa_add(struct xnl_batch *b, const struct kernel_request *r, enum kernel_dir dir, uint32_t spi, uint32_t reqid)
+/* type: XFRM_MSG_NEWSA or XFRM_MSG_UPDSA. */
+static void put_sa(struct xnl_batch *b, int type, const struct kernel_request *r, const struct esp_keys *keys, enum kernel_dir dir,
+		   uint32_t spi, uint32_t reqid)
 {
 	const struct ip_addr *src = dir == DIR_OUT ? &r->local : &r->remote;
 	const struct ip_addr *dst = dir == DIR_OUT ? &r->remote : &r->local;
@@ -137,10 +139,25 @@ void xfrm_sa_add(struct xnl_batch *b, const struct kernel_request *r, enum kerne
 	sa.mode = request_is_tunnel(r) ? XFRM_MODE_TUNNEL : XFRM_MODE_TRANSPORT;
 	sa.flags = r->suite.esn ? XFRM_STATE_ESN : 0;
 	lifetimes(&sa.lft, r->suite.esn);
-	xnl_add(b, XFRM_MSG_NEWSA, &sa, sizeof sa);
-	put_algorithms(b, &r->suite, dir == DIR_OUT ? &r->keys_out : &r->keys_in);
+	xnl_add(b, type, &sa, sizeof sa);
+	put_algorithms(b, &r->suite, keys);
 	put_replay(b, dir);
 	put_encap(b, r, dir);
+}
+
+void xfrm_sa_add(struct xnl_batch *b, const struct kernel_request *r, enum kernel_dir dir, uint32_t spi, uint32_t reqid)
+{
+	put_sa(b, XFRM_MSG_NEWSA, r, dir == DIR_OUT ? &r->keys_out : &r->keys_in, dir, spi, reqid);
+}
+
+/* An update wants a whole SA and takes from it the ports and the lifetimes alone (xfrm_state_update() in Linux): keys, sequence numbers
+ * and what was carried stay. So the keys in it may be any, and nobody needs to have kept the right ones. */
+void xfrm_sa_remap(struct xnl_batch *b, const struct kernel_request *r, enum kernel_dir dir, uint32_t spi, uint32_t reqid)
+{
+	struct esp_keys any;
+
+	plan_any_keys(&r->suite, &any);
+	put_sa(b, XFRM_MSG_UPDSA, r, &any, dir, spi, reqid);
 }
 
 static void put_id(struct xnl_batch *b, int type, const struct ip_addr *dst, uint32_t spi)

@@ -18,6 +18,8 @@ struct xfrm_sa {
 bool xfrm_sa_read(struct nlmsghdr *hdr, struct xfrm_sa *out);
 
 void xfrm_sa_add(struct xnl_batch *b, const struct kernel_request *r, enum kernel_dir dir, uint32_t spi, uint32_t reqid);
+/* An SA in UDP that is there gets the ports of r. */
+void xfrm_sa_remap(struct xnl_batch *b, const struct kernel_request *r, enum kernel_dir dir, uint32_t spi, uint32_t reqid);
 void xfrm_sa_get(struct xnl_batch *b, const struct ip_addr *dst, uint32_t spi);
 void xfrm_sa_delete(struct xnl_batch *b, const struct ip_addr *dst, uint32_t spi);
 /* All ESP SAs from src to dst; both NULL: all. For xnl_dump(). */

@@ -1,6 +1,7 @@
 """Somebody on the wire between two honest ends."""
 import os
 import random
+import re
 import struct
 import time
 
@@ -322,10 +323,75 @@ def token_of_a_host_that_restarted_counts_once(world):
         check_equal((second.state, again.stat('ike.accepted')), ('up', 1), 'state, handshakes of the host')
 
 
+class Nat:
+    """A rule: the wire is a NAT in front of the client, which may forget the ports that it has given it."""
+
+    def __init__(self):
+        self.base, self.sent, self.came = 30000, [], []
+
+    def __call__(self, message):
+        out = message.with_ike(message.ike)
+        if message.to_server:
+            out.sport += self.base
+            self.sent.append(out)
+        else:
+            out.dport -= self.base
+            if out.dport not in (500, 4500):
+                return []
+            self.came.append(out)
+        return [out]
+
+
+def from_port(message, port):
+    out = message.with_ike(message.ike)
+    out.sport = port
+    return out
+
+
+def nat_that_changes_is_followed_by_what_is_new_and_authentic_alone(world):
+    """The host follows the client's question to another port. All that was said before, from yet another port, whole or changed,
+    moves nobody. The limit: whoever holds a question back and sends it on from elsewhere has what is sent until the next one."""
+    nat, first, second = Nat(), many(1), many(2)
+
+    def questions():
+        return len([message for message in nat.sent if is_question(message)])
+
+    with Ladder(world, nat, lines=['log-level: debug']) as ladder:
+        def ask(address):
+            """The client is made to."""
+            before, heard = questions(), next(message for message in nat.came if message.src == address)
+            world.wire.send(no_such_esp_sa(heard, pair_with(ladder, address).spi_out))
+            wait_for('a question', 2, lambda: questions() > before)
+
+        def moves():
+            return re.findall(r'its NAT has it come from \S+:(\d+) now', ladder.server.log())
+
+        verdicts = ladder.ask([first, second])
+        all_allowed(verdicts)
+        nat.base = 40000
+        ask(first)
+        wait_for('the host follows', 2, lambda: moves() == ['44500'])
+        received, old = ladder.server.stat('ike.received'), [m for m in nat.sent if m.dport == 4500]
+        for message in old:
+            world.wire.send(from_port(message, 50000))
+            changed = message.ike[:-1] + bytes([message.ike[-1] ^ 1])
+            world.wire.send(from_port(message.with_ike(changed), 50001))
+        wait_for('all of it arrived', 5, lambda: ladder.server.stat('ike.received') >= received + 2 * len(old))
+        check_equal(moves(), ['44500'], 'moves after what was said before')
+        world.wire.rule = lambda message: [from_port(nat(message)[0], 60000)] if is_question(message) else nat(message)
+        ask(second)
+        wait_for('the host is misled', 2, lambda: moves() == ['44500', '60000'])
+        world.wire.rule = nat
+        check_equal(ladder.server.log().count('kernel: remap SAs'), 2, 'orders to the kernel of the host')
+        check_equal(ladder.server.stat('ike.sas_established'), 2, 'SAs of the host')
+        ladder.kernels_agree(verdicts)
+
+
 CASES = [
     every_byte_of_a_handshake_with_a_bit_flipped_once, late_twice_and_out_of_order, everything_again_later_and_to_others,
     mirrors_and_mixed_up_answers, errors_forged_on_the_path_cost_nothing, groups_forged_on_the_path_cost_nothing,
     cookies_forged_on_the_path_cost_a_round_trip_or_two, cookies_forged_beside_real_ones_cost_as_little,
     an_answer_forged_on_the_path_is_refused_in_the_end, errors_forged_after_keys_are_agreed_cost_nothing,
-    hints_forged_on_the_path_cost_nothing, token_of_a_host_that_restarted_counts_once,
+    hints_forged_on_the_path_cost_nothing, nat_that_changes_is_followed_by_what_is_new_and_authentic_alone,
+    token_of_a_host_that_restarted_counts_once,
 ]

@@ -6,6 +6,7 @@
 
 #include "crypto/prf.h"
 #include "crypto/seal.h"
+#include "ike/natd.h"
 
 static uint8_t scratch[PEER_MESSAGE_MAX];
 
@@ -86,6 +87,8 @@ static void write_init(struct sim_peer *p, struct span cookie)
 		peer_write_notify(&m, N_CHILDLESS_IKEV2_SUPPORTED);
 	if (p->suite.addke1 && !p->no_intermediate)
 		peer_write_notify(&m, N_INTERMEDIATE_EXCHANGE_SUPPORTED);
+	if (p->believed.remote.addr.family != IP_NONE)
+		must(natd_write(&m, p->spi_i, p->spi_r, &p->believed), "NAT detection");
 	must(msg_end(&m, NULL, &message), "IKE_SA_INIT");
 	keep(&p->init_own, message);
 }

@@ -25,6 +25,7 @@ struct sim_peer {
 	bool no_hashes;             /* do not announce SIGNATURE_HASH_ALGORITHMS */
 	bool childless;             /* announce that IKE_AUTH may be without a CHILD SA */
 	bool no_intermediate;       /* do not announce IKE_INTERMEDIATE, although suite.addke1 is set */
+	struct ip_path believed;    /* what it says in IKE_SA_INIT for the detection of NATs; IP_NONE: nothing */
 	const struct rng *rng;
 	struct ike_suite suite;
 	uint8_t spi_i[IKE_SPI_LEN], spi_r[IKE_SPI_LEN];

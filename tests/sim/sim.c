@@ -6,7 +6,7 @@
  *
  * Whatever the wire and the hosts do, the promises of ike.h must hold (sim_broken() in world.c, and below): one end for each
  * attempt, equal keys at both ends, nothing in the kernel after a failure, and success where nothing is in the way. What is up stays
- * up through rekeying from both ends at once, and at the end each packet finds an SA. What anybody can say ends nothing; a server
+ * up through rekeying from both ends at once, moves of the client and other ports of its NAT, and at the end each packet finds an SA. What anybody can say ends nothing; a server
  * that has restarted ends what it has lost with its first answer, if it makes tokens.
  */
 #include <stdio.h>
@@ -18,7 +18,7 @@
 #include "wire/msg.h"
 #include "wire/payloads.h"
 
-enum { ATTEMPTS_MAX = 4, LIFE_MS = 20000, CLEAN_BY_MS = 4000, REST_MS = 200000, ROUNDS_MAX = 4 };
+enum { ATTEMPTS_MAX = 4, LIFE_MS = 20000, CLEAN_BY_MS = 4000, REST_MS = 200000, ROUNDS_MAX = 4, ASKS = 3, ASK_EVERY_MS = 4000 };
 
 enum hindrance {
 	NOTHING,
@@ -353,12 +353,17 @@ static void check_rekeyed(struct schedule *s)
 	}
 }
 
+static bool assigns(const struct schedule *s)
+{
+	return s->w.nat && s->w.host[SERVER].config.pool_v4_size > 0;
+}
+
 /* The client goes to another network, behind another NAT: those that have an address of the pool go along. */
 static void move(struct schedule *s)
 {
 	struct sim_host *h = &s->w.host[CLIENT];
 
-	if (!s->w.nat || s->w.host[SERVER].config.pool_v4_size == 0 || !chance(s, 30))
+	if (!assigns(s) || !chance(s, 30))
 		return;
 	h->addr.b[3] ^= 64;
 	s->w.nat_addr.b[3] ^= 64;
@@ -367,6 +372,39 @@ static void move(struct schedule *s)
 			sim_broken(&s->w, "an SA with an assigned address could not move");
 	}
 	sim_pump(&s->w);
+}
+
+/* The NAT forgets the client, and gives it other ports from now on. Nobody is told. */
+static void rebind(struct schedule *s)
+{
+	if (s->w.nat && chance(s, 30))
+		s->w.nat_port = (uint16_t)(10000 + sim_random(&s->w, 40000));
+}
+
+/* It may have another address, too, if tunnels live through that. The client misses its answers, and asks, as tunnel/health.c does. */
+static void client_asks(struct schedule *s)
+{
+	struct sim_host *h = &s->w.host[CLIENT];
+
+	for (unsigned i = 0; i < h->n_ends && assigns(s); i++) {
+		if (h->ends[i].ups > h->ends[i].ends && ike_check_liveness(h->ike, h->ends[i].sa, s->w.now_ms) != IKE_OK)
+			sim_broken(&s->w, "an SA that is up could not be asked");
+	}
+	sim_pump(&s->w);
+}
+
+/* An ESP packet of the client's on each of its SAs: the server's kernel tells where it comes from. */
+static void esp_from_client(struct schedule *s)
+{
+	struct sim_world *w = &s->w;
+	struct sim_host *h = &w->host[CLIENT];
+	struct ip_endpoint from = { .addr = w->nat_addr, .port = (uint16_t)(4500 + w->nat_port) };
+
+	for (unsigned i = 0; i < SIM_SAS_MAX && w->nat; i++) {
+		if (h->sas[i].out && sim_receives(w, SERVER, h->sas[i].asked.spi_out))
+			ike_peer_seen(w->host[SERVER].ike, h->sas[i].asked.spi_out, &from, w->now_ms);
+	}
+	sim_pump(w);
 }
 
 /* On a bad wire again, with clocks that jump; then all comes to rest. */
@@ -384,10 +422,21 @@ static void rekey(struct schedule *s)
 		rekey_some(s);
 		sim_run_until(w, w->now_ms + sim_random(w, 1500));
 		move(s);
+		rebind(s);
+		if (chance(s, 50))
+			esp_from_client(s);
 		if (chance(s, 20))
 			w->now_ms += sim_random(w, 2000);
 	}
 	s->clean_at_ms = w->now_ms;
+	sim_run_until(w, w->now_ms + 1000);
+	if (assigns(s) && chance(s, 40))
+		w->nat_addr.b[3] ^= 32;
+	esp_from_client(s);
+	for (unsigned i = 0; i < ASKS; i++) {
+		client_asks(s);
+		sim_run_until(w, w->now_ms + ASK_EVERY_MS);
+	}
 	sim_run_until(w, w->now_ms + REST_MS);
 	check_rekeyed(s);
 	sim_check_rest(w);

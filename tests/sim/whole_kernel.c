@@ -225,6 +225,9 @@ enum ike_err whole_apply(struct whole *w, struct host *h, struct kernel_request 
 	case KERNEL_RETIRE:
 		whole_broken(w, "nobody assigns addresses here");
 		break;
+	case KERNEL_REMAP:
+		whole_broken(w, "nobody is behind a NAT here");
+		break;
 	case KERNEL_DELETE_SAS:
 		delete_sas(h, k);
 		break;

@@ -81,6 +81,13 @@ static void show(const struct sim_world *w, const struct sim_datagram *d, const 
 
 /* The wire ------------------------------------------------------------------------------------- */
 
+bool sim_is_mapped(const struct sim_world *w, uint16_t port)
+{
+	uint16_t inside = (uint16_t)(port - w->nat_port);
+
+	return inside == 500 || inside == 4500;
+}
+
 /* How the receiver sees it. A translator in front of the client maps its address and each of its
  * ports. */
 static bool translate(const struct sim_world *w, enum sim_side from, const struct ip_path *sent,
@@ -95,7 +102,7 @@ static bool translate(const struct sim_world *w, enum sim_side from, const struc
 		seen->remote.port = (uint16_t)(sent->local.port + w->nat_port);
 		return ip_equal(&seen->local.addr, &w->host[SERVER].addr);
 	}
-	if (!ip_equal(&sent->remote.addr, &w->nat_addr))
+	if (!ip_equal(&sent->remote.addr, &w->nat_addr) || !sim_is_mapped(w, sent->remote.port))
 		return false;
 	seen->local.addr = w->host[CLIENT].addr;
 	seen->local.port = (uint16_t)(sent->remote.port - w->nat_port);
@@ -300,10 +307,12 @@ static void take_kernel(struct sim_world *w, enum sim_side side, struct ike_outp
 	if (w->verbose)
 		printf("%8llu ms          %s kernel: %s spi %08x/%08x\n",
 		       (unsigned long long)w->now_ms, side == CLIENT ? "client" : "server",
-		       k->op == KERNEL_PROTECT ? "protect" : k->op == KERNEL_ADD_SAS ? "add SAs" : "delete SAs",
+		       k->op == KERNEL_PROTECT ? "protect" : k->op == KERNEL_ADD_SAS ? "add SAs" : k->op == KERNEL_REMAP ? "remap" : "delete SAs",
 		       k->spi_in, k->spi_out);
 	if (k->op == KERNEL_DELETE_SAS) {
 		sim_kernel_delete(w, side, k);
+	} else if (k->op == KERNEL_REMAP) {
+		sim_kernel_remap(w, side, k);
 	} else {
 		p = new_pending(w, side, o);
 		p->kernel = true;

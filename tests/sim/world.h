@@ -140,7 +140,9 @@ unsigned sim_sas(const struct sim_world *w, enum sim_side side);
 const struct sim_sa_pair *sim_sends_with(const struct sim_world *w, enum sim_side side, uint32_t reqid);
 /* This side has an SA for a packet with this SPI. */
 bool sim_receives(const struct sim_world *w, enum sim_side side, uint32_t spi);
-/* A packet of this side, sent now with that, finds an SA at the other one. */
+/* This port of the translator's is one of the client's two. */
+bool sim_is_mapped(const struct sim_world *w, uint16_t port);
+/* A packet of this side, sent now with that, finds its way, and an SA at the other one. */
 bool sim_reaches(const struct sim_world *w, enum sim_side side, uint32_t reqid);
 
 __attribute__((format(printf, 2, 3)))

@@ -99,6 +99,8 @@ static void add_out(struct sim_world *w, struct sim_host *h, struct sim_sa_pair 
 	pair->out_serial = ++h->outs_added;
 	pair->asked.spi_out = k->spi_out;
 	pair->asked.keys_out = k->keys_out;
+	pair->asked.remote = k->remote;
+	pair->asked.encap_remote_port = k->encap_remote_port;
 }
 
 /* The half out of a pair comes when its half in is there. The request does not say which that is: one of this reqid that has no
@@ -166,11 +168,18 @@ bool sim_receives(const struct sim_world *w, enum sim_side side, uint32_t spi)
 	return false;
 }
 
+/* What the host sends to the client has to find the way back through the translator. */
+static bool goes_through_nat(const struct sim_world *w, const struct kernel_request *k)
+{
+	return ip_equal(&k->remote, &w->nat_addr) && sim_is_mapped(w, k->encap_remote_port);
+}
+
 bool sim_reaches(const struct sim_world *w, enum sim_side side, uint32_t reqid)
 {
 	const struct sim_sa_pair *pair = sim_sends_with(w, side, reqid);
 
-	return pair && sim_receives(w, (enum sim_side)!side, pair->asked.spi_out);
+	return pair && sim_receives(w, (enum sim_side)!side, pair->asked.spi_out) &&
+	       (side == CLIENT || !w->nat || goes_through_nat(w, &pair->asked));
 }
 
 /* A half in that goes alone belongs to a pair that was replaced, or to a tunnel that ends: otherwise nobody may send with it any
@@ -185,6 +194,22 @@ static void check_unused(struct sim_world *w, enum sim_side side, uint32_t spi_i
 		    sim_sends_with(w, (enum sim_side)!side, other->sas[i].asked.reqid) == &other->sas[i])
 			w->host[side].missed_spi = spi_in;
 	}
+}
+
+void sim_kernel_remap(struct sim_world *w, enum sim_side side, const struct kernel_request *k)
+{
+	struct sim_host *h = &w->host[side];
+	struct sim_sa_pair *in = find_pair(h, k->spi_in), *out = find_pair_out(h, k->reqid, k->spi_out);
+
+	if ((k->spi_in && (!in || !in->in || in->asked.encap_remote_port == 0)) ||
+	    (k->spi_out && (!out || !out->out || out->asked.encap_remote_port == 0))) {
+		sim_broken(w, "SAs are to have another port that do not exist, or have none");
+		return;
+	}
+	if (k->spi_in)
+		in->asked.encap_remote_port = k->encap_remote_port;
+	if (k->spi_out)
+		out->asked.encap_remote_port = k->encap_remote_port;
 }
 
 void sim_kernel_delete(struct sim_world *w, enum sim_side side, const struct kernel_request *k)

@@ -10,6 +10,8 @@
 
 /* KERNEL_PROTECT and KERNEL_ADD_SAS. */
 void sim_kernel_add(struct sim_world *w, enum sim_side side, const struct kernel_request *k);
+/* KERNEL_REMAP. */
+void sim_kernel_remap(struct sim_world *w, enum sim_side side, const struct kernel_request *k);
 /* KERNEL_DELETE_SAS. */
 void sim_kernel_delete(struct sim_world *w, enum sim_side side, const struct kernel_request *k);
 

@@ -183,6 +183,9 @@ static inline void script_client_init(struct sim_world *w, struct sim_peer *p, u
 	sim_remove_host(w, CLIENT);
 	peer_start(p, true, &w->rng);
 	p->suite.addke1 = addke1;
+	if (w->nat)
+		p->believed = (struct ip_path){ .local = { .addr = w->host[CLIENT].addr, .port = 500 },
+						.remote = { .addr = w->host[SERVER].addr, .port = 500 } };
 	peer_init_request(p, span_of(NULL, 0));
 	sim_inject(w, CLIENT, 500, peer_span(&p->init_own));
 	d = take(w, SERVER, EXCH_IKE_SA_INIT, RESPONSE);

@@ -1,6 +1,8 @@
 /* The responder with peers behind a NAT that are up: addresses that change, and who else is there. */
 #include "tests/unit/ladder.h"
 
+enum { REQID = KERNEL_REQID_BASE | 1 };
+
 static void bring_up_behind_nat(struct sim_world *w)
 {
 	sim_init(w, 60, IP_V4, NULL, NULL, KEY_ED25519, false);
@@ -20,24 +22,72 @@ static void ask_from(struct sim_world *w, uint16_t port, uint8_t last)
 	arrives(w, CLIENT, EXCH_INFORMATIONAL, REQUEST);
 }
 
-static void peer_whose_nat_has_changed_is_told_to_come_again(void **state)
+/* The kernel sends to where the client can be reached, and all is as it was besides. */
+static void assert_followed(struct sim_world *w)
 {
-	static const struct {
-		uint16_t port;
-		uint8_t last;
-	} cases[] = { { 30000, 77 }, { 20000, 78 } };
+	assert_true(sim_reaches(w, CLIENT, REQID));
+	assert_true(sim_reaches(w, SERVER, REQID));
+	for (unsigned side = 0; side < SIDES; side++) {
+		assert_int_equal(sim_sas(w, (enum sim_side)side), 1);
+		assert_int_equal(w->host[side].ends[0].ends, 0);
+	}
+}
+
+static void peer_whose_nat_gives_it_another_port_is_followed(void **state)
+{
+	struct sim_world w;
 
 	(void)state;
-	for (unsigned i = 0; i < 2; i++) {
+	bring_up_behind_nat(&w);
+	ask_from(&w, 30000, 77);
+	assert_followed(&w);
+	/* R answers, and asks, there. */
+	arrives(&w, SERVER, EXCH_INFORMATIONAL, RESPONSE);
+	nothing_is_sent(&w);
+	assert_int_equal(ike_check_liveness(w.host[SERVER].ike, w.host[SERVER].ends[0].sa, w.now_ms), IKE_OK);
+	sim_pump(&w);
+	arrives(&w, SERVER, EXCH_INFORMATIONAL, REQUEST);
+	arrives(&w, CLIENT, EXCH_INFORMATIONAL, RESPONSE);
+	assert_int_equal(w.host[SERVER].ends[0].rekeyed, 0);
+	at_rest(&w);
+}
+
+/* In transport mode it is another pair. */
+static void peer_whose_nat_has_another_address_is_told_to_come_again(void **state)
+{
+	struct sim_world w;
+
+	(void)state;
+	bring_up_behind_nat(&w);
+	ask_from(&w, 20000, 78);
+	/* R answers, and says goodbye, where I is now; its SAs, which go where I was, are gone. */
+	arrives(&w, SERVER, EXCH_INFORMATIONAL, RESPONSE);
+	arrives(&w, SERVER, EXCH_INFORMATIONAL, REQUEST);
+	assert_int_equal(sim_sas(&w, CLIENT), 0);
+	assert_int_equal(sim_sas(&w, SERVER), 0);
+	at_rest(&w);
+}
+
+/* R has asked for new keys, and its request is lost with the mapping; of both pairs that there are in the end none is left behind. */
+static void port_changes_while_the_host_rekeys(void **state)
+{
+	(void)state;
+	for (unsigned lost = 0; lost < 2; lost++) {
 		struct sim_world w;
 
 		bring_up_behind_nat(&w);
-		ask_from(&w, cases[i].port, cases[i].last);
-		/* R answers, and says goodbye, where I is now; its SAs, which go where I was, are gone. */
-		arrives(&w, SERVER, EXCH_INFORMATIONAL, RESPONSE);
-		arrives(&w, SERVER, EXCH_INFORMATIONAL, REQUEST);
-		assert_int_equal(sim_sas(&w, CLIENT), 0);
-		assert_int_equal(sim_sas(&w, SERVER), 0);
+		assert_int_equal(ike_rekey_child(w.host[SERVER].ike, w.host[SERVER].ends[0].sa, w.now_ms), IKE_OK);
+		sim_pump(&w);
+		if (lost)
+			is_lost(&w, SERVER, EXCH_CREATE_CHILD_SA, REQUEST);
+		else
+			arrives(&w, SERVER, EXCH_CREATE_CHILD_SA, REQUEST);
+		if (!lost)
+			is_lost(&w, CLIENT, EXCH_CREATE_CHILD_SA, RESPONSE);
+		ask_from(&w, 30000, 77);
+		sim_run_until(&w, w.now_ms + 10000);
+		assert_followed(&w);
+		assert_int_equal(w.host[SERVER].ends[0].rekeyed, 1);
 		at_rest(&w);
 	}
 }
@@ -57,37 +107,99 @@ static void old_message_from_elsewhere_moves_nobody(void **state)
 	sim_deliver(&w, d);
 	arrives(&w, SERVER, EXCH_INFORMATIONAL, RESPONSE);
 	again->path.remote.port = 34500;
+	w.now_ms += 1000;
 	sim_deliver(&w, again);
-	/* R repeats its answer there, and stays. */
-	is_lost(&w, SERVER, EXCH_INFORMATIONAL, RESPONSE);
+	/* R repeats its answer there, where nobody is, and stays. */
 	nothing_is_sent(&w);
-	assert_int_equal(sim_sas(&w, SERVER), 1);
-	sim_clear(&w);
+	assert_followed(&w);
+	at_rest(&w);
+}
+
+/* What the kernel says that an ESP packet for the server came from; last: the last byte of the address. */
+static void esp_comes_from(struct sim_world *w, uint32_t spi_in, uint16_t port, uint8_t last)
+{
+	struct ip_endpoint from = { .addr = w->nat_addr, .port = port };
+
+	from.addr.b[3] = last;
+	ike_peer_seen(w->host[SERVER].ike, spi_in, &from, w->now_ms);
+	sim_pump(w);
+}
+
+static uint16_t servers_port(const struct sim_world *w)
+{
+	return sim_sends_with(w, SERVER, REQID)->asked.encap_remote_port;
 }
 
 static void kernel_tells_where_esp_comes_from(void **state)
 {
-	struct ip_endpoint from;
 	struct sim_world w;
 	uint32_t spi_in;
 
 	(void)state;
 	bring_up_behind_nat(&w);
 	spi_in = w.host[SERVER].ends[0].last.tunnel.spi_in;
-	from = w.host[SERVER].ends[0].last.tunnel.path.remote;
-	ike_peer_seen(w.host[SERVER].ike, spi_in, &from, w.now_ms);
-	ike_peer_seen(w.host[SERVER].ike, spi_in + 1, &from, w.now_ms);
-	sim_pump(&w);
-	assert_int_equal(sim_sas(&w, SERVER), 1);
-	from.port += 10000;
+	esp_comes_from(&w, spi_in, 24500, 77);
+	esp_comes_from(&w, spi_in + 1, 34500, 77);
+	assert_int_equal(servers_port(&w), 24500);
 	w.nat_port = 30000;
-	ike_peer_seen(w.host[SERVER].ike, spi_in, &from, w.now_ms);
-	sim_pump(&w);
-	assert_int_equal(sim_sas(&w, SERVER), 0);
+	esp_comes_from(&w, spi_in, 34500, 77);
+	nothing_is_sent(&w);
+	assert_followed(&w);
+	w.now_ms += 1000;
+	w.nat_addr.b[3] = 78;
+	esp_comes_from(&w, spi_in, 34500, 78);
 	/* Nobody has refused anything. */
 	assert_closed(&w, SERVER, w.host[SERVER].ends[0].sa, REASON_PEER_MOVED);
 	arrives(&w, SERVER, EXCH_INFORMATIONAL, REQUEST);
 	assert_int_equal(sim_sas(&w, CLIENT), 0);
+	at_rest(&w);
+}
+
+/* Somebody who has packets come from all over makes little work, and the next one from where the client is counts again. */
+static void port_that_changes_all_the_time_is_followed_now_and_then(void **state)
+{
+	struct sim_world w;
+	uint32_t spi_in;
+
+	(void)state;
+	bring_up_behind_nat(&w);
+	spi_in = w.host[SERVER].ends[0].last.tunnel.spi_in;
+	esp_comes_from(&w, spi_in, 1000, 77);
+	assert_int_equal(servers_port(&w), 1000);
+	for (uint16_t port = 1001; port < 1100; port++) {
+		w.now_ms++;
+		esp_comes_from(&w, spi_in, port, 77);
+	}
+	assert_int_equal(servers_port(&w), 1000);
+	w.now_ms++;
+	esp_comes_from(&w, spi_in, 24500, 77);
+	assert_followed(&w);
+	at_rest(&w);
+}
+
+/* RFC 7296 2.23: who is behind a NAT himself does not follow; nor is one followed who is behind none. */
+static void only_who_is_behind_a_nat_is_followed_and_by_nobody_behind_one(void **state)
+{
+	struct ip_endpoint from;
+	struct sim_world w;
+
+	(void)state;
+	bring_up_behind_nat(&w);
+	from = w.host[CLIENT].ends[0].last.tunnel.path.remote;
+	from.port = 1000;
+	ike_peer_seen(w.host[CLIENT].ike, w.host[CLIENT].ends[0].last.tunnel.spi_in, &from, w.now_ms);
+	sim_pump(&w);
+	assert_int_equal(sim_sends_with(&w, CLIENT, REQID)->asked.encap_remote_port, 4500);
+	at_rest(&w);
+
+	sim_init(&w, 62, IP_V4, NULL, NULL, KEY_ED25519, false);
+	(void)bring_up(&w);
+	from = w.host[SERVER].ends[0].last.tunnel.path.remote;
+	from.addr.b[3]++;
+	ike_peer_seen(w.host[SERVER].ike, w.host[SERVER].ends[0].last.tunnel.spi_in, &from, w.now_ms);
+	sim_pump(&w);
+	nothing_is_sent(&w);
+	assert_followed(&w);
 	at_rest(&w);
 }
 
@@ -135,9 +247,13 @@ static void keepalive_is_one_byte_from_behind_the_nat(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(peer_whose_nat_has_changed_is_told_to_come_again),
+		cmocka_unit_test(peer_whose_nat_gives_it_another_port_is_followed),
+		cmocka_unit_test(peer_whose_nat_has_another_address_is_told_to_come_again),
+		cmocka_unit_test(port_changes_while_the_host_rekeys),
 		cmocka_unit_test(old_message_from_elsewhere_moves_nobody),
 		cmocka_unit_test(kernel_tells_where_esp_comes_from),
+		cmocka_unit_test(port_that_changes_all_the_time_is_followed_now_and_then),
+		cmocka_unit_test(only_who_is_behind_a_nat_is_followed_and_by_nobody_behind_one),
 		cmocka_unit_test(second_client_of_an_address_is_told),
 		cmocka_unit_test(keepalive_is_one_byte_from_behind_the_nat),
 	};

@@ -188,6 +188,43 @@ static void client_is_asked_in_new_ike_sa_whether_it_is_there(void **state)
 	assert_moved(&w, 2);
 }
 
+/* Both rekey the IKE SA. The host has that of the client, which it has not begun to use, when it is told there. */
+static void move_is_told_in_ike_sa_that_the_host_does_not_use_yet(void **state)
+{
+	struct sim_world w;
+
+	(void)state;
+	start(&w, true);
+	rekey_from_server(&w, ike_rekey_ike);
+	is_lost(&w, SERVER, EXCH_CREATE_CHILD_SA, REQUEST);
+	assert_int_equal(ike_rekey_ike(w.host[CLIENT].ike, w.host[CLIENT].ends[0].sa, w.now_ms), IKE_OK);
+	sim_pump(&w);
+	arrives(&w, CLIENT, EXCH_CREATE_CHILD_SA, REQUEST);
+	arrives(&w, SERVER, EXCH_CREATE_CHILD_SA, RESPONSE);
+	is_lost(&w, CLIENT, EXCH_INFORMATIONAL, REQUEST);               /* Delete of the old one */
+	assert_int_equal(moves(&w, "192.0.2.99", "198.51.100.88"), IKE_OK);
+	arrives(&w, CLIENT, EXCH_INFORMATIONAL, REQUEST);               /* N(UPDATE_SA_ADDRESSES) */
+	assert_moved(&w, 2);
+}
+
+/* The host makes a pair for where the client was, the client one for where it is. */
+static void pair_that_the_host_makes_meanwhile_is_replaced(void **state)
+{
+	struct sim_datagram *told;
+	struct sim_world w;
+
+	(void)state;
+	start(&w, true);
+	rekey_from_server(&w, ike_rekey_child);
+	assert_int_equal(moves(&w, "192.0.2.99", "198.51.100.88"), IKE_OK);
+	arrives(&w, SERVER, EXCH_CREATE_CHILD_SA, REQUEST);
+	told = take(&w, CLIENT, EXCH_INFORMATIONAL, REQUEST);           /* N(UPDATE_SA_ADDRESSES) */
+	arrives(&w, CLIENT, EXCH_CREATE_CHILD_SA, RESPONSE);
+	sim_deliver(&w, told);
+	is_lost(&w, SERVER, EXCH_INFORMATIONAL, REQUEST);               /* Delete of the old pair */
+	assert_moved(&w, 2);
+}
+
 static void only_an_assigned_address_can_move(void **state)
 {
 	struct sim_world w;
@@ -200,8 +237,8 @@ static void only_an_assigned_address_can_move(void **state)
 	sim_clear(&w);
 }
 
-/* A script that has an address of the pool. */
-static void script_has_tunnel(struct sim_world *w, struct sim_peer *p)
+/* A script that has an address of the pool; mobike: it says that it does that. */
+static void script_has_tunnel(struct sim_world *w, struct sim_peer *p, bool nat, bool mobike)
 {
 	struct peer_message plain;
 	struct msg_chain inner;
@@ -209,15 +246,17 @@ static void script_has_tunnel(struct sim_world *w, struct sim_peer *p)
 	struct ike_config server = { .pool_v4 = addr("100.64.0.1"), .pool_v4_size = 4 };
 
 	sim_init(w, 51, IP_V4, NULL, &server, KEY_ED25519, false);
+	w->nat = nat;
 	script_client_init(w, p, 0);
 	pl_id_write(&m, PL_IDI, ID_NULL, span_of(NULL, 0));
 	peer_write_auth_null(p, &m, ID_NULL, span_of(NULL, 0));
-	peer_write_notify(&m, N_MOBIKE_SUPPORTED);
+	if (mobike)
+		peer_write_notify(&m, N_MOBIKE_SUPPORTED);
 	pl_cp_write(&m, CFG_REQUEST, IP_V4, NULL);
 	peer_write_child_any(&m, 0x1234, &w->host[SERVER].addr);
 	script_sends(w, p, EXCH_IKE_AUTH, 1, REQUEST, &m);
 	script_takes(w, p, EXCH_IKE_AUTH, RESPONSE, &plain, &inner);
-	assert_true(has_notify(&inner, N_MOBIKE_SUPPORTED));
+	assert_int_equal(has_notify(&inner, N_MOBIKE_SUPPORTED), mobike);
 }
 
 /* RFC 4555 3.7: somebody gives the address of somebody else, and does not see what is sent there. */
@@ -232,7 +271,7 @@ static void who_cannot_be_reached_there_is_sent_nothing(void **state)
 	struct msg_wr m;
 
 	(void)state;
-	script_has_tunnel(&w, &p);
+	script_has_tunnel(&w, &p, false, true);
 	w.host[CLIENT].addr = addr("198.51.100.66");
 	m = peer_inner();
 	peer_write_notify(&m, N_UPDATE_SA_ADDRESSES);
@@ -261,7 +300,7 @@ static void cookie_is_told_back(void **state)
 	struct sim_peer p;
 
 	(void)state;
-	script_has_tunnel(&w, &p);
+	script_has_tunnel(&w, &p, false, true);
 	for (unsigned i = 0; i < 2; i++) {
 		struct msg_wr m = peer_inner();
 
@@ -270,6 +309,77 @@ static void cookie_is_told_back(void **state)
 		script_takes(&w, &p, EXCH_INFORMATIONAL, RESPONSE, &plain, &inner);
 		assert_int_equal(pl_notify_find(&inner, N_COOKIE2, &told), i == 0);
 	}
+	peer_clear(&p);
+	sim_clear(&w);
+}
+
+/* The NAT of a client that does not do MOBIKE has another address: R makes new keys with it there, if it answers there. */
+static void client_with_an_address_is_followed_to_another_one_of_its_nat(void **state)
+{
+	struct peer_message plain;
+	struct msg_chain inner;
+	struct sim_world w;
+	struct sim_peer p;
+	struct msg_wr m;
+
+	(void)state;
+	script_has_tunnel(&w, &p, true, false);
+	w.nat_addr = addr("198.51.100.88");
+	m = peer_inner();
+	script_sends(&w, &p, EXCH_INFORMATIONAL, 2, REQUEST, &m);
+	script_takes(&w, &p, EXCH_INFORMATIONAL, RESPONSE, &plain, &inner);
+	script_takes(&w, &p, EXCH_CREATE_CHILD_SA, REQUEST, &plain, &inner);
+	assert_true(has_notify(&inner, N_REKEY_SA));
+	assert_false(ip_equal(&sim_sends_with(&w, SERVER, REQID)->asked.remote, &w.nat_addr));
+	/* Nobody there: then it was not the client, or is not any more. */
+	sim_run_until(&w, w.now_ms + 30000);
+	assert_closed(&w, SERVER, w.host[SERVER].ends[0].sa, REASON_TIMEOUT);
+	peer_clear(&p);
+	sim_clear(&w);
+}
+
+/* RFC 4555 3.8: nobody tells the client; it asks whether the host lives, and hears as whom that sees it. */
+static void client_finds_out_that_its_nat_has_another_address(void **state)
+{
+	struct sim_world w;
+
+	(void)state;
+	start(&w, true);
+	w.nat_addr = addr("198.51.100.88");
+	w.nat_port = 30000;
+	assert_int_equal(ike_check_liveness(w.host[CLIENT].ike, w.host[CLIENT].ends[0].sa, w.now_ms), IKE_OK);
+	sim_pump(&w);
+	arrives(&w, CLIENT, EXCH_INFORMATIONAL, REQUEST);
+	arrives(&w, SERVER, EXCH_INFORMATIONAL, RESPONSE);
+	arrives(&w, CLIENT, EXCH_INFORMATIONAL, REQUEST);               /* N(UPDATE_SA_ADDRESSES) */
+	sim_run_until(&w, w.now_ms + 20000);
+	assert_int_equal(w.host[CLIENT].ends[0].rekeyed, 1);
+	/* Asked again, it says that all is as before. */
+	assert_int_equal(ike_check_liveness(w.host[CLIENT].ike, w.host[CLIENT].ends[0].sa, w.now_ms), IKE_OK);
+	sim_pump(&w);
+	arrives(&w, CLIENT, EXCH_INFORMATIONAL, REQUEST);
+	arrives(&w, SERVER, EXCH_INFORMATIONAL, RESPONSE);
+	nothing_is_sent(&w);
+	assert_moved(&w, 1);
+}
+
+/* RFC 4555 3.8: of one that does, it is for itself to say so. */
+static void client_with_mobike_says_itself_that_its_nat_has_another_address(void **state)
+{
+	struct peer_message plain;
+	struct msg_chain inner;
+	struct sim_world w;
+	struct sim_peer p;
+	struct msg_wr m;
+
+	(void)state;
+	script_has_tunnel(&w, &p, true, true);
+	w.nat_addr = addr("198.51.100.88");
+	m = peer_inner();
+	script_sends(&w, &p, EXCH_INFORMATIONAL, 2, REQUEST, &m);
+	script_takes(&w, &p, EXCH_INFORMATIONAL, RESPONSE, &plain, &inner);
+	nothing_is_sent(&w);
+	assert_int_equal(sim_sas(&w, SERVER), 1);
 	peer_clear(&p);
 	sim_clear(&w);
 }
@@ -284,9 +394,14 @@ int main(void)
 		cmocka_unit_test(move_is_told_again_in_new_ike_sa),
 		cmocka_unit_test(move_is_told_in_replaced_ike_sa),
 		cmocka_unit_test(client_is_asked_in_new_ike_sa_whether_it_is_there),
+		cmocka_unit_test(move_is_told_in_ike_sa_that_the_host_does_not_use_yet),
+		cmocka_unit_test(pair_that_the_host_makes_meanwhile_is_replaced),
 		cmocka_unit_test(only_an_assigned_address_can_move),
 		cmocka_unit_test(who_cannot_be_reached_there_is_sent_nothing),
 		cmocka_unit_test(cookie_is_told_back),
+		cmocka_unit_test(client_with_an_address_is_followed_to_another_one_of_its_nat),
+		cmocka_unit_test(client_finds_out_that_its_nat_has_another_address),
+		cmocka_unit_test(client_with_mobike_says_itself_that_its_nat_has_another_address),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -331,6 +331,54 @@ static void new_pair_comes_and_old_pair_goes_half_by_half(void **state)
 	kernel_close(k);
 }
 
+/* A NAT has given the other end another port. */
+static void sas_in_udp_get_another_port_and_keep_the_rest(void **state)
+{
+	char before[TEXT_MAX], after[TEXT_MAX], *port;
+	struct kernel *k = open_fake();
+	struct kernel_request r = request(KERNEL_PROTECT, 1);
+
+	(void)state;
+	r.encap_local_port = 4500;
+	r.encap_remote_port = 30001;
+	assert_int_equal(kernel_apply(k, &r), IKE_OK);
+	(void)kernel_fake_describe(k, before, sizeof before);
+	r = (struct kernel_request){ .op = KERNEL_REMAP, .reqid = REQID, .local = r.local, .remote = r.remote, .spi_in = r.spi_in,
+				     .spi_out = r.spi_out, .suite = r.suite, .encap_local_port = 4500, .encap_remote_port = 30002 };
+	assert_int_equal(kernel_apply(k, &r), IKE_OK);
+	(void)kernel_fake_describe(k, after, sizeof after);
+	for (unsigned i = 0; i < 2; i++) {
+		port = strstr(after, "4500-30002");
+		assert_non_null(port);
+		port[strlen("4500-3000")] = '1';
+	}
+	assert_string_equal(before, after);
+	kernel_close(k);
+}
+
+/* One that is not there, or not in UDP, or somebody else's. */
+static void what_has_no_port_gets_none(void **state)
+{
+	char before[TEXT_MAX], after[TEXT_MAX];
+	struct kernel *k = open_fake();
+	struct kernel_request r = request(KERNEL_PROTECT, 1);
+
+	(void)state;
+	assert_int_equal(apply(k, KERNEL_PROTECT, 1), IKE_OK);
+	assert_int_equal(kernel_fake_foreign_sa(k, false, &r.local, &r.remote, 0x2002), IKE_OK);
+	(void)kernel_fake_describe(k, before, sizeof before);
+	r = (struct kernel_request){ .op = KERNEL_REMAP, .reqid = REQID, .local = r.local, .remote = r.remote, .spi_out = 0x2002,
+				     .suite = r.suite, .encap_local_port = 4500, .encap_remote_port = 30002 };
+	assert_int_equal(kernel_apply(k, &r), IKE_OK);
+	r.spi_out = 0x2001;
+	assert_int_equal(kernel_apply(k, &r), IKE_E_KERNEL);
+	r.encap_remote_port = 0;
+	assert_int_equal(kernel_apply(k, &r), IKE_E_SYNTAX);
+	(void)kernel_fake_describe(k, after, sizeof after);
+	assert_string_equal(before, after);
+	kernel_close(k);
+}
+
 static void same_spi_twice_is_refused_and_the_first_stays(void **state)
 {
 	struct kernel *k = open_fake();
@@ -551,6 +599,8 @@ int main(void)
 		cmocka_unit_test(what_is_forwarded_passes_until_it_is_told_not_to),
 		cmocka_unit_test(renewal_sends_on_the_new_pair_and_still_reads_the_old),
 		cmocka_unit_test(new_pair_comes_and_old_pair_goes_half_by_half),
+		cmocka_unit_test(sas_in_udp_get_another_port_and_keep_the_rest),
+		cmocka_unit_test(what_has_no_port_gets_none),
 		cmocka_unit_test(same_spi_twice_is_refused_and_the_first_stays),
 		cmocka_unit_test(foreign_objects_stay),
 		cmocka_unit_test(malformed_request_changes_nothing),

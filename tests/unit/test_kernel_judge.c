@@ -147,7 +147,8 @@ static void what_is_asked_again_meanwhile_may_be_protected_again(void **state)
 static void a_reqid_outside_our_range_is_refused(void **state)
 {
 	static const uint32_t others[] = { 0, 1, KERNEL_REQID_BASE - 1, KERNEL_REQID_ORPHAN, KERNEL_REQID_SHIELD, 0x70000000 };
-	static const enum kernel_op ops[] = { KERNEL_PROTECT, KERNEL_ADD_SAS, KERNEL_DELETE_SAS, KERNEL_UNPROTECT, KERNEL_RETIRE };
+	static const enum kernel_op ops[] = { KERNEL_PROTECT, KERNEL_ADD_SAS, KERNEL_DELETE_SAS, KERNEL_REMAP, KERNEL_UNPROTECT,
+					      KERNEL_RETIRE };
 
 	(void)state;
 	ask("192.0.2.2", NOW);
@@ -167,6 +168,11 @@ static void keys_for_what_is_not_protected_are_refused(void **state)
 	(void)state;
 	ask("192.0.2.2", NOW);
 	assert_int_equal(judge(&r), IKE_E_REFUSED);
+	r.op = KERNEL_REMAP;
+	r.encap_local_port = r.encap_remote_port = 4500;
+	assert_int_equal(judge(&r), IKE_E_REFUSED);
+	assert_int_equal(protect(7, "192.0.2.2"), IKE_OK);
+	assert_int_equal(judge(&r), IKE_OK);
 }
 
 static void only_our_own_end_can_be_protected(void **state)

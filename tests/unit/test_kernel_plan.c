@@ -24,7 +24,7 @@ static struct kernel_request request(enum kernel_op op)
 /* The plan as text: "sa+ in | policy+ out". */
 static const char *plan_text(const struct plan *p)
 {
-	static const char *const kinds[] = { "sa+", "sa-", "policy+", "policy=", "policy-", "exempt+", "exempt-" };
+	static const char *const kinds[] = { "sa+", "sa-", "sa=", "policy+", "policy=", "policy-", "exempt+", "exempt-" };
 	static const char *const whose[] = { "", "shield ", "pass " };
 	static char text[1024];
 	size_t n = 0;
