@@ -52,25 +52,35 @@ bool peer_lost_sa(struct tunnels *t, struct peer *p)
 	return true;
 }
 
+/* From the first packet out on; with a tunnel that has moved its connections would end, so it has more time. */
+static uint64_t answer_ms(const struct peer *p)
+{
+	if (p->moved)
+		return SILENT_S * 1000;
+	return p->round_trip_ms > ANSWER_MS / 2 ? 2u * p->round_trip_ms : ANSWER_MS;
+}
+
 /* The host has proved its key by UDP, so it is there; if packets go out to it and none ever comes in, not even a refusal, then ESP is
- * dropped on the way. A host that just answers nobody costs one more handshake. */
+ * dropped on the way. A host that just answers nobody costs one more handshake. Where a tunnel has moved, the two ends may also disagree
+ * whether ESP goes in UDP there: libreswan 4.10 leaves it as it was. */
 static void judge_path(struct tunnels *t, struct peer *p, const struct sa_traffic *traffic)
 {
-	uint64_t answer_ms = p->round_trip_ms > ANSWER_MS / 2 ? 2u * p->round_trip_ms : ANSWER_MS;
 	char text[IP_TEXT_MAX];
 
 	p->answered = p->answered || traffic->packets_in > 0;
-	if (p->answered || p->judged || p->encapsulated || !p->keys || !peer_is_answered(p) || traffic->packets_out == 0)
+	if (p->answered || p->judged || (p->encapsulated && !p->moved) || !p->keys || !peer_is_answered(p) || traffic->packets_out == 0)
 		return;
 	if (p->unanswered_ms == 0) {
 		p->unanswered_ms = t->now_ms;
 		p->watch_until_ms = t->now_ms + WATCH_MS;
 	}
-	if (t->now_ms - p->unanswered_ms < answer_ms)
+	if (t->now_ms - p->unanswered_ms < answer_ms(p))
 		return;
-	log_info(t->log, "%s: no packet comes back: establishing it with ESP in UDP", ip_text(&p->remote, text));
+	log_info(t->log, "%s: no packet comes back: establishing it %s", ip_text(&p->remote, text),
+		 p->encapsulated ? "anew" : "with ESP in UDP");
 	p->judged = true;
-	esp_dropped_remember(t, &p->local, &p->outer);
+	if (!p->encapsulated)
+		esp_dropped_remember(t, &p->local, &p->outer);
 	/* The old one goes first. It is of no use, and libreswan 4.10 takes no second pair of SAs for the same addresses. */
 	peer_lost(t, p, REASON_TIMEOUT);
 }

@@ -317,7 +317,7 @@ struct peer *peer_established(struct tunnels *t, const struct ike_event *e, cons
 	p->behind = u->behind;
 	p->wants_keepalive = u->wants_keepalive;
 	p->sent_ms = p->looked_ms = t->now_ms;
-	p->answered = p->judged = false;
+	p->moved = p->answered = p->judged = false;
 	p->round_trip_ms = u->round_trip_ms;
 	p->unanswered_ms = 0;
 	p->watch_until_ms = t->now_ms + WATCH_MS;
@@ -364,6 +364,12 @@ static void spare_rekeyed(struct sa_pair *spare, const struct ike_event *e)
 /* One end may be elsewhere (RFC 4555). What an anonymous client is counted for changes with where it comes from. */
 static void peer_moved(struct tunnels *t, struct peer *p, const struct ike_tunnel *u)
 {
+	if (p->moves) {                     /* what passed there may not pass here */
+		p->moved = true;
+		p->answered = p->judged = false;
+		p->unanswered_ms = 0;
+		p->watch_until_ms = t->now_ms + WATCH_MS;
+	}
 	p->moves = false;
 	p->local = u->path.local.addr;
 	p->encapsulated = u->encapsulated;

@@ -180,6 +180,7 @@ struct peer {
 	uint64_t sent_ms;                   /* since then nothing was sent, as far as is known */
 	uint64_t looked_ms;
 	bool moves;                         /* its end here goes to another address (MOBIKE): until there are new SAs nothing passes */
+	bool moved;                         /* it has gone there since it was established */
 	bool answered;                      /* a packet has come in on the present SAs */
 	bool judged;                        /* or none has, and what follows from it was done */
 	uint16_t round_trip_ms;

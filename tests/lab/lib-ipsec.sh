@@ -66,7 +66,8 @@ libreswan_responder() {
 	case $3 in
 	cookies)	ddos=busy ;;
 	refuse)		id=@nobody.example auth=rsasig ;;
-	pool)		type=tunnel pool4=${pool}100.64.0.1-100.64.0.200 pool6=${pool}fd00:64::/120 ;;
+	pool|mobike)	[ "$3" != mobike ] || pool='\n\tmobike=yes'$pool
+			type=tunnel pool4=${pool}100.64.0.1-100.64.0.200 pool6=${pool}fd00:64::/120 ;;
 	esac
 	libreswan_in_place
 	ckaid=$(libreswan_key "$key" "$dir")

@@ -442,6 +442,33 @@ static void tunnel_with_an_assigned_address_goes_along(void **state)
 	assert_int_equal(w->n_downs + w->n_unprotects + w->n_retired, 0);
 }
 
+/* There ESP is dropped, or the two ends disagree about UDP. */
+static void one_that_has_moved_to_where_nothing_comes_back_is_made_anew(void **state)
+{
+	struct world *w = *state;
+	struct ip_addr ours = address_of(OLD), other = address_of(NEW);
+
+	w->inner = address_of("100.64.0.1");
+	w->ttl_s = 3600;
+	protect(w, WWW, HOST);
+	w->traffic.packets_in = w->traffic.packets_out = 1;
+	advance(w, 1000);
+	w->can_move = true;
+	w->local = other;
+	tunnels_own_address(w->t, &other, w->now_ms);
+	tunnels_address_gone(w->t, &ours, w->now_ms);
+	advance(w, 1000);
+	core_rekeyed(w, 1, 0x7001, 0x7002);
+	w->traffic = (struct sa_traffic){ .packets_out = 1 };
+	advance(w, 3000);
+	assert_int_equal(w->n_sas, 1);
+	advance(w, 3000);
+	assert_true(w->sas[0].ended);
+	assert_int_equal(w->n_sas, 2);
+	assert_true(ip_equal(&w->sas[1].path.local.addr, &other));
+	assert_true(w->sas[1].encapsulated);
+}
+
 /* The host has lost it, or does not want it there: from the new address there is to be another one. */
 static void one_that_does_not_get_there_is_made_anew(void **state)
 {
@@ -539,6 +566,7 @@ int main(void)
 		WITH_WORLD(news_that_change_nothing_cost_a_question),
 		WITH_WORLD(addresses_of_no_tunnel_cost_nothing),
 		WITH_WORLD(tunnel_with_an_assigned_address_goes_along),
+		WITH_WORLD(one_that_has_moved_to_where_nothing_comes_back_is_made_anew),
 		WITH_WORLD(one_that_does_not_get_there_is_made_anew),
 		WITH_WORLD(long_sleep_ends_all_tunnels),
 		WITH_WORLD(failures_are_of_the_old_network),
