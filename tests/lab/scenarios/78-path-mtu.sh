@@ -1,18 +1,21 @@
 #!/bin/bash
-# lab: timeout=120
+# lab: variants=esp,udp,tunnel timeout=120
 # promise: 4
 # A link of 1400 bytes on the way. ICMP says so, and 1 MB passes; where ICMP is dropped TCP finds out by itself, if it may
-# (tcp_mtu_probing), as it does without ESP.
+# (tcp_mtu_probing), as it does without ESP. udp: behind a NAT; tunnel: there, from an address that the host has assigned.
 . "$LAB/lib.sh"
 
 lab_topology -r client dns server
+[ "$LAB_VARIANT" = esp ] || lab_nat
 lab_capture wire
 lab_key good ed25519
 lab_zone keyed.example signed <<ZONE
 host A $server_v4
 host IPSECKEY $(lab_ipseckey good)
 ZONE
-lab_responder server own good
+options=()
+[ "$LAB_VARIANT" != tunnel ] || options=('address-pool: 100.64.0.0/24')
+lab_responder server own good "${options[@]}"
 lab_daemon sink server /usr/bin/python3 -I -c "import socket
 s = socket.create_server(('', 7777))
 while True:
@@ -40,6 +43,10 @@ print(int((time.monotonic() - begin) * 1000))") || fail "$1: 1 MB does not pass"
 
 lab_dig host.keyed.example
 expect_answer "$server_v4"
+case $LAB_VARIANT in
+udp|tunnel)	expect_sa 'encap type espinudp' "$server_v4" ;;&
+tunnel)		expect_sa 'mode tunnel' "$server_v4" ;;
+esac
 megabyte "ICMP passes"
 in_host router iptables-legacy -A OUTPUT -p icmp --icmp-type fragmentation-needed -j DROP
 in_host client ip route flush cache
