@@ -384,7 +384,7 @@ oe_cache_get_mem(struct oe_cache* cache)
 	return sizeof(*cache) + n;
 }
 
-/** a secure answer with addresses that nobody has looked for a key of */
+/** an answer with addresses that nobody has looked for a key of */
 struct oe_adopted {
 	/** next in list */
 	struct oe_adopted* next;
@@ -400,16 +400,16 @@ struct oe_adopt {
 	int failed;
 };
 
-/** note the secure addresses of one message; a func for a traversal of the
- * message cache, in which nothing else can be looked up */
+/** Note the addresses of one message, unless it is known to be insecure: one
+ * that was not validated is given to a client that sets CD. A func for a
+ * traversal of the message cache, in which nothing else can be looked up. */
 static void
 adopt_message(struct lruhash_entry* e, void* arg)
 {
 	struct oe_adopt* found = (struct oe_adopt*)arg;
 	struct reply_info* rep = (struct reply_info*)e->data;
 	size_t i;
-	if(rep->security != sec_status_secure &&
-		rep->security != sec_status_secure_sentinel_fail)
+	if(rep->security == sec_status_insecure)
 		return;
 	for(i = 0; i < rep->an_numrrsets; i++) {
 		/* the owner and the type of an rrset never change, its data

@@ -93,8 +93,8 @@ void oe_cache_replaced(struct oe_cache* cache, struct module_env* env,
 
 /**
  * The module begins, perhaps with a cache that was filled without it
- * (unbound-control reload_keep_cache): remove secure addresses that nobody has
- * looked for a key of. Only while no other thread runs.
+ * (unbound-control reload_keep_cache): remove addresses that nobody has looked
+ * for a key of, but for insecure ones. Only while no other thread runs.
  * @param env: with caches, or without.
  * @return 0 if out of memory.
  */

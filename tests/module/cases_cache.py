@@ -23,6 +23,19 @@ def test_verdict_without_ttl_is_not_cached(b):
     assert len(b.helper.requests) == 2
 
 
+def test_mixed_case_is_the_same_name(b):
+    """1: in the question of a client, and in those of use-caps-for-id (0x20), whose servers answer in the case of the question."""
+    allow = [True]
+    r = b.start(lambda request: request.allow() if allow[0] else request.refuse(), server=' use-caps-for-id: yes')
+    for name in ('HOST.Example.TEST', 'host.example.test', 'aLIAS.example.test'):
+        assert r.answer(name).addresses == ['192.0.2.1'], name
+    assert set(b.helper.owners()) == {'host.example.test'}, b.helper.owners()
+    allow[0] = False
+    b.helper.down('HOSt.exAmple.tesT')
+    for name in ('host.example.test', 'HOST.Example.TEST', 'aLIAS.example.test'):
+        assert soon(lambda: refused(r.answer(name))) and refused(r.answer(name, cd=True)), name
+
+
 def test_longer_ttl_in_the_rrset_cache_does_not_win(b):
     """The iterator's own copy of a name server's address lives 300 s; what a client is told must not."""
     r = b.start(lambda request: request.allow(ttl=20))

@@ -342,6 +342,26 @@ static void full_table_releases_the_oldest_idle(void **state)
 	assert_waiting(w, 2);
 }
 
+/* Of those that are idle the one that was used last stays, however old it is. */
+static void full_table_goes_by_use_and_not_by_age(void **state)
+{
+	struct world *w = *state;
+
+	w->config.tunnels_max = MANY;
+	w->config.idle_s = 100000;
+	world_restart(w);
+	fill_table(w, MANY);
+	be_idle(w, 1000);
+	w->sas[0].idle_s = 12;
+	w->sas[1].idle_s = 14;
+	advance(w, 310 * 1000);
+	ask(w, 1, "one.too.many", "A", HOST);
+	assert_int_equal(state_of(w, "203.0.113.1"), TUNNEL_PROTECTED);
+	assert_int_equal(state_of(w, "203.0.113.2"), TUNNEL_PROTECTED);
+	assert_int_equal(state_of(w, "203.0.113.3"), TUNNEL_DRAINING);
+	assert_int_equal(downs_for(w, "n3.example.org"), 1);
+}
+
 static void busy_tunnel_is_not_pushed_out(void **state)
 {
 	struct world *w = *state;
@@ -409,6 +429,7 @@ int main(void)
 		WITH_WORLD(turn_that_does_not_come_in_time),
 		WITH_WORLD(full_table_refuses_while_answers_live),
 		WITH_WORLD(full_table_releases_the_oldest_idle),
+		WITH_WORLD(full_table_goes_by_use_and_not_by_age),
 		WITH_WORLD(busy_tunnel_is_not_pushed_out),
 		WITH_WORLD(requests_are_bounded),
 		WITH_WORLD(names_of_an_address_are_bounded),
