@@ -7,7 +7,8 @@
 
 enum { TRY_AGAIN_MS = 500 };
 
-enum ike_err rekey_new_dh(struct ike_sa *sa, uint16_t group)
+/* Another key pair. */
+IKE_CHECKED static enum ike_err new_dh(struct ike_sa *sa, uint16_t group)
 {
 	struct rekey *rk = sa->rekey;
 	struct dh *dh;
@@ -29,7 +30,7 @@ enum ike_err rekey_begin(struct ike_sa *sa, uint16_t group)
 	if (!sa->rekey)
 		return IKE_E_NOMEM;
 	rng_fill(sa->ike->rng, sa->rekey->nonce, NONCE_LEN);
-	err = rekey_new_dh(sa, group);
+	err = new_dh(sa, group);
 	if (err != IKE_OK)
 		sa_end_rekey(sa);
 	return err;
@@ -48,6 +49,15 @@ uint16_t rekey_group_wanted(const struct ike_sa *sa, const struct stimulus *s, c
 	if (!rd_done(&r) || sa->rekey->rounds >= INIT_ROUNDS_MAX || group == sa->rekey->group || !offer_has_group(offer, group))
 		return 0;
 	return group;
+}
+
+enum ike_err rekey_take_group(struct ike_sa *sa, const struct stimulus *s, const struct offer *offer)
+{
+	enum ike_err err = new_dh(sa, rekey_group_wanted(sa, s, offer));
+
+	window_request_over(&sa->window, true);
+	sa->rekey->rounds++;
+	return err;
 }
 
 enum ike_err rekey_read_shared(const struct ike_sa *sa, const struct stimulus *s, uint16_t group, struct dh_shared *out)

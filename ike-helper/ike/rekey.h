@@ -8,11 +8,11 @@ enum { REKEY_TRIES_MAX = 6 };
 
 /* Begin: sa->rekey with a nonce and a key pair of this group. On failure there is none. */
 IKE_CHECKED enum ike_err rekey_begin(struct ike_sa *sa, uint16_t group);
-/* Another key pair. */
-IKE_CHECKED enum ike_err rekey_new_dh(struct ike_sa *sa, uint16_t group);
 /* Which group an INVALID_KE_PAYLOAD asks for; 0: that is not to be had, because it is not in what we offered, is the one that we
  * have sent, or the peer has had its way too often. */
 uint16_t rekey_group_wanted(const struct ike_sa *sa, const struct stimulus *s, const struct offer *offer);
+/* The request is over; another key pair of the group that is wanted. The caller sends it anew. */
+IKE_CHECKED enum ike_err rekey_take_group(struct ike_sa *sa, const struct stimulus *s, const struct offer *offer);
 /* What the KE payload of the answer gives with ours, when this is the group that the peer has chosen; 0: none, and our KE payload was for
  * nothing. */
 IKE_CHECKED enum ike_err rekey_read_shared(const struct ike_sa *sa, const struct stimulus *s, uint16_t group, struct dh_shared *out);

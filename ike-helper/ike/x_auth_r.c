@@ -33,6 +33,12 @@ static enum ike_err refuse(struct ike_sa *sa, uint32_t id, enum ike_err err, uin
 	return err;
 }
 
+/* The answer to the IKE_AUTH request that waited for a decision. */
+static enum ike_err refuse_auth(struct ike_sa *sa, enum ike_err err, uint64_t now_ms)
+{
+	return refuse(sa, sa->hs->auth_request_id, err, N_AUTHENTICATION_FAILED, now_ms);
+}
+
 /* The request ---------------------------------------------------------------------------------- */
 
 /* Our answer to IKE_SA_INIT has shown that the peer receives at that address, and the policies will
@@ -260,8 +266,7 @@ HANDLER(auth_authorized)
 		sa->hs->child_refused = sa->hs->childless ? 0 : N_TS_UNACCEPTABLE;
 	} else if (s->reason != REASON_NONE) {
 		sa_blame(sa, s->reason, "%s", s->detail);
-		return refuse(sa, sa->hs->auth_request_id, IKE_E_REFUSED, N_AUTHENTICATION_FAILED,
-			      s->now_ms);
+		return refuse_auth(sa, IKE_E_REFUSED, s->now_ms);
 	}
 	if (sa->claim)
 		err = verify_claim(sa, s->keys);
@@ -272,9 +277,7 @@ HANDLER(auth_authorized)
 			blame_child(sa);
 		err = proof_ask(sa);
 	}
-	return err == IKE_OK ? IKE_OK
-			     : refuse(sa, sa->hs->auth_request_id, err, N_AUTHENTICATION_FAILED,
-				      s->now_ms);
+	return err == IKE_OK ? IKE_OK : refuse_auth(sa, err, s->now_ms);
 }
 
 QUESTION(child_was_refused)
@@ -309,9 +312,7 @@ static enum ike_err take_signature(struct ike_sa *sa, const struct stimulus *s)
 {
 	enum ike_err err = proof_take(sa, s);
 
-	return err == IKE_OK ? IKE_OK
-			     : refuse(sa, sa->hs->auth_request_id, err, N_AUTHENTICATION_FAILED,
-				      s->now_ms);
+	return err == IKE_OK ? IKE_OK : refuse_auth(sa, err, s->now_ms);
 }
 
 HANDLER(auth_signed)
@@ -324,9 +325,7 @@ HANDLER(auth_signed)
 	err = child_begin(sa);
 	if (err == IKE_OK)
 		err = child_install(sa);
-	return err == IKE_OK ? IKE_OK
-			     : refuse(sa, sa->hs->auth_request_id, err, N_AUTHENTICATION_FAILED,
-				      s->now_ms);
+	return err == IKE_OK ? IKE_OK : refuse_auth(sa, err, s->now_ms);
 }
 
 QUESTION(is_childless)

@@ -76,9 +76,7 @@ HANDLER(rekey_ike_with_group)
 	enum ike_err err;
 
 	make_offer(sa, sa->rekey->fresh_ike, &offer);
-	err = rekey_new_dh(sa, rekey_group_wanted(sa, s, &offer));
-	window_request_over(&sa->window, true);
-	sa->rekey->rounds++;
+	err = rekey_take_group(sa, s, &offer);
 	return err == IKE_OK ? send_request(sa, s->now_ms) : err;
 }
 

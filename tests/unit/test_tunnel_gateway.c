@@ -292,6 +292,15 @@ static void three_ways(const struct world *w, struct question *q)
 	reverse(q, RP_FOUND, ALL);
 }
 
+/* Two gateways, each with its key. */
+static void two_ways(const struct world *w, struct question *q, char first, char second)
+{
+	begin(w, q, NAME);
+	record(q, 10, "192.0.2.1", first);
+	record(q, 20, "192.0.2.2", second);
+	reverse(q, RP_FOUND, ALL);
+}
+
 static void next_way_is_tried_when_one_fails(void **state)
 {
 	struct world *w = *state;
@@ -384,10 +393,7 @@ static void last_way_fails_while_the_first_goes_on(void **state)
 	struct world *w = *state;
 	struct question q;
 
-	begin(w, &q, NAME);
-	record(&q, 10, "192.0.2.1", 'A');
-	record(&q, 20, "192.0.2.2", 'A');
-	reverse(&q, RP_FOUND, ALL);
+	two_ways(w, &q, 'A', 'A');
 	ask_it(w, 1, &q);
 	advance(w, 800);
 	assert_int_equal(w->n_sas, 2);
@@ -414,10 +420,7 @@ static void two_keys_of_different_gateways_do_not_mix(void **state)
 	struct world *w = *state;
 	struct question q;
 
-	begin(w, &q, NAME);
-	record(&q, 10, "192.0.2.1", 'A');
-	record(&q, 20, "192.0.2.2", 'B');
-	reverse(&q, RP_FOUND, ALL);
+	two_ways(w, &q, 'A', 'B');
 	ask_it(w, 1, &q);
 	assert_int_equal(keyset_count(w->sas[0].keys), 1);
 	core_fails(w, 1, REASON_AUTH_FAILED, "");
@@ -494,10 +497,7 @@ static void gone_gateway_is_replaced_by_the_next_lookup(void **state)
 	struct world *w = *state;
 	struct question q;
 
-	begin(w, &q, NAME);
-	record(&q, 10, "192.0.2.1", 'A');
-	record(&q, 20, "192.0.2.2", 'A');
-	reverse(&q, RP_FOUND, ALL);
+	two_ways(w, &q, 'A', 'A');
 	ask_it(w, 1, &q);
 	core_up(w, 1, 'A');
 	core_closed(w, 1, REASON_TIMEOUT);
