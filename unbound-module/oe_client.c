@@ -106,6 +106,8 @@ struct oe_client {
 	int backoff_ms;
 	/** the failure has been logged, success has not */
 	int complained;
+	/** DOWN messages and lost connections, counted */
+	unsigned downs;
 	/** the module's counters for this worker */
 	struct oe_stats stats;
 	/** datagrams in and out */
@@ -259,6 +261,7 @@ disconnect(struct oe_client* client, enum rp_reason reason)
 	/* Whatever DOWN the helper would have sent now is missed. The kernel
 	 * keeps what is protected so, but asking again is the only way to
 	 * learn what still works. */
+	client->downs++;
 	(*client->down)(client->env, client->down_arg, NULL);
 }
 
@@ -366,6 +369,7 @@ handle_datagram(struct oe_client* client, size_t len)
 	case RP_VERDICT:
 		return handle_verdict(client, &msg);
 	case RP_DOWN:
+		client->downs++;
 		(*client->down)(client->env, client->down_arg, &msg.u.down);
 		return 1;
 	case RP_HELLO:
@@ -702,6 +706,12 @@ oe_client_wake(struct oe_client* client, time_t seconds,
 	}
 	client->wake_at = at;
 	add_in_ms(client->wake, (int64_t)seconds*1000);
+}
+
+unsigned
+oe_client_downs(struct oe_client* client)
+{
+	return client->downs;
 }
 
 struct oe_stats*

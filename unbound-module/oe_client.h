@@ -105,6 +105,11 @@ void oe_job_cancel(struct oe_job* job);
 void oe_client_wake(struct oe_client* client, time_t seconds,
 	time_t (*func)(struct module_env* env, void* arg), void* arg);
 
+/** How often this worker has heard that cached answers must not be used any
+ * more, of whatever owner, or has lost the connection: a verdict from before
+ * that may be withdrawn. */
+unsigned oe_client_downs(struct oe_client* client);
+
 /** The counters of this worker: the module counts in them. The client itself
  * counts nothing. */
 struct oe_stats* oe_client_stats(struct oe_client* client);

@@ -342,6 +342,8 @@ oe_target_take_verdict(struct oe_target* target,
 	target->kind = verdict->kind;
 	target->reason = verdict->reason;
 	target->ttl_cap = (time_t)verdict->ttl_cap_s;
+	target->n_refused = 0;
+	memset(target->refused, 0, sizeof(target->refused));
 	snprintf(target->detail, sizeof(target->detail), "%.*s",
 		(int)verdict->reason_text.n,
 		verdict->reason_text.n ? (const char*)verdict->reason_text.p :

@@ -30,6 +30,8 @@
 #define OE_REQUEST_FLOOR 25
 /** and those about gateways; half of what is left, if that is more */
 #define OE_GATEWAY_FLOOR 20
+/** most rounds of requests for one query */
+#define OE_ROUNDS_MAX 3
 
 struct oe_qstate*
 oe_qstate_get(struct module_qstate* qstate, int id)
@@ -148,6 +150,9 @@ establish(struct oe_env* oe, struct module_qstate* qstate,
 			"no connection for this worker");
 	/* no stale answer while we wait, serve-expired */
 	qstate->no_cache_lookup = 1;
+	oq->rounds++;
+	oq->asked = 0;
+	oq->downs = oe_client_downs(client);
 	for(t = oq->targets; t; t = t->next) {
 		struct rp_establish ask;
 		enum rp_reason refused;
@@ -161,6 +166,7 @@ establish(struct oe_env* oe, struct module_qstate* qstate,
 		if(!t->job)
 			return oe_reply_refuse(oe, oq, LDNS_EDE_OTHER, refused, "");
 		oq->waiting++;
+		oq->asked++;
 		oe_client_stats(client)->n[OE_STAT_ASKED]++;
 	}
 	return oe_next_verdict;
@@ -447,6 +453,19 @@ handle_answer(struct oe_env* oe, struct module_qstate* qstate, int id)
 	return handle_addresses(oe, qstate, oq);
 }
 
+/** All verdicts are in, but the first ones may have been withdrawn (DOWN) while
+ * the last ones were waited for. */
+static int
+may_be_withdrawn(struct oe_env* oe, struct oe_qstate* oq)
+{
+	struct oe_client* client = oe_worker_client(oe, oq->qstate->env);
+	struct oe_target* t;
+	for(t = oq->targets; t; t = t->next)
+		if(t->kind == RP_REFUSE)
+			return 0; /* this decides */
+	return oq->asked > 1 && client && oe_client_downs(client) != oq->downs;
+}
+
 /** something that we waited for has happened */
 static enum oe_next
 handle_progress(struct oe_env* oe, struct module_qstate* qstate, int id)
@@ -458,7 +477,12 @@ handle_progress(struct oe_env* oe, struct module_qstate* qstate, int id)
 		return handle_gateways(oe, qstate, oq);
 	if(oq->waiting > 0)
 		return oe_next_verdict;
-	return oe_reply_allowed(oe, qstate, oq);
+	if(!may_be_withdrawn(oe, oq))
+		return oe_reply_allowed(oe, qstate, oq);
+	if(oq->rounds < OE_ROUNDS_MAX)
+		return establish(oe, qstate, oq);
+	return oe_reply_refuse(oe, oq, LDNS_EDE_OTHER, REASON_SA_GONE,
+		"withdrawn while it was asked about");
 }
 
 void

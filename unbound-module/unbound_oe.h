@@ -127,6 +127,13 @@ struct oe_qstate {
 	int late;
 	/** verdicts to come */
 	int waiting;
+	/** of so many requests */
+	int asked;
+	/** how often it was asked: again, when a verdict may be withdrawn while
+	 * others are waited for */
+	int rounds;
+	/** oe_client_downs() when it was asked */
+	unsigned downs;
 	/** refused: the code for the client, RFC 8914 */
 	sldns_ede_code reason_code;
 	/** refused: the text for the client, or NULL */

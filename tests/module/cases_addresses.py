@@ -1,7 +1,7 @@
 """Several addresses of a name, and the hints of HTTPS and SVCB records."""
 import time
 
-from bench import refused
+from bench import refused, soon
 from dns import HTTPS, SVCB
 from helper import REASON_TIMEOUT
 from world import malformed_https
@@ -68,6 +68,33 @@ def test_hints_belong_to_the_target(b):
     time.sleep(0.2)
     r.answer('webother.example.test', HTTPS)
     assert len(b.helper.requests) == 2, 'DOWN for the target takes the HTTPS record out of the cache'
+
+
+def two_targets(b, owner):
+    """A record with hints for two names; DOWN for one of them when it is allowed and the other one is not yet. The helper allows that
+    one no more if it is asked again."""
+    allow = [True]
+    r = b.start(lambda request: (0.4 if request.owner == 'host.example.test' else 0,
+                                 request.allow() if request.owner == 'host.example.test' or allow[0] else request.refuse()))
+    question = r.ask('webtwo.example.test', HTTPS)
+    assert soon(lambda: len(b.helper.answered) == 1)
+    allow[0] = owner != 'webtwo.example.test'
+    b.helper.down(owner)
+    return r, question.answer()
+
+
+def test_verdict_that_is_withdrawn_while_another_is_waited_for(b):
+    """1: not even for the first client; nothing would take the answer back."""
+    r, answer = two_targets(b, 'webtwo.example.test')
+    assert refused(answer), str(answer)
+    for cd in (True, False):
+        assert refused(r.answer('webtwo.example.test', HTTPS, cd=cd))
+
+
+def test_withdrawal_of_another_name_costs_one_round(b):
+    r, answer = two_targets(b, 'k1.example.test')
+    assert answer.answer and sorted(b.helper.owners()) == ['host.example.test'] * 2 + ['webtwo.example.test'] * 2, b.helper.owners()
+    assert r.answer('webtwo.example.test', HTTPS).answer and len(b.helper.requests) == 4
 
 
 def test_https_without_hints_or_key_is_plain(b):

@@ -131,6 +131,8 @@ def leaf_zones():
     example += svc('web', 65, 1, '.', (1, b'\x02h2'), (4, ip4('192.0.2.15')), (6, ip6('2001:db8::15')))
     example += svc('webother', 65, 1, 'host.example.test.', (4, ip4('192.0.2.1')))
     example += svc('webplain', 65, 1, '.', (4, ip4('192.0.2.16')))
+    example += host('webtwo', '192.0.2.18') + ipseckey('webtwo') + svc('webtwo', 65, 1, '.', (4, ip4('192.0.2.18')))
+    example += svc('webtwo', 65, 2, 'host.example.test.', (4, ip4('192.0.2.1')))
     for name in ('webmany', 'webmanyplain'):
         example += svc(name, 65, 1, '.', (4, ip4(*['198.18.0.%d' % i for i in range(1, 40)])))
     example += ipseckey('webmany') + host('manyplain', *['198.18.1.%d' % i for i in range(1, 40)])
