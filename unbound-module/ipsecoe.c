@@ -42,6 +42,8 @@ settings(const struct config_file* cfg, struct oe_config* oe)
 	if(chroot && strncmp(path, cfg->chrootdir, chroot) == 0 &&
 		path[chroot] == '/')
 		path += chroot;
+	snprintf(oe->policy_dir, sizeof(oe->policy_dir), "%s",
+		OE_POLICY_DIR_DEFAULT);
 	wrong = oe_config_set_socket(oe, path, strlen(path));
 	if(!wrong) {
 		option = "ipsecoe-deadline";

@@ -4,7 +4,7 @@
 
 /**
  * \file
- * Reads resolver-socket and deadline from oe.conf.
+ * Reads resolver-socket, policy-dir and deadline from oe.conf.
  */
 
 #include "ub_compat.h"
@@ -67,6 +67,9 @@ config_line(struct oe_config* cfg, struct span text, const char** option)
 	if(option_is(line.name, *option = "resolver-socket"))
 		return oe_config_set_socket(cfg, (const char*)line.value.p,
 			line.value.n);
+	if(option_is(line.name, *option = "policy-dir"))
+		return oe_config_set_policy_dir(cfg,
+			(const char*)line.value.p, line.value.n);
 	if(option_is(line.name, *option = "deadline")) {
 		int ms = number_of(line.value);
 		return ms < 0 ? "wants a number of milliseconds" :
@@ -85,6 +88,8 @@ oe_conf_file_read(struct oe_config* cfg)
 	memset(cfg, 0, sizeof(*cfg));
 	snprintf(cfg->socket, sizeof(cfg->socket), "%s",
 		RUNSTATEDIR "/unbound-oe/resolver.sock");
+	snprintf(cfg->policy_dir, sizeof(cfg->policy_dir), "%s",
+		OE_POLICY_DIR_DEFAULT);
 	cfg->deadline_ms = OE_DEADLINE_DEFAULT_MS;
 	if(!file || !*file)
 		file = SYSCONFDIR "/unbound-oe/oe.conf";

@@ -27,6 +27,18 @@ oe_config_set_socket(struct oe_config* cfg, const char* path, size_t len)
 }
 
 const char*
+oe_config_set_policy_dir(struct oe_config* cfg, const char* path, size_t len)
+{
+	if(len == 0 || path[0] != '/')
+		return "wants an absolute path";
+	if(len >= sizeof(cfg->policy_dir))
+		return "path too long";
+	memcpy(cfg->policy_dir, path, len);
+	cfg->policy_dir[len] = 0;
+	return NULL;
+}
+
+const char*
 oe_config_set_deadline(struct oe_config* cfg, int ms)
 {
 	if(ms < OE_DEADLINE_MIN_MS || ms > OE_DEADLINE_MAX_MS)

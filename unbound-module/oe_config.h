@@ -19,6 +19,15 @@
  * default), which drops an answer without a word. */
 #define OE_DEADLINE_DEFAULT_MS 1500
 
+/** longest path of the folder with the policy groups, with its final NUL */
+#define OE_POLICY_DIR_MAX 1024
+/** where they are if nothing else is said */
+#ifdef SYSCONFDIR
+#define OE_POLICY_DIR_DEFAULT SYSCONFDIR "/unbound-oe/policies"
+#else
+#define OE_POLICY_DIR_DEFAULT "/etc/unbound-oe/policies"
+#endif
+
 /** settings of the module */
 struct oe_config {
 	/** where the helper listens */
@@ -26,6 +35,8 @@ struct oe_config {
 	/** a question that has waited this long, in milliseconds, is answered
 	 * with SERVFAIL */
 	int deadline_ms;
+	/** the folder of the policy groups, oe_policy.h */
+	char policy_dir[OE_POLICY_DIR_MAX];
 	/** the settings cannot be used: every keyed name is refused with this
 	 * text. Empty if all is well. */
 	char error[256];
@@ -40,6 +51,10 @@ struct oe_config {
  *	option, or NULL.
  */
 const char* oe_config_set_socket(struct oe_config* cfg, const char* path,
+	size_t len);
+
+/** Set the folder of the policy groups; returns as oe_config_set_socket(). */
+const char* oe_config_set_policy_dir(struct oe_config* cfg, const char* path,
 	size_t len);
 
 /** Set the deadline, in milliseconds; returns as oe_config_set_socket(). */

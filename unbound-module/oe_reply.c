@@ -13,6 +13,7 @@
 #include "oe_cache.h"
 #include "oe_guard.h"
 #include "oe_pause.h"
+#include "oe_policy.h"
 #include "oe_reply.h"
 #include "oe_request.h"
 
@@ -98,7 +99,10 @@ enum oe_next
 oe_reply_unknown(struct oe_env* oe, struct oe_qstate* oq, sldns_ede_code code,
 	enum rp_reason reason, const char* detail)
 {
-	if(!oe_pause_is_on(oe, *oq->qstate->env->now))
+	if(!oe_pause_is_on(oe, *oq->qstate->env->now) ||
+		oe_policy_is_private(oe, oq->qstate,
+		oq->qstate->return_msg->rep) ||
+		oe_policy_judge_all(oe, oq->qstate, oq->targets))
 		return oe_reply_refuse(oe, oq, code, reason, detail);
 	oe_pause_answer(oe, oq->qstate, code);
 	oe_count(oe, oq->qstate->env, OE_STAT_CLEAR);
@@ -131,7 +135,8 @@ tell_clear(struct module_qstate* qstate, struct oe_target* t)
  * at the most. */
 static enum oe_next
 reply_partial(struct oe_env* oe, struct module_qstate* qstate,
-	struct oe_qstate* oq, struct oe_target* partial, time_t ttl)
+	struct oe_qstate* oq, struct oe_target* partial, int protected,
+	time_t ttl)
 {
 	struct reply_info* rep = qstate->return_msg->rep;
 	/* a client that validates would reject the rest */
@@ -140,9 +145,17 @@ reply_partial(struct oe_env* oe, struct module_qstate* qstate,
 		return oe_reply_refuse(oe, oq, LDNS_EDE_OTHER, partial->reason,
 			partial->detail);
 	oe_answer_cap_ttl(rep, ttl < OE_PARTIAL_TTL ? ttl : OE_PARTIAL_TTL);
-	oe_count(oe, qstate->env, OE_STAT_ALLOWED);
+	oe_count(oe, qstate->env, protected ? OE_STAT_ALLOWED : OE_STAT_CLEAR);
 	oe_count(oe, qstate->env, OE_STAT_PARTIAL);
 	return oe_next_finished;
+}
+
+/** the code for what is not allowed, RFC 8914 */
+static sldns_ede_code
+code_of(enum rp_reason reason)
+{
+	return reason == REASON_POLICY_FORBIDS ? LDNS_EDE_BLOCKED :
+		LDNS_EDE_OTHER;
 }
 
 enum oe_next
@@ -157,9 +170,11 @@ oe_reply_allowed(struct oe_env* oe, struct module_qstate* qstate,
 		if(t->kind == RP_REFUSE) {
 			/* a prefetch: the answer is still in the cache */
 			oe_cache_forget(oe->cache, qstate->env, &t->owner);
-			return oe_reply_refuse(oe, oq, LDNS_EDE_OTHER,
+			return oe_reply_refuse(oe, oq, code_of(t->reason),
 				t->reason, t->detail);
 		}
+		if(t->n_refused > 0)
+			partial = t;
 		if(t->keys_status != oe_keys_found)
 			continue;
 		if(t->ttl_cap < ttl)
@@ -168,13 +183,12 @@ oe_reply_allowed(struct oe_env* oe, struct module_qstate* qstate,
 			ttl = t->keys_ttl;
 		if(t->kind == RP_ALLOW)
 			protected = 1;
-		if(t->n_refused > 0)
-			partial = t;
 		if(t->kind == RP_CLEAR)
 			tell_clear(qstate, t);
 	}
 	if(partial)
-		return reply_partial(oe, qstate, oq, partial, ttl);
+		return reply_partial(oe, qstate, oq, partial, protected,
+			ttl);
 	oe_count(oe, qstate->env, protected ? OE_STAT_ALLOWED : OE_STAT_CLEAR);
 	if(oq->for_subnet)
 		ttl = 0;

@@ -16,6 +16,7 @@
 #include "oe_guard.h"
 #include "oe_lookup.h"
 #include "oe_pause.h"
+#include "oe_policy.h"
 #include "oe_reply.h"
 #include "oe_request.h"
 
@@ -56,6 +57,8 @@ down_func(struct module_env* env, void* arg, const struct rp_down* down)
 	struct oe_env* oe = (struct oe_env*)arg;
 	if(!down || down->tells_pause)
 		oe_pause_told(oe, *env->now, down);
+	if(down && down->tells_groups)
+		oe_policy_told(oe, env, down->groups_digest);
 	oe_cache_forget(oe->cache, env, down ? &down->owner : NULL);
 }
 
@@ -189,13 +192,7 @@ look_up_keys(struct oe_env* oe, struct module_qstate* qstate,
 	struct oe_qstate* oq)
 {
 	struct oe_client* client = oe_worker_client(oe, qstate->env);
-	enum rp_reason reason;
 	struct oe_target* t;
-	if(!oe_targets_find(qstate->return_msg->rep, qstate->region,
-		&oq->targets, &reason))
-		return oe_reply_refuse(oe, oq, LDNS_EDE_OTHER, reason, "");
-	if(!oq->targets)
-		return oe_reply_clear(oe, qstate, oq);
 	for(t = oq->targets; t; t = t->next) {
 		t->query = oq;
 		if(oq->early && !t->foreign) {
@@ -273,6 +270,20 @@ look_up_gateways(struct oe_env* oe, struct module_qstate* qstate,
 	return handle_gateways(oe, qstate, oq);
 }
 
+/** no target has keys: does the operator want that to be answered */
+static enum oe_next
+reply_unkeyed(struct oe_env* oe, struct module_qstate* qstate,
+	struct oe_qstate* oq)
+{
+	struct oe_client* client = oe_worker_client(oe, qstate->env);
+	/* that may change, and is told to whoever is connected */
+	if(client)
+		oe_client_greet(client);
+	if(oe_policy_judge_all(oe, qstate, oq->targets))
+		return oe_reply_allowed(oe, qstate, oq);
+	return oe_reply_clear(oe, qstate, oq);
+}
+
 /** an IPSECKEY lookup is done, perhaps all of them are */
 static enum oe_next
 handle_keys(struct oe_env* oe, struct module_qstate* qstate,
@@ -316,7 +327,8 @@ handle_keys(struct oe_env* oe, struct module_qstate* qstate,
 		found = 1;
 	}
 	if(!found)
-		return oe_reply_clear(oe, qstate, oq);
+		return reply_unkeyed(oe, qstate, oq);
+	(void)oe_policy_judge_all(oe, qstate, oq->targets);
 	return look_up_gateways(oe, qstate, oq, id);
 }
 
@@ -394,6 +406,8 @@ handle_addresses(struct oe_env* oe, struct module_qstate* qstate,
 	struct oe_qstate* oq)
 {
 	struct reply_info* rep = qstate->return_msg->rep;
+	char detail[RP_REASON_TEXT_MAX+1];
+	enum rp_reason reason;
 	if(rep->security == sec_status_bogus) {
 		oe_guard_store_bogus(oe, qstate, oq, rep);
 		if(!(qstate->query_flags&BIT_CD) || qstate->env->cfg->ignore_cd)
@@ -409,8 +423,17 @@ handle_addresses(struct oe_env* oe, struct module_qstate* qstate,
 		return oe_reply_refuse(oe, oq, LDNS_EDE_OTHER,
 			REASON_NOT_SECURE, qstate->is_valrec ?
 			"not validated" : "class ANY");
-	if(!is_secure(rep))
+	if(!is_secure(rep) && !oe_policy_is_there(oe))
+		return reply_unkeyed(oe, qstate, oq);
+	if(!oe_targets_find(rep, qstate->region, &oq->targets, &reason))
+		return oe_reply_refuse(oe, oq, LDNS_EDE_OTHER, reason, "");
+	if(oe_policy_blocks(oe, qstate, oq->targets, detail))
+		return oe_reply_refuse(oe, oq, LDNS_EDE_BLOCKED,
+			REASON_POLICY_FORBIDS, detail);
+	if(!oq->targets)
 		return oe_reply_clear(oe, qstate, oq);
+	if(!is_secure(rep))
+		return reply_unkeyed(oe, qstate, oq);
 	oe_lookup_note_zone(oe, rep);
 	return look_up_keys(oe, qstate, oq);
 }
@@ -443,7 +466,8 @@ handle_answer(struct oe_env* oe, struct module_qstate* qstate, int id)
 	if(rep->an_numrrsets > 0)
 		oe_answer_strip_additional(rep);
 	if(rep->security == sec_status_bogus &&
-		oe_pause_is_on(oe, *qstate->env->now)) {
+		oe_pause_is_on(oe, *qstate->env->now) &&
+		!oe_policy_is_private(oe, qstate, rep)) {
 		oe_pause_answer(oe, qstate, LDNS_EDE_DNSSEC_BOGUS);
 		oe_count(oe, qstate->env, OE_STAT_CLEAR);
 		return oe_next_finished;
@@ -582,7 +606,7 @@ oe_init(struct module_env* env, int id, const struct oe_config* cfg,
 	}
 	lock_basic_init(&oe->lock);
 	oe->cfg = *cfg;
-	if(!oe_cache_adopt(env)) {
+	if(!oe_policy_start(oe) || !oe_cache_adopt(env)) {
 		log_err("unbound-oe: out of memory");
 		oe_deinit(oe, env);
 		return 0;
@@ -605,13 +629,15 @@ oe_deinit(struct oe_env* oe, struct module_env* env)
 	oe_cache_forget(oe->cache, env, NULL);
 	oe_cache_delete(oe->cache);
 	lock_basic_destroy(&oe->lock);
+	free(oe->groups);
 	free(oe);
 }
 
 size_t
 oe_get_mem(struct oe_env* oe)
 {
-	size_t i, sum = sizeof(*oe) + oe_cache_get_mem(oe->cache);
+	size_t i, sum = sizeof(*oe) + sizeof(*oe->groups) +
+		oe_cache_get_mem(oe->cache);
 	lock_basic_lock(&oe->lock);
 	for(i = 0; i < oe->num_clients; i++)
 		sum += oe_client_get_mem(oe->clients[i]);

@@ -40,7 +40,8 @@
  *   is called and takes the job away from the client. What the helper answers
  *   later has no job to belong to and is dropped.
  *
- * The operator may pause what is new, see oe_pause.h.
+ * The operator may pause what is new, see oe_pause.h, and may want some names
+ * treated in another way, see oe_policy.h.
  *
  * The module decides nothing. It reports names, addresses, keys and how long
  * they live, and obeys the verdict; and without a verdict it refuses.
@@ -55,6 +56,7 @@
 #include "oe_stats.h"
 
 struct config_file;
+struct groups;
 struct module_env;
 struct module_qstate;
 struct oe_cache;
@@ -86,6 +88,8 @@ struct oe_env {
 	/** Hashes of the names of zones that had a secure address: those hold
 	 * hosts. A hint, so that two zones that share a place do no harm. */
 	hashvalue_type zones[OE_ZONES];
+	/** what the operator wants, oe_policy.h */
+	struct groups* groups;
 	/** the operator has paused what is new until this time, oe_pause.h */
 	time_t paused_until;
 	/** the module order was found wrong and that was logged */

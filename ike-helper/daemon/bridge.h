@@ -65,7 +65,7 @@ void bridge_due(struct bridge *b);
 
 /* What the parts call. */
 void bridge_net_user(struct bridge *b, struct net_user *out);
-/* Without stop, reload and lost, which are the owner's. */
+/* Without stop, reload, groups and lost, which are the owner's. */
 void bridge_link_user(struct bridge *b, struct link_user *out);
 void bridge_keylookup_user(struct bridge *b, struct keylookup_user *out);
 void bridge_validation_user(struct bridge *b, struct validation_user *out);

@@ -118,6 +118,23 @@ static void tell_pause(struct link *link, uint64_t client)
 		tell(link, LINK_DOWN, client, &message);
 }
 
+/* client: 0: all. */
+static void tell_groups(struct link *link, uint64_t client)
+{
+	const struct rp_message message = {
+		.type = RP_DOWN,
+		.u.down = { .owner = { .n = 1 }, .reason = REASON_DOWN_BY_OPERATOR, .tells_groups = true,
+			    .groups_digest = link->user.groups(link->user.owner) },
+	};
+
+	tell(link, LINK_DOWN, client, &message);
+}
+
+void link_groups(struct link *link)
+{
+	tell_groups(link, 0);
+}
+
 unsigned link_clients(const struct link *link)
 {
 	return link->clients;
@@ -145,6 +162,7 @@ static void take(struct link *link, const struct link_header *header, struct spa
 	case LINK_CAME:
 		link->clients++;
 		tell_pause(link, header->client);
+		tell_groups(link, header->client);
 		break;
 	case LINK_MESSAGE:
 		take_message(link, header->client, datagram);

@@ -66,6 +66,8 @@ struct link_user {
 	void *owner;
 	void (*stop)(void *owner);
 	void (*reload)(void *owner);
+	/* groups_digest() of the policy groups. Told to each connection that is made, and to all by link_groups(). */
+	uint64_t (*groups)(void *owner);
 	/* The keeper is gone. */
 	void (*lost)(void *owner);
 };
@@ -78,6 +80,9 @@ void link_free(struct link *link);      /* NULL is fine */
 void link_ready(struct link *link);
 void link_verdict(struct link *link, uint64_t client, uint32_t id, const struct rp_verdict *verdict);
 void link_down(struct link *link, const struct rp_down *down);
+
+/* The policy groups may be others: tell all connections. */
+void link_groups(struct link *link);
 
 /* Connections of the resolver. */
 unsigned link_clients(const struct link *link);

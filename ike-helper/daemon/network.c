@@ -151,6 +151,7 @@ static void take_conf(struct network *n, const struct setup_conf *new, struct re
 	s->log.max = s->conf.log_level;
 	tunnels = tunnel_config_of(s);
 	tunnels_configure(n->bridge.tunnels, &tunnels);
+	link_groups(n->bridge.link);
 	for (unsigned i = 0; i < out->n_restart; i++)
 		log_error(&s->log, "%s has changed in %s: restart oe-iked to use it", out->restart[i], s->file);
 	for (unsigned i = 0; i < out->n_changed; i++)
@@ -187,6 +188,13 @@ static void on_reload(void *arg)
 
 	/* What went wrong is in the log. */
 	(void)!on_reload_asked(arg, &reload);
+}
+
+static uint64_t on_groups_asked(void *arg)
+{
+	struct network *n = arg;
+
+	return groups_digest(&n->setup->groups);
 }
 
 static void on_kernel(void *arg)
@@ -357,6 +365,7 @@ static enum ike_err start_service(struct network *n)
 	resolver.owner = n;
 	resolver.stop = on_stop;
 	resolver.reload = on_reload;
+	resolver.groups = on_groups_asked;
 	resolver.lost = on_lost;
 	if (link_new(base, n->channels.link, &resolver, n->bridge.log, &n->bridge.link) != IKE_OK)
 		return startup_failed("out of memory");

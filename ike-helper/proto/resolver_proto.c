@@ -18,6 +18,7 @@ enum tlv_type {
 	TLV_GATEWAY = 11,       /* on the wire with TLV_OPTIONAL: u16 keys, u8 finding, {u8 4 or 16, address}... */
 	TLV_REVERSE = 12,       /* likewise: u8 number of the address, u8 finding, u16 keys */
 	TLV_PAUSE = 13,         /* likewise: u32, seconds left; 0 = it is over */
+	TLV_GROUPS = 14,        /* likewise: u64, digest */
 	TLV_END
 };
 
@@ -46,7 +47,7 @@ static const struct form {
 		.may = BIT(TLV_REASON_TEXT) | BIT(TLV_RESULT),
 		.repeat = BIT(TLV_RESULT),
 	},
-	[RP_DOWN] = { .need = BIT(TLV_OWNER) | BIT(TLV_REASON), .may = BIT(TLV_PAUSE), .id_zero = true },
+	[RP_DOWN] = { .need = BIT(TLV_OWNER) | BIT(TLV_REASON), .may = BIT(TLV_PAUSE) | BIT(TLV_GROUPS), .id_zero = true },
 };
 
 static const struct form *form_of(unsigned type)
@@ -236,6 +237,10 @@ static enum ike_err read_down(struct rd *r, enum tlv_type type, struct rp_down *
 		out->tells_pause = true;
 		out->pause_s = rd_u32(r);
 		return IKE_OK;
+	case TLV_GROUPS:
+		out->tells_groups = true;
+		out->groups_digest = rd_u64(r);
+		return IKE_OK;
 	default:
 		return IKE_E_SYNTAX;
 	}
@@ -397,6 +402,14 @@ static void put_u32(struct wr *w, enum tlv_type type, uint32_t value)
 	tlv_end(w, at);
 }
 
+static void put_u64(struct wr *w, enum tlv_type type, uint64_t value)
+{
+	size_t at = tlv_begin(w, type);
+
+	wr_u64(w, value);
+	tlv_end(w, at);
+}
+
 static enum ike_err write_hello(const struct rp_hello *hello, struct wr *w)
 {
 	const uint8_t versions[2] = { hello->version_min, hello->version_max };
@@ -487,6 +500,8 @@ static enum ike_err write_down(const struct rp_down *down, struct wr *w)
 	put_u16(w, TLV_REASON, down->reason);
 	if (down->tells_pause)
 		put_u32(w, TLV_PAUSE, down->pause_s);
+	if (down->tells_groups)
+		put_u64(w, TLV_GROUPS, down->groups_digest);
 	return IKE_OK;
 }
 

@@ -146,6 +146,8 @@ struct rp_down {
 	enum rp_reason reason;
 	bool tells_pause;           /* the owner is the root then */
 	uint32_t pause_s;           /* the operator has paused what is new for so long; 0: no longer */
+	bool tells_groups;          /* likewise */
+	uint64_t groups_digest;     /* groups_digest() of the policy groups that are obeyed */
 };
 
 struct rp_hello {

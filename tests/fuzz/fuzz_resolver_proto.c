@@ -71,6 +71,7 @@ static void check_same(const struct rp_message *a, const struct rp_message *b)
 		FUZZ_CHECK(dnsname_equal(&a->u.down.owner, &b->u.down.owner));
 		FUZZ_CHECK(a->u.down.reason == b->u.down.reason);
 		FUZZ_CHECK(a->u.down.tells_pause == b->u.down.tells_pause && a->u.down.pause_s == b->u.down.pause_s);
+		FUZZ_CHECK(a->u.down.tells_groups == b->u.down.tells_groups && a->u.down.groups_digest == b->u.down.groups_digest);
 		break;
 	}
 }

@@ -140,7 +140,7 @@ def leaf_zones():
         example += svc(what + '.bad', 65, 1, '.', (4, ip4('192.0.2.%d' % (60 + i)))) + ipseckey(what + '.bad')
     example += svc('webalias', 65, 0, 'web.example.test.')
     example += svc('_dns', 64, 1, 'web.example.test.', (1, b'\x03dot'), (4, ip4('192.0.2.15')))
-    example += host('plainhost', '192.0.2.20')
+    example += host('plainhost', '192.0.2.20') + host('twoplain', '192.0.2.21', '192.0.2.22')
     behind, reverse = gateway_zones()
     example += behind
     other = soa('other.test.', 'ns.other.test.') + host('ns', LEAF)

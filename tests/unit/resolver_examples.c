@@ -106,6 +106,17 @@ struct rp_message example_pause(void)
 	return m;
 }
 
+struct rp_message example_groups(void)
+{
+	struct rp_message m = { .type = RP_DOWN };
+
+	assert_int_equal(dnsname_from_text(".", &m.u.down.owner), IKE_OK);
+	m.u.down.reason = REASON_DOWN_BY_OPERATOR;
+	m.u.down.tells_groups = true;
+	m.u.down.groups_digest = UINT64_C(0xcbf29ce484222325);
+	return m;
+}
+
 const struct example examples[N_EXAMPLES] = {
 	{ "hello", example_hello },
 	{ "establish", example_establish },
@@ -115,4 +126,5 @@ const struct example examples[N_EXAMPLES] = {
 	{ "cancel", example_cancel },
 	{ "down", example_down },
 	{ "pause", example_pause },
+	{ "groups", example_groups },
 };

@@ -14,9 +14,10 @@ struct rp_message example_refuse(void);
 struct rp_message example_cancel(void);
 struct rp_message example_down(void);
 struct rp_message example_pause(void);
+struct rp_message example_groups(void);
 
 /* All of them, by their names there. */
-enum { N_EXAMPLES = 8 };
+enum { N_EXAMPLES = 9 };
 struct example {
 	const char *name;
 	struct rp_message (*make)(void);

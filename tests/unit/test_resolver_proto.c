@@ -109,6 +109,8 @@ static void assert_same_message(const struct rp_message *a, const struct rp_mess
 		assert_int_equal(a->u.down.reason, b->u.down.reason);
 		assert_int_equal(a->u.down.tells_pause, b->u.down.tells_pause);
 		assert_int_equal(a->u.down.pause_s, b->u.down.pause_s);
+		assert_int_equal(a->u.down.tells_groups, b->u.down.tells_groups);
+		assert_int_equal(a->u.down.groups_digest, b->u.down.groups_digest);
 		break;
 	}
 }
@@ -224,23 +226,24 @@ static void every_prefix_is_refused(void **state)
 		/* A RESULT left out at the end makes an ALLOW without results, or a shorter list: both must be noticed. The
 		 * REFUSE is the one message that is whole without its last TLVs. */
 		if (strcmp(examples[i].name, "verdict-refuse") != 0 && strcmp(examples[i].name, "establish-gateway") != 0 &&
-		    strcmp(examples[i].name, "pause") != 0)
+		    strcmp(examples[i].name, "pause") != 0 && strcmp(examples[i].name, "groups") != 0)
 			unit_walk_prefixes(write_message(&m, buffer, sizeof buffer), read_only, NULL);
 	}
 }
 
-static bool pause_is_whole(size_t n)
+static bool down_is_whole(size_t n)
 {
 	return n == 19;                 /* a DOWN of the root */
 }
 
-static void pause_may_be_cut_off_only_whole(void **state)
+static void pause_and_groups_may_be_cut_off_only_whole(void **state)
 {
-	struct rp_message m = example_pause();
+	struct rp_message pause = example_pause(), groups = example_groups();
 	uint8_t buffer[64];
 
 	(void)state;
-	unit_walk_prefixes(write_message(&m, buffer, sizeof buffer), read_only, pause_is_whole);
+	unit_walk_prefixes(write_message(&pause, buffer, sizeof buffer), read_only, down_is_whole);
+	unit_walk_prefixes(write_message(&groups, buffer, sizeof buffer), read_only, down_is_whole);
 }
 
 static bool refuse_is_whole(size_t n)
@@ -674,7 +677,7 @@ int main(void)
 		cmocka_unit_test(documented_reasons_are_the_list),
 		cmocka_unit_test(words_are_the_symbols),
 		cmocka_unit_test(every_prefix_is_refused),
-		cmocka_unit_test(pause_may_be_cut_off_only_whole),
+		cmocka_unit_test(pause_and_groups_may_be_cut_off_only_whole),
 		cmocka_unit_test(refuse_may_end_before_its_results),
 		cmocka_unit_test(gateways_may_be_cut_off_only_whole),
 		cmocka_unit_test(gateways_are_of_keys_and_addresses_that_are_there),

@@ -1,0 +1,254 @@
+/*
+ * unbound-module/oe_policy.c - policy groups: what the operator wants.
+ */
+
+/**
+ * \file
+ * Policy groups.
+ */
+
+#include "ub_compat.h"
+#include "unbound_oe.h"
+#include "oe_cache.h"
+#include "oe_policy.h"
+#include "oe_request.h"
+
+/** read the file of a group; 0 if something in it is wrong, what is not has
+ * been added */
+static int
+read_group(const char* dir, enum group group, struct groups* to)
+{
+	char path[OE_POLICY_DIR_MAX + 32], line[GROUPS_LINE_MAX];
+	char wrong[GROUPS_WRONG_MAX];
+	int number = 0, good = 1;
+	FILE* in;
+	snprintf(path, sizeof(path), "%s/%s", dir, group_word(group));
+	in = fopen(path, "r");
+	if(!in && errno == ENOENT)
+		return 1;
+	if(!in) {
+		log_err("unbound-oe: %s: %s", path, strerror(errno));
+		return 0;
+	}
+	while(fgets(line, (int)sizeof(line), in)) {
+		number++;
+		if(groups_add_line(to, group, span_of(line, strlen(line)),
+			wrong) == IKE_OK)
+			continue;
+		log_err("unbound-oe: %s:%d: %s", path, number, wrong);
+		good = 0;
+	}
+	if(ferror(in)) {
+		log_err("unbound-oe: %s: cannot be read", path);
+		good = 0;
+	}
+	fclose(in);
+	return good;
+}
+
+/** read all groups; *good: nothing in them is wrong. NULL if out of memory. */
+static struct groups*
+read_groups(const char* dir, int* good)
+{
+	struct groups* g = (struct groups*)malloc(sizeof(*g));
+	unsigned i;
+	if(!g) {
+		log_err("unbound-oe: out of memory");
+		return NULL;
+	}
+	groups_clear(g);
+	*good = 1;
+	for(i = GROUP_NONE+1; i < GROUPS_END; i++)
+		if(!read_group(dir, (enum group)i, g))
+			*good = 0;
+	return g;
+}
+
+int
+oe_policy_start(struct oe_env* oe)
+{
+	int good;
+	return (oe->groups = read_groups(oe->cfg.policy_dir, &good)) != NULL;
+}
+
+/** have these entries from now on; returns those of before, to be freed */
+static struct groups*
+swap_groups(struct oe_env* oe, struct groups* g)
+{
+	struct groups* old;
+	lock_basic_lock(&oe->lock);
+	old = oe->groups;
+	oe->groups = g;
+	lock_basic_unlock(&oe->lock);
+	return old;
+}
+
+/** the digest of the present entries */
+static uint64_t
+present_digest(struct oe_env* oe)
+{
+	uint64_t digest;
+	lock_basic_lock(&oe->lock);
+	digest = groups_digest(oe->groups);
+	lock_basic_unlock(&oe->lock);
+	return digest;
+}
+
+void
+oe_policy_told(struct oe_env* oe, struct module_env* env, uint64_t digest)
+{
+	struct groups* g;
+	int good;
+	if(present_digest(oe) == digest)
+		return;
+	g = read_groups(oe->cfg.policy_dir, &good);
+	if(!g)
+		return;
+	if(good) {
+		g = swap_groups(oe, g);
+		/* what it was answered by may be another one now */
+		oe_cache_forget(oe->cache, env, NULL);
+	}
+	free(g);
+	if(present_digest(oe) == digest)
+		log_info("unbound-oe: read the policy groups again");
+	else	log_err("unbound-oe: the policy groups in %s are not those "
+			"that oe-iked has read: oe reload takes over what "
+			"has changed", oe->cfg.policy_dir);
+}
+
+int
+oe_policy_is_there(struct oe_env* oe)
+{
+	int any;
+	lock_basic_lock(&oe->lock);
+	any = groups_count(oe->groups) > 0;
+	lock_basic_unlock(&oe->lock);
+	return any;
+}
+
+/** the entry, in words to follow a reason */
+static void
+policy_text(const struct group_entry* entry, char to[RP_REASON_TEXT_MAX+1])
+{
+	char text[GROUP_ENTRY_TEXT_MAX];
+	snprintf(to, RP_REASON_TEXT_MAX+1, "policy %.180s",
+		group_entry_text(entry, text));
+}
+
+/** the entry for the name that was asked */
+static enum group
+of_question(struct oe_env* oe, struct module_qstate* qstate,
+	struct group_entry* entry)
+{
+	struct rd r = rd_over(span_of(qstate->qinfo.qname,
+		qstate->qinfo.qname_len));
+	struct dnsname name;
+	memset(entry, 0, sizeof(*entry));
+	if(dnsname_read(&r, &name) != IKE_OK)
+		return GROUP_NONE;
+	lock_basic_lock(&oe->lock);
+	(void)groups_of_name(oe->groups, &name, entry);
+	lock_basic_unlock(&oe->lock);
+	return entry->group;
+}
+
+/** the entry for the owner of addresses */
+static enum group
+of_owner(struct oe_env* oe, const struct dnsname* owner,
+	struct group_entry* entry)
+{
+	lock_basic_lock(&oe->lock);
+	(void)groups_of_name(oe->groups, owner, entry);
+	lock_basic_unlock(&oe->lock);
+	return entry->group;
+}
+
+int
+oe_policy_blocks(struct oe_env* oe, struct module_qstate* qstate,
+	struct oe_target* list, char detail[RP_REASON_TEXT_MAX+1])
+{
+	struct group_entry entry;
+	int blocked = of_question(oe, qstate, &entry) == GROUP_BLOCK;
+	struct oe_target* t;
+	for(t = list; t && !blocked; t = t->next)
+		blocked = of_owner(oe, &t->owner, &entry) == GROUP_BLOCK;
+	if(blocked)
+		policy_text(&entry, detail);
+	return blocked;
+}
+
+/** what counts for an address of a target; question: what counts for the name
+ * that was asked */
+static void
+judge_address(struct oe_env* oe, struct oe_target* t, unsigned i,
+	const struct group_entry* question)
+{
+	struct group_entry entry;
+	lock_basic_lock(&oe->lock);
+	(void)groups_find(oe->groups, &t->owner, &t->addresses[i], &entry);
+	lock_basic_unlock(&oe->lock);
+	if(entry.group != GROUP_BLOCK && entry.name.n == 0 &&
+		question->group != GROUP_NONE)
+		entry = *question;
+	if(entry.group != GROUP_BLOCK && entry.group != GROUP_PRIVATE)
+		return;
+	t->refused[i] = 1;
+	t->n_refused++;
+	t->reason = entry.group == GROUP_BLOCK ? REASON_POLICY_FORBIDS :
+		REASON_POLICY_WANTS_KEY;
+	policy_text(&entry, t->detail);
+}
+
+int
+oe_policy_judge(struct oe_env* oe, struct module_qstate* qstate,
+	struct oe_target* target)
+{
+	struct group_entry question;
+	unsigned i;
+	(void)of_question(oe, qstate, &question);
+	for(i = 0; i < target->n_addresses; i++)
+		judge_address(oe, target, i, &question);
+	if(target->n_refused == 0)
+		return 0;
+	if(target->n_refused == target->n_addresses)
+		target->kind = RP_REFUSE;
+	/* they may be in the cache from a time with other entries */
+	oe_cache_forget_plain(oe->cache, qstate->env, &target->owner,
+		target->dclass);
+	return 1;
+}
+
+int
+oe_policy_judge_all(struct oe_env* oe, struct module_qstate* qstate,
+	struct oe_target* list)
+{
+	struct oe_target* t;
+	int refused = 0;
+	if(!oe_policy_is_there(oe))
+		return 0;
+	for(t = list; t; t = t->next)
+		if(t->keys_status != oe_keys_found &&
+			oe_policy_judge(oe, qstate, t))
+			refused = 1;
+	return refused;
+}
+
+int
+oe_policy_is_private(struct oe_env* oe, struct module_qstate* qstate,
+	struct reply_info* rep)
+{
+	struct group_entry entry;
+	struct dnsname owner;
+	size_t i;
+	if(of_question(oe, qstate, &entry) == GROUP_PRIVATE)
+		return 1;
+	for(i = 0; rep && i < rep->an_numrrsets; i++) {
+		struct rd r = rd_over(span_of(rep->rrsets[i]->rk.dname,
+			rep->rrsets[i]->rk.dname_len));
+		if(dnsname_read(&r, &owner) == IKE_OK &&
+			of_owner(oe, &owner, &entry) == GROUP_PRIVATE)
+			return 1;
+	}
+	return 0;
+}
