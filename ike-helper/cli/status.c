@@ -195,9 +195,9 @@ static void print_server(json_t *server)
 
 static void print_summary(const struct oe *oe, const json_t *last)
 {
-	struct conf conf;
-
 	uint64_t permissions = member_number(last, "permissions"), paused_s = member_number(last, "paused_s");
+	uint64_t policy_entries = member_number(last, "policy_entries");
+	struct conf conf;
 	char time[TEXT_NUMBER_MAX];
 
 	if (paused_s > 0)
@@ -205,6 +205,8 @@ static void print_summary(const struct oe *oe, const json_t *last)
 		       term_colour("paused"), term_plain("paused"), text_seconds(paused_s, time));
 	if (permissions > 0)
 		printf("\nin clear by the operator's word: %u (oe clear --list)\n", (unsigned)permissions);
+	if (policy_entries > 0)
+		printf("\nin policy groups: %u (oe why NAME tells which one counts)\n", (unsigned)policy_entries);
 	print_server(json_object_get(last, "server"));
 	if (client_conf(oe, &conf) == OE_OK)
 		takeover_warn(&conf.resolver);

@@ -66,11 +66,11 @@ json_t *control_walk_next(const struct controld_user *user, struct control_walk 
 			continue;
 		walk->found++;
 		return json_pack("{s:o}", "tunnel",
-				 control_json_tunnel(&info, user->now_ms(user->arg)));
+				 control_json_tunnel(user, &info, user->now_ms(user->arg)));
 	}
 	walk->active = false;
-	last = json_pack("{s:s, s:i, s:i, s:i}", "result", "ok", "tunnels", (int)walk->found, "permissions",
-			 (int)tunnels_permissions(user->tunnels), "paused_s",
+	last = json_pack("{s:s, s:i, s:i, s:i, s:i}", "result", "ok", "tunnels", (int)walk->found, "permissions",
+			 (int)tunnels_permissions(user->tunnels), "policy_entries", (int)groups_count(user->groups), "paused_s",
 			 (int)tunnels_paused_s(user->tunnels, user->now_ms(user->arg)));
 	if (user->serves)
 		json_object_set_new(last, "server", control_json_server(user));

@@ -52,7 +52,17 @@ static json_t *seconds_json(uint64_t from_ms, uint64_t to_ms)
 	return json_integer(to_ms > from_ms ? (json_int_t)((to_ms - from_ms) / 1000) : 0);
 }
 
-json_t *control_json_tunnel(const struct tunnel_info *info, uint64_t now_ms)
+json_t *control_json_policy(const struct controld_user *user, const struct dnsname *name, const struct ip_addr *address)
+{
+	char text[GROUP_ENTRY_TEXT_MAX];
+	struct group_entry entry;
+
+	if (tunnels_policy(user->tunnels, name, address, &entry) == GROUP_NONE)
+		return json_null();
+	return json_string(group_entry_text(&entry, text));
+}
+
+json_t *control_json_tunnel(const struct controld_user *user, const struct tunnel_info *info, uint64_t now_ms)
 {
 	json_t *to = json_object();
 	char suite[64];
@@ -88,6 +98,7 @@ json_t *control_json_tunnel(const struct tunnel_info *info, uint64_t now_ms)
 			    is_up ? seconds_json(info->established_ms, now_ms) : json_null());
 	json_object_set_new(to, "answer_expires_in_s",
 			    seconds_json(now_ms, info->answer_expires_ms));
+	json_object_set_new(to, "policy", control_json_policy(user, &info->name, &info->remote));
 	add_traffic(to, &info->traffic);
 	return to;
 }

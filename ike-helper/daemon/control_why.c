@@ -89,19 +89,8 @@ static json_t *tunnels_json(const struct controld_user *user, const struct ip_ad
 	struct tunnel_info info;
 
 	for (unsigned i = 0; i < TUNNELS_MAX && tunnels_of_host(user->tunnels, host, i, &info); i++)
-		json_array_append_new(all, control_json_tunnel(&info, now_ms));
+		json_array_append_new(all, control_json_tunnel(user, &info, now_ms));
 	return all;
-}
-
-/* The entry of a policy group that counts; null: there is none. */
-static json_t *policy_json(const struct controld_user *user, const struct dnsname *name, const struct ip_addr *address)
-{
-	char text[GROUP_ENTRY_TEXT_MAX];
-	struct group_entry entry;
-
-	if (tunnels_policy(user->tunnels, name, address, &entry) == GROUP_NONE)
-		return json_null();
-	return json_string(group_entry_text(&entry, text));
 }
 
 static json_t *host_json(const struct controld_user *user, const struct question *q, unsigned i)
@@ -124,7 +113,7 @@ static json_t *host_json(const struct controld_user *user, const struct question
 		tunnels_prospect(user->tunnels, &ask, 0, now_ms, &prospect);
 		control_json_prospect(&prospect, now_ms, host);
 	}
-	json_object_set_new(host, "policy", policy_json(user, &q->name, &q->at[i]));
+	json_object_set_new(host, "policy", control_json_policy(user, &q->name, &q->at[i]));
 	json_object_set_new(host, "tunnels", tunnels_json(user, &q->at[i], now_ms));
 	return json_pack("{s:o}", "host", host);
 }

@@ -26,6 +26,7 @@ struct controld_user {
 	void (*done)(void *arg);        /* after a request that changed something: look for outputs */
 	struct tunnels *tunnels;
 	const struct ike *ike;
+	const struct groups *groups;    /* policy groups */
 	bool serves;                    /* it answers hosts that want a tunnel */
 	/* Read the configuration again. IKE_E_CONFIG: nothing has changed, and out->error says why. */
 	enum ike_err (*reload)(void *arg, struct reload *out);

@@ -377,6 +377,7 @@ static enum ike_err start_service(struct network *n)
 		.reload = on_reload_asked,
 		.tunnels = n->bridge.tunnels,
 		.ike = n->bridge.ike,
+		.groups = &n->setup->groups,
 		.serves = n->bridge.signer != NULL,
 		.post_quantum = n->post_quantum,
 		.net = n->bridge.net,

@@ -95,7 +95,7 @@ def a_cancelled_request_has_no_verdict(world):
         resolver.send(r.message(r.CANCEL, ident))
         resolver.send(r.message(r.CANCEL, 4711))
         try:
-            check(False, f'got {resolver.receive()}')
+            check(False, f'got {resolver.verdict()}')
         except TimeoutError:
             pass
 

@@ -349,6 +349,7 @@ def policy_groups_change_at_reload_and_leave_tunnels(world):
     daemon = world.client([line]).start()
     _, key = world.key()
     with Resolver(daemon.resolver) as resolver:
+        check_equal(resolver.groups().hex(), 'cbf29ce484222325', 'the digest of nothing')
         check_equal(resolver.request('www.example', [SERVER], [key]).kind, ALLOW, 'a tunnel')
         before = daemon.tunnels()[0]['spi_in']
         groups_of(world, clear='example', block='other.example', private_or_clear='weak.example')
@@ -357,9 +358,13 @@ def policy_groups_change_at_reload_and_leave_tunnels(world):
                     checked.stderr)
         got = daemon.oe('reload')
         check_equal((got.returncode, got.stdout), (0, 'policy groups: changed\n'), got.stderr)
+        digest = resolver.groups()
+        check(digest.hex() != 'cbf29ce484222325', 'the same digest')
         got = resolver.request('www.example', [SERVER], [key])
         check_equal((got.kind, got.text), (CLEAR, 'policy clear: example'), 'a name in clear')
-        check_equal(daemon.tunnels()[0]['spi_in'], before, 'the tunnel')
+        tunnel, = daemon.tunnels()
+        check_equal((tunnel['spi_in'], tunnel['policy']), (before, 'clear: example'), 'the tunnel')
+        check('in policy groups: 3 (' in daemon.oe('status').stdout, 'oe status does not say it')
         got = resolver.request('a.other.example', [SERVER], [key])
         check_equal((got.kind, got.reason, got.text), (REFUSE, POLICY_FORBIDS, 'policy block: other.example'), 'a blocked name')
         check_equal(resolver.request('weak.example', [NOBODY], [key], deadline=500).kind, CLEAR, 'a host that does not answer')
@@ -369,6 +374,8 @@ def policy_groups_change_at_reload_and_leave_tunnels(world):
             check_equal((got.returncode, got.stderr), (status, f'oe: {world.path("policies")}/clear:2: "*.example.net" has a wildcard (allowed: '
                                                        'ADDRESS, ADDRESS/LENGTH, or a domain name, which covers what is below it)\n'), command)
         check_equal(resolver.request('a.other.example', [SERVER], [key]).kind, REFUSE, 'the groups after an error')
+        with Resolver(daemon.resolver) as other:
+            check_equal(other.groups(), digest, 'told to whoever connects')
 
 
 def clients_in_clear_and_block_are_refused(world):
@@ -613,7 +620,7 @@ def keys_are_made_once_and_private(world):
 
 def the_control_protocol_is_as_documented(world):
     daemon = world.client().start()
-    check_equal(say(daemon.control, b'{"command":"status"}'), [{'result': 'ok', 'tunnels': 0, 'permissions': 0, 'paused_s': 0}], 'status')
+    check_equal(say(daemon.control, b'{"command":"status"}'), [{'result': 'ok', 'tunnels': 0, 'permissions': 0, 'policy_entries': 0, 'paused_s': 0}], 'status')
     check_equal(say(daemon.control, b'{"command":"version"}', b'{"command":"version"}')[1]['protocol'], 1, 'two in one go')
     for line, word in ((b'{"command":"frob"}', 'unknown-command'), (b'{"command":7}', 'bad-request'),
                        (b'[]', 'bad-request'), (b'', 'bad-request'), (b'{"command":"down"}', 'bad-request'),

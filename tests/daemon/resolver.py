@@ -6,7 +6,7 @@ import struct
 
 HELLO, ESTABLISH, CANCEL, VERDICT, DOWN = 1, 2, 3, 4, 5
 VERSIONS, OWNER, ADDRESS, KEY, TTL, DEADLINE, KIND, REASON, REASON_TEXT, RESULT = range(1, 11)
-PAUSE = 0x800d
+PAUSE, GROUPS = 0x800d, 0x800e
 ALLOW, CLEAR, REFUSE = 1, 2, 3
 
 NO_USABLE_KEY, ADDRESS_NOT_ALLOWED, NO_ROUTE, TIMEOUT, UNREACHABLE, AUTH_FAILED = 1, 2, 3, 4, 5, 8
@@ -61,7 +61,7 @@ class Answer:
 
     def __init__(self, datagram):
         _, self.type, _, self.id = struct.unpack('>BBHI', datagram[:8])
-        self.kind = self.reason = self.ttl = self.pause = None
+        self.kind = self.reason = self.ttl = self.pause = self.groups = None
         self.text, self.owner, self.results = '', None, []
         at = 8
         while at < len(datagram):
@@ -80,6 +80,8 @@ class Answer:
                 self.results.append(int.from_bytes(value, 'big'))
             elif kind == PAUSE:
                 self.pause = int.from_bytes(value, 'big')
+            elif kind == GROUPS:
+                self.groups = value
             elif kind == OWNER:
                 self.owner = text_name(value)
 
@@ -144,17 +146,25 @@ class Resolver:
     def request(self, *args, **kwargs):
         return self.verdict(self.ask(*args, **kwargs))
 
-    def down(self):
-        """The next DOWN."""
+    def down(self, groups=False):
+        """The next DOWN that tells of policy groups, or that does not."""
+        def is_meant(answer):
+            return answer.type == DOWN and (answer.groups is not None) == groups
         for answer in self.waiting:
-            if answer.type == DOWN:
+            if is_meant(answer):
                 self.waiting.remove(answer)
                 return answer
         while True:
             answer = self.receive()
-            if answer.type == DOWN:
+            if is_meant(answer):
                 return answer
             self.waiting.append(answer)
+
+    def groups(self):
+        """The digest in the next DOWN that tells of policy groups, which must be for the root."""
+        down = self.down(groups=True)
+        assert down.owner == '', down
+        return down.groups
 
     def pause(self):
         """Seconds in the next DOWN, which must be for the root."""
