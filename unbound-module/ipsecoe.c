@@ -28,23 +28,35 @@ _Static_assert(OE_STATS <= UB_STATS_IPSECOE_NUM, "room for the counters");
 _Static_assert(IPSECOE_DEADLINE_DEFAULT == OE_DEADLINE_DEFAULT_MS,
 	"the same default in both forms");
 
+/** Paths may be written with the chroot in front, as all of unbound.conf:
+ * what it is inside. */
+static const char*
+inside_chroot(const struct config_file* cfg, const char* path)
+{
+	size_t chroot = cfg->chrootdir ? strlen(cfg->chrootdir) : 0;
+	if(!path)
+		return "";
+	if(chroot && strncmp(path, cfg->chrootdir, chroot) == 0 &&
+		path[chroot] == '/')
+		path += chroot;
+	return path;
+}
+
 /** Take the settings from unbound.conf; returns what is wrong or NULL, valid
- * until the next call. Paths may be written with the chroot in front, as all
- * of unbound.conf. */
+ * until the next call. */
 static const char*
 settings(const struct config_file* cfg, struct oe_config* oe)
 {
 	static char text[128];
-	const char* path = cfg->ipsecoe_socket ? cfg->ipsecoe_socket : "";
+	const char* path = inside_chroot(cfg, cfg->ipsecoe_socket);
 	const char* option = "ipsecoe-socket", *wrong;
-	size_t chroot = cfg->chrootdir ? strlen(cfg->chrootdir) : 0;
 	memset(oe, 0, sizeof(*oe));
-	if(chroot && strncmp(path, cfg->chrootdir, chroot) == 0 &&
-		path[chroot] == '/')
-		path += chroot;
-	snprintf(oe->policy_dir, sizeof(oe->policy_dir), "%s",
-		OE_POLICY_DIR_DEFAULT);
 	wrong = oe_config_set_socket(oe, path, strlen(path));
+	if(!wrong) {
+		option = "ipsecoe-policy-dir";
+		path = inside_chroot(cfg, cfg->ipsecoe_policy_dir);
+		wrong = oe_config_set_policy_dir(oe, path, strlen(path));
+	}
 	if(!wrong) {
 		option = "ipsecoe-deadline";
 		wrong = oe_config_set_deadline(oe, cfg->ipsecoe_deadline);

@@ -23,6 +23,8 @@ struct ub_server_stats;
 
 /** default of ipsecoe-socket: resolver-socket of the helper */
 #define IPSECOE_SOCKET_DEFAULT "/run/unbound-oe/resolver.sock"
+/** default of ipsecoe-policy-dir: policy-dir of the helper */
+#define IPSECOE_POLICY_DIR_DEFAULT "/etc/unbound-oe/policies"
 /** default of ipsecoe-deadline, in milliseconds */
 #define IPSECOE_DEADLINE_DEFAULT 1500
 

@@ -89,7 +89,7 @@ oe_conf_file_read(struct oe_config* cfg)
 	snprintf(cfg->socket, sizeof(cfg->socket), "%s",
 		RUNSTATEDIR "/unbound-oe/resolver.sock");
 	snprintf(cfg->policy_dir, sizeof(cfg->policy_dir), "%s",
-		OE_POLICY_DIR_DEFAULT);
+		SYSCONFDIR "/unbound-oe/policies");
 	cfg->deadline_ms = OE_DEADLINE_DEFAULT_MS;
 	if(!file || !*file)
 		file = SYSCONFDIR "/unbound-oe/oe.conf";

@@ -21,12 +21,6 @@
 
 /** longest path of the folder with the policy groups, with its final NUL */
 #define OE_POLICY_DIR_MAX 1024
-/** where they are if nothing else is said */
-#ifdef SYSCONFDIR
-#define OE_POLICY_DIR_DEFAULT SYSCONFDIR "/unbound-oe/policies"
-#else
-#define OE_POLICY_DIR_DEFAULT "/etc/unbound-oe/policies"
-#endif
 
 /** settings of the module */
 struct oe_config {

@@ -13,6 +13,8 @@
 #include "oe_policy.h"
 #include "oe_request.h"
 
+#include "services/cache/rrset.h"
+
 /** read the file of a group; 0 if something in it is wrong, what is not has
  * been added */
 static int
@@ -64,13 +66,6 @@ read_groups(const char* dir, int* good)
 	return g;
 }
 
-int
-oe_policy_start(struct oe_env* oe)
-{
-	int good;
-	return (oe->groups = read_groups(oe->cfg.policy_dir, &good)) != NULL;
-}
-
 /** have these entries from now on; returns those of before, to be freed */
 static struct groups*
 swap_groups(struct oe_env* oe, struct groups* g)
@@ -81,6 +76,77 @@ swap_groups(struct oe_env* oe, struct groups* g)
 	oe->groups = g;
 	lock_basic_unlock(&oe->lock);
 	return old;
+}
+
+/** what ends in the cache */
+struct end_arg {
+	/** the module */
+	struct oe_env* oe;
+	/** the end: what ended then is used by nobody any more */
+	time_t ttl;
+};
+
+/** is an address of this owner blocked, or to be protected */
+static int
+is_strict(struct oe_env* oe, const struct dnsname* owner,
+	const struct ip_addr* address)
+{
+	struct group_entry entry;
+	lock_basic_lock(&oe->lock);
+	(void)groups_find(oe->groups, owner, address, &entry);
+	lock_basic_unlock(&oe->lock);
+	return entry.group == GROUP_BLOCK || entry.group == GROUP_PRIVATE;
+}
+
+/** end an RRset in the cache, if it has an address that is strict now */
+static void
+end_rrset(struct lruhash_entry* e, void* arg)
+{
+	struct ub_packed_rrset_key* k = (struct ub_packed_rrset_key*)e->key;
+	struct packed_rrset_data* d = (struct packed_rrset_data*)e->data;
+	struct end_arg* end = (struct end_arg*)arg;
+	struct rd r = rd_over(span_of(k->rk.dname, k->rk.dname_len));
+	struct ip_addr address;
+	struct dnsname owner;
+	size_t i;
+	if(!oe_type_is_address(ntohs(k->rk.type)) || d->ttl <= end->ttl ||
+		dnsname_read(&r, &owner) != IKE_OK)
+		return;
+	for(i = 0; i < d->count; i++) {
+		/* of hints the name counts */
+		if(ip_from_bytes(span_of(d->rr_data[i]+2, d->rr_len[i]-2),
+			&address) != IKE_OK)
+			memset(&address, 0, sizeof(address));
+		if(is_strict(end->oe, &owner, &address)) {
+			d->ttl = end->ttl;
+			return;
+		}
+	}
+}
+
+/** Cached answers from the time of other entries end, as with unbound-control
+ * flush_zone: messages whose RRsets have ended are not used. */
+static void
+end_cached(struct oe_env* oe, struct module_env* env, time_t now)
+{
+	struct end_arg end;
+	end.oe = oe;
+	/* other threads may be a little behind */
+	end.ttl = now - 3;
+	slabhash_traverse(&env->rrset_cache->table, 1, end_rrset, &end);
+}
+
+int
+oe_policy_start(struct oe_env* oe, struct module_env* env)
+{
+	int good;
+	oe->groups = read_groups(oe->cfg.policy_dir, &good);
+	if(!oe->groups)
+		return 0;
+	/* reload_keep_cache; env has no clock yet */
+	if(groups_count(oe->groups) > 0 && env->rrset_cache)
+		end_cached(oe, env, time(NULL));
+	return 1;
 }
 
 /** the digest of the present entries */
@@ -108,6 +174,7 @@ oe_policy_told(struct oe_env* oe, struct module_env* env, uint64_t digest)
 		g = swap_groups(oe, g);
 		/* what it was answered by may be another one now */
 		oe_cache_forget(oe->cache, env, NULL);
+		end_cached(oe, env, *env->now);
 	}
 	free(g);
 	if(present_digest(oe) == digest)
@@ -200,6 +267,17 @@ judge_address(struct oe_env* oe, struct oe_target* t, unsigned i,
 	policy_text(&entry, t->detail);
 }
 
+/** are there entries by which each address has to be judged */
+static int
+has_networks(struct oe_env* oe)
+{
+	int any;
+	lock_basic_lock(&oe->lock);
+	any = oe->groups->n_networks > 0;
+	lock_basic_unlock(&oe->lock);
+	return any;
+}
+
 int
 oe_policy_judge(struct oe_env* oe, struct module_qstate* qstate,
 	struct oe_target* target)
@@ -209,10 +287,12 @@ oe_policy_judge(struct oe_env* oe, struct module_qstate* qstate,
 	(void)of_question(oe, qstate, &question);
 	for(i = 0; i < target->n_addresses; i++)
 		judge_address(oe, target, i, &question);
-	if(target->n_refused == 0)
+	if(target->n_refused == 0 && !(target->too_many && has_networks(oe)))
 		return 0;
-	if(target->n_refused == target->n_addresses)
+	if(target->n_refused == target->n_addresses || target->too_many)
 		target->kind = RP_REFUSE;
+	if(target->n_refused == 0)
+		target->reason = REASON_TOO_MANY_RECORDS;
 	/* they may be in the cache from a time with other entries */
 	oe_cache_forget_plain(oe->cache, qstate->env, &target->owner,
 		target->dclass);

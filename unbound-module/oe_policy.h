@@ -31,8 +31,9 @@ struct oe_qstate;
 struct oe_target;
 struct reply_info;
 
-/** Read the files for the first time. Returns 0 if out of memory. */
-int oe_policy_start(struct oe_env* oe);
+/** Read the files for the first time; while no other thread runs. Returns 0 if
+ * out of memory. */
+int oe_policy_start(struct oe_env* oe, struct module_env* env);
 
 /** The helper has read entries with this digest. */
 void oe_policy_told(struct oe_env* oe, struct module_env* env,
@@ -53,7 +54,8 @@ int oe_policy_blocks(struct oe_env* oe, struct module_qstate* qstate,
 
 /**
  * Refuse the addresses of a target without keys that are blocked or must be
- * protected; and the target, if those are all.
+ * protected; and the target, if those are all, or if there are more addresses
+ * than can be judged.
  * @return 0 if none is refused.
  */
 int oe_policy_judge(struct oe_env* oe, struct module_qstate* qstate,

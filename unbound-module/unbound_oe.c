@@ -606,7 +606,7 @@ oe_init(struct module_env* env, int id, const struct oe_config* cfg,
 	}
 	lock_basic_init(&oe->lock);
 	oe->cfg = *cfg;
-	if(!oe_policy_start(oe) || !oe_cache_adopt(env)) {
+	if(!oe_policy_start(oe, env) || !oe_cache_adopt(env)) {
 		log_err("unbound-oe: out of memory");
 		oe_deinit(oe, env);
 		return 0;

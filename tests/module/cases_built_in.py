@@ -50,10 +50,23 @@ def test_checkconf_judges_the_options(b):
     socket = 'ipsecoe-socket: "%s"' % b.socket
     for old, new, word in ((socket, 'ipsecoe-socket: "here"', 'wants an absolute path'),
                            (socket, 'ipsecoe-socket: "/%s"' % ('x' * 200), 'too long'),
+                           (socket, 'ipsecoe-policy-dir: "policies"', 'ipsecoe-policy-dir: wants an absolute path'),
                            ('ipsecoe-deadline: 1500', 'ipsecoe-deadline: 5', 'between 100 and 60000'),
                            ('ipsecoe-deadline: 1500', 'ipsecoe-deadline: soon', 'number expected')):
         text, content = checkconf(b, (old, new))
         assert not content and word in text, (new[:40], text)
+
+
+@only_built_in
+def test_policy_groups_are_where_the_option_says(b):
+    folder = os.path.join(b.folder, 'policies')
+    os.mkdir(folder)
+    with open(os.path.join(folder, 'private'), 'w') as f:
+        f.write('plainhost.example.test\n')
+    r = b.start(helper=False, server=' ipsecoe-policy-dir: "%s"' % folder)
+    assert refused(r.answer('plainhost.example.test'), 'policy private: plainhost.example.test')
+    assert r.control('get_option', 'ipsecoe-policy-dir').stdout.strip() == folder
+    assert r.answer('p1.example.test').addresses
 
 
 @only_built_in

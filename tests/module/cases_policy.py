@@ -112,6 +112,27 @@ def test_blocked_address_is_left_out(b):
 
 
 @only_dynlib
+def test_more_addresses_than_can_be_judged(b):
+    r = b.start(helper=False, conf=write(b, private='corp.test'))
+    assert len(r.answer('manyplain.example.test').addresses) == 39
+    r.stop()
+    r = b.start(helper=False, conf=write(b, block='10.0.0.0/8'))
+    assert refused(r.answer('manyplain.example.test'), 'too many address')
+    r.stop()
+    r = b.start(helper=False, conf=write(b, private='manyplain.example.test'))
+    assert refused(r.answer('manyplain.example.test'), WANTS_KEY)
+
+
+@only_dynlib
+def test_reload_that_keeps_the_cache_does_not_keep_what_is_private_now(b):
+    r = b.start(helper=False, conf=write(b, private='corp.test'))
+    assert r.answer('p1.example.test').addresses and r.answer('www.plain.test').addresses
+    write(b, private='p1.example.test plain.test')
+    assert r.control('reload_keep_cache').stdout.strip() == 'ok'
+    assert refused(r.answer('p1.example.test'), WANTS_KEY) and refused(r.answer('www.plain.test'), WANTS_KEY)
+
+
+@only_dynlib
 def test_hints_of_private_names(b):
     r = b.start(conf=write(b, private='webplain.example.test', block='192.0.2.1'))
     assert refused(r.answer('webplain.example.test', 65), WANTS_KEY)
@@ -130,12 +151,15 @@ def test_groups_are_read_again_when_the_helper_has_read_them(b):
     r = b.start(conf=write(b, private='plainhost.example.test'), threads=2)
     assert refused(r.answer('plainhost.example.test'), WANTS_KEY)
     assert soon(lambda: b.helper.peers() > 0), 'nobody is connected to be told'
-    assert r.answer('host.example.test').addresses
-    write(b, block='plain.test', clear_or_private='192.0.2.0/24')
+    assert r.answer('host.example.test').addresses and r.answer('www.plain.test').addresses
+    assert r.answer('p1.example.test').addresses and r.answer('p2.example.test').addresses
+    write(b, block='plain.test 203.0.113.2', clear_or_private='192.0.2.0/24')
     assert refused(r.answer('plainhost.example.test'), WANTS_KEY), 'only when the helper says so'
-    tell(b, digest([('clear-or-private', '192.0.2.0', 24)], [('block', 'plain.test')]))
+    b.world.leaf.asked = []
+    tell(b, digest([('clear-or-private', '192.0.2.0', 24), ('block', '203.0.113.2', 32)], [('block', 'plain.test')]))
     assert soon(lambda: r.answer('plainhost.example.test').addresses), r.log_text()
-    assert refused(r.answer('www.plain.test'), FORBIDS)
+    assert refused(r.answer('www.plain.test'), FORBIDS) and refused(r.answer('p1.example.test'), FORBIDS), 'they were in the cache'
+    assert r.answer('p2.example.test').addresses and ('p2.example.test', A) not in b.world.upstream(), 'others stay there'
     asked = len(b.helper.requests)
     assert r.answer('host.example.test').addresses and len(b.helper.requests) > asked, 'what was answered by the former groups is asked again'
 
