@@ -213,6 +213,14 @@ static bool looks_like_address(const struct dnsname *name)
 	return true;
 }
 
+/* No escapes: what somebody reads in a file, in a log and on a terminal is the same. */
+static bool is_plain(const char *text)
+{
+	static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.*";
+
+	return text[strspn(text, plain)] == '\0';
+}
+
 static enum ike_err add_text(struct groups *g, enum group group, const char *text, char *wrong)
 {
 	const char *slash = strchr(text, '/');
@@ -223,7 +231,7 @@ static enum ike_err add_text(struct groups *g, enum group group, const char *tex
 		return add_with_length(g, group, text, slash, wrong);
 	if (ip_from_text(text, &a) == IKE_OK)
 		return add_network(g, group, &a, address_bits(&a), text, wrong);
-	if (strchr(text, ':') || dnsname_from_text(text, &name) != IKE_OK || looks_like_address(&name))
+	if (!is_plain(text) || dnsname_from_text(text, &name) != IKE_OK || looks_like_address(&name))
 		snprintf(wrong, GROUPS_WRONG_MAX, "\"%.100s\" is neither an address nor a domain name %s", text, allowed);
 	else if (name.b[0] == 1 && name.b[1] == '*')
 		snprintf(wrong, GROUPS_WRONG_MAX, "\"%.100s\" has a wildcard %s", text, allowed);

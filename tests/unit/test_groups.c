@@ -123,6 +123,9 @@ static void what_is_wrong_is_named(void **state)
 	assert_wrong("2001:db8::g", "neither an address nor a domain name");
 	assert_wrong("a..b", "neither an address nor a domain name");
 	assert_wrong("*.example.org", "wildcard");
+	assert_wrong("\\#", "neither an address nor a domain name");      /* printed it would be a comment */
+	assert_wrong("a\\046b.example", "neither an address nor a domain name");
+	assert_wrong("http:example.org", "neither an address nor a domain name");
 	assert_wrong("b\xc3\xbc" "cher.example", "xn--");
 	assert_wrong("example\001org", "control character");
 	assert_int_equal(groups_add_line(&groups, GROUP_CLEAR, span_of("a\0b", 3), said), IKE_E_CONFIG);
