@@ -229,7 +229,9 @@ static void reload(struct keeper *k)
 		answer->err = groups_read(answer->conf.policy_dir, &answer->groups, answer->error);
 	if (answer->err == IKE_OK)
 		s->log.max = answer->conf.log_level;
-	(void)!send(k->channels.calls, answer, sizeof *answer, MSG_DONTWAIT | MSG_NOSIGNAL);
+	/* The one that asks waits for something. */
+	if (send(k->channels.calls, answer, sizeof *answer, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
+		(void)!send(k->channels.calls, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL);
 	free(answer);
 }
 

@@ -134,7 +134,7 @@ static enum ike_err ask_for_conf(struct network *n, struct setup_conf *out)
 		} while (got < 0 && errno == EINTR);
 	if (got == (ssize_t)sizeof *out)
 		return out->err;
-	snprintf(out->error, sizeof out->error, "the process that reads it is gone");
+	snprintf(out->error, sizeof out->error, "the process that reads it %s", got == 1 ? "cannot send it (net.core.wmem_default)" : "is gone");
 	return IKE_E_CONFIG;
 }
 

@@ -36,7 +36,7 @@ struct channels {
 
 /* What is sent over calls beside those of kernel/far.h, as one byte. */
 enum setup_call {
-	SETUP_CALL_RELOAD = 1,          /* read oe.conf and the policy groups again; the answer is a struct setup_conf */
+	SETUP_CALL_RELOAD = 1,          /* read oe.conf and the policy groups again; the answer is a struct setup_conf; one byte: it cannot be sent */
 	SETUP_CALL_RESOLVER_UDP,        /* dns_socket.h */
 	SETUP_CALL_RESOLVER_TCP,
 };
