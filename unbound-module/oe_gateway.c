@@ -205,6 +205,23 @@ oe_gateways_attach(struct module_qstate* qstate, int id,
 	return 1;
 }
 
+void
+oe_gateways_attach_others(struct module_qstate* qstate, int id,
+	struct oe_target* target, int* lookups)
+{
+	struct oe_gateways* g = target->gateways;
+	unsigned i;
+	for(i = 0; g && i < g->n_names; i++) {
+		struct oe_gateway* n = &g->names[i];
+		if(n->a.finding == RP_FOUND_NONE && !n->aaaa.asked)
+			ask(qstate, id, target, &n->name, LDNS_RR_TYPE_AAAA,
+				&n->aaaa, lookups);
+		if(n->aaaa.finding == RP_FOUND_NONE && !n->a.asked)
+			ask(qstate, id, target, &n->name, LDNS_RR_TYPE_A,
+				&n->a, lookups);
+	}
+}
+
 /** is it under way */
 static int
 waits(const struct oe_finding* f)

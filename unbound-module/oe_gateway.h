@@ -40,7 +40,8 @@ struct oe_gateway {
 	struct dnsname name;
 	/** bit i: record number i of the target has it */
 	uint16_t keys;
-	/** its A and its AAAA records */
+	/** its A and its AAAA records; first the host's family, and the other
+	 * one if there are none */
 	struct oe_finding a, aaaa;
 	/** its validated addresses */
 	struct ip_addr addresses[RP_GATEWAY_ADDRESSES_MAX];
@@ -85,6 +86,17 @@ struct oe_gateways {
  * @return 0 if out of memory.
  */
 int oe_gateways_attach(struct module_qstate* qstate, int id,
+	struct oe_target* target, int* lookups);
+
+/**
+ * Attach lookups for the other family's addresses of gateways that turned out
+ * to have none of the host's family.
+ * @param qstate: the query.
+ * @param id: our number in the module stack.
+ * @param target: whose gateways they are.
+ * @param lookups: how many were attached for this query; counted up.
+ */
+void oe_gateways_attach_others(struct module_qstate* qstate, int id,
 	struct oe_target* target, int* lookups);
 
 /** Is one of the lookups for this target under way */

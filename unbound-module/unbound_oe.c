@@ -235,12 +235,16 @@ cancel_alarm(struct oe_qstate* oq)
 /** a lookup about a gateway is done, perhaps all of them are */
 static enum oe_next
 handle_gateways(struct oe_env* oe, struct module_qstate* qstate,
-	struct oe_qstate* oq)
+	struct oe_qstate* oq, int id)
 {
 	struct oe_target* t;
 	int wait = 0;
-	for(t = oq->targets; t; t = t->next)
+	for(t = oq->targets; t; t = t->next) {
+		if(!oq->late)
+			oe_gateways_attach_others(qstate, id, t,
+				&oq->gateway_lookups);
 		wait |= oe_gateways_wait(t);
+	}
 	if(wait && !oq->late)
 		return oe_next_subquery;
 	if(wait)
@@ -267,7 +271,7 @@ look_up_gateways(struct oe_env* oe, struct module_qstate* qstate,
 	if(oq->gateway_lookups > 0 && client)
 		oq->alarm = oe_client_alarm(client, time_left(oe, oq,
 			OE_GATEWAY_FLOOR*2)/2, alarm_done, oq);
-	return handle_gateways(oe, qstate, oq);
+	return handle_gateways(oe, qstate, oq, id);
 }
 
 /** no target has keys: does the operator want that to be answered */
@@ -498,7 +502,7 @@ handle_progress(struct oe_env* oe, struct module_qstate* qstate, int id)
 	if(oq->looking_up)
 		return handle_keys(oe, qstate, oq, id);
 	if(oq->gateway_lookups)
-		return handle_gateways(oe, qstate, oq);
+		return handle_gateways(oe, qstate, oq, id);
 	if(oq->waiting > 0)
 		return oe_next_verdict;
 	if(!may_be_withdrawn(oe, oq))

@@ -16,6 +16,7 @@
 #include "ike/ike.h"
 #include "kernel/inner.h"
 #include "kernel/kernel.h"
+#include "kernel/plan.h"
 #include "tunnel/tunnel.h"
 
 /* Outputs -------------------------------------------------------------------------------------- */
@@ -89,14 +90,16 @@ static enum ike_err take_assigned(struct bridge *b, const struct kernel_request 
  * have assigned. */
 static enum ike_err apply(struct bridge *b, const struct kernel_request *r)
 {
-	bool assigned = r->inner_local.family != IP_NONE && !ip_equal(&r->inner_local, &r->local);
+	bool tunnel = request_is_tunnel(r);
+	bool assigned = request_is_from_assigned(r);
 	/* What is behind a gateway has another address too, but a shield; the last request for any of them may end one. */
-	bool other = r->inner_remote.family != IP_NONE && !ip_equal(&r->inner_remote, &r->remote);
+	bool other = tunnel && !ip_equal(&r->inner_remote, &r->remote);
 	bool client = other && !r->shield;
 	bool fresh = false;
 	enum ike_err err = IKE_OK;
 
-	if (assigned && (r->op == KERNEL_UNPROTECT || r->op == KERNEL_RETIRE))
+	/* What was assigned may end when the tunnel is of another family already. */
+	if (tunnel && (r->op == KERNEL_UNPROTECT || r->op == KERNEL_RETIRE))
 		inner_remove(b->inner, &r->inner_local, &r->inner_remote);
 	if (other && r->op == KERNEL_UNPROTECT)
 		inner_client_remove(b->inner, &r->inner_remote);

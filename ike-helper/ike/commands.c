@@ -5,6 +5,16 @@
 
 #include "ike/child.h"
 
+/* The other end of the CHILD SA is the peer, or what the peer is a gateway of. */
+static bool ends_fit(const struct ike_initiate *how)
+{
+	const struct ip_addr *peer = &how->path.remote.addr;
+
+	if (how->host.family == IP_NONE || how->host.family == peer->family)
+		return how->source.family == IP_NONE && !ip_equal(&how->host, peer);
+	return how->source.family == how->host.family;
+}
+
 enum ike_err ike_initiate(struct ike *ike, const struct ike_initiate *how, uint64_t now_ms,
 			  ike_handle *out)
 {
@@ -13,10 +23,7 @@ enum ike_err ike_initiate(struct ike *ike, const struct ike_initiate *how, uint6
 	enum ike_err err;
 
 	*out = 0;
-	if (how->host.family != IP_NONE &&
-	    (how->host.family != how->path.remote.addr.family || ip_equal(&how->host, &how->path.remote.addr)))
-		return IKE_E_CONFIG;
-	if (how->identify && ike->config.identity.n == 0)
+	if (!ends_fit(how) || (how->identify && ike->config.identity.n == 0))
 		return IKE_E_CONFIG;
 	err = engine_add(ike, true, &how->path, &sa);
 	if (err != IKE_OK)
@@ -27,6 +34,7 @@ enum ike_err ike_initiate(struct ike *ike, const struct ike_initiate *how, uint6
 	sa->owes_end = true;
 	sa->hs->path_500 = how->path;
 	sa->hs->host = how->host;
+	sa->hs->source = how->source;
 	sa->hs->name = how->name;
 	sa->hs->identify = how->identify;
 	sa->hs->keys = keyset_ref(how->keys);

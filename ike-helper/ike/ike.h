@@ -123,6 +123,8 @@ struct ike_initiate {
 	struct ip_path path;        /* from our address and IKE port to the peer's address and port 500 */
 	struct ip_addr host;        /* the peer is the gateway of this address, which is the other end of the CHILD SA, in tunnel mode;
 	                             * IP_NONE: the peer is the host itself */
+	struct ip_addr source;      /* our end of the CHILD SA, where that host is of another family than the gateway; IP_NONE: the
+	                             * path's own */
 	struct dnsname name;        /* sent as IDr, FQDN; n = 0: no IDr */
 	bool identify;              /* say who we are (config.identity), and sign: before the peer has proved anything, so that
 	                             * somebody who answers in its place learns it (RFC 7296 2.15) */
@@ -136,8 +138,8 @@ struct ike_initiate {
 };
 
 /* Start to establish an IKE SA with one CHILD SA, between two addresses. IKE_E_LIMIT: sas_max reached.
- * IKE_E_CONFIG: asked to identify, without an identity; or the gateway's address and the host's are of different families or the
- * same. IKE_E_NOMEM. */
+ * IKE_E_CONFIG: asked to identify, without an identity; or the gateway's address and the host's are the same, or of
+ * different families without a source of the host's, or of one family with a source. IKE_E_NOMEM. */
 IKE_CHECKED enum ike_err ike_initiate(struct ike *ike, const struct ike_initiate *how,
 				      uint64_t now_ms, ike_handle *out);
 

@@ -52,7 +52,9 @@ struct kernel_request {
 	struct ip_addr local, remote;   /* the two hosts: the ends of the SAs */
 	/* Tunnel mode: between which addresses the packets inside go; policies are for these. inner_local is ours: local, or one
 	 * that the host assigned and that lives nowhere else. inner_remote is the host's: remote; or the address of a host whose
-	 * gateway remote is, with a shield; or one that we have assigned to a client, without. IP_NONE, both: transport mode. */
+	 * gateway remote is, with a shield; or one that we have assigned to a client, without. They may be of the other family than
+	 * local and remote: then inner_remote is a host whose gateway remote is, and inner_local an address that this host has,
+	 * not an assigned one. IP_NONE, both: transport mode. */
 	struct ip_addr inner_local, inner_remote;
 	/* PROTECT: close the remote address to all other addresses of ours too, after the pair has its policies: what has no
 	 * SA of its own is dropped, and makes an acquire when it goes out. UNPROTECT: end that, before the pair loses its

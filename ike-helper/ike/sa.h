@@ -100,6 +100,7 @@ struct handshake {
 	bool ask_address;               /* the next try, in tunnel mode: for an address inside of it (CP), */
 	struct ip_addr former;          /* this one, if it can be; IP_NONE: any */
 	struct ip_addr host;            /* behind the peer, which is its gateway; IP_NONE: the peer itself */
+	struct ip_addr source;          /* our address for it, if it is of another family than the peer; IP_NONE: that of the path */
 	enum rp_reason suspicion;       /* what an unauthenticated message says is wrong; REASON_NONE = nothing */
 	uint16_t suspicion_notify;
 	struct ip_path path_500;        /* where IKE_SA_INIT goes, should it start anew */

@@ -48,6 +48,8 @@ enum ike_err auth_send(struct ike_sa *sa, uint64_t now_ms);
 uint16_t auth_error_in(const struct stimulus *s);   /* the first error notify; 0 = none */
 /* The other end of what is to be protected. */
 const struct ip_addr *auth_wanted_host(const struct ike_sa *sa);
+/* Our end of that, unless one is to be assigned. */
+const struct ip_addr *auth_own_end(const struct ike_sa *sa);
 /* Is this the CHILD SA of our offer, between the addresses that we want? If so, that is what it is for. */
 enum ike_err auth_check_child(struct ike_sa *sa, const struct stimulus *s, const struct offer *offer);
 void auth_blame_refusal(struct ike_sa *sa, uint16_t error);

@@ -54,10 +54,21 @@ const struct ip_addr *auth_wanted_host(const struct ike_sa *sa)
 	return asks_gateway(sa) ? &sa->hs->host : &sa->path.remote.addr;
 }
 
+/* A gateway may be reached by the other family than its host. */
+static bool is_of_other_family(const struct ike_sa *sa)
+{
+	return sa->hs->source.family != IP_NONE;
+}
+
+const struct ip_addr *auth_own_end(const struct ike_sa *sa)
+{
+	return is_of_other_family(sa) ? &sa->hs->source : &sa->path.local.addr;
+}
+
 enum ike_err auth_send(struct ike_sa *sa, uint64_t now_ms)
 {
 	struct msg_wr m = engine_inner(sa->ike);
-	struct pl_selector tsi = ts_host(&sa->path.local.addr), tsr = ts_host(auth_wanted_host(sa));
+	struct pl_selector tsi = ts_host(auth_own_end(sa)), tsr = ts_host(auth_wanted_host(sa));
 	struct own_id id;
 	enum ip_family family = (enum ip_family)tsr.family;
 	struct offer offer;
@@ -182,12 +193,13 @@ HANDLER(auth_refused_cookie)
 }
 
 /* A server with an address pool may want to be asked for an address: it says so, or what we are behind a NAT fits nothing
- * that it has (RFC 7296 3.15.4, 2.19). */
+ * that it has (RFC 7296 3.15.4, 2.19). Where the path is of another family than the packets, a NAT there hides nothing of theirs,
+ * and the kernel's layer takes our end for one of our own addresses (kernel_req.h). */
 QUESTION(address_may_help)
 {
 	uint16_t error = auth_error_in(s);
 
-	return !sa->hs->ask_address &&
+	return !sa->hs->ask_address && !is_of_other_family(sa) &&
 	       (error == N_FAILED_CP_REQUIRED || error == N_TS_UNACCEPTABLE ||
 		(error == N_NO_PROPOSAL_CHOSEN && sa->nat.local_behind_nat));
 }
@@ -304,7 +316,7 @@ static enum ike_err check_mode(struct ike_sa *sa, const struct stimulus *s)
 		sa_blame(sa, REASON_PROTOCOL, "the host chose transport mode unasked");
 		return IKE_E_REFUSED;
 	}
-	sa->inner_local = sa->path.local.addr;
+	sa->inner_local = *auth_own_end(sa);
 	sa->inner_remote = *auth_wanted_host(sa);
 	return sa->hs->ask_address && cp ? take_address(sa, s, cp) : IKE_OK;
 }
@@ -406,7 +418,7 @@ void auth_blame_refusal(struct ike_sa *sa, uint16_t error)
 		/* RFC 7296 2.23.1 wants the responder to put the address that it sees in place of the one
 		 * that we know. Not all do, and some serve one client for each address. */
 		sa_blame(sa, REASON_TS_UNACCEPTABLE, "peer said %s%s", ike_notify_name(error),
-			 sa->nat.local_behind_nat ? " to this host behind a NAT" : "");
+			 sa->nat.local_behind_nat && !is_of_other_family(sa) ? " to this host behind a NAT" : "");
 	else
 		sa_blame(sa, REASON_PEER_REFUSED, "peer said %s for the CHILD SA", ike_notify_name(error));
 }

@@ -20,7 +20,7 @@ static void make_offer(const struct ike_sa *sa, struct offer *out)
 static enum ike_err send_request(struct ike_sa *sa, uint64_t now_ms)
 {
 	struct msg_wr m = engine_inner(sa->ike);
-	const struct pl_selector tsi = ts_host(&sa->path.local.addr), tsr = ts_host(auth_wanted_host(sa));
+	const struct pl_selector tsi = ts_host(auth_own_end(sa)), tsr = ts_host(auth_wanted_host(sa));
 	struct offer offer;
 
 	if (sa->hs->host.family == IP_NONE)

@@ -159,18 +159,27 @@ static enum ike_err may_client(const struct judge *j, const struct kernel_reques
 	*why = "nobody has asked for this address";
 	if (j->config.clients_max == 0 || r->shield)
 		return IKE_E_REFUSED;
-	if (request_is_tunnel(r) && !ip_equal(&r->inner_remote, &r->remote) && !judge_is_pool(j, &r->inner_remote))
+	if (request_is_across(r) ||
+	    (request_is_tunnel(r) && !ip_equal(&r->inner_remote, &r->remote) && !judge_is_pool(j, &r->inner_remote)))
 		return IKE_E_REFUSED;
 	*why = "too many clients";
 	return j->clients < j->config.clients_max || find_pair(j, r->reqid) ? IKE_OK : IKE_E_LIMIT;
 }
 
+/* Both, of the tunnel and of what goes in it. */
+static bool are_local_ends_ours(const struct judge *j, const struct kernel_request *r)
+{
+	if (!j->config.is_own(j->config.arg, &r->local))
+		return false;
+	if (request_is_across(r))
+		return j->config.is_own(j->config.arg, &r->inner_local);
+	return !request_is_from_assigned(r) || judge_is_inner(&r->inner_local);
+}
+
 static enum ike_err may_protect(const struct judge *j, const struct kernel_request *r, uint64_t now_ms, const char **why)
 {
-	const struct ip_addr *local = request_local(r);
-
 	*why = "the local end is no address of this host";
-	if (!j->config.is_own(j->config.arg, &r->local) || (!ip_equal(local, &r->local) && !judge_is_inner(local)))
+	if (!are_local_ends_ours(j, r))
 		return IKE_E_REFUSED;
 	return current(j, request_remote(r), now_ms) ? IKE_OK : may_client(j, r, why);
 }

@@ -6,7 +6,8 @@
  *
  *	PROTECT           the packets are for an address that the resolver has asked for lately, or that is protected since it did. Or
  *	                  they are a client's, if this host serves clients: without a shield, and so many of them at once
- *	                  at most. The local end is an address of this host, or one that only lives inside of tunnels
+ *	                  at most. The local end is an address of this host, or one that only lives inside of tunnels; where the tunnel
+ *	                  is of another family than the packets, both have an address of this host
  *	ADD_SAS, REMAP    the reqid protects something
  *	PASS              to an address that is protected since the resolver asked, from one that is certainly somebody else's
  *	all others        take away what is ours by its reqid (plan.h)

@@ -95,10 +95,9 @@ enum ike_err plan_check(const struct kernel_request *r)
 	if (r->local.family != r->remote.family || (r->local.family != IP_V4 && r->local.family != IP_V6) ||
 	    ip_equal(&r->local, &r->remote))
 		return IKE_E_SYNTAX;
-	/* ESP of one family in the other is possible, and not done. */
 	if (request_is_tunnel(r) != (r->inner_remote.family != IP_NONE) ||
-	    (request_is_tunnel(r) && (r->inner_local.family != r->local.family || r->inner_remote.family != r->local.family ||
-				      ip_equal(&r->inner_local, &r->inner_remote))))
+	    (request_is_tunnel(r) && ((r->inner_local.family != IP_V4 && r->inner_local.family != IP_V6) ||
+				      r->inner_remote.family != r->inner_local.family || ip_equal(&r->inner_local, &r->inner_remote))))
 		return IKE_E_SYNTAX;
 
 	switch (r->op) {

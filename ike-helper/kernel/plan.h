@@ -106,18 +106,30 @@ static inline const struct ip_addr *request_remote(const struct kernel_request *
 	return request_is_tunnel(r) ? &r->inner_remote : &r->remote;
 }
 
+/* Are the packets inside of another family than the tunnel? */
+static inline bool request_is_across(const struct kernel_request *r)
+{
+	return request_is_tunnel(r) && r->inner_local.family != r->local.family;
+}
+
+/* Has somebody assigned us the address that our packets have: the host, or its gateway? */
+static inline bool request_is_from_assigned(const struct kernel_request *r)
+{
+	return request_is_tunnel(r) && !request_is_across(r) && !ip_equal(&r->inner_local, &r->local);
+}
+
 /* PROTECT: is one of the two addresses inside known to nobody but the two ends of the tunnel: assigned by the host, or by us? What is
  * behind a gateway is known to everybody. (Of other requests a shield tells nothing about that.) */
 static inline bool request_is_assigned(const struct kernel_request *r)
 {
-	return request_is_tunnel(r) && (!ip_equal(&r->inner_local, &r->local) ||
-					(!r->shield && !ip_equal(&r->inner_remote, &r->remote)));
+	return request_is_from_assigned(r) || (request_is_tunnel(r) && !request_is_across(r) && !r->shield &&
+					       !ip_equal(&r->inner_remote, &r->remote));
 }
 
-/* Has the host assigned us an address? */
+/* Has the host itself assigned us an address? */
 static inline bool request_has_assigned(const struct kernel_request *r)
 {
-	return request_is_tunnel(r) && !ip_equal(&r->inner_local, &r->local) && ip_equal(&r->inner_remote, &r->remote);
+	return request_is_from_assigned(r) && ip_equal(&r->inner_remote, &r->remote);
 }
 
 /* The policy of this kind that a request is for. */

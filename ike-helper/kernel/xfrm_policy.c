@@ -101,6 +101,7 @@ static struct xfrm_user_tmpl esp_template(const struct policy_form *form, uint16
 	tmpl.mode = XFRM_MODE_TRANSPORT;
 	tmpl.aalgos = tmpl.ealgos = tmpl.calgos = UINT32_MAX;
 	if (is_tunnel(form)) {
+		tmpl.family = xfrm_family(&form->outer_local);
 		tmpl.mode = XFRM_MODE_TUNNEL;
 		tmpl.saddr = xfrm_addr(dir == DIR_OUT ? &form->outer_local : &form->outer_remote);
 		tmpl.id.daddr = xfrm_addr(dir == DIR_OUT ? &form->outer_remote : &form->outer_local);

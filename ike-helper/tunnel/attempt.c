@@ -101,7 +101,7 @@ static enum rp_reason start(struct tunnels *t, struct attempt *a, uint32_t life_
 {
 	struct ike_initiate how = {
 		.path = {
-			.local = { .addr = a->local, .port = t->config.ike_port },
+			.local = { .addr = a->outer_local, .port = t->config.ike_port },
 			.remote = { .addr = *asked_host(a), .port = t->config.peer_port },
 		},
 		.name = a->owner,
@@ -115,8 +115,12 @@ static enum rp_reason start(struct tunnels *t, struct attempt *a, uint32_t life_
 	const struct peer *p = peer_by_pair(t, &a->local, &a->remote);
 	enum ike_err err;
 
+	if (a->outer_local.family == IP_NONE)
+		return REASON_NO_ROUTE;
 	if (a->gateway.family != IP_NONE)
 		how.host = a->remote;
+	if (a->outer_local.family != a->local.family)
+		how.source = a->local;
 	if (p && peer_has_assigned(p))
 		how.former = p->inner_local;
 	err = ike_initiate(t->ike, &how, t->now_ms, &a->sa);
@@ -159,7 +163,8 @@ IKE_CHECKED static struct attempt *attempt_new(struct tunnels *t, const struct i
 	a->reqid = p ? p->reqid : reqid_new(t);
 	if (p)
 		p->tried_ms = t->now_ms;
-	a->encapsulated = t->config.always_encapsulate || esp_is_dropped(t, local, asked_host(a));
+	(void)!way_source(t, local, &way->gateway, &a->outer_local);
+	a->encapsulated = t->config.always_encapsulate || esp_is_dropped(t, &a->outer_local, asked_host(a));
 	table_insert(&t->attempts, &a->link, hash_address(t, remote));
 	table_insert(&t->attempts_by_id, &a->by_id, a->id);
 	return a;
@@ -339,7 +344,7 @@ void attempt_failed(struct tunnels *t, struct attempt *a, enum rp_reason reason,
 		failure_remember(t, a, reason, detail);
 	/* Perhaps it is the other way round here. */
 	if (a->encapsulated && reason == REASON_TIMEOUT)
-		esp_dropped_forget(t, &a->local, asked_host(a));
+		esp_dropped_forget(t, &a->outer_local, asked_host(a));
 	event_of_attempt(t, TUNNEL_EV_FAILED, a, reason, detail);
 	decide_all(t, a, reason, detail);
 	p = peer_by_pair(t, &a->local, &a->remote);

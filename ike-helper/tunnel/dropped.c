@@ -22,7 +22,7 @@ static bool network_passes_esp(const struct tunnels *t, const struct ip_addr *lo
 {
 	for (size_t i = 0; i < t->peers.buckets; i++) {
 		for (const struct peer *p = peer_of_link(t->peers.bucket[i]); p; p = peer_of_link(p->link.next)) {
-			if (p->answered && !p->encapsulated && ip_equal(&p->local, local))
+			if (p->answered && !p->encapsulated && ip_equal(&p->outer_local, local))
 				return true;
 		}
 	}

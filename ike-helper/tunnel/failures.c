@@ -96,13 +96,19 @@ void failure_forget(struct tunnels *t, const struct attempt *a)
 		forget(t, f);
 }
 
+/* Has it failed from there; or, by a gateway of the other family, from another address of that family? */
+static bool is_from(const struct failure *f, const struct ip_addr *local)
+{
+	return ip_equal(&f->local, local) || (way_is_across(&f->remote, &f->gateway) && f->gateway.family == local->family);
+}
+
 void failures_forget_from(struct tunnels *t, const struct ip_addr *local)
 {
 	struct failure *f, *newer;
 
 	for (f = t->oldest; f; f = newer) {
 		newer = f->newer;
-		if (!local || ip_equal(&f->local, local))
+		if (!local || is_from(f, local))
 			forget(t, f);
 	}
 }

@@ -31,7 +31,7 @@ uint64_t peer_look_due_ms(const struct tunnels *t, const struct peer *p)
 static enum ike_err look(const struct tunnels *t, const struct peer *p, struct sa_traffic *out)
 {
 	*out = (struct sa_traffic){ 0 };
-	return t->env->traffic(t->env->arg, p->reqid, p->spi_in, p->spi_out, &p->local, &p->outer, out);
+	return t->env->traffic(t->env->arg, p->reqid, p->spi_in, p->spi_out, &p->outer_local, &p->outer, out);
 }
 
 void peer_look_at_use(struct tunnels *t, struct peer *p)
@@ -80,7 +80,7 @@ static void judge_path(struct tunnels *t, struct peer *p, const struct sa_traffi
 		 p->encapsulated ? "anew" : "with ESP in UDP");
 	p->judged = true;
 	if (!p->encapsulated)
-		esp_dropped_remember(t, &p->local, &p->outer);
+		esp_dropped_remember(t, &p->outer_local, &p->outer);
 	/* The old one goes first. It is of no use, and libreswan 4.10 takes no second pair of SAs for the same addresses. */
 	peer_lost(t, p, REASON_TIMEOUT);
 }
@@ -134,7 +134,7 @@ static void listen_to_both(struct tunnels *t, struct peer *p, const struct sa_tr
 	p->busy = false;
 	listen_to(t, p, p->sa, traffic, &p->packets_out);
 	doubt_child(t, p, traffic);
-	if (spare->sa && t->env->traffic(t->env->arg, p->reqid, spare->spi_in, spare->spi_out, &p->local, &p->outer, &other) == IKE_OK)
+	if (spare->sa && t->env->traffic(t->env->arg, p->reqid, spare->spi_in, spare->spi_out, &p->outer_local, &p->outer, &other) == IKE_OK)
 		listen_to(t, p, spare->sa, &other, &spare->packets_out);
 }
 

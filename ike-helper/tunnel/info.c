@@ -72,7 +72,7 @@ static void describe_peer(const struct tunnels *t, const struct peer *p, struct 
 	out->inner_local = p->inner_local;
 	out->established_ms = p->established_ms;
 	out->answer_expires_ms = p->answer_expires_ms;
-	if (t->env->traffic(t->env->arg, p->reqid, p->spi_in, p->spi_out, &p->local, &p->outer, &out->traffic) != IKE_OK)
+	if (t->env->traffic(t->env->arg, p->reqid, p->spi_in, p->spi_out, &p->outer_local, &p->outer, &out->traffic) != IKE_OK)
 		memset(&out->traffic, 0, sizeof out->traffic);
 }
 

@@ -31,6 +31,13 @@ bool peer_has_assigned(const struct peer *p)
 	return p->inner_local.family != IP_NONE && !ip_equal(&p->inner_local, &p->local);
 }
 
+const struct ip_addr *tunnel_local(const struct ike_tunnel *u)
+{
+	const struct ip_addr *path = &u->path.local.addr;
+
+	return u->inner_local.family != IP_NONE && u->inner_local.family != path->family ? &u->inner_local : path;
+}
+
 const struct ip_addr *tunnel_remote(const struct ike_tunnel *u)
 {
 	return u->inner_remote.family != IP_NONE ? &u->inner_remote : &u->path.remote.addr;
@@ -214,7 +221,7 @@ IKE_CHECKED static struct peer *peer_new(struct tunnels *t, const struct ip_addr
 		free(p);
 		return NULL;
 	}
-	p->local = *local;
+	p->local = p->outer_local = *local;
 	p->remote = p->outer = *remote;
 	p->reqid = reqid;
 	p->silent_ms = NEVER_MS;
@@ -277,12 +284,12 @@ static uint64_t renewal_ms(struct tunnels *t, const struct peer *p, uint32_t lif
 struct peer *peer_established(struct tunnels *t, const struct ike_event *e, const struct attempt *a)
 {
 	const struct ike_tunnel *u = &e->tunnel;
-	struct peer *p = peer_by_pair(t, &u->path.local.addr, tunnel_remote(u));
+	struct peer *p = peer_by_pair(t, tunnel_local(u), tunnel_remote(u));
 	struct ip_addr before;
 	ike_handle old;
 
 	if (!p)
-		p = peer_new(t, &u->path.local.addr, tunnel_remote(u), u->reqid);
+		p = peer_new(t, tunnel_local(u), tunnel_remote(u), u->reqid);
 	if (!p)
 		return NULL;
 	p->state = TUNNEL_PROTECTED;
@@ -296,6 +303,7 @@ struct peer *peer_established(struct tunnels *t, const struct ike_event *e, cons
 	if (old && old != u->sa)
 		(void)!ike_close(t->ike, old, REASON_NONE, t->now_ms);
 	p->outer = u->path.remote.addr;
+	p->outer_local = u->path.local.addr;
 	p->ours = u->initiator;
 	memcpy(p->spi_i, u->spi_i, sizeof p->spi_i);
 	p->spi_in = u->spi_in;
@@ -371,7 +379,8 @@ static void peer_moved(struct tunnels *t, struct peer *p, const struct ike_tunne
 		p->watch_until_ms = t->now_ms + WATCH_MS;
 	}
 	p->moves = false;
-	p->local = u->path.local.addr;
+	p->local = *tunnel_local(u);
+	p->outer_local = u->path.local.addr;
 	p->encapsulated = u->encapsulated;
 	p->wants_keepalive = u->wants_keepalive;
 	if (ip_equal(&p->outer, &u->path.remote.addr))

@@ -261,19 +261,28 @@ static void judge_by_state(struct tunnels *t, const struct dnsname *owner, const
 		f->kind = PROSPECT_TRY;
 }
 
+/* From where packets to the host leave; or, if it is of the other family, from anywhere. */
+static bool reaches_gateway(const struct tunnels *t, const struct way *way, const struct ip_addr *from)
+{
+	struct ip_addr source;
+
+	return way->gateway.family == IP_NONE || (t->env->source_address(t->env->arg, &way->gateway, &source) == IKE_OK &&
+						  (source.family != from->family || ip_equal(&source, from)));
+}
+
 static void judge_way(struct tunnels *t, const struct dnsname *owner, const struct ip_addr *a, const struct ways *ways, unsigned i,
 		      struct fate *f)
 {
 	const struct way *way = &ways->at[i];
-	struct ip_addr from;
 
 	memset(f, 0, sizeof *f);
 	f->way = i;
 	if (t->env->source_address(t->env->arg, a, &f->from) != IKE_OK)
-		refused(f, REASON_NO_ROUTE, "");
-	else if (way->gateway.family == IP_NONE)
-		judge_by_state(t, owner, a, way, f);
-	else if (t->env->source_address(t->env->arg, &way->gateway, &from) != IKE_OK || !ip_equal(&from, &f->from))
+		refused(f, REASON_NO_ROUTE, !way_is_across(a, &way->gateway) ? "" : a->family == IP_V4 ? "only to its gateway, by IPv6"
+												     : "only to its gateway, by IPv4");
+	else if (!way_takes_source(&way->gateway, &f->from))
+		refused(f, REASON_NO_ROUTE, "none to what is behind a gateway from a link-local address");
+	else if (!reaches_gateway(t, way, &f->from))
 		refused(f, REASON_NO_ROUTE, "none to the gateway from the address that packets to the host have");
 	else
 		judge_by_state(t, owner, a, way, f);

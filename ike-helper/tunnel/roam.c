@@ -15,7 +15,7 @@ bool roam_concerns(const struct tunnels *t, const struct ip_addr *local)
 {
 	for (size_t i = 0; i < t->peers.buckets; i++) {
 		for (const struct peer *p = peer_of_link(t->peers.bucket[i]); p; p = peer_of_link(p->link.next)) {
-			if (ip_equal(&p->local, local))
+			if (ip_equal(&p->local, local) || ip_equal(&p->outer_local, local))
 				return true;
 		}
 	}
@@ -64,12 +64,13 @@ static bool goes_along(struct tunnels *t, struct peer *p)
 static void follow(struct tunnels *t, struct peer *p, bool ask, bool resumed, unsigned *begun)
 {
 	bool gone = !t->env->is_own_address(t->env->arg, &p->local);
+	bool cut = gone || !t->env->is_own_address(t->env->arg, &p->outer_local);
 	struct ip_addr from;
 	struct peer *other;
 
 	if (gone && !resumed && goes_along(t, p))
 		return;
-	if (p->sa && (gone || resumed))
+	if (p->sa && (cut || resumed))
 		peer_lost(t, p, REASON_TIMEOUT);
 	else if (p->sa && ask)
 		(void)!ike_check_liveness(t->ike, p->sa, t->now_ms);
@@ -77,7 +78,8 @@ static void follow(struct tunnels *t, struct peer *p, bool ask, bool resumed, un
 		return;
 	if (!gone && p->state == TUNNEL_HEALING)
 		heal_in_turn(t, p, begun);
-	if (t->env->source_address(t->env->arg, &p->remote, &from) != IKE_OK || ip_equal(&from, &p->local))
+	if (t->env->source_address(t->env->arg, &p->remote, &from) != IKE_OK || ip_equal(&from, &p->local) ||
+	    !way_takes_source(&p->gateway, &from))
 		return;
 	other = pair_from(t, p, &from);
 	if (!other || other->state == TUNNEL_DRAINING)

@@ -122,6 +122,7 @@ struct attempt {
 	struct wait *waits;
 	struct ip_addr remote, local;
 	struct ip_addr gateway;             /* of remote; IP_NONE: it is asked itself */
+	struct ip_addr outer_local;         /* from where; IP_NONE: there is no route to it */
 	struct keyset *keys;
 	struct keyset *accepted;            /* what must be proved: keys, or of them the one that the address is bound to */
 	uint32_t reqid;
@@ -157,6 +158,8 @@ struct peer {
 	struct ip_addr remote, local;
 	struct ip_addr outer;               /* where its SAs end: remote, its gateway, or where a client comes from that has an
 	                                     * address of our pool */
+	struct ip_addr outer_local;         /* and where they end here: local, or for a gateway of the other family what that is reached
+	                                     * from */
 	struct ip_addr gateway;             /* the way that it is bound to; IP_NONE: the host itself */
 	uint32_t reqid;
 	struct keyset *keys;                /* NULL: an anonymous client of ours */
@@ -310,6 +313,13 @@ uint64_t jittered(struct tunnels *t, uint64_t ms);
 /* ways.c */
 /* May this be the address of a host, or a gateway? */
 enum rp_reason address_admit(const struct tunnels *t, const struct ip_addr *a);
+/* Is the gateway of another family than its host? IP_NONE: there is none. */
+bool way_is_across(const struct ip_addr *host, const struct ip_addr *gateway);
+/* May packets by this gateway be from this address of ours? From a link-local one they would find no way back. */
+bool way_takes_source(const struct ip_addr *gateway, const struct ip_addr *from);
+/* From where IKE and ESP go that carry packets from local by this gateway. IKE_E_REFUSED, IP_NONE: no route to it. */
+IKE_CHECKED enum ike_err way_source(const struct tunnels *t, const struct ip_addr *local, const struct ip_addr *gateway,
+				    struct ip_addr *out);
 /* The ways to the address with this number; give them back with ways_clear(). */
 void ways_find(const struct tunnels *t, const struct rp_establish *q, unsigned address, struct ways *out);
 void ways_clear(struct ways *w);
@@ -358,6 +368,7 @@ struct peer *peer_by_pair(const struct tunnels *t, const struct ip_addr *local, 
 /* The host has assigned the address from which its packets go. */
 bool peer_has_assigned(const struct peer *p);
 /* The peer's address of the packets in this tunnel: its own, or one that we have assigned. */
+const struct ip_addr *tunnel_local(const struct ike_tunnel *u);
 const struct ip_addr *tunnel_remote(const struct ike_tunnel *u);
 /* We have assigned its address. */
 bool peer_is_assigned(const struct peer *p);

@@ -175,7 +175,7 @@ static void on_established(struct tunnels *t, const struct ike_event *e)
 		leftover_end(t, &e->tunnel);
 		return;
 	}
-	p = peer_by_pair(t, &e->tunnel.path.local.addr, tunnel_remote(&e->tunnel));
+	p = peer_by_pair(t, tunnel_local(&e->tunnel), tunnel_remote(&e->tunnel));
 	if (p && p->state == TUNNEL_DRAINING) { /* its policies are about to go: nothing may be promised */
 		if (a)
 			attempt_failed(t, a, REASON_BACKOFF, "the earlier tunnel is being removed");
@@ -563,7 +563,7 @@ static void ask_kernel(const struct peer *p, enum kernel_op op, const struct ip_
 	out->kind = TUNNEL_KERNEL;
 	out->kernel.op = op;
 	out->kernel.reqid = p->reqid;
-	out->kernel.local = p->local;
+	out->kernel.local = p->outer_local;
 	out->kernel.remote = p->outer;
 	out->kernel.inner_local = *inner_local;
 	if (inner_local->family != IP_NONE)

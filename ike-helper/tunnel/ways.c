@@ -89,14 +89,36 @@ static bool is_confirmed(const struct survey *s, unsigned record)
 	return false;
 }
 
+bool way_is_across(const struct ip_addr *host, const struct ip_addr *gateway)
+{
+	return gateway->family != IP_NONE && gateway->family != host->family;
+}
+
+bool way_takes_source(const struct ip_addr *gateway, const struct ip_addr *from)
+{
+	enum ip_scope scope = ip_scope(from);
+
+	return gateway->family == IP_NONE || scope == IP_SCOPE_GLOBAL || scope == IP_SCOPE_PRIVATE;
+}
+
+enum ike_err way_source(const struct tunnels *t, const struct ip_addr *local, const struct ip_addr *gateway, struct ip_addr *out)
+{
+	enum ike_err err = IKE_OK;
+
+	*out = *local;
+	if (way_is_across(local, gateway))
+		err = t->env->source_address(t->env->arg, gateway, out);
+	if (err != IKE_OK)
+		out->family = IP_NONE;
+	return err;
+}
+
 static void add_gateway(struct survey *s, const struct ip_addr *gateway, unsigned record)
 {
 	char text[IP_TEXT_MAX];
 
 	ip_text(gateway, text);
-	if (gateway->family != host_of(s)->family)
-		note(s->out, REASON_GATEWAY_UNSUPPORTED, text, "it is of the other address family");
-	else if (s->t->env->is_own_address(s->t->env->arg, gateway))
+	if (s->t->env->is_own_address(s->t->env->arg, gateway))
 		note(s->out, REASON_GATEWAY_UNSUPPORTED, text, "it is this host");
 	else if (address_admit(s->t, gateway) != REASON_NONE)
 		note(s->out, REASON_GATEWAY_UNSUPPORTED, text, ip_scope_text(ip_scope(gateway)));
@@ -118,11 +140,16 @@ static void add_named(struct survey *s, const struct dnsname *name, unsigned rec
 		note(s->out, REASON_GATEWAY_LOOKUP, dnsname_text(name, text), found ? rp_finding_text(found->finding) : "not looked up");
 		return;
 	}
-	for (unsigned i = 0; i < found->n_addresses; i++) {
-		if (ip_equal(&found->addresses[i], host_of(s)))
+	/* Those of the host's family first. */
+	for (unsigned i = 0; i < 2 * found->n_addresses; i++) {
+		const struct ip_addr *a = &found->addresses[i % found->n_addresses];
+
+		if (way_is_across(host_of(s), a) != (i >= found->n_addresses))
+			continue;
+		if (ip_equal(a, host_of(s)))
 			add(s, &host_itself, record);
 		else
-			add_gateway(s, &found->addresses[i], record);
+			add_gateway(s, a, record);
 	}
 }
 

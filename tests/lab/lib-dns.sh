@@ -115,6 +115,8 @@ lab_resolver() {
 	printf '. NS ns.example.\nns.example. A %s\nns.example. AAAA %s\n' "$dns_v4" "$dns_v6" >root.hints
 	# Unbound keeps to itself what is later than 1.9 s; oe-iked under valgrind or in QEMU often is.
 	[ "$LAB_SLOW" = no ] || lab_unbound_conf 'discard-timeout: 20000'
+	# The root denies arpa., and would do so for all that is below it.
+	[ ${#lab_stubs[@]} = 0 ] || lab_unbound_conf 'aggressive-nsec: no'
 	{
 		cat <<-CONF
 		server:

@@ -23,6 +23,10 @@ REPORTS = [
     ('gwbogusback', [], [(0, BOGUS, [])]),
     ('gwplainback', [], [(0, INSECURE, [])]),
     ('gwmutual', [([0], FOUND, ['192.0.2.116'])], [(0, FOUND, [0])]),
+    ('gwdname', [([0], FOUND, ['192.0.2.6'])], [(0, FOUND, [0])]),
+    ('gwtoplain', [([0], INSECURE, [])], [(0, FOUND, [0])]),
+    ('gwloop', [([0], FAILED, [])], [(0, FOUND, [0])]),
+    ('gwsix', [([0], FOUND, ['2001:db8::201'])], [(0, FOUND, [0])]),
 ]
 
 
@@ -43,9 +47,23 @@ def test_gateways_of_ipv6_addresses(b):
     r = b.start()
     assert r.answer('gw6.example.test', AAAA).addresses == ['2001:db8::70']
     assert r.answer('gw6name.example.test', AAAA).addresses == ['2001:db8::71']
-    first, second = b.helper.requests
+    assert r.answer('gw6four.example.test', AAAA).addresses == ['2001:db8::72']
+    first, second, third = b.helper.requests
     assert first.reverse == second.reverse == [(0, FOUND, [0])] and first.gateways == [], (first.reverse, second.reverse)
     assert second.gateways == [([0], FOUND, ['2001:db8::200'])], second.gateways
+    assert third.gateways == [([0], FOUND, ['192.0.2.204'])], third.gateways
+
+
+def test_other_family_of_a_gateway_is_asked_for_only_if_it_has_none_of_the_hosts(b):
+    """5: and that lookup has no time of its own."""
+    b.world.leaf.lost.add(('gate6.example.test', AAAA))
+    r = b.start(deadline=800)
+    assert r.answer('gwname.example.test').rcode == NOERROR
+    answer = r.answer('gwsix.example.test')
+    assert answer.rcode == NOERROR and answer.took < 0.8 * b.slack, str(answer)
+    assert b.helper.requests[-1].gateways == [([0], LATE, [])], b.helper.requests[-1].gateways
+    asked = [w for w in b.world.upstream() if w[0].startswith('gate')]
+    assert ('gate.example.test', AAAA) not in asked and ('gate6.example.test', AAAA) in asked, asked
 
 
 def test_records_of_several_gateways_are_told_apart(b):

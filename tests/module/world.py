@@ -64,11 +64,14 @@ def gateway_zones():
     there, back = '', soa('2.0.192.in-addr.arpa.', 'ns.example.test.')
     named = (('gwname', 102, 'gate.example.test.'), ('gwalias', 103, 'gatealias.example.test.'), ('gwplain', 104, 'www.plain.test.'),
              ('gwbogus', 105, 'bogusa.example.test.'), ('gwlost', 106, 'lostgate.example.test.'), ('gwnone', 107, 'nogate.example.test.'),
-             ('gwkeyed', 110, 'host.example.test.'), ('gwmutual', 115, 'gwback.example.test.'))
+             ('gwkeyed', 110, 'host.example.test.'), ('gwmutual', 115, 'gwback.example.test.'), ('gwdname', 118, 'www.dn.example.test.'),
+             ('gwtoplain', 119, 'toplain.example.test.'), ('gwloop', 120, 'gateloop.example.test.'), ('gwsix', 121, 'gate6.example.test.'))
     for name, last, gateway in named:
         there += host(name, '192.0.2.%d' % last) + via(name, 10, 3, gateway)
         back += via(last, 5, 3, gateway)
     there += host('gate', '192.0.2.200', '2001:db8::200', '192.0.2.201') + 'gatealias IN CNAME gate.other.test.\n'
+    there += host('gate6', '2001:db8::201') + host('gate4', '192.0.2.204')
+    there += 'gateloop IN CNAME gatepool\ngatepool IN CNAME gateloop\n'
     there += host('lostgate', '192.0.2.203') + host('gwback', '192.0.2.116') + via('gwback', 10, 3, 'gwmutual.example.test.')
     back += via(116, 10, 3, 'gwmutual.example.test.')
     there += host('gw4', '192.0.2.101') + via('gw4', 10, 1, '192.0.2.200')
@@ -87,9 +90,10 @@ def gateway_zones():
     back += via(114, 10, 1, '192.0.2.200')
     there += host('gwplainback', '198.51.100.200') + via('gwplainback', 10, 1, '192.0.2.200')
     there += host('gw6', '2001:db8::70') + via('gw6', 10, 2, '2001:db8::200') + host('gw6name', '2001:db8::71')
-    there += via('gw6name', 10, 3, 'gate.example.test.')
+    there += via('gw6name', 10, 3, 'gate.example.test.') + host('gw6four', '2001:db8::72') + via('gw6four', 10, 3, 'gate4.example.test.')
     back6 = soa('8.b.d.0.1.0.0.2.ip6.arpa.', 'ns.example.test.')
     back6 += via('0.7' + '.0' * 22, 10, 2, '2001:db8::200') + via('1.7' + '.0' * 22, 10, 3, 'gate.example.test.')
+    back6 += via('2.7' + '.0' * 22, 10, 3, 'gate4.example.test.')
     plain = soa('100.51.198.in-addr.arpa.', 'ns.example.test.') + via(200, 10, 1, '192.0.2.200')
     return there, {'2.0.192.in-addr.arpa.': back, '8.b.d.0.1.0.0.2.ip6.arpa.': back6, '100.51.198.in-addr.arpa.': plain}
 

@@ -562,6 +562,7 @@ ike_handle sim_initiate(struct sim_world *w, struct keyset *keys, const char *na
 		.give_up_ms = w->now_ms + life_ms,
 		.encapsulate = h->encapsulate,
 		.host = h->asks_for,
+		.source = h->asks_from,
 		.former = h->former,
 		.tag = h->last_reqid,
 		.identify = h->identifies,

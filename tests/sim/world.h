@@ -65,6 +65,7 @@ struct sim_host {
 	struct ip_addr former;      /* that its attempts ask for again; IP_NONE: none */
 	bool encapsulate;           /* its attempts ask for ESP in UDP */
 	struct ip_addr asks_for;    /* for which the other one is the gateway; IP_NONE: it is the host itself */
+	struct ip_addr asks_from;   /* as source in struct ike_initiate */
 	uint8_t sign_method;        /* 0: as the key says */
 	enum rp_reason refuses;
 	bool identifies;            /* says its name when it starts */

@@ -259,10 +259,27 @@ static void host_behind_a_gateway_is_no_client(void **state)
 	}
 }
 
+/* Our end inside is an address that this host has: nothing is put on lo, and no route is made. */
+static void tunnel_of_the_other_family_assigns_nothing(void **state)
+{
+	(void)state;
+	from_core = (struct ike_output){ .kind = OUT_KERNEL };
+	from_core.u.kernel = (struct kernel_request){
+		.op = KERNEL_PROTECT, .local = addr("198.51.100.1"), .remote = addr("192.0.2.1"), .shield = true,
+		.inner_local = addr("2001:db8::1"), .inner_remote = addr("2001:db8::7"),
+	};
+	core_has_output = true;
+	bridge_pump(&bridge);
+	assert_int_equal(told_core, IKE_OK);
+	assert_int_equal(protected, 1);
+	assert_int_equal(assigned + clients, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(host_behind_a_gateway_is_no_client, begin, end),
+		cmocka_unit_test_setup_teardown(tunnel_of_the_other_family_assigns_nothing, begin, end),
 		cmocka_unit_test_setup_teardown(address_of_another_tunnels_host_is_not_taken_as_assigned, begin, end),
 		cmocka_unit_test_setup_teardown(flood_of_acquires_does_not_keep_others_waiting, begin, end),
 		cmocka_unit_test_setup_teardown(storm_of_flushes_is_repaired_each_time_and_told_once, begin, end),

@@ -245,6 +245,74 @@ static void host_behind_itself_is_not_asked_for(void **state)
 	assert_int_equal(sim_initiate(&w, published(&w), host_id, LIFE_MS), 0);
 	w.host[CLIENT].asks_for = addr("2001:db8:77::1");
 	assert_int_equal(sim_initiate(&w, published(&w), host_id, LIFE_MS), 0);
+	w.host[CLIENT].asks_from = w.host[CLIENT].addr;
+	assert_int_equal(sim_initiate(&w, published(&w), host_id, LIFE_MS), 0);
+	w.host[CLIENT].asks_for = addr("198.51.100.77");
+	assert_int_equal(sim_initiate(&w, published(&w), host_id, LIFE_MS), 0);
+	at_rest(&w);
+}
+
+/* IPv6 in IPv4, and the other way round: each end of the CHILD SA is one of the host's family. */
+static void gateway_of_the_other_family_carries_packets_of_the_hosts(void **state)
+{
+	static const struct {
+		const char *host, *ours;
+	} cases[] = { { "198.51.100.77", "198.51.100.9" }, { "2001:db8:77::1", "2001:db8:99::9" } };
+
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		const struct ip_addr host = addr(cases[i].host), ours = addr(cases[i].ours);
+		const struct pl_selector want = { .family = ours.family, .port_last = UINT16_MAX, .first = ours, .last = ours };
+		struct peer_message plain;
+		struct msg_chain inner;
+		struct sim_peer p;
+		struct sim_world w;
+		struct msg_wr m;
+		struct pl_ts ts;
+		ike_handle sa;
+
+		sim_init(&w, 30, host.family == IP_V4 ? IP_V6 : IP_V4, NULL, NULL, KEY_ED25519, false);
+		sim_remove_host(&w, SERVER);
+		w.host[CLIENT].asks_for = host;
+		w.host[CLIENT].asks_from = ours;
+		sa = sim_initiate(&w, published(&w), host_id, LIFE_MS);
+		takes_handshake(&w, &p, &plain, &inner);
+		assert_asks_for_host(&inner, &host);
+		assert_int_equal(pl_ts_read(msg_find(&inner, PL_TSI)->body, &ts), IKE_OK);
+		assert_int_equal(ts.n, 1);
+		assert_memory_equal(&ts.selector[0], &want, sizeof want);
+		m = proves_itself(&p);
+		peer_write_child(&m, 0x1234, &ours, &host);
+		script_sends(&w, &p, EXCH_IKE_AUTH, 1, RESPONSE, &m);
+		assert_tunnel_through_gateway(&w, sa, &ours, &host);
+		peer_clear(&p);
+		at_rest(&w);
+	}
+}
+
+/* An assigned address would be told from our own one by its family alone. */
+static void gateway_of_the_other_family_is_not_asked_for_an_address(void **state)
+{
+	const struct ip_addr host = addr("2001:db8:77::1");
+	struct peer_message plain;
+	struct msg_chain inner;
+	struct sim_peer p;
+	struct sim_world w;
+	struct msg_wr m;
+	ike_handle sa;
+
+	(void)state;
+	sim_init(&w, 30, IP_V4, NULL, NULL, KEY_ED25519, false);
+	sim_remove_host(&w, SERVER);
+	w.host[CLIENT].asks_for = host;
+	w.host[CLIENT].asks_from = addr("2001:db8:99::9");
+	sa = sim_initiate(&w, published(&w), host_id, LIFE_MS);
+	takes_handshake(&w, &p, &plain, &inner);
+	m = proves_itself(&p);
+	peer_write_notify(&m, N_TS_UNACCEPTABLE);
+	script_sends(&w, &p, EXCH_IKE_AUTH, 1, RESPONSE, &m);
+	assert_failed(&w, CLIENT, sa, REASON_TS_UNACCEPTABLE, "peer said TS_UNACCEPTABLE");
+	peer_clear(&p);
 	at_rest(&w);
 }
 
@@ -575,6 +643,8 @@ int main(void)
 		cmocka_unit_test(host_behind_a_gateway_is_the_other_selector),
 		cmocka_unit_test(gateway_may_assign_an_address),
 		cmocka_unit_test(gateway_gets_no_more_and_no_less_than_its_host),
+		cmocka_unit_test(gateway_of_the_other_family_carries_packets_of_the_hosts),
+		cmocka_unit_test(gateway_of_the_other_family_is_not_asked_for_an_address),
 		cmocka_unit_test(host_behind_itself_is_not_asked_for),
 		cmocka_unit_test(server_with_a_pool_is_asked_for_an_address),
 		cmocka_unit_test(host_without_a_pool_may_give_a_host_to_host_tunnel),

@@ -74,6 +74,35 @@ static struct kernel_request tunnel_from(enum kernel_op op, uint32_t pair, const
 	return r;
 }
 
+static void a_tunnel_protects_packets_of_the_other_family(void **state)
+{
+	struct kernel_request r = tunnel_from(KERNEL_PROTECT, 1, "192.0.2.1", "2001:db8::2");
+	struct kernel *k = open_fake();
+
+	(void)state;
+	r.inner_remote = addr("192.0.2.7");
+	assert_int_equal(kernel_apply(k, &r), IKE_OK);
+	assert_int_equal(kernel_fake_fate_out(k, &r.inner_local, &r.inner_remote), FATE_ESP);
+	assert_int_equal(kernel_fake_fate_in(k, &r.inner_local, &r.inner_remote), FATE_ESP);
+	assert_true(kernel_fake_accepts(k, &r.inner_local, &r.inner_remote, r.spi_in));
+	/* To the gateway itself nothing changes. */
+	assert_int_equal(kernel_fake_fate_out(k, &r.local, &r.remote), FATE_CLEAR);
+	assert_int_equal(kernel_fake_fate_in(k, &r.local, &r.remote), FATE_CLEAR);
+	/* The gateway has another address now, of the host's family. */
+	r.op = KERNEL_PROTECT;
+	r.spi_in++;
+	r.spi_out++;
+	r.local = r.inner_local;
+	r.remote = addr("192.0.2.20");
+	assert_int_equal(kernel_apply(k, &r), IKE_OK);
+	assert_int_equal(kernel_fake_fate_out(k, &r.inner_local, &r.inner_remote), FATE_ESP);
+	assert_int_equal(kernel_fake_spi_out(k, &r.inner_local, &r.inner_remote), r.spi_out);
+	r.op = KERNEL_UNPROTECT;
+	assert_int_equal(kernel_apply(k, &r), IKE_OK);
+	assert_int_equal(kernel_fake_fate_out(k, &r.inner_local, &r.inner_remote), FATE_CLEAR);
+	kernel_close(k);
+}
+
 /* The packets of the assigned address are encrypted; those of our own meet the shield. */
 static void a_tunnel_protects_the_address_inside(void **state)
 {
@@ -589,6 +618,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(first_protection_protects_both_ways),
 		cmocka_unit_test(a_shield_closes_the_host_to_every_other_address_of_ours),
+		cmocka_unit_test(a_tunnel_protects_packets_of_the_other_family),
 		cmocka_unit_test(a_tunnel_protects_the_address_inside),
 		cmocka_unit_test(two_servers_may_assign_the_same_address),
 		cmocka_unit_test(a_newly_assigned_address_takes_over_and_the_old_one_retires),

@@ -193,6 +193,33 @@ static void only_our_own_end_can_be_protected(void **state)
 	assert_int_equal(judge(&r), IKE_E_REFUSED);
 }
 
+/* IPv6 in IPv4: both ends here are addresses of this host, none that somebody assigned; and nobody comes in like that. */
+static void tunnel_of_the_other_family_has_our_own_ends(void **state)
+{
+	struct kernel_request r = request(KERNEL_PROTECT, 7, "192.0.2.2");
+
+	(void)state;
+	r.inner_local = addr("2001:db8::1");
+	r.inner_remote = addr("2001:db8::7");
+	assert_int_equal(judge(&r), IKE_E_REFUSED);
+	assert_string_equal(why, "nobody has asked for this address");
+	r.inner_remote = addr("fd00::ff01");    /* of our pool */
+	assert_int_equal(judge(&r), IKE_E_REFUSED);
+	r.inner_remote = addr("2001:db8::7");
+	ask("192.0.2.2", NOW);
+	assert_int_equal(judge(&r), IKE_E_REFUSED);     /* that is its gateway */
+	ask("2001:db8::7", NOW);
+	assert_int_equal(judge(&r), IKE_OK);
+	r.inner_local = addr("2001:db8::2");
+	assert_int_equal(judge(&r), IKE_E_REFUSED);
+	r.inner_local = addr("fd00::9");
+	assert_int_equal(judge(&r), IKE_E_REFUSED);
+	assert_string_equal(why, "the local end is no address of this host");
+	r.inner_local = addr("2001:db8::1");
+	r.local = addr("192.0.2.9");
+	assert_int_equal(judge(&r), IKE_E_REFUSED);
+}
+
 static void nothing_of_this_host_can_be_let_pass(void **state)
 {
 	struct kernel_request r = request(KERNEL_PASS, 0, "192.0.2.2");
@@ -422,6 +449,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_reqid_outside_our_range_is_refused, serving, teardown),
 		cmocka_unit_test_setup_teardown(keys_for_what_is_not_protected_are_refused, serving, teardown),
 		cmocka_unit_test_setup_teardown(only_our_own_end_can_be_protected, client_only, teardown),
+		cmocka_unit_test_setup_teardown(tunnel_of_the_other_family_has_our_own_ends, serving, teardown),
 		cmocka_unit_test_setup_teardown(nothing_of_this_host_can_be_let_pass, client_only, teardown),
 		cmocka_unit_test_setup_teardown(what_is_no_request_is_refused, serving, teardown),
 		cmocka_unit_test_setup_teardown(memory_is_bounded_and_what_is_protected_stays_in_it, client_only, teardown),

@@ -367,6 +367,39 @@ static void a_tunnel_policy_is_for_the_addresses_inside_and_known_by_its_ends(vo
 	kernel_close(k);
 }
 
+/* Of a gateway of the other family: each end of the template is of that one, and of the selector of the host's. */
+static void a_tunnel_policy_may_be_of_another_family_than_its_tunnel(void **state)
+{
+	struct kernel_request r = request(KERNEL_PROTECT, "192.0.2.1", "192.0.2.2"), same_bytes;
+	struct kernel *k;
+	struct found f;
+
+	(void)state;
+	assert_int_equal(ip_from_text("2001:db8::1", &r.inner_local), IKE_OK);
+	assert_int_equal(ip_from_text("2001:db8::7", &r.inner_remote), IKE_OK);
+	r.shield = true;
+	put_policy(&r, DIR_OUT, REQID);
+	put_policy(&r, DIR_IN, REQID);
+	same_bytes = r;
+	same_bytes.local.family = same_bytes.remote.family = IP_V6;
+	f = find_all();
+	assert_int_equal(f.n, 2);
+	for (unsigned i = 0; i < 2; i++) {
+		assert_true(f.p[i].sound);
+		assert_int_equal(f.p[i].priority, PRIORITY_PROTECT);
+		assert_true(xfrm_policy_covers(&f.p[i].sel, f.p[i].dir, &r.inner_local, &r.inner_remote));
+		assert_true(serves(&f.p[i], &r, POLICY_PAIR));
+		assert_false(serves(&f.p[i], &same_bytes, POLICY_PAIR));
+	}
+	k = open_kernel();
+	assert_int_equal(count().orphans, 2);
+	r.op = KERNEL_UNPROTECT;
+	assert_int_equal(kernel_apply(k, &r), IKE_OK);
+	assert_int_equal(count().policies, 2);  /* orphans are not that pair's */
+	kernel_close(k);
+	assert_int_equal(count().policies, 0);
+}
+
 static void what_is_not_translated_yet_has_the_tunnel_and_the_exceptions_of_all(void **state)
 {
 	struct kernel_request r = request(KERNEL_PROTECT, "192.0.2.1", "192.0.2.2");
@@ -566,6 +599,7 @@ int main(void)
 		XFRM(foreign_policy_is_a_conflict_and_stays),
 		XFRM(address_under_another_reqid_is_a_conflict_and_stays),
 		XFRM(a_tunnel_policy_is_for_the_addresses_inside_and_known_by_its_ends),
+		XFRM(a_tunnel_policy_may_be_of_another_family_than_its_tunnel),
 		XFRM(what_is_not_translated_yet_has_the_tunnel_and_the_exceptions_of_all),
 		XFRM(a_shield_becomes_an_orphan_and_goes_with_the_last_pair),
 		XFRM(somebody_elses_policy_in_place_of_a_shield_is_a_conflict),

@@ -239,7 +239,10 @@ static void gateway_must_be_an_address_for_a_host(void **state)
 	} cases[] = {
 		{ "127.0.0.1", "127.0.0.1: loopback" }, { "10.0.0.1", "10.0.0.1: private" }, { "224.0.0.1", "224.0.0.1: multicast" },
 		{ "169.254.1.1", "169.254.1.1: link-local" }, { "198.51.100.1", "198.51.100.1: it is this host" },
-		{ "2001:db8::1", "2001:db8::1: it is of the other address family" },
+		{ "0.0.0.0", "0.0.0.0: unusable" }, { "255.255.255.255", "255.255.255.255: multicast" },
+		{ "::", "::: unusable" }, { "::1", "::1: loopback" }, { "fe80::1", "fe80::1: link-local" }, { "ff02::1", "ff02::1: multicast" },
+		{ "fd00::1", "fd00::1: private" }, { "::ffff:203.0.113.1", "::ffff:203.0.113.1: unusable" },
+		{ OUR_V6, OUR_V6 ": it is this host" },
 	};
 	struct world *w = *state;
 
@@ -261,6 +264,140 @@ static void gateway_must_be_reached_from_where_the_host_is(void **state)
 	w->no_route = true;
 	ask_through(w, 1, NAME, "192.0.2.1", 'A');
 	assert_refused(w, 1, REASON_NO_ROUTE);
+}
+
+/* ESP is between addresses of the gateway's family, what it carries between those of the host's. */
+static void gateway_of_the_other_family_is_reached_from_our_address_of_its_family(void **state)
+{
+	static const struct {
+		const char *host, *gateway;
+	} cases[] = { { HOST, "2001:db8::1" }, { "2001:db8:77::7", "192.0.2.1" } };
+	struct world *w = *state;
+	const struct ip_addr v6 = address_of(OUR_V6);
+
+	for (unsigned i = 0; i < 2; i++) {
+		const struct ip_addr host = address_of(cases[i].host), gateway = address_of(cases[i].gateway);
+		const struct ip_addr *ours = i == 0 ? &w->local : &v6, *outer = i == 0 ? &v6 : &w->local;
+		const struct kernel_request *r = &w->unprotects[i];
+		struct tunnel_info info;
+		struct question q;
+
+		begin(w, &q, NAME);
+		q.q.addresses[0] = host;
+		record(&q, 10, cases[i].gateway, 'A');
+		reverse(&q, RP_FOUND, ALL);
+		ask_it(w, i, &q);
+		assert_asked(w, i + 1, cases[i].gateway, cases[i].host);
+		assert_true(ip_equal(&w->sas[i].path.local.addr, outer) && ip_equal(&w->sas[i].source, ours));
+		core_up(w, i + 1, 'A');
+		assert_allowed(w, i);
+		advance(w, 20000);                      /* looked at, several times */
+		assert_true(tunnels_of_host(w->t, &host, 0, &info));
+		assert_int_equal(info.state, TUNNEL_PROTECTED);
+		assert_true(ip_equal(&info.local, ours) && ip_equal(&info.gateway, &gateway) && ip_equal(&info.outer, &gateway));
+		core_rekeyed(w, i + 1, 0x77, 0x78);
+		assert_int_equal(tunnels_down_address(w->t, &host, w->now_ms), 1);
+		advance(w, 3000);
+		assert_int_equal(w->n_unprotects, i + 1);
+		assert_true(ip_equal(&r->local, outer) && ip_equal(&r->remote, &gateway));
+		assert_true(ip_equal(&r->inner_local, ours) && ip_equal(&r->inner_remote, &host));
+	}
+	assert_int_equal(w->n_retired, 0);
+}
+
+/* Nothing that packets to the host could have as their source: nobody assigns one. */
+static void host_of_a_family_that_we_do_not_have_is_not_reached_through_its_gateway(void **state)
+{
+	struct world *w = *state;
+
+	w->no_route_v4 = true;
+	ask_through(w, 1, NAME, "2001:db8::1", 'A');
+	assert_refused_with(w, 1, REASON_NO_ROUTE, "only to its gateway, by IPv6");
+	w->no_route_v4 = false;
+	w->no_route_v6 = true;
+	ask_through(w, 2, NAME, "2001:db8::1", 'A');
+	assert_refused(w, 2, REASON_NO_ROUTE);
+	assert_int_equal(w->n_sas, 0);
+}
+
+static void link_local_address_is_no_source_through_a_gateway(void **state)
+{
+	static const char *const gateways[] = { "192.0.2.1", "2001:db8::1" };
+	const struct ip_addr host = address_of("2001:db8:77::7"), v6 = address_of(OUR_V6);
+	struct world *w = *state;
+	struct question q;
+
+	w->v6_gone = w->v6_link_local = true;
+	for (unsigned i = 0; i < 2; i++) {
+		begin(w, &q, NAME);
+		q.q.addresses[0] = host;
+		record(&q, 10, gateways[i], 'A');
+		reverse(&q, RP_FOUND, ALL);
+		ask_it(w, i, &q);
+		assert_refused_with(w, i, REASON_NO_ROUTE, "none to what is behind a gateway from a link-local address");
+	}
+	/* Nor when our own one goes. */
+	w->v6_gone = w->v6_link_local = false;
+	begin(w, &q, NAME);
+	q.q.addresses[0] = host;
+	record(&q, 10, "192.0.2.1", 'A');
+	reverse(&q, RP_FOUND, ALL);
+	ask_it(w, 3, &q);
+	core_up(w, 1, 'A');
+	w->v6_gone = w->v6_link_local = true;
+	tunnels_address_gone(w->t, &v6, w->now_ms);
+	advance(w, 5000);
+	assert_true(w->sas[0].ended);
+	assert_int_equal(w->n_sas, 1);
+	assert_int_equal(w->n_unprotects, 0);
+}
+
+static void address_of_the_hosts_family_comes_first(void **state)
+{
+	struct world *w = *state;
+	struct question q;
+
+	begin(w, &q, NAME);
+	record(&q, 10, "gw.example.org", 'A');
+	resolved(&q, 1, RP_FOUND, "2001:db8::1");
+	q.q.gateways[0].addresses[1] = address_of("192.0.2.1");
+	q.q.gateways[0].n_addresses = 2;
+	reverse(&q, RP_FOUND, ALL);
+	ask_it(w, 1, &q);
+	assert_asked(w, 1, "192.0.2.1", HOST);
+	core_fails(w, 1, REASON_TIMEOUT, "");
+	assert_asked(w, 2, "2001:db8::1", HOST);
+	core_up(w, 2, 'A');
+	assert_allowed(w, 1);
+}
+
+/* The address that packets have is still ours, the one that carries them is not. */
+static void lost_address_of_the_gateways_family_is_healed_when_there_is_another(void **state)
+{
+	const struct ip_addr v6 = address_of(OUR_V6);
+	struct world *w = *state;
+
+	ask_through(w, 1, NAME, "2001:db8::1", 'A');
+	core_up(w, 1, 'A');
+	w->v6_gone = true;
+	tunnels_address_gone(w->t, &v6, w->now_ms);
+	advance(w, 5000);
+	assert_true(w->sas[0].ended);
+	assert_int_equal(w->n_sas, 1);
+	assert_int_equal(state_of(w, HOST), TUNNEL_HEALING);
+	assert_int_equal(w->n_unprotects, 0);
+	w->v6_gone = false;
+	tunnels_own_address(w->t, &v6, w->now_ms);
+	advance(w, 300);
+	assert_asked(w, 2, "2001:db8::1", HOST);
+	core_fails(w, 2, REASON_UNREACHABLE, "");
+	/* What failed from there says nothing about a new one. */
+	tunnels_own_address(w->t, &v6, w->now_ms);
+	advance(w, 300);
+	assert_asked(w, 3, "2001:db8::1", HOST);
+	core_up(w, 3, 'A');
+	assert_int_equal(state_of(w, HOST), TUNNEL_PROTECTED);
+	assert_int_equal(w->n_unprotects, 0);
 }
 
 static void keys_of_one_gateway_are_a_rollover(void **state)
@@ -593,6 +730,11 @@ int main(void)
 		WITH_WORLD(name_without_a_validated_address_is_not_used),
 		WITH_WORLD(gateway_must_be_an_address_for_a_host),
 		WITH_WORLD(gateway_must_be_reached_from_where_the_host_is),
+		WITH_WORLD(gateway_of_the_other_family_is_reached_from_our_address_of_its_family),
+		WITH_WORLD(host_of_a_family_that_we_do_not_have_is_not_reached_through_its_gateway),
+		WITH_WORLD(link_local_address_is_no_source_through_a_gateway),
+		WITH_WORLD(address_of_the_hosts_family_comes_first),
+		WITH_WORLD(lost_address_of_the_gateways_family_is_healed_when_there_is_another),
 		WITH_WORLD(keys_of_one_gateway_are_a_rollover),
 		WITH_WORLD(next_way_is_tried_when_one_fails),
 		WITH_WORLD(first_failure_is_the_reason),

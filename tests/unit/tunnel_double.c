@@ -49,7 +49,7 @@ static struct ike_event event_of(struct world *w, ike_handle handle, enum ike_ev
 		e.tunnel.inner_remote = sa->assigned;
 	}
 	if (sa->host.family != IP_NONE) {
-		e.tunnel.inner_local = sa->path.local.addr;
+		e.tunnel.inner_local = sa->source.family != IP_NONE ? sa->source : sa->path.local.addr;
 		e.tunnel.inner_remote = sa->host;
 	}
 	e.tunnel.wants_keepalive = w->wants_keepalive;
@@ -67,8 +67,8 @@ enum ike_err ike_initiate(struct ike *ike, const struct ike_initiate *how, uint6
 	*out = 0;
 	if (w->sas_max && w->n_sas >= w->sas_max)
 		return IKE_E_LIMIT;
-	*sa = (struct double_sa){ .path = how->path, .name = how->name, .host = how->host, .keys = keyset_ref(how->keys), .reqid = how->reqid,
-				  .tag = how->tag, .give_up_ms = how->give_up_ms, .initiator = true, .encapsulated = how->encapsulate,
+	*sa = (struct double_sa){ .path = how->path, .name = how->name, .host = how->host, .source = how->source,
+				  .keys = keyset_ref(how->keys), .reqid = how->reqid, .tag = how->tag, .give_up_ms = how->give_up_ms, .initiator = true, .encapsulated = how->encapsulate,
 				  .identified = how->identify, .former = how->former };
 	*out = ++w->n_sas;
 	return IKE_OK;
@@ -230,9 +230,17 @@ void core_closed(struct world *w, ike_handle handle, enum rp_reason reason)
 	take_outputs(w);
 }
 
+/* Of a client that comes from this address. */
+static struct ip_path path_of(const struct world *w, const char *address)
+{
+	const struct ip_addr remote = address_of(address);
+
+	return (struct ip_path){ { remote.family == IP_V6 ? address_of(OUR_V6) : w->local, 500 }, { remote, 500 } };
+}
+
 enum rp_reason authorize(struct world *w, const char *address, uint32_t *reqid)
 {
-	const struct ike_client client = { .path = { { w->local, 500 }, { address_of(address), 500 } }, .behind = w->behind,
+	const struct ike_client client = { .path = path_of(w, address), .behind = w->behind,
 					   .assigned = w->assigned };
 	enum rp_reason reason = tunnels_authorize(w->t, &client, NULL, reqid, w->now_ms);
 
@@ -279,7 +287,7 @@ static struct keyset *keyset_of(const char *letters, const char *address)
 
 enum rp_reason authorize_named(struct world *w, const char *address, const char *keys, uint32_t *reqid)
 {
-	const struct ike_client client = { .path = { { w->local, 500 }, { address_of(address), 500 } }, .behind = w->behind };
+	const struct ike_client client = { .path = path_of(w, address), .behind = w->behind };
 	struct keyset *set = keyset_of(keys, address);
 	enum rp_reason reason = tunnels_authorize(w->t, &client, set, reqid, w->now_ms);
 
@@ -296,7 +304,7 @@ ike_handle named_client_up(struct world *w, const char *address, uint32_t reqid,
 	struct ike_event e;
 
 	assert_true(w->n_sas < SAS_MAX);
-	*sa = (struct double_sa){ .path = { { w->local, 500 }, { address_of(address), 500 } }, .reqid = reqid, .up = true,
+	*sa = (struct double_sa){ .path = path_of(w, address), .reqid = reqid, .up = true,
 				  .spi = spi, .keys = keyset_of(keys, address) };
 	e = event_of(w, w->n_sas, EV_ESTABLISHED);
 	e.initial_contact = initial_contact;
@@ -315,7 +323,7 @@ ike_handle client_up(struct world *w, const char *address, uint32_t reqid)
 	struct ike_event e;
 
 	assert_true(w->n_sas < SAS_MAX);
-	*sa = (struct double_sa){ .path = { { w->local, 500 }, { address_of(address), 500 } }, .reqid = reqid, .up = true,
+	*sa = (struct double_sa){ .path = path_of(w, address), .reqid = reqid, .up = true,
 				  .assigned = w->assigned };
 	e = event_of(w, w->n_sas, EV_ESTABLISHED);
 	tunnels_ike_event(w->t, &e, w->now_ms);
@@ -323,16 +331,16 @@ ike_handle client_up(struct world *w, const char *address, uint32_t reqid)
 	return e.tunnel.sa;
 }
 
-#define OUR_V6 "2001:db8:ffff::1"
-
 /* The host --------------------------------------------------------------------------------------------------------- */
 
 static enum ike_err source_address(void *arg, const struct ip_addr *remote, struct ip_addr *local)
 {
 	const struct world *w = arg;
 
-	*local = remote->family == IP_V6 ? address_of(OUR_V6) : w->local;
-	return w->no_route ? IKE_E_REFUSED : IKE_OK;
+	*local = remote->family != IP_V6 ? w->local : address_of(w->v6_link_local ? "fe80::1" : OUR_V6);
+	if (w->v6_link_local && remote->family == IP_V6)
+		return IKE_OK;
+	return w->no_route || (remote->family == IP_V6 ? w->no_route_v6 || w->v6_gone : w->no_route_v4) ? IKE_E_REFUSED : IKE_OK;
 }
 
 static bool is_own_address(void *arg, const struct ip_addr *a)
@@ -340,7 +348,7 @@ static bool is_own_address(void *arg, const struct ip_addr *a)
 	const struct world *w = arg;
 	struct ip_addr v6 = address_of(OUR_V6);
 
-	return ip_equal(a, &w->local) || ip_equal(a, &w->other) || ip_equal(a, &v6);
+	return ip_equal(a, &w->local) || ip_equal(a, &w->other) || (ip_equal(a, &v6) && !w->v6_gone);
 }
 
 static bool is_behind(void *arg, const struct ip_addr *a)
@@ -353,7 +361,8 @@ static enum ike_err traffic(void *arg, uint32_t reqid, uint32_t spi_in, uint32_t
 {
 	const struct world *w = arg;
 
-	(void)spi_in, (void)spi_out, (void)local, (void)remote;
+	(void)spi_in, (void)spi_out;
+	assert_int_equal(local->family, remote->family);        /* the ends of one SA */
 	*out = w->traffic;
 	for (unsigned i = 0; i < w->n_sas; i++) {
 		if (w->sas[i].reqid == reqid && w->sas[i].idle_s != 0)

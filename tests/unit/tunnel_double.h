@@ -7,6 +7,8 @@
 
 #include "tunnel/tunnel.h"
 
+#define OUR_V6 "2001:db8:ffff::1"
+
 enum { SAS_MAX = 256, SEEN_MAX = 512, PASSES_SEEN_MAX = 4096 };
 
 /* One IKE SA of the core, as the layer asked for it; sas[n - 1] has the handle n. */
@@ -14,6 +16,7 @@ struct double_sa {
 	struct ip_path path;
 	struct dnsname name;
 	struct ip_addr host;        /* that it asks a gateway for; IP_NONE: it asks the host itself */
+	struct ip_addr source;      /* as in struct ike_initiate */
 	struct keyset *keys;
 	uint32_t reqid;
 	uint64_t tag, give_up_ms;
@@ -52,7 +55,9 @@ struct world {
 
 	struct sa_traffic traffic;          /* of every SA */
 	enum ike_err traffic_err, kernel_err;
-	bool no_route;
+	bool no_route, no_route_v4, no_route_v6;
+	bool v6_gone;               /* our only IPv6 address, OUR_V6, */
+	bool v6_link_local;         /* but for a link-local one */
 	struct ip_addr behind;              /* own address of the client that comes in; IP_NONE: it is not behind a NAT */
 	struct ip_addr assigned;            /* to it, from our pool; IP_NONE: it has none */
 	bool wants_keepalive;               /* every tunnel that comes up is behind a NAT */

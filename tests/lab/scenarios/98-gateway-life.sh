@@ -62,7 +62,7 @@ only_esp() {
 	local ours
 	for ours in "$client_v4" "$new_v4"; do
 		for theirs in $box $attic; do
-			check_capture cleartext wire.pcap "$ours" $theirs --tally witness >cleartext.txt || fail "in clear: $(sed -n 1p cleartext.txt)"
+			check_capture cleartext wire.pcap "$ours" "$theirs" --tally witness >cleartext.txt || fail "in clear: $(sed -n 1p cleartext.txt)"
 		done
 	done
 }
@@ -117,7 +117,7 @@ restart)
 	kill -9 "${lab_pid[oe-iked]}"
 	wait "${lab_pid[oe-iked]}" || :
 	restart
-	for host in $box $attic; do ! in_host client ping -q -c 1 -W 0.3 $host || fail "$host was reached without SAs"; done
+	for host in $box $attic; do ! in_host client ping -q -c 1 -W 0.3 "$host" || fail "$host was reached without SAs"; done
 	up box
 	! in_host client ping -q -c 1 -W 0.3 $attic || fail "$attic was reached without SAs"
 	up attic
@@ -126,7 +126,7 @@ restart)
 	# In order: the gateway hears of it, nothing is left, and the next life begins as the first did.
 	kill "${lab_pid[oe-iked]}"
 	wait "${lab_pid[oe-iked]}"
-	for host in $box $attic "$server_v4"; do expect_no_tunnel $host; done
+	for host in $box $attic "$server_v4"; do expect_no_tunnel "$host"; done
 	lab_wait 5 'the end of the IKE SAs' is 0 its_sas server
 	restart
 	up box ;;
