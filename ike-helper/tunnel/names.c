@@ -1,4 +1,4 @@
-/* The names that an address was answered for, and what each of them has to say about its key.
+/* The names that an address was answered for, and what each of them has to say about its key, and about the way to it.
  *
  * The connections of a name go on under the key that was proved for it, whatever other names publish (promise 3). What a name
  * says is the key set of its last lookup, validated like all that comes here, even if an earlier one waited longer for the
@@ -6,6 +6,9 @@
  * (the new key beside the old one for a TTL, then alone) goes through without an interruption, for one name or for several
  * on one host. Whoever copies a key in order to share the address moves nothing by a key of his own, which the others do
  * not publish; but by holding on to the old one he can keep theirs from moving while the tunnel lives.
+ *
+ * So it is with the way, the host itself or a gateway. When a gateway has another address, or another one its place, a name of the
+ * address moves the binding there as soon as the last lookups of all its other names have the old one no more.
  */
 #include "tunnel/state.h"
 
@@ -16,7 +19,8 @@ enum { SETS_MAX = 4 };
 
 struct peer_name {
 	struct keyset *published;   /* NULL: not remembered; the bound key is what it stands by */
-	uint64_t lookup;            /* the one that said so; 0: none */
+	uint64_t lookup;            /* the one that said so, or that it has left; 0: none */
+	bool left;                  /* it has ways, and the one that the peer is bound to is none of them */
 	uint8_t n;
 	uint8_t b[];                /* wire form */
 };
@@ -100,6 +104,7 @@ static void publishes(const struct peer *p, struct peer_name *name, struct said 
 	if (!said.keys || said.lookup < name->lookup)
 		return;
 	name->lookup = said.lookup;
+	name->left = false;
 	if (before && keyset_equal(before, said.keys))
 		return;
 	name->published = NULL;
@@ -134,6 +139,35 @@ void peer_name_publishes(struct peer *p, const struct dnsname *name, struct said
 
 	if (known)
 		publishes(p, known, said);
+}
+
+void peer_name_leaves(struct peer *p, const struct dnsname *name, uint64_t lookup)
+{
+	struct peer_name *known = find(p, name);
+
+	if (!known || lookup < known->lookup)
+		return;
+	known->lookup = lookup;
+	known->left = true;
+}
+
+void peer_names_stay(struct peer *p)
+{
+	for (unsigned i = 0; i < p->n_names; i++)
+		p->names[i]->left = false;
+}
+
+bool peer_may_move(const struct peer *p, const struct dnsname *name)
+{
+	const struct peer_name *asks = find(p, name);
+
+	if (!peer_is_answered(p))
+		return true;
+	for (unsigned i = 0; i < p->n_names; i++) {
+		if (p->names[i] != asks && !p->names[i]->left)
+			return false;
+	}
+	return asks != NULL;
 }
 
 void peer_copy_names(struct peer *p, const struct peer *from)

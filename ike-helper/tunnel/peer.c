@@ -168,14 +168,19 @@ void peer_answer(struct tunnels *t, struct peer *p, const struct dnsname *name, 
 	}
 }
 
-void peers_hear_keys(struct tunnels *t, const struct ip_addr *remote, const struct ip_addr *gateway, const struct dnsname *name,
-		     struct said said)
+void peers_hear(struct tunnels *t, const struct ip_addr *remote, const struct ways *ways, const struct dnsname *name, uint64_t lookup)
 {
 	struct peer *p = of_link(table_first(&t->peers, hash_address(t, remote)));
 
 	for (; p; p = of_link(table_next(&p->link))) {
-		if (ip_equal(&p->remote, remote) && ip_equal(&p->gateway, gateway))
-			peer_name_publishes(p, name, said);
+		const struct way *way = ways_by(ways, &p->gateway);
+
+		if (!ip_equal(&p->remote, remote))
+			continue;
+		if (way)
+			peer_name_publishes(p, name, (struct said){ .keys = way->keys, .lookup = lookup });
+		else if (ways->reason == REASON_NONE)       /* otherwise it may be the one of which nothing was heard */
+			peer_name_leaves(p, name, lookup);
 	}
 }
 
@@ -187,11 +192,6 @@ static bool same_key(const struct ipseckey *a, const struct ipseckey *b)
 struct way peer_way(const struct peer *p)
 {
 	return (struct way){ p->gateway, p->keys };
-}
-
-bool peer_may_move(const struct peer *p, const struct dnsname *name)
-{
-	return !peer_is_answered(p) || (p->n_names == 1 && peer_has_name(p, name));
 }
 
 bool peer_accepts(const struct peer *p, const struct attempt *a, unsigned key_index)
@@ -252,6 +252,8 @@ static void bind_keys(struct tunnels *t, struct peer *p, const struct attempt *a
 	keyset_unref(p->keys);
 	p->keys = a->accepted;
 	p->key_index = key_index;
+	if (!ip_equal(&p->gateway, &a->gateway))
+		peer_names_stay(p);
 	p->gateway = a->gateway;
 	if (moves)
 		follow_key(t, p);

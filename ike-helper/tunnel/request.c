@@ -418,11 +418,9 @@ void request_way_failed(struct tunnels *t, struct wait *w, enum rp_reason reason
 
 const struct way *request_way_of(const struct wait *w, const struct peer *p)
 {
-	for (unsigned i = 0; i < w->ways.n; i++) {
-		if (same_way(p, &w->ways.at[i]) && peer_key_in(p, w->ways.at[i].keys))
-			return &w->ways.at[i];
-	}
-	return NULL;
+	const struct way *way = ways_by(&w->ways, &p->gateway);
+
+	return way && peer_key_in(p, way->keys) ? way : NULL;
 }
 
 /* This way has had its share: it is not waited for any longer. */
@@ -475,9 +473,7 @@ static void decide_address(struct tunnels *t, struct wait *w, const struct rp_es
 		return;
 	}
 	ways_find(t, q, number, &w->ways);
-	for (unsigned i = 0; i < w->ways.n; i++)
-		peers_hear_keys(t, &w->remote, &w->ways.at[i].gateway, &q->owner,
-				(struct said){ .keys = w->ways.at[i].keys, .lookup = r->lookup });
+	peers_hear(t, &w->remote, &w->ways, &q->owner, r->lookup);
 	if (w->ways.n == 0)
 		request_decide(t, w, w->ways.reason, w->ways.detail);
 	else

@@ -323,6 +323,8 @@ IKE_CHECKED enum ike_err way_source(const struct tunnels *t, const struct ip_add
 /* The ways to the address with this number; give them back with ways_clear(). */
 void ways_find(const struct tunnels *t, const struct rp_establish *q, unsigned address, struct ways *out);
 void ways_clear(struct ways *w);
+/* The one by this gateway; NULL: none. */
+const struct way *ways_by(const struct ways *w, const struct ip_addr *gateway);
 
 /* request.c */
 /* The way that it waits for has failed: the next one is tried, or it is decided. */
@@ -409,9 +411,8 @@ bool peer_revive(struct tunnels *t, struct peer *p);
 /* A client said goodbye and is back before its policies are gone: they stay for its new SA. False: it was not that. */
 bool peer_readmit(struct tunnels *t, struct peer *p);
 void peer_answer(struct tunnels *t, struct peer *p, const struct dnsname *name, struct said said, uint32_t ttl_s);
-/* This is what the name publishes now for this way, for all pairs of this address that are bound to it. */
-void peers_hear_keys(struct tunnels *t, const struct ip_addr *remote, const struct ip_addr *gateway, const struct dnsname *name,
-		     struct said said);
+/* This is what the name publishes now, by the lookup with this number, for all pairs of this address. */
+void peers_hear(struct tunnels *t, const struct ip_addr *remote, const struct ways *ways, const struct dnsname *name, uint64_t lookup);
 void peer_drain(struct tunnels *t, struct peer *p, enum rp_reason reason, uint64_t wait_ms);
 void peer_due(struct tunnels *t, struct peer *p);
 void peer_free(struct tunnels *t, struct peer *p);
@@ -482,6 +483,10 @@ bool peer_next_down(struct peer *p, struct dnsname *out);
 void peer_add_name(struct peer *p, const struct dnsname *name, struct said said);
 /* Nothing if p does not have this name, or has heard a later lookup of it. */
 void peer_name_publishes(struct peer *p, const struct dnsname *name, struct said said);
+/* Nothing either, or the way that p is bound to is none of those that the name has now. */
+void peer_name_leaves(struct peer *p, const struct dnsname *name, uint64_t lookup);
+/* p is bound to another way: what names had to say was about the earlier one. */
+void peer_names_stay(struct peer *p);
 void peer_copy_names(struct peer *p, const struct peer *from);
 void peer_free_names(struct peer *p);
 /* Which of the keys that this name publishes may be proved for p, as bits: the one that it is bound to, and those that all its other names

@@ -236,6 +236,15 @@ void ways_find(const struct tunnels *t, const struct rp_establish *q, unsigned a
 		note(out, REASON_NO_USABLE_KEY, "", q->n_keys == 0 ? "no IPSECKEY record" : "malformed IPSECKEY record");
 }
 
+const struct way *ways_by(const struct ways *w, const struct ip_addr *gateway)
+{
+	unsigned i = 0;
+
+	while (i < w->n && !ip_equal(&w->at[i].gateway, gateway))
+		i++;
+	return i < w->n ? &w->at[i] : NULL;
+}
+
 void ways_clear(struct ways *w)
 {
 	for (unsigned i = 0; i < w->n; i++)

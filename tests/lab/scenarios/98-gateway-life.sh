@@ -1,9 +1,10 @@
 #!/bin/bash
-# lab: variants=idle,restart,roaming,reboot,takeover,rekey timeout=120
+# lab: variants=idle,restart,roaming,reboot,takeover,rekey,keyed timeout=120
 # interop: strongswan host :idle several hosts behind a gateway, each ends when it is idle
 # interop: strongswan host :reboot a gateway reboots
 # interop: strongswan host :takeover the next gateway when the first one has said goodbye
 # interop: strongswan host :rekey a gateway's CHILD SA and IKE SA rekeyed by either end
+# interop: strongswan host :keyed a gateway that has a key itself
 # promise: 3 4
 # The life of tunnels to hosts behind a gateway. Whatever ends or moves, between us and these hosts there is ESP to their gateway, or nothing,
 # until the tunnel of a host is released.
@@ -42,12 +43,13 @@ for name in box attic; do
 	printf "$name $ttl A %s\n" "${!name}"
 	printf "$name $ttl IPSECKEY %s\n" "$first" "$second"
 done >names
-echo "client IPSECKEY $(lab_ipseckey mine)" >>names
+printf 'client IPSECKEY %s\ngw A %s\ngw IPSECKEY %s\n' "$(lab_ipseckey mine)" "$server_v4" "$(lab_ipseckey good)" >>names
 lab_zone keyed.example signed <names
 lab_zone 113.0.203.in-addr.arpa signed < <(printf "%s IPSECKEY $first\n%s IPSECKEY $second\n" 7 7 8 8)
 gateway_up() {
 	lab_strongswan "$1" gw.keyed.example good client client.keyed.example mine 'remote_addrs = %any' 'unique = no' \
-		-- 'mode = tunnel' 'local_ts = 203.0.113.0/24' 'rekey_time = 0'
+		-- 'mode = tunnel' 'local_ts = 203.0.113.0/24' 'rekey_time = 0' \
+		'} itself { mode = transport' 'esp_proposals = aes256gcm16'
 }
 gateway_up server
 [ "$LAB_VARIANT" != takeover ] || gateway_up server2
@@ -163,6 +165,18 @@ takeover)
 	up box
 	expect_esp client server2
 	lab_oe status | grep -F "$box via $server2_v4" >/dev/null || fail "not by the second gateway: $(lab_oe status)"
+	only_esp ;;
+keyed)
+	# To itself there is a tunnel too, in transport mode; each carries its own packets, and goes by itself.
+	gw=$server_v4
+	up gw
+	expect_sa "sel src $client_v4/32 dst $box/32" "$server_v4"
+	expect_sa 'mode transport' "$server_v4"
+	expect_no_cleartext client "$server_v4"
+	lab_oe down "$server_v4"
+	its_own() { ip -n client xfrm state list dst "$server_v4" | grep 'mode transport'; }
+	lab_wait 5 'the end of the tunnel to the gateway' is '' its_own
+	expect_reached client $box
 	only_esp ;;
 rekey)
 	strongswan_rekeys server client $box --child v4

@@ -43,6 +43,23 @@ lab_key mine rsa
 named=$(lab_ipseckey good 10 3 gw.keyed.example.)
 loose=$(lab_ipseckey good 10 3 gw.plain.example.)
 silent=$(lab_ipseckey good 5 1 "$server2_v4")
+# Gateways that are none, and names that lead to none: name, last number of its address, gateway type, gateway, why it is refused.
+names_another='the IPSECKEY records name another gateway' no_address="the gateway's name has no validated address"
+cat >misled.txt <<NONE
+ourselves|20|1|$client_v4|$names_another: $client_v4: it is this host
+mapped|21|2|::ffff:$server_v4|$names_another: ::ffff:$server_v4: unusable
+nowhere|22|2|::|$names_another: ::: unusable
+loopback|23|1|127.0.0.1|$names_another: 127.0.0.1: it is this host
+spoilt|24|3|spoilt-gw.keyed.example.|$no_address: spoilt-gw.keyed.example: bogus
+dname|25|3|gw.leads.keyed.example.|$no_address: gw.leads.keyed.example: not signed
+empty|26|3|client.keyed.example.|$no_address: client.keyed.example: no such record
+NONE
+while IFS='|' read -r name last type gateway _; do
+	record=$(lab_ipseckey good 10 "$type" "$gateway")
+	printf '%s A 203.0.113.%s\n%s IPSECKEY %s\n' "$name" "$last" "$name" "$record" >>misled
+	echo "$last IPSECKEY $record" >>misled.reverse
+done <misled.txt
+lab_break spoilt-gw.keyed.example A
 lab_zone keyed.example signed <<ZONE
 gw A $server_v4
 client IPSECKEY $(lab_ipseckey mine)
@@ -51,6 +68,9 @@ box IPSECKEY $silent
 box IPSECKEY $named
 loose A 203.0.113.10
 loose IPSECKEY $loose
+spoilt-gw A $server_v4
+leads DNAME plain.example.
+$(<misled)
 ZONE
 lab_zone evil.example signed <<ZONE
 victim A 203.0.113.9
@@ -63,6 +83,7 @@ lab_zone 113.0.203.in-addr.arpa signed <<ZONE
 7 IPSECKEY $silent
 7 IPSECKEY $named
 10 IPSECKEY $loose
+$(<misled.reverse)
 ZONE
 case $LAB_VARIANT in
 libreswan)
@@ -85,6 +106,10 @@ ping_from client 203.0.113.9
 expect_cleartext client 203.0.113.9
 lab_dig loose.keyed.example
 expect_servfail_ede "the gateway's name has no validated address: gw.plain.example: not signed"
+while IFS='|' read -r name _ _ _ why; do
+	lab_dig "$name.keyed.example"
+	expect_servfail_ede "$why"
+done <misled.txt
 expect_ike_exchanges server 0
 
 # The silent one has its share of the time.
