@@ -7,8 +7,9 @@
  * on one host. Whoever copies a key in order to share the address moves nothing by a key of his own, which the others do
  * not publish; but by holding on to the old one he can keep theirs from moving while the tunnel lives.
  *
- * So it is with the way, the host itself or a gateway. When a gateway has another address, or another one its place, a name of the
- * address moves the binding there as soon as the last lookups of all its other names have the old one no more.
+ * So it is with the way, the host itself or a gateway. A name of the address moves the binding to another one that it has when the last
+ * lookups of all its other names have that too (the first gateway is dead, and this is the next one), or the old one no more (a gateway
+ * has another address, or another one its place).
  */
 #include "tunnel/state.h"
 
@@ -21,6 +22,8 @@ struct peer_name {
 	struct keyset *published;   /* NULL: not remembered; the bound key is what it stands by */
 	uint64_t lookup;            /* the one that said so, or that it has left; 0: none */
 	bool left;                  /* it has ways, and the one that the peer is bound to is none of them */
+	uint8_t n_gateways;
+	struct ip_addr *gateways;   /* its ways, if they are several; NULL: not known, or the bound one alone */
 	uint8_t n;
 	uint8_t b[];                /* wire form */
 };
@@ -97,14 +100,51 @@ static struct keyset *kept(const struct peer *p, struct keyset *keys)
 	return keyset_ref(keys);
 }
 
+static void forget_gateways(struct peer_name *name)
+{
+	free(name->gateways);
+	name->gateways = NULL;
+	name->n_gateways = 0;
+}
+
+static void leads_by(const struct peer *p, struct peer_name *name, const struct ways *ways)
+{
+	bool here = ways_by(ways, &p->gateway) != NULL;
+
+	/* It may be the one of which nothing was heard. */
+	if (!here && ways->reason != REASON_NONE)
+		return;
+	name->left = !here;
+	forget_gateways(name);
+	if (ways->n < 2)
+		return;
+	name->gateways = malloc(ways->n * sizeof *name->gateways);
+	for (unsigned i = 0; name->gateways && i < ways->n; i++)
+		name->gateways[name->n_gateways++] = ways->at[i].gateway;
+}
+
+static bool leads_also_by(const struct peer_name *name, const struct ip_addr *gateway)
+{
+	for (unsigned i = 0; i < name->n_gateways; i++) {
+		if (ip_equal(&name->gateways[i], gateway))
+			return true;
+	}
+	return false;
+}
+
 static void publishes(const struct peer *p, struct peer_name *name, struct said said)
 {
 	struct keyset *before = name->published;
 
-	if (!said.keys || said.lookup < name->lookup)
+	if (said.lookup < name->lookup)
+		return;
+	if (said.ways) {
+		name->lookup = said.lookup;
+		leads_by(p, name, said.ways);
+	}
+	if (!said.keys)
 		return;
 	name->lookup = said.lookup;
-	name->left = false;
 	if (before && keyset_equal(before, said.keys))
 		return;
 	name->published = NULL;
@@ -141,30 +181,20 @@ void peer_name_publishes(struct peer *p, const struct dnsname *name, struct said
 		publishes(p, known, said);
 }
 
-void peer_name_leaves(struct peer *p, const struct dnsname *name, uint64_t lookup)
-{
-	struct peer_name *known = find(p, name);
-
-	if (!known || lookup < known->lookup)
-		return;
-	known->lookup = lookup;
-	known->left = true;
-}
-
 void peer_names_stay(struct peer *p)
 {
 	for (unsigned i = 0; i < p->n_names; i++)
 		p->names[i]->left = false;
 }
 
-bool peer_may_move(const struct peer *p, const struct dnsname *name)
+bool peer_may_move(const struct peer *p, const struct dnsname *name, const struct ip_addr *gateway)
 {
 	const struct peer_name *asks = find(p, name);
 
 	if (!peer_is_answered(p))
 		return true;
 	for (unsigned i = 0; i < p->n_names; i++) {
-		if (p->names[i] != asks && !p->names[i]->left)
+		if (p->names[i] != asks && !p->names[i]->left && !leads_also_by(p->names[i], gateway))
 			return false;
 	}
 	return asks != NULL;
@@ -184,6 +214,7 @@ void peer_free_names(struct peer *p)
 {
 	for (unsigned i = 0; i < p->n_names; i++) {
 		keyset_unref(p->names[i]->published);
+		forget_gateways(p->names[i]);
 		free(p->names[i]);
 	}
 	free(p->names);

@@ -175,12 +175,8 @@ void peers_hear(struct tunnels *t, const struct ip_addr *remote, const struct wa
 	for (; p; p = of_link(table_next(&p->link))) {
 		const struct way *way = ways_by(ways, &p->gateway);
 
-		if (!ip_equal(&p->remote, remote))
-			continue;
-		if (way)
-			peer_name_publishes(p, name, (struct said){ .keys = way->keys, .lookup = lookup });
-		else if (ways->reason == REASON_NONE)       /* otherwise it may be the one of which nothing was heard */
-			peer_name_leaves(p, name, lookup);
+		if (ip_equal(&p->remote, remote))
+			peer_name_publishes(p, name, (struct said){ .keys = way ? way->keys : NULL, .ways = ways, .lookup = lookup });
 	}
 }
 
@@ -196,7 +192,7 @@ struct way peer_way(const struct peer *p)
 
 bool peer_accepts(const struct peer *p, const struct attempt *a, unsigned key_index)
 {
-	if (!ip_equal(&p->gateway, &a->gateway) && !peer_may_move(p, &a->owner))
+	if (!ip_equal(&p->gateway, &a->gateway) && !peer_may_move(p, &a->owner, &a->gateway))
 		return false;
 	return peer_allowed_keys(p, &a->owner, a->accepted) >> key_index & 1;
 }

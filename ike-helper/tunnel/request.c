@@ -97,7 +97,7 @@ static void confirm(struct tunnels *t, struct request *r, struct wait *w)
 		return;
 	}
 	if (p && p->state == TUNNEL_PROTECTED && peer_has_name(p, &r->owner)) {
-		peer_answer(t, p, &r->owner, (struct said){ .lookup = r->lookup }, r->ttl_s);
+		peer_answer(t, p, &r->owner, (struct said){ .ways = &w->ways, .lookup = r->lookup }, r->ttl_s);
 		return;
 	}
 	w->allowed = false;
@@ -251,7 +251,7 @@ static void judge_by_state(struct tunnels *t, const struct dnsname *owner, const
 	else if (f->p && f->p->state == TUNNEL_DRAINING)
 		refused(f, f->p->down_reason == REASON_DOWN_BY_OPERATOR ? f->p->down_reason : REASON_BACKOFF,
 			"the earlier tunnel is being removed");
-	else if (f->bound && !same_way(f->bound, way) && !peer_may_move(f->bound, owner))
+	else if (f->bound && !same_way(f->bound, way) && !peer_may_move(f->bound, owner, &way->gateway))
 		conflicts(f, f->bound, ", by another way");
 	else if (f->bound && !peer_allowed_keys(f->bound, owner, way->keys))
 		conflicts(f, f->bound, "");

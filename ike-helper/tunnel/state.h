@@ -62,10 +62,12 @@ enum {
 struct attempt;
 struct request;
 struct peer_name;
+struct ways;
 
 /* What a name publishes, by one of its lookups. */
 struct said {
-	struct keyset *keys;                /* borrowed; NULL: not known, or as before */
+	struct keyset *keys;                /* for the way that is bound; borrowed; NULL: not known, or as before */
+	const struct ways *ways;            /* borrowed; NULL: likewise */
 	uint64_t lookup;                    /* its number: a later one has a larger one, whatever the order in which they are answered */
 };
 
@@ -399,7 +401,7 @@ bool peer_key_in(const struct peer *p, const struct keyset *keys);
 /* The way of a binding. */
 struct way peer_way(const struct peer *p);
 /* May this name lead to p's address by another way than the one that p is bound to? Only if nobody else relies on that. */
-bool peer_may_move(const struct peer *p, const struct dnsname *name);
+bool peer_may_move(const struct peer *p, const struct dnsname *name, const struct ip_addr *gateway);
 /* Is the host of this attempt, with the key that it proved, the one that p is bound to, or may p be bound anew? */
 bool peer_accepts(const struct peer *p, const struct attempt *a, unsigned key_index);
 /* Is p bound to this key? */
@@ -483,8 +485,6 @@ bool peer_next_down(struct peer *p, struct dnsname *out);
 void peer_add_name(struct peer *p, const struct dnsname *name, struct said said);
 /* Nothing if p does not have this name, or has heard a later lookup of it. */
 void peer_name_publishes(struct peer *p, const struct dnsname *name, struct said said);
-/* Nothing either, or the way that p is bound to is none of those that the name has now. */
-void peer_name_leaves(struct peer *p, const struct dnsname *name, uint64_t lookup);
 /* p is bound to another way: what names had to say was about the earlier one. */
 void peer_names_stay(struct peer *p);
 void peer_copy_names(struct peer *p, const struct peer *from);

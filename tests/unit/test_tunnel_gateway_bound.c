@@ -102,6 +102,49 @@ static void names_follow_their_gateway_to_its_new_address(void **state)
 	assert_int_equal(w->n_unprotects, 0);
 }
 
+/* Both have a second gateway, and the first one is dead: whichever is looked up leads there, and the other one follows. */
+static void names_with_the_same_gateways_fall_back_together(void **state)
+{
+	static const char *const names[] = { NAME, "www.example.org" };
+	struct world *w = *state;
+	struct question q[2];
+
+	for (unsigned i = 0; i < 2; i++) {
+		begin(w, &q[i], names[i]);
+		record(&q[i], 10, "192.0.2.1", 'A');
+		record(&q[i], 20, "192.0.2.2", 'A');
+		reverse(&q[i], RP_FOUND, ALL);
+		ask_it(w, i, &q[i]);
+		if (i == 0)
+			core_up(w, 1, 'A');
+		assert_allowed(w, i);
+	}
+	/* A name that has another second one leads nobody there. */
+	begin(w, &q[1], names[1]);
+	record(&q[1], 10, "192.0.2.1", 'A');
+	record(&q[1], 20, "192.0.2.3", 'A');
+	reverse(&q[1], RP_FOUND, ALL);
+	core_closed(w, 1, REASON_TIMEOUT);
+	core_fails(w, 2, REASON_TIMEOUT, "");
+	ask_it(w, 5, &q[1]);
+	assert_refused(w, 5, REASON_TIMEOUT);
+	ask_it(w, 6, &q[0]);
+	assert_refused(w, 6, REASON_TIMEOUT);
+	assert_int_equal(w->n_sas, 2);
+	/* Now it has the same. */
+	begin(w, &q[1], names[1]);
+	record(&q[1], 10, "192.0.2.1", 'A');
+	record(&q[1], 20, "192.0.2.2", 'A');
+	reverse(&q[1], RP_FOUND, ALL);
+	ask_it(w, 7, &q[1]);
+	assert_asked(w, 3, "192.0.2.2", HOST);
+	core_up(w, 3, 'A');
+	assert_allowed(w, 7);
+	ask_it(w, 8, &q[0]);
+	assert_allowed(w, 8);
+	assert_int_equal(w->n_unprotects, 0);
+}
+
 static void lookup_that_fails_does_not_say_that_a_gateway_is_gone(void **state)
 {
 	static const enum rp_finding findings[] = { RP_FOUND_LATE, RP_FOUND_FAILED, RP_FOUND_BOGUS };
@@ -276,6 +319,7 @@ int main(void)
 		WITH_WORLD(first_way_that_is_proved_binds),
 		WITH_WORLD(name_alone_may_change_its_gateway),
 		WITH_WORLD(names_follow_their_gateway_to_its_new_address),
+		WITH_WORLD(names_with_the_same_gateways_fall_back_together),
 		WITH_WORLD(lookup_that_fails_does_not_say_that_a_gateway_is_gone),
 		WITH_WORLD(other_name_does_not_move_what_all_have_left),
 		WITH_WORLD(gateways_behind_each_other_are_asked_themselves),
