@@ -15,6 +15,7 @@ struct fake_sa {
 	struct ip_addr inner_local, inner_remote;       /* whose packets it carries */
 	bool translated;            /* and those from local, which get inner_local first */
 	uint32_t spi;               /* 0: larval */
+	bool tunnel;                /* a larval one of this mode */
 	uint32_t reqid;
 	uint64_t order;             /* the newest is used for sending */
 	uint64_t since_ms;          /* when it was installed; 0: there is no clock */
@@ -125,12 +126,12 @@ static void sa_remove(struct fake *f, struct fake_sa *sa)
 }
 
 static struct fake_sa *sa_find_larval(const struct fake *f, const struct ip_addr *local, const struct ip_addr *remote,
-				      uint32_t reqid)
+				      uint32_t reqid, bool tunnel)
 {
 	for (unsigned i = 0; i < f->n_sas; i++) {
 		struct fake_sa *sa = &f->sas[i];
 
-		if (sa->spi == 0 && sa->reqid == reqid && same_pair(&sa->local, &sa->remote, local, remote))
+		if (sa->spi == 0 && sa->reqid == reqid && sa->tunnel == tunnel && same_pair(&sa->local, &sa->remote, local, remote))
 			return sa;
 	}
 	return NULL;
@@ -225,7 +226,7 @@ static enum ike_err step_sa_add(struct fake *f, const struct step *s)
 		.encap_local_port = r->encap_local_port, .encap_remote_port = r->encap_remote_port,
 		.suite = r->suite, .keys = keys_hash(s->dir == DIR_IN ? &r->keys_in : &r->keys_out),
 	};
-	struct fake_sa *larval = sa_find_larval(f, &r->local, &r->remote, s->reqid);
+	struct fake_sa *larval = sa_find_larval(f, &r->local, &r->remote, s->reqid, request_is_tunnel(r));
 	enum ike_err err = suite_missing(f, r);
 
 	if (err == IKE_OK && sa_find(f, s->dir, &r->local, &r->remote, s->spi))
@@ -240,7 +241,7 @@ static enum ike_err step_sa_add(struct fake *f, const struct step *s)
 static enum ike_err step_sa_delete(struct fake *f, const struct step *s)
 {
 	struct fake_sa *sa = s->spi ? sa_find(f, s->dir, &s->request->local, &s->request->remote, s->spi)
-				    : sa_find_larval(f, &s->request->local, &s->request->remote, s->reqid);
+				    : sa_find_larval(f, &s->request->local, &s->request->remote, s->reqid, s->tunnel);
 
 	if (!sa)
 		return IKE_E_STATE;
@@ -358,7 +359,7 @@ static enum ike_err fake_look(struct kernel *k, const struct kernel_request *r, 
 			out->more = true;
 			break;
 		}
-		out->sa[out->sas++] = (struct sa_view){ .dir = sa->dir, .spi = sa->spi };
+		out->sa[out->sas++] = (struct sa_view){ .dir = sa->dir, .spi = sa->spi, .tunnel = sa->tunnel };
 	}
 	return IKE_OK;
 }
@@ -420,11 +421,11 @@ enum ike_err kernel_fake_acquire(struct kernel *k, const struct ip_addr *local, 
 	const struct fake_policy *p = policy_for(f, DIR_OUT, local, remote);
 	bool tunnel = p && p->form.outer_local.family != IP_NONE;
 	struct fake_sa larval = { .dir = DIR_OUT, .local = tunnel ? p->form.outer_local : *local,
-				  .remote = tunnel ? p->form.outer_remote : *remote };
+				  .remote = tunnel ? p->form.outer_remote : *remote, .tunnel = tunnel };
 	enum ike_err err;
 
 	if (!p || p->foreign || kernel_fake_fate_out(k, local, remote) != FATE_DROP ||
-	    sa_find_larval(f, &larval.local, &larval.remote, p->form.reqid))
+	    sa_find_larval(f, &larval.local, &larval.remote, p->form.reqid, tunnel))
 		return IKE_E_STATE;
 	larval.reqid = p->form.reqid;
 	err = sa_insert(f, &larval);

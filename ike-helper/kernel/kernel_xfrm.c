@@ -165,7 +165,7 @@ static enum ike_err delete_larval(struct xfrm *x, const struct step *s)
 	uint32_t spi = 0;
 	enum ike_err err;
 
-	xfrm_sa_name_larval(&b, src, sa_dst(s), s->reqid);
+	xfrm_sa_name_larval(&b, src, sa_dst(s), s->reqid, s->tunnel ? XFRM_MODE_TUNNEL : XFRM_MODE_TRANSPORT);
 	err = xnl_talk(&x->nl, &b, keep_spi, &spi);
 	if (err == IKE_OK && (b.r[0].error != 0 || spi == 0))
 		step_finish(x, s, &b.r[0], &err);
@@ -371,7 +371,7 @@ static void look_sa_answer(void *arg, unsigned i, struct nlmsghdr *hdr)
 		return;
 	}
 	l->view->sa[l->view->sas++] = (struct sa_view){
-		.dir = ip_equal(&sa.dst, &l->request->remote) ? DIR_OUT : DIR_IN, .spi = sa.spi };
+		.dir = ip_equal(&sa.dst, &l->request->remote) ? DIR_OUT : DIR_IN, .spi = sa.spi, .tunnel = sa.mode == XFRM_MODE_TUNNEL };
 }
 
 /* Those of DELETE_SAS and REMAP: asked for by name, touched only if they carry our reqid. */
@@ -584,7 +584,7 @@ static void delete_sas(struct xfrm *x, const struct litter *l)
 		/* Whose end is whose does not matter here: the source is local. */
 		struct kernel_request r = { .local = l->sas[i].src, .remote = l->sas[i].dst };
 		struct step s = { .kind = STEP_SA_DELETE, .dir = DIR_OUT, .spi = l->sas[i].spi, .reqid = l->sas[i].reqid,
-				  .request = &r };
+				  .tunnel = l->sas[i].mode == XFRM_MODE_TUNNEL, .request = &r };
 		enum ike_err result;
 
 		xfrm_run(x, &s, 1, &result);

@@ -181,9 +181,15 @@ static void plan_delete_sas(struct plan *p, const struct plan_view *view, unsign
 	static const enum kernel_dir order[] = { DIR_OUT, DIR_IN };
 
 	for (unsigned i = 0; i < 2; i++)
-		for (unsigned j = 0; j < view->sas; j++)
-			if (view->sa[j].dir == order[i])
-				plan_add(p, STEP_SA_DELETE, stage, order[i], r)->spi = view->sa[j].spi;
+		for (unsigned j = 0; j < view->sas; j++) {
+			struct step *s;
+
+			if (view->sa[j].dir != order[i])
+				continue;
+			s = plan_add(p, STEP_SA_DELETE, stage, order[i], r);
+			s->spi = view->sa[j].spi;
+			s->tunnel = view->sa[j].tunnel;
+		}
 }
 
 static void plan_remap(struct plan *p, const struct plan_view *view, const struct kernel_request *r)

@@ -45,6 +45,7 @@ struct policy_view {
 struct sa_view {
 	enum kernel_dir dir;
 	uint32_t spi;
+	bool tunnel;                /* its mode */
 };
 
 enum { PLAN_SAS_MAX = 16 };
@@ -78,6 +79,7 @@ struct step {
 	struct policy_form form;    /* policy steps: what the step installs; deleting: what was there */
 	struct policy_form old;     /* STEP_POLICY_UPDATE: what was there */
 	uint32_t spi, reqid;        /* SA steps */
+	bool tunnel;                /* STEP_SA_DELETE: its mode, by which the kernel knows a larval one */
 	uint32_t index;             /* STEP_POLICY_DELETE: exactly this policy, 0 = by its addresses; exemptions: which */
 	bool probe;                 /* a refusal is an answer, not an error to log */
 	const struct kernel_request *request;   /* addresses, and for STEP_SA_ADD suite and keys; borrowed */

@@ -198,7 +198,7 @@ void xfrm_sa_list(struct xnl_batch *b, const struct ip_addr *src, const struct i
 	}
 }
 
-void xfrm_sa_name_larval(struct xnl_batch *b, const struct ip_addr *src, const struct ip_addr *dst, uint32_t reqid)
+void xfrm_sa_name_larval(struct xnl_batch *b, const struct ip_addr *src, const struct ip_addr *dst, uint32_t reqid, uint8_t mode)
 {
 	struct xfrm_userspi_info info;
 
@@ -207,7 +207,7 @@ void xfrm_sa_name_larval(struct xnl_batch *b, const struct ip_addr *src, const s
 	info.info.id.proto = IPPROTO_ESP;
 	info.info.saddr = xfrm_addr(src);
 	info.info.family = xfrm_family(src);
-	info.info.mode = XFRM_MODE_TRANSPORT;
+	info.info.mode = mode;
 	info.info.reqid = reqid;
 	info.min = 256;
 	info.max = UINT32_MAX;

@@ -25,7 +25,7 @@ void xfrm_sa_delete(struct xnl_batch *b, const struct ip_addr *dst, uint32_t spi
 /* All ESP SAs from src to dst; both NULL: all. For xnl_dump(). */
 void xfrm_sa_list(struct xnl_batch *b, const struct ip_addr *src, const struct ip_addr *dst);
 /* Give a larval SA an SPI, so that it can be deleted like others: the answer is an SA message. Makes one where there is
- * none. */
-void xfrm_sa_name_larval(struct xnl_batch *b, const struct ip_addr *src, const struct ip_addr *dst, uint32_t reqid);
+ * none, of this mode. */
+void xfrm_sa_name_larval(struct xnl_batch *b, const struct ip_addr *src, const struct ip_addr *dst, uint32_t reqid, uint8_t mode);
 
 #endif

@@ -323,6 +323,35 @@ static void acquire_is_told_once_and_healed(void **state)
 	}
 }
 
+/* The kernel knows a larval SA by its mode, too. After a packet to a host behind a gateway a killed oe-iked did not start again for
+ * as long as the SA lived. */
+static void larval_sa_of_a_tunnel_goes_with_the_next_start_or_the_release(void **state)
+{
+	struct kernel_request r = request_of(CLIENT, IP_V4, KERNEL_PROTECT, &gcm, 1), sas = r, release = r;
+	char text[TEXT_MAX];
+
+	(void)state;
+	r.inner_local = r.local;
+	r.inner_remote = r.remote;
+	sas.op = KERNEL_DELETE_SAS;
+	release = r;
+	release.op = KERNEL_UNPROTECT;
+	for (unsigned i = 0; i < 2; i++) {
+		assert_int_equal(kernel_apply(kernels[CLIENT], &r), IKE_OK);
+		assert_int_equal(kernel_apply(kernels[CLIENT], &sas), IKE_OK);
+		assert_false(net_reaches(CLIENT, IP_V4));
+		assert_non_null(strstr(net_snapshot(CLIENT, text), "spi 0x00000000"));
+		if (i == 0) {
+			kernel_leave(kernels[CLIENT]);
+			kernels[CLIENT] = open_at(CLIENT);
+			assert_null(strstr(net_snapshot(CLIENT, text), "spi 0x"));
+		} else {
+			assert_int_equal(kernel_apply(kernels[CLIENT], &release), IKE_OK);
+		}
+	}
+	assert_true(nothing_left(CLIENT));
+}
+
 static void events_of_others_are_not_told(void **state)
 {
 	struct kernel_event e;
@@ -535,6 +564,7 @@ int main(void)
 		LIVE(refused_message_leaves_what_was_there),
 		LIVE(renewal_loses_no_packet),
 		LIVE(acquire_is_told_once_and_healed),
+		LIVE(larval_sa_of_a_tunnel_goes_with_the_next_start_or_the_release),
 		LIVE(events_of_others_are_not_told),
 		LIVE(a_shield_closes_the_host_to_our_other_addresses),
 		LIVE(expiry_is_told_and_fails_closed),
