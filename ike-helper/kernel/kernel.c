@@ -78,7 +78,7 @@ static void run_steps(void *arg, const struct step *steps, unsigned n, enum ike_
 	}
 }
 
-enum ike_err kernel_apply(struct kernel *k, const struct kernel_request *request)
+static enum ike_err carry_out(struct kernel *k, const struct kernel_request *request)
 {
 	/* Only UNPROTECT can find more SAs than one plan holds; a bound, should somebody add SAs as fast as we delete. */
 	enum { ROUNDS_MAX = 1024 };
@@ -86,8 +86,6 @@ enum ike_err kernel_apply(struct kernel *k, const struct kernel_request *request
 	struct plan plan;
 	enum ike_err err;
 
-	if (k->ops->apply)
-		return k->ops->apply(k, request);
 	err = plan_check(request);
 	for (unsigned round = 0; err == IKE_OK && view.more && round < ROUNDS_MAX; round++) {
 		view = (struct plan_view){ .more = false };
@@ -99,6 +97,30 @@ enum ike_err kernel_apply(struct kernel *k, const struct kernel_request *request
 	}
 	if (err == IKE_OK)
 		ledger_end(&k->ledger, request);
+	return err;
+}
+
+/* Pairs of an address that the host had assigned before, whose policies a RETIRE has failed to remove: nobody asks for them any more,
+ * and the next one who protects such a pair would find it taken. */
+static enum ike_err release_others(struct kernel *k, const struct kernel_request *r)
+{
+	struct kernel_request other = { .op = KERNEL_UNPROTECT, .reqid = r->reqid, .remote = *request_remote(r) };
+	enum ike_err err = IKE_OK;
+
+	while (err == IKE_OK && ledger_has_pair(&k->ledger, other.reqid, &other.remote, &other.local))
+		err = carry_out(k, &other);
+	return err;
+}
+
+enum ike_err kernel_apply(struct kernel *k, const struct kernel_request *request)
+{
+	enum ike_err err;
+
+	if (k->ops->apply)
+		return k->ops->apply(k, request);
+	err = carry_out(k, request);
+	if (err == IKE_OK && request->op == KERNEL_UNPROTECT)
+		err = release_others(k, request);
 	log_result(k, request, err);
 	return err;
 }

@@ -213,6 +213,18 @@ void ledger_note(struct ledger *l, const struct step *s, enum ike_err result)
 	}
 }
 
+bool ledger_has_pair(const struct ledger *l, uint32_t reqid, const struct ip_addr *remote, struct ip_addr *local)
+{
+	const struct policy_name name = { .remote = *remote };
+	const struct ledger_entry *e = of_link(table_first(&l->by_name, hash_of(l, &name)));
+
+	while (e && (e->name.kind != POLICY_PAIR || e->form.reqid != reqid || !ip_equal(&e->name.remote, remote)))
+		e = of_link(table_next(&e->link));
+	if (e)
+		*local = e->name.local;
+	return e != NULL;
+}
+
 enum ike_err ledger_keep_orphan(struct ledger *l, const struct policy_name *name)
 {
 	enum ike_err err = reserve(l, 1);

@@ -57,6 +57,7 @@ enum ike_err apply_from(struct kernel *k, enum kernel_op op, uint32_t pair, cons
 	struct kernel_request r = request(op, pair);
 
 	r.local = addr(local);
+	r.reqid += r.local.b[15] - 1u;          /* one for each pair of addresses */
 	r.shield |= shield;
 	return kernel_apply(k, &r);
 }

@@ -231,6 +231,34 @@ static void refused_change_of_mode_leaves_the_mode_that_was(void **state)
 	kernel_close(k);
 }
 
+/* Nobody asks again for what a refused RETIRE has left, once the pair is released. The host assigns the same address for a pair that
+ * comes later, and found it taken. */
+static void release_takes_what_a_refused_retire_has_left(void **state)
+{
+	struct kernel_request first = tunnel_from(KERNEL_PROTECT, 1, "fd00:64::1", "2001:db8::2"), second = first, later = first;
+	struct kernel_request retire = first;
+	struct kernel_fake_counts c;
+	struct kernel *k = open_fake();
+
+	(void)state;
+	second.spi_in++;
+	second.spi_out++;
+	second.inner_local = addr("fd00:64::2");
+	retire.op = KERNEL_RETIRE;
+	later.reqid++;
+	assert_int_equal(kernel_apply(k, &first), IKE_OK);
+	assert_int_equal(kernel_apply(k, &second), IKE_OK);
+	kernel_fake_fail_at(k, 2);
+	assert_int_equal(kernel_apply(k, &retire), IKE_E_KERNEL);
+	kernel_fake_fail_at(k, 0);
+	second.op = KERNEL_UNPROTECT;
+	assert_int_equal(kernel_apply(k, &second), IKE_OK);
+	kernel_fake_count(k, &c);
+	assert_int_equal(c.policies + c.sas, 0);
+	assert_int_equal(kernel_apply(k, &later), IKE_OK);
+	kernel_close(k);
+}
+
 /* It was asked for itself; now it assigns. There is no policy for what is not translated, as the host is another. */
 static void retired_address_of_a_host_behind_a_gateway_leaves_no_policy(void **state)
 {
@@ -625,6 +653,7 @@ int main(void)
 		cmocka_unit_test(a_host_that_begins_to_assign_and_ends_it_leaves_no_gap),
 		cmocka_unit_test(refused_release_of_a_host_behind_a_gateway_leaves_it_exempt),
 		cmocka_unit_test(refused_change_of_mode_leaves_the_mode_that_was),
+		cmocka_unit_test(release_takes_what_a_refused_retire_has_left),
 		cmocka_unit_test(retired_address_of_a_host_behind_a_gateway_leaves_no_policy),
 		cmocka_unit_test(what_is_forwarded_passes_until_it_is_told_not_to),
 		cmocka_unit_test(renewal_sends_on_the_new_pair_and_still_reads_the_old),
