@@ -403,6 +403,9 @@ static enum ike_err start_kernel(struct keeper *k)
 	enum ike_err err;
 
 	k->served.log = log;
+	/* Assigned addresses that a killed run left go before their policies become orphans, which are below the exemptions. */
+	if (inner_open(fake, log, &k->served.inner) != IKE_OK)
+		return startup_failed("cannot read the kernel's addresses and routes");
 	err = fake ? kernel_fake_open(log, kernel) : kernel_xfrm_open(log, kernel, &why);
 	if (err != IKE_OK)
 		return startup_failed("%s", why);
@@ -412,8 +415,6 @@ static enum ike_err start_kernel(struct keeper *k)
 		return startup_failed("%s", why);
 	if (kernel_install_exemptions(*kernel, k->setup->conf.server_key[0] != '\0') != IKE_OK)
 		return startup_failed("the kernel does not take the policies that exempt DNS, DHCP and neighbour discovery");
-	if (inner_open(fake, log, &k->served.inner) != IKE_OK)
-		return startup_failed("cannot read the kernel's addresses and routes");
 	if (route_open(&k->setup->conf, &k->route) != IKE_OK)
 		return startup_failed("cannot ask the kernel for routes");
 	return start_judge(k);

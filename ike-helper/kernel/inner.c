@@ -48,6 +48,7 @@ struct inner {
 	struct client *clients;
 	unsigned n_clients, max_clients;
 	bool untranslated;              /* the kernel does not do it, and that has been said */
+	bool stale[2];                  /* by family, IPv4 first: its table is not what it should be */
 };
 
 static uint8_t family_of(const struct ip_addr *a)
@@ -99,6 +100,23 @@ static int talk(struct inner *n, struct nl_msg *m)
 	return err < 0 ? err : nl_wait_for_ack(n->sock);
 }
 
+/* What is refused is asked once more, as in plan.c: nobody asks for it later. What is absent is removed: the kernel takes a route along
+ * with its interface or its source. */
+static int talk_to_remove(struct inner *n, struct nl_msg *m)
+{
+	int err;
+
+	nlmsg_get(m);
+	err = talk(n, m);
+	if (err != 0 && err != -NLE_OBJ_NOTFOUND && err != -NLE_NOADDR) {
+		nlmsg_hdr(m)->nlmsg_seq = NL_AUTO_SEQ;
+		err = talk(n, m);
+	} else {
+		nlmsg_free(m);
+	}
+	return err == -NLE_OBJ_NOTFOUND || err == -NLE_NOADDR ? 0 : err;
+}
+
 static enum ike_err report(struct inner *n, int error, const char *what, const struct ip_addr *a)
 {
 	char text[IP_TEXT_MAX];
@@ -134,9 +152,10 @@ static enum ike_err change_address(struct inner *n, int type, const struct ip_ad
 		err = err ? err : nla_put(m, IFA_CACHEINFO, sizeof life, &life);
 		err = err ? err : nla_put(m, ATTR_ADDRESS_PROTO, sizeof protocol, &protocol);
 	}
-	err = err ? (nlmsg_free(m), err) : talk(n, m);
-	if (type == RTM_DELADDR && (err == -NLE_NOADDR || err == -NLE_OBJ_NOTFOUND))
-		return IKE_OK;
+	if (err)
+		nlmsg_free(m);
+	else
+		err = type == RTM_DELADDR ? talk_to_remove(n, m) : talk(n, m);
 	return report(n, err, type == RTM_NEWADDR ? "cannot add the assigned address" : "cannot remove the assigned address",
 		      a);
 }
@@ -221,10 +240,10 @@ static enum ike_err change_route_to(struct inner *n, const struct ip_addr *to, c
 		err = err ? err : nla_put(m, RTA_OIF, sizeof via->interface, &via->interface);
 	if (via && via->gateway.family != IP_NONE)
 		err = err ? err : put_address(m, RTA_GATEWAY, &via->gateway);
-	err = err ? (nlmsg_free(m), err) : talk(n, m);
-	/* The kernel takes it along with its interface or its source. */
-	if (!via && (err == -NLE_OBJ_NOTFOUND || err == -NLE_NOADDR))
-		return IKE_OK;
+	if (err)
+		nlmsg_free(m);
+	else
+		err = via ? talk(n, m) : talk_to_remove(n, m);
 	return report(n, err, via ? "cannot make the route to" : "cannot remove the route to", to);
 }
 
@@ -254,6 +273,15 @@ static void translate(struct inner *n, enum ip_family family)
 	else if (err != IKE_OK && err != IKE_E_UNSUPPORTED)
 		log_error(n->log, "cannot translate to assigned addresses (nftables): %s", strerror(errno));
 	n->untranslated |= err == IKE_E_UNSUPPORTED;
+	n->stale[family == IP_V6] = err != IKE_OK && err != IKE_E_UNSUPPORTED;
+}
+
+static void translate_stale(struct inner *n)
+{
+	if (n->stale[0])
+		translate(n, IP_V4);
+	if (n->stale[1])
+		translate(n, IP_V6);
 }
 
 /* Somebody else changes the kernel, or there is none. */
@@ -413,7 +441,7 @@ enum ike_err inner_add(struct inner *n, const struct ip_addr *address, const str
 
 void inner_remove(struct inner *n, const struct ip_addr *address, const struct ip_addr *remote)
 {
-	struct hold *have = find_hold(n, address, remote);
+	struct hold *have = find_hold(n, address, remote), *heir;
 	struct hold gone;
 
 	if (!have)
@@ -424,11 +452,15 @@ void inner_remove(struct inner *n, const struct ip_addr *address, const struct i
 		(void)!elsewhere(n, INNER_REMOVE, address, NULL, remote);
 		return;
 	}
+	/* What is left by a run that is killed is found by its address and routes: so the table goes before them. */
+	translate(n, gone.address.family);
 	if (gone.routed)
 		(void)change_route(n, &gone, NULL);
 	if (!find_hold(n, &gone.address, NULL))
 		(void)change_address(n, RTM_DELADDR, &gone.address);
-	translate(n, gone.address.family);
+	heir = gone.routed ? find_hold(n, NULL, remote) : NULL;
+	if (heir && take_route(n, heir) == IKE_OK)
+		translate(n, gone.address.family);
 }
 
 bool inner_local(const struct inner *n, const struct ip_addr *remote, struct ip_addr *local)
@@ -525,6 +557,8 @@ void inner_refresh(struct inner *n, const struct ip_addr *remote)
 {
 	if (!n->sock && (remote ? find_hold(n, NULL, remote) != NULL : n->n + n->n_clients > 0))
 		(void)!elsewhere(n, INNER_REFRESH, NULL, NULL, remote);
+	if (n->sock)
+		translate_stale(n);
 	for (unsigned i = 0; n->sock && i < n->n; i++) {
 		struct hold *h = &n->holds[i], *has = routed_to(n, &h->remote);
 
@@ -644,6 +678,12 @@ static enum ike_err remove_left(struct inner *n)
 
 	if (err == IKE_OK)
 		err = dump(&l, RTM_GETADDR);
+	/* First, as when they are removed one by one: what else is found tells the next start of it. */
+	if (err == IKE_OK && l.found > 0) {
+		translate(n, IP_V4);
+		translate(n, IP_V6);
+		translate_stale(n);
+	}
 	for (unsigned i = 0; i < l.found && err == IKE_OK; i++)
 		if (l.holds[i].address.family == IP_NONE)
 			(void)change_route_to(n, &l.holds[i].remote, &l.holds[i].local, CLIENT_METRIC, NULL);
@@ -655,11 +695,8 @@ static enum ike_err remove_left(struct inner *n)
 		if (l.holds[i].remote.family == IP_NONE || (address->family == IP_V6 && is_source(&l, address)))
 			(void)change_address(n, RTM_DELADDR, address);
 	}
-	if (l.found > 0) {
-		translate(n, IP_V4);
-		translate(n, IP_V6);
+	if (l.found > 0)
 		log_info(n->log, "removed %u assigned addresses and routes that an earlier run left", l.found);
-	}
 	free(l.holds);
 	return err;
 }
@@ -731,6 +768,8 @@ void inner_close(struct inner *n, bool remove)
 		inner_remove(n, &n->holds[0].address, &n->holds[0].remote);
 	while (remove && n->n_clients > 0)
 		inner_client_remove(n, &n->clients[0].address);
+	if (remove)
+		translate_stale(n);
 	nl_socket_free(n->sock);
 	free(n->holds);
 	free(n->clients);

@@ -187,6 +187,25 @@ static void host_may_assign_another_address_later(void **state)
 	assert_string_equal(snapshot(after), before);
 }
 
+/* The new one is taken back because its tunnel has failed, or is another pair's and ends: the host is reached from the one that is
+ * left. */
+static void route_goes_back_to_the_address_that_is_left(void **state)
+{
+	char before[TEXT_MAX], after[TEXT_MAX];
+	struct inner *n = open_inner();
+	bool fresh;
+
+	(void)state;
+	assert_int_equal(add(n, "100.64.0.1", SERVER, &fresh), IKE_OK);
+	snapshot(before);
+	assert_int_equal(add(n, "100.64.0.2", SERVER, &fresh), IKE_OK);
+	assert_source(SERVER, "100.64.0.2");
+	drop(n, "100.64.0.2", SERVER);
+	assert_source(SERVER, "100.64.0.1");
+	assert_string_equal(snapshot(after), before);
+	inner_close(n, true);
+}
+
 /* A laptop moves: another gateway; the interface goes and comes again. */
 static void route_follows_the_way_to_the_host(void **state)
 {
@@ -472,6 +491,7 @@ int main(void)
 		cmocka_unit_test_setup(ipv6_address_is_the_source_for_its_host_alone, begin),
 		cmocka_unit_test_setup(two_hosts_may_assign_the_same_address, begin),
 		cmocka_unit_test_setup(host_may_assign_another_address_later, begin),
+		cmocka_unit_test_setup(route_goes_back_to_the_address_that_is_left, begin),
 		cmocka_unit_test_setup(route_follows_the_way_to_the_host, begin),
 		cmocka_unit_test_setup(route_that_is_right_is_left_alone, begin),
 		cmocka_unit_test_setup(unrouted_host_tells_our_own_address, begin),
