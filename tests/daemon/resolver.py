@@ -31,10 +31,11 @@ def text_name(wire):
 
 
 def rdata(text):
-    """IPSECKEY RDATA without a gateway from its presentation format."""
+    """IPSECKEY RDATA from its presentation format; its gateway, if any, is an address."""
     precedence, gateway_type, algorithm, gateway, key = text.split()[-5:]
-    assert (gateway_type, gateway) == ('0', '.')
-    return bytes([int(precedence), 0, int(algorithm)]) + base64.b64decode(key)
+    assert gateway_type in '012' and (gateway_type == '0') == (gateway == '.')
+    at = b'' if gateway == '.' else ipaddress.ip_address(gateway).packed
+    return bytes([int(precedence), int(gateway_type), int(algorithm)]) + at + base64.b64decode(key)
 
 
 def tlv(kind, value):

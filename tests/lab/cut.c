@@ -1,7 +1,7 @@
 /* cut.c - preloaded into oe-iked (LD_PRELOAD) by tests/lab/lives: its end, or the kernel's refusal, at one chosen change.
  *
- * A change is a netlink message that makes, changes or deletes an SA, a policy, an address or a route. The file that OE_CUT
- * names holds the order, "kill N" or "refuse N"; without one nothing happens. At the N-th change from then on the order is
+ * A change is a netlink message that makes, changes or deletes an SA, a policy, an address or a route, or a transaction of
+ * nftables. The file that OE_CUT names holds the order, "kill N" or "refuse N"; without one nothing happens. At the N-th change from then on the order is
  * taken away, and
  *
  *	kill	the change reaches the kernel, what was to be sent together with it does not, and the process is killed;
@@ -17,6 +17,7 @@
 #include <linux/xfrm.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -86,8 +87,11 @@ static ssize_t send_on(int fd, const struct msghdr *m, int flags)
 /* oe-iked and libnl put one message into each element. */
 __attribute__((visibility("default"))) ssize_t sendmsg(int fd, const struct msghdr *m, int flags)
 {
+	struct nlmsghdr *refused = NULL;
 	struct msghdr part = *m;
+	uint16_t type = 0;
 	int protocol;
+	ssize_t sent;
 
 	if (!is_netlink(fd, &protocol))
 		return send_on(fd, m, flags);
@@ -95,13 +99,39 @@ __attribute__((visibility("default"))) ssize_t sendmsg(int fd, const struct msgh
 		struct nlmsghdr *hdr = m->msg_iov[i].iov_base;
 		char due = is_change(protocol, hdr) ? order_due() : 0;
 
-		if (due == 'r')
+		if (due == 'r') {
+			refused = hdr;
+			type = hdr->nlmsg_type;
 			hdr->nlmsg_type = REFUSED_TYPE;
+		}
 		if (due != 'k')
 			continue;
 		part.msg_iovlen = i + 1;
 		(void)!send_on(fd, &part, flags);
 		kill(getpid(), SIGKILL);
 	}
-	return send_on(fd, m, flags);
+	sent = send_on(fd, m, flags);
+	if (refused)
+		refused->nlmsg_type = type;     /* whoever sends it again shall send what he has made */
+	return sent;
+}
+
+/* A transaction is sent by libmnl, as one datagram that begins with NFNL_MSG_BATCH_BEGIN. */
+__attribute__((visibility("default"))) ssize_t sendto(int fd, const void *data, size_t n, int flags, const struct sockaddr *to,
+						      socklen_t to_n)
+{
+	static ssize_t (*next)(int, const void *, size_t, int, const struct sockaddr *, socklen_t);
+	const struct nlmsghdr *begin = data;
+	int protocol;
+	char due = is_netlink(fd, &protocol) && protocol == NETLINK_NETFILTER ? order_due() : 0;
+	ssize_t sent;
+
+	if (!next)
+		*(void **)&next = dlsym(RTLD_NEXT, "sendto");
+	if (due == 'r')
+		((struct nlmsghdr *)((uintptr_t)data + NLMSG_ALIGN(begin->nlmsg_len)))->nlmsg_type = REFUSED_TYPE;
+	sent = next(fd, data, n, flags, to, to_n);
+	if (due == 'k')
+		kill(getpid(), SIGKILL);
+	return sent;
 }

@@ -79,7 +79,7 @@ static uint32_t put_sa(const struct ip_addr *src, const struct ip_addr *dst, uin
 	struct xnl_batch b = { .n = 0 };
 	uint32_t spi = 0;
 
-	xfrm_sa_name_larval(&b, src, dst, reqid);
+	xfrm_sa_name_larval(&b, src, dst, reqid, XFRM_MODE_TRANSPORT);
 	assert_int_equal(xnl_talk(&nl, &b, keep_spi, &spi), IKE_OK);
 	xnl_clear(&b);
 	assert_int_not_equal(spi, 0);
