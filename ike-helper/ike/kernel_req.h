@@ -34,7 +34,8 @@ enum kernel_op {
 	/* ESP in UDP: the SAs whose SPI is not 0 have encap_remote_port at the other end from now on (its NAT has given it another one), and
 	 * nothing else of them changes. Absent ones, and those with another reqid, are let be. */
 	KERNEL_REMAP,
-	/* Delete the policies of the address pair, and any SAs left of this reqid. Absent ones are no error. */
+	/* Delete the policies of the address pair, and any SAs left of this reqid. Absent ones are no error. Those that PROTECT made of
+	 * orphans whose time is not over become orphans again, unless for_good. */
 	KERNEL_UNPROTECT,
 	/* Delete the policies for the packets inside of a tunnel, and leave the SAs and the shield: the host has assigned
 	 * another address, and what protects that one is in place. */
@@ -60,6 +61,7 @@ struct kernel_request {
 	 * SA of its own is dropped, and makes an acquire when it goes out. UNPROTECT: end that, before the pair loses its
 	 * policies. One shield serves all pairs of a remote address. */
 	bool shield;
+	bool for_good;                  /* UNPROTECT: what a killed run has promised counts no more */
 	uint32_t spi_in, spi_out;       /* host byte order; in: chosen by us, packets to us; 0: not this one (out of PROTECT, either one
 					 * of ADD_SAS, DELETE_SAS and REMAP) */
 	/* KERNEL_PROTECT and KERNEL_ADD_SAS; REMAP, without keys: */
@@ -79,7 +81,8 @@ enum { KERNEL_REQID_BASE = 0x6f000000, KERNEL_REQID_MASK = 0x00ffffff };
 
 /* Orphans: policies that a run of ours left when it was killed. Nobody knows their keys, names and times any more, but the
  * answers that they protect are still out there (promise 4), so they stay and let nothing through, under this reqid, which
- * no request has, until their pair is protected anew, or so long that the last of those answers has expired. */
+ * no request has, until their pair is protected anew, or so long that the last of those answers has expired; and again when that
+ * protection ends before. */
 enum { KERNEL_REQID_ORPHAN = KERNEL_REQID_BASE };
 
 /* Of every shield: no SA has it, so nothing passes. */

@@ -2,6 +2,7 @@
 #include "kernel/kernel_impl.h"
 
 #include <string.h>
+#include <time.h>
 
 /* In the order in which we would like them. */
 static const struct esp_suite suites[] = {
@@ -90,6 +91,8 @@ static enum ike_err carry_out(struct kernel *k, const struct kernel_request *req
 	for (unsigned round = 0; err == IKE_OK && view.more && round < ROUNDS_MAX; round++) {
 		view = (struct plan_view){ .more = false };
 		err = k->ops->look(k, request, &view);
+		if (err == IKE_OK && request->op == KERNEL_UNPROTECT && !request->for_good)
+			ledger_orphans_again(&k->ledger, request, (uint64_t)time(NULL), &view);
 		if (err == IKE_OK)
 			err = plan_make(request, &view, &plan);
 		if (err == IKE_OK)

@@ -9,6 +9,7 @@ struct ledger_entry {
 	struct ledger_entry *next, **at;        /* at: what points here */
 	struct policy_name name;
 	struct policy_form form;
+	uint64_t orphan_until_s;                /* it took the place of an orphan, which would have been there until then; 0: of none */
 };
 
 enum ike_err ledger_init(struct ledger *l)
@@ -125,8 +126,13 @@ static struct policy_name name_of(const struct step *s)
 static void keep(struct ledger *l, const struct step *s)
 {
 	struct policy_name name = name_of(s);
+	struct ledger_entry *e = entry_for(l, &name);
 
-	entry_for(l, &name)->form = s->form;
+	e->form = s->form;
+	if (s->form.reqid == KERNEL_REQID_ORPHAN)
+		e->orphan_until_s = 0;
+	else if (s->kind == STEP_POLICY_UPDATE && s->old.reqid == KERNEL_REQID_ORPHAN)
+		e->orphan_until_s = s->old.until_s;
 }
 
 void ledger_forget(struct ledger *l, const struct policy_name *name)
@@ -156,6 +162,26 @@ static void end_both(struct ledger *l, enum policy_kind kind, const struct kerne
 {
 	end_one(l, kind, DIR_OUT, r, reqid);
 	end_one(l, kind, DIR_IN, r, reqid);
+}
+
+static void orphan_again(const struct ledger *l, enum policy_kind kind, enum kernel_dir dir, const struct kernel_request *r,
+			 uint64_t now_s, struct policy_view *view)
+{
+	struct step s = { .policy = kind, .dir = dir, .request = r };
+	struct policy_name name = name_of(&s);
+	const struct ledger_entry *e = find(l, &name);
+
+	if (e && e->orphan_until_s > now_s)
+		view->orphan_until_s = e->orphan_until_s;
+}
+
+void ledger_orphans_again(const struct ledger *l, const struct kernel_request *r, uint64_t now_s, struct plan_view *view)
+{
+	for (unsigned dir = 0; dir < 2; dir++) {
+		orphan_again(l, POLICY_PAIR, (enum kernel_dir)dir, r, now_s, &view->pair[dir]);
+		orphan_again(l, POLICY_SHIELD, (enum kernel_dir)dir, r, now_s, &view->shield[dir]);
+	}
+	orphan_again(l, POLICY_UNTRANSLATED, DIR_OUT, r, now_s, &view->untranslated);
 }
 
 void ledger_end(struct ledger *l, const struct kernel_request *r)

@@ -37,6 +37,8 @@ IKE_CHECKED enum ike_err ledger_reserve(struct ledger *l, const struct step *ste
 void ledger_note(struct ledger *l, const struct step *s, enum ike_err result);
 /* This request was carried out. What it has ended ends here too, also if others had removed it before, so that no step did. */
 void ledger_end(struct ledger *l, const struct kernel_request *r);
+/* UNPROTECT finds these policies: tell which of them are to be orphans again, at now_s of the wall clock. */
+void ledger_orphans_again(const struct ledger *l, const struct kernel_request *r, uint64_t now_s, struct plan_view *view);
 /* Is there a policy of a pair with this reqid and remote address? *local: of one of those. */
 bool ledger_has_pair(const struct ledger *l, uint32_t reqid, const struct ip_addr *remote, struct ip_addr *local);
 /* The kernel holds this orphan, which no step has made. IKE_E_NOMEM. */

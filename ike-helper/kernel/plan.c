@@ -26,6 +26,7 @@
  *   Policies can be put back, SAs cannot (their keys are gone), so SAs go last. In before out, and each alone: should one
  *   fail, no packet of ours has left in clear. SAs gone first would drop packets until the policies are gone too.
  *   The shield first, for the same reason as above.
+ *   What was an orphan, and would be one still, becomes one in the place of being deleted.
  *
  * RETIRE: policy in, policy out. The one for the untranslated stays, since it is the next address's, or has become the pair's; and so does
  *   what has become that one. Behind a gateway there is none, and both go.
@@ -162,10 +163,13 @@ static void plan_open_one(struct plan *p, const struct policy_view *have, enum p
 
 	if (have->owner != POLICY_OURS || have->form.reqid != request_form(r, kind).reqid)
 		return;
-	s = plan_add(p, STEP_POLICY_DELETE, stage, dir, r);
+	s = plan_add(p, have->orphan_until_s ? STEP_POLICY_UPDATE : STEP_POLICY_DELETE, stage, dir, r);
 	s->policy = kind;
-	s->form = have->form;
-	s->index = have->index;
+	s->form = s->old = have->form;
+	if (have->orphan_until_s)
+		s->form = (struct policy_form){ .reqid = KERNEL_REQID_ORPHAN, .until_s = have->orphan_until_s };
+	else
+		s->index = have->index;
 }
 
 /* Both directions of one kind, in before out. Stages begin at stage. */

@@ -25,6 +25,7 @@ struct policy_form {
 	uint32_t reqid;
 	struct ip_addr outer_local, outer_remote;       /* tunnel mode: its ends; IP_NONE, both: transport mode */
 	bool assigned;              /* stronger than exemptions: one of its addresses is known to the two ends of the tunnel alone */
+	uint64_t until_s;           /* an orphan: when the kernel removes it, by the wall clock; 0: after PROMISE_MAX_S */
 };
 
 enum policy_owner {
@@ -39,6 +40,7 @@ struct policy_view {
 	bool sound;                 /* POLICY_OURS: it is what we make of its form */
 	struct policy_form form;    /* POLICY_OURS */
 	uint32_t index;             /* the kernel's number of it */
+	uint64_t orphan_until_s;    /* UNPROTECT: it was an orphan, and is to be one again until then; 0: it is not */
 };
 
 /* spi 0: a larval SA, which the kernel made together with an acquire and which has no SPI yet. */

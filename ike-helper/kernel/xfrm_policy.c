@@ -2,6 +2,7 @@
 
 #include <netinet/in.h>
 #include <string.h>
+#include <time.h>
 
 static uint8_t xfrm_dir(enum kernel_dir dir)
 {
@@ -109,6 +110,16 @@ static struct xfrm_user_tmpl esp_template(const struct policy_form *form, uint16
 	return tmpl;
 }
 
+/* The kernel counts from when it has the policy. */
+static uint64_t orphan_life_s(const struct policy_form *form)
+{
+	uint64_t now_s = (uint64_t)time(NULL);
+
+	if (form->until_s == 0 || form->until_s > now_s + PROMISE_MAX_S)
+		return PROMISE_MAX_S;
+	return form->until_s > now_s ? form->until_s - now_s : 1;
+}
+
 static void put_protect(struct xnl_batch *b, int type, const struct xfrm_selector *sel, enum kernel_dir dir,
 			const struct policy_form *form)
 {
@@ -117,7 +128,7 @@ static void put_protect(struct xnl_batch *b, int type, const struct xfrm_selecto
 
 	policy_info(&info, sel, dir, protect_priority(form, sel, dir));
 	if (form->reqid == KERNEL_REQID_ORPHAN)
-		info.lft.hard_add_expires_seconds = PROMISE_MAX_S;      /* the kernel removes it then */
+		info.lft.hard_add_expires_seconds = orphan_life_s(form);        /* the kernel removes it then */
 	xnl_add(b, type, &info, sizeof info);
 	xnl_attr(b, XFRMA_TMPL, &tmpl, sizeof tmpl);
 }
@@ -248,6 +259,8 @@ static struct policy_form form_of(const struct xfrm_userpolicy_info *info, const
 	struct policy_form form = { .reqid = tmpl->reqid };
 	struct ip_addr src = xfrm_ip(&tmpl->saddr, tmpl->family), dst = xfrm_ip(&tmpl->id.daddr, tmpl->family);
 
+	if (form.reqid == KERNEL_REQID_ORPHAN)
+		form.until_s = info->curlft.add_time + info->lft.hard_add_expires_seconds;
 	if (tmpl->mode != XFRM_MODE_TUNNEL)
 		return form;
 	form.outer_local = dir == DIR_OUT ? src : dst;

@@ -424,8 +424,11 @@ void peer_rekeyed(struct tunnels *t, struct peer *p, const struct ike_event *e)
 
 void peer_drain(struct tunnels *t, struct peer *p, enum rp_reason reason, uint64_t wait_ms)
 {
-	if (p->state == TUNNEL_DRAINING && p->drain_ms <= t->now_ms + wait_ms)
+	if (p->state == TUNNEL_DRAINING && p->drain_ms <= t->now_ms + wait_ms) {
+		if (reason == REASON_DOWN_BY_OPERATOR)
+			p->down_reason = reason;
 		return;
+	}
 	p->state = TUNNEL_DRAINING;
 	event_of_peer(t, TUNNEL_EV_DRAINING, p, reason);
 	client_count(t, p);

@@ -592,6 +592,7 @@ static bool peer_output(struct tunnels *t, struct peer *p, struct tunnel_output 
 		return false;
 	p->unprotect = false;
 	ask_kernel(p, KERNEL_UNPROTECT, &p->inner_local, out);
+	out->kernel.for_good = p->down_reason == REASON_DOWN_BY_OPERATOR || p->down_reason == REASON_SHUTDOWN;
 	out->id = p->reqid;
 	/* Also for one that was never bound: the attempt that put the shield there may have come too late for it. */
 	out->kernel.shield = peer_is_last(t, p);

@@ -169,6 +169,7 @@ static void without_sas_nothing_passes_and_released_all_does(void **state)
 
 static void what_a_killed_run_left_stays_closed_until_it_is_taken_over(void **state)
 {
+	struct kernel_request release;
 	char text[TEXT_MAX];
 
 	(void)state;
@@ -196,6 +197,20 @@ static void what_a_killed_run_left_stays_closed_until_it_is_taken_over(void **st
 		assert_false(net_shell("ip -n client -s xfrm policy | grep -q 'hard %u(sec)'", (unsigned)PROMISE_MAX_S));
 		apply_both(families[f], KERNEL_UNPROTECT, 2);
 		assert_int_equal(apply_at(SERVER, families[f], KERNEL_DELETE_SAS, 1), IKE_OK);
+
+		/* What the killed run has answered may live longer than what this one has: closed again, until the same time. */
+		assert_false(net_reaches(CLIENT, families[f]));
+		assert_int_equal(net_wire().clear, 0);
+		assert_true(net_shell("ip -n client xfrm policy | grep -c 'reqid %u' | grep -qx 4", (unsigned)KERNEL_REQID_ORPHAN));
+		assert_false(net_shell("ip -n client -s xfrm policy | grep -q 'expire add: soft 0(sec), hard 0(sec)'"));
+		/* But for the operator's word. */
+		release = request_of(CLIENT, families[f], KERNEL_UNPROTECT, &gcm, 3);
+		release.for_good = true;
+		apply_both(families[f], KERNEL_PROTECT, 3);
+		assert_int_equal(kernel_apply(kernels[CLIENT], &release), IKE_OK);
+		assert_int_equal(apply_at(SERVER, families[f], KERNEL_UNPROTECT, 3), IKE_OK);
+		assert_true(both_ways(families[f]));
+		(void)net_wire();
 	}
 	kernel_close(kernels[CLIENT]);
 	assert_true(nothing_left(CLIENT));
@@ -336,6 +351,7 @@ static void larval_sa_of_a_tunnel_goes_with_the_next_start_or_the_release(void *
 	sas.op = KERNEL_DELETE_SAS;
 	release = r;
 	release.op = KERNEL_UNPROTECT;
+	release.for_good = true;
 	for (unsigned i = 0; i < 2; i++) {
 		assert_int_equal(kernel_apply(kernels[CLIENT], &r), IKE_OK);
 		assert_int_equal(kernel_apply(kernels[CLIENT], &sas), IKE_OK);

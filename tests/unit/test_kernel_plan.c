@@ -6,6 +6,7 @@
 
 #include "kernel/exempt.h"
 #include "kernel/kernel.h"
+#include "kernel/ledger.h"
 #include "kernel/plan.h"
 
 static struct kernel_request request(enum kernel_op op)
@@ -141,6 +142,55 @@ static void an_orphan_is_taken_over_in_place(void **state)
 	r = request(KERNEL_UNPROTECT);
 	assert_int_equal(plan_make(&r, &view, &p), IKE_OK);
 	assert_string_equal(plan_text(&p), "policy- in");
+}
+
+/* A killed run has promised more than the one after it: that one's tunnel ends, and the promise does not. */
+static void what_was_an_orphan_becomes_one_again(void **state)
+{
+	struct kernel_request r = request(KERNEL_UNPROTECT);
+	struct plan_view view = { .pair = { ours, ours }, .sa = { { .dir = DIR_IN, .spi = 1 } }, .sas = 1 };
+	struct plan p;
+
+	(void)state;
+	view.pair[DIR_OUT].orphan_until_s = view.pair[DIR_IN].orphan_until_s = 1000;
+	assert_int_equal(plan_make(&r, &view, &p), IKE_OK);
+	assert_string_equal(plan_text(&p), "policy= in | policy= out | sa- in");
+	assert_int_equal(p.steps[0].form.reqid, KERNEL_REQID_ORPHAN);
+	assert_int_equal(p.steps[0].form.until_s, 1000);
+	assert_int_equal(p.steps[0].old.reqid, r.reqid);
+}
+
+static struct step policy_step(enum step_kind kind, const struct kernel_request *r, uint32_t reqid, uint32_t old_reqid, uint64_t until_s)
+{
+	return (struct step){ .kind = kind, .dir = DIR_OUT, .form.reqid = reqid, .old = { .reqid = old_reqid, .until_s = until_s },
+			      .request = r };
+}
+
+static void the_ledger_remembers_the_end_of_an_orphan_that_was_taken_over(void **state)
+{
+	struct kernel_request r = request(KERNEL_PROTECT);
+	struct step over = policy_step(STEP_POLICY_UPDATE, &r, r.reqid, KERNEL_REQID_ORPHAN, 1000);
+	struct step other_shape = policy_step(STEP_POLICY_UPDATE, &r, r.reqid, r.reqid, 0), gone = policy_step(STEP_POLICY_DELETE, &r, r.reqid, 0, 0);
+	struct step first = policy_step(STEP_POLICY_ADD, &r, r.reqid, 0, 0);
+	struct plan_view view = { .sas = 0 }, later = view, never = view;
+	struct ledger l;
+
+	(void)state;
+	assert_int_equal(ledger_init(&l), IKE_OK);
+	assert_int_equal(ledger_reserve(&l, &over, 1), IKE_OK);
+	ledger_note(&l, &over, IKE_OK);
+	ledger_note(&l, &other_shape, IKE_OK);
+	ledger_orphans_again(&l, &r, 999, &view);
+	assert_int_equal(view.pair[DIR_OUT].orphan_until_s, 1000);
+	assert_int_equal(view.pair[DIR_IN].orphan_until_s, 0);
+	ledger_orphans_again(&l, &r, 1000, &later);
+	assert_int_equal(later.pair[DIR_OUT].orphan_until_s, 0);
+	ledger_note(&l, &gone, IKE_OK);
+	assert_int_equal(ledger_reserve(&l, &first, 1), IKE_OK);
+	ledger_note(&l, &first, IKE_OK);
+	ledger_orphans_again(&l, &r, 999, &never);
+	assert_int_equal(never.pair[DIR_OUT].orphan_until_s, 0);
+	ledger_clear(&l);
 }
 
 static void foreign_policy_of_either_direction_is_a_conflict(void **state)
@@ -538,6 +588,8 @@ int main(void)
 		cmocka_unit_test(an_address_bound_under_another_reqid_is_a_conflict),
 		cmocka_unit_test(another_shape_of_ours_is_updated),
 		cmocka_unit_test(an_orphan_is_taken_over_in_place),
+		cmocka_unit_test(what_was_an_orphan_becomes_one_again),
+		cmocka_unit_test(the_ledger_remembers_the_end_of_an_orphan_that_was_taken_over),
 		cmocka_unit_test(foreign_policy_of_either_direction_is_a_conflict),
 		cmocka_unit_test(the_shield_comes_last_and_goes_first),
 		cmocka_unit_test(one_shield_serves_several_pairs),
