@@ -353,10 +353,13 @@ static void on_wanted(struct tunnels *t, struct peer *p)
 
 void tunnels_acquire(struct tunnels *t, const struct ip_addr *local, const struct ip_addr *remote, uint64_t now_ms)
 {
-	struct peer *p = peer_by_packet(t, local, remote), *bound = peer_bound(t, remote);
+	struct peer *p = peer_by_packet(t, local, remote), *bound = peer_bound(t, remote), *untranslated = peer_by_pair(t, local, remote);
 	enum ip_scope scope = ip_scope(local);
 
 	see(t, now_ms);
+	/* What has our own address yet, and not the one that the host has assigned, takes the same tunnel. */
+	if (!p && untranslated && untranslated->state == TUNNEL_HEALING)
+		p = untranslated;
 	/* What a client had there has ended, and the host is bound by a name of its. */
 	if (p && bound && p->state == TUNNEL_HEALING && !peer_is_answered(p))
 		peer_take_from_client(t, p, bound);

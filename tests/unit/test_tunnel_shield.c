@@ -85,6 +85,37 @@ static void packet_that_has_lost_its_route_heals(void **state)
 	heals_by_a_packet_from(*state, OUR);
 }
 
+/* The host has assigned an address to each of two of ours, and the tunnel of one is gone. */
+static void pair_heals_beside_another(struct world *w, unsigned gone)
+{
+	static const char *const locals[] = { OUR, OTHER };
+	const struct ip_addr local = address_of(locals[gone]);
+
+	w->inner = address_of("100.64.0.1");
+	begin(w);
+	w->local = address_of(OTHER);
+	w->other = address_of(OUR);
+	w->inner = address_of("100.64.0.2");
+	ask(w, 1, WWW, "A", HOST);
+	core_up(w, 2, 'A');
+	assert_allowed(w, 1);
+	core_closed(w, 1 + gone, REASON_TIMEOUT);
+	acquire(w, locals[gone], HOST);
+	advance(w, 5000);
+	assert_int_equal(w->n_sas, 3);
+	assert_true(ip_equal(&w->sas[2].path.local.addr, &local));
+}
+
+static void packet_that_is_not_translated_heals_the_first_pair(void **state)
+{
+	pair_heals_beside_another(*state, 0);
+}
+
+static void packet_that_is_not_translated_heals_the_second_pair(void **state)
+{
+	pair_heals_beside_another(*state, 1);
+}
+
 static void packet_from_another_address_makes_a_pair_of_the_same_binding(void **state)
 {
 	struct world *w = *state;
@@ -473,6 +504,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		WITH_WORLD(packet_from_another_address_than_the_assigned_one_stays_dropped),
 		WITH_WORLD(packet_from_the_assigned_address_heals),
+		WITH_WORLD(packet_that_is_not_translated_heals_the_first_pair),
+		WITH_WORLD(packet_that_is_not_translated_heals_the_second_pair),
 		WITH_WORLD(packet_that_has_lost_its_route_heals),
 		WITH_WORLD(packet_from_another_address_makes_a_pair_of_the_same_binding),
 		WITH_WORLD(the_pair_is_there_for_whoever_asks_from_it),
