@@ -4,7 +4,8 @@
  *	whole --seeds 200                  seeds 1 to 200
  *	whole --from 17 --seeds 1 -v       one of them again, with its story
  *
- * Hosts reboot, lose packets, have their SAs flushed, hold the wrong key, roll over to a new one; names come and go; the operator
+ * Hosts reboot, lose packets, have their SAs flushed, hold the wrong key, roll over to a new one; one assigns addresses, each time it
+ * boots others, since there is a NAT in between; kernels refuse anything; the client's daemon is killed; names come and go; the operator
  * takes tunnels down; the client has two addresses and uses both. The promises of the design are looked at from outside, where the kernel and the resolver stand:
  *  - each request has one verdict, by its deadline;
  *  - an address is allowed only while the kernel holds a policy and an SA for it;
@@ -53,7 +54,7 @@ static void ask_back(struct whole *w, unsigned host)
 {
 	struct rp_establish q = { .n_addresses = 1, .ttl_s = 10, .deadline_ms = 1500 };
 
-	if (w->back_waits[host])
+	if (w->back_waits[host] || (w->nat && host == POOLED))
 		return;
 	q.addresses[0] = w->host[CLIENT].addr;
 	publish(&w->host[CLIENT], &q);
@@ -223,6 +224,13 @@ static void flush(struct whole *w, unsigned host)
 	w->bad_kernels = true;
 }
 
+/* The client's daemon is killed and starts again. Nobody remembers its tunnels, but the answers are out there. */
+static void be_killed(struct whole *w)
+{
+	log_info(&w->log, "--- the client's daemon is killed");
+	whole_restart(w, &w->host[CLIENT]);
+}
+
 static void happen(struct whole *w)
 {
 	unsigned host = 1 + whole_chance(w, HOSTS - 1);
@@ -270,6 +278,8 @@ static void happen(struct whole *w)
 	case 11:
 		if (whole_chance(w, 3) == 0)
 			flush(w, host);
+		else if (whole_chance(w, 2) == 0)
+			be_killed(w);
 		break;
 	default:
 		(void)use(w, whole_chance(w, OWN_MAX), host);
@@ -294,6 +304,7 @@ static void stop(struct whole *w)
 		whole_pump(w, &w->host[i]);
 	}
 	whole_run_until(w, w->now_ms + 120000);
+	whole_clear_orphans(&w->host[CLIENT]);
 	for (unsigned i = 0; i < HOSTS; i++) {
 		unsigned left = tunnels_count(w->host[i].tunnels) + ike_load(w->host[i].ike).sas;
 
@@ -310,7 +321,7 @@ static void stop(struct whole *w)
 	}
 }
 
-static bool run(uint64_t seed, bool verbose, unsigned *allowed, unsigned *refused)
+static bool run(uint64_t seed, bool verbose, unsigned *allowed, unsigned *refused, unsigned *retired)
 {
 	static const enum sim_key keys[HOSTS] = { KEY_P256, KEY_ED25519, KEY_ED25519_OTHER,
 						  KEY_ED25519 };
@@ -322,6 +333,7 @@ static bool run(uint64_t seed, bool verbose, unsigned *allowed, unsigned *refuse
 	w.now_ms = 1000;
 	w.verbose = verbose;
 	w.named = seed & 1;
+	w.nat = seed & 2;
 	w.bad_kernels = true;
 	whole_begin(&w);
 	for (unsigned i = 0; i < HOSTS; i++) {
@@ -344,6 +356,7 @@ static bool run(uint64_t seed, bool verbose, unsigned *allowed, unsigned *refuse
 	stop(&w);
 	*allowed += w.allowed;
 	*refused += w.refused;
+	*retired += w.retired;
 	for (unsigned i = 0; i < HOSTS; i++) {
 		tunnels_free(w.host[i].tunnels);
 		ike_free(w.host[i].ike);
@@ -361,7 +374,7 @@ static bool run(uint64_t seed, bool verbose, unsigned *allowed, unsigned *refuse
 int main(int argc, char **argv)
 {
 	uint64_t from = 1, seeds = 60, seed;
-	unsigned failed = 0, allowed = 0, refused = 0;
+	unsigned failed = 0, allowed = 0, refused = 0, retired = 0;
 	bool verbose = false;
 
 	for (int i = 1; i < argc; i++) {
@@ -377,9 +390,9 @@ int main(int argc, char **argv)
 		}
 	}
 	for (seed = from; seed < from + seeds; seed++)
-		failed += !run(seed, verbose, &allowed, &refused);
-	printf("whole: %llu passed, %u failed; %u names allowed, %u refused%s\n",
-	       (unsigned long long)(seeds - failed), failed, allowed, refused,
+		failed += !run(seed, verbose, &allowed, &refused, &retired);
+	printf("whole: %llu passed, %u failed; %u names allowed, %u refused; %u times another address%s\n",
+	       (unsigned long long)(seeds - failed), failed, allowed, refused, retired,
 	       failed ? "; again with: whole --from SEED --seeds 1 --verbose" : "");
 	return failed || allowed == 0 || refused == 0 ? 1 : 0;
 }

@@ -9,6 +9,7 @@
 
 enum {
 	CLIENT,
+	POOLED = 2,                     /* the host that assigns addresses to those behind a NAT */
 	HOSTS = 4,
 	OWN_MAX = 2,
 	PAIRS_MAX = 256,
@@ -42,9 +43,11 @@ struct host {
 		uint64_t last_in_ms, last_out_ms, packets_in, packets_out;
 	} pair[PAIRS_MAX];
 	struct {
-		bool used;
+		bool used, was_orphan;
+		uint32_t reqid;
 		struct ip_addr local, remote;   /* local: IP_NONE in a shield */
 	} policy[POLICIES_MAX];
+	unsigned boots;
 };
 
 struct datagram {
@@ -68,10 +71,11 @@ struct whole {
 	struct rng rng;
 	struct log log;
 	bool verbose, bad_wire, bad_kernels, stopping;
+	bool nat;                       /* between the client and POOLED */
 	struct host host[HOSTS];
 	struct datagram *wire;
 	struct request request[REQUESTS_MAX];
-	unsigned n_requests, allowed, refused;
+	unsigned n_requests, allowed, refused, retired;
 	bool named;                     /* the client says who it is */
 	bool back_waits[HOSTS];         /* that host has asked for the client ... */
 	struct ip_addr back_to[HOSTS];  /* ... at this address */
@@ -83,6 +87,8 @@ struct whole {
 void whole_begin(struct whole *w);
 /* A host starts, for the first time or again: it has lost all that it had. Its number, addresses and keys are set. */
 void whole_boot(struct whole *w, struct host *h);
+/* Its daemon was killed, and starts again: its policies are orphans (ike/kernel_req.h), all else is lost. */
+void whole_restart(struct whole *w, struct host *h);
 /* Below that number. */
 uint32_t whole_chance(struct whole *w, uint32_t below);
 /* A promise is broken; the first one counts. */
@@ -107,6 +113,8 @@ bool whole_is_own(const struct host *h, const struct ip_addr *a);
 struct host *whole_host_of(struct whole *w, const struct ip_addr *a);
 /* All SAs go, those that only an acquire has made among them. */
 void whole_flush_sas(struct host *h);
+void whole_make_orphans(struct host *h);
+void whole_clear_orphans(struct host *h);
 /* k is wiped. */
 enum ike_err whole_apply(struct whole *w, struct host *h, struct kernel_request *k);
 

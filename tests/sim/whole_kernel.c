@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/secret.h"
+#include "kernel/plan.h"
 #include "tests/sim/whole.h"
 
 static const struct ip_addr every_local;
@@ -53,10 +54,13 @@ int whole_pair_to(const struct host *h, const struct ip_addr *local, const struc
 	return best;
 }
 
+/* Those of an assigned address besides: its own, and that for what is not translated to it yet. */
 bool whole_protected(const struct host *h, const struct ip_addr *local, const struct ip_addr *remote)
 {
-	return whole_pair_to(h, local, remote) >= 0 && find_policy(h, local, remote) >= 0 &&
-	       find_policy(h, &every_local, remote) >= 0;
+	int pair = whole_pair_to(h, local, remote);
+
+	return pair >= 0 && find_policy(h, local, remote) >= 0 && find_policy(h, &every_local, remote) >= 0 &&
+	       find_policy(h, request_local(&h->pair[pair].asked), remote) >= 0;
 }
 
 bool whole_is_own(const struct host *h, const struct ip_addr *a)
@@ -77,29 +81,57 @@ struct host *whole_host_of(struct whole *w, const struct ip_addr *a)
 	return NULL;
 }
 
-static void add_policy(struct whole *w, struct host *h, const struct ip_addr *local, const struct ip_addr *remote)
+/* An orphan is taken over. */
+static void add_policy(struct whole *w, struct host *h, uint32_t reqid, const struct ip_addr *local, const struct ip_addr *remote)
 {
-	int i = 0;
+	int i = find_policy(h, local, remote);
 
-	if (find_policy(h, local, remote) >= 0)
-		return;
-	while (i < POLICIES_MAX && h->policy[i].used)
-		i++;
+	if (i < 0) {
+		for (i = 0; i < POLICIES_MAX && h->policy[i].used;)
+			i++;
+	}
 	if (i == POLICIES_MAX) {
 		whole_broken(w, "the kernel is full");
 		return;
 	}
+	h->policy[i].was_orphan = h->policy[i].used && (h->policy[i].was_orphan || h->policy[i].reqid == KERNEL_REQID_ORPHAN);
 	h->policy[i].used = true;
+	h->policy[i].reqid = reqid;
 	h->policy[i].local = *local;
 	h->policy[i].remote = *remote;
 }
 
-static void remove_policy(struct host *h, const struct ip_addr *local, const struct ip_addr *remote)
+/* Those of this reqid, or the one between these two alone. They become orphans if they were, unless for_good. */
+static void remove_policies(struct host *h, uint32_t reqid, const struct ip_addr *local, const struct ip_addr *remote, bool for_good)
+{
+	for (unsigned i = 0; i < POLICIES_MAX; i++) {
+		if (!h->policy[i].used || h->policy[i].reqid != reqid ||
+		    (local && !(ip_equal(&h->policy[i].local, local) && ip_equal(&h->policy[i].remote, remote))))
+			continue;
+		if (h->policy[i].was_orphan && !for_good)
+			h->policy[i].reqid = KERNEL_REQID_ORPHAN;
+		else
+			h->policy[i].used = false;
+	}
+}
+
+static bool is_taken(const struct host *h, uint32_t reqid, const struct ip_addr *local, const struct ip_addr *remote)
 {
 	int i = find_policy(h, local, remote);
 
-	if (i >= 0)
-		h->policy[i].used = false;
+	return i >= 0 && h->policy[i].reqid != reqid && h->policy[i].reqid != KERNEL_REQID_ORPHAN;
+}
+
+void whole_make_orphans(struct host *h)
+{
+	for (unsigned i = 0; i < POLICIES_MAX; i++)
+		h->policy[i].reqid = KERNEL_REQID_ORPHAN;
+}
+
+void whole_clear_orphans(struct host *h)
+{
+	for (unsigned i = 0; i < POLICIES_MAX; i++)
+		h->policy[i].used &= h->policy[i].reqid != KERNEL_REQID_ORPHAN;
 }
 
 /* The half out of a pair comes after its half in, which others may have deleted, and is of the only one of this reqid that has none
@@ -137,7 +169,7 @@ static void add_sas(struct whole *w, struct host *h, const struct kernel_request
 		whole_broken(w, "the kernel is full, an SPI is used twice, or a half out comes alone");
 		return;
 	}
-	if (find_policy(h, &k->local, &k->remote) < 0 && k->op == KERNEL_ADD_SAS)
+	if (find_policy(h, request_local(k), request_remote(k)) < 0 && k->op == KERNEL_ADD_SAS)
 		whole_broken(w, "SAs are added where there is no policy");
 	if (k->spi_in) {
 		memset(&h->pair[pair], 0, sizeof h->pair[pair]);
@@ -175,16 +207,28 @@ static void delete_sas(struct host *h, const struct kernel_request *k)
 		h->pair[pair].in = false;
 }
 
-static void protect(struct whole *w, struct host *h, const struct kernel_request *k)
+static enum ike_err protect(struct whole *w, struct host *h, const struct kernel_request *k)
 {
 	const struct host *peer = whole_host_of(w, &k->remote);
 
 	if (h->number == CLIENT && peer && peer->impostor)
 		whole_broken(w, "a host with the wrong key has a policy");
+	if (is_taken(h, k->reqid, request_local(k), request_remote(k)))
+		return IKE_E_CONFLICT;
 	add_sas(w, h, k);
-	add_policy(w, h, &k->local, &k->remote);
+	add_policy(w, h, k->reqid, request_local(k), request_remote(k));
+	if (request_has_assigned(k))
+		add_policy(w, h, k->reqid, &k->local, &k->remote);
 	if (k->shield)
-		add_policy(w, h, &every_local, &k->remote);
+		add_policy(w, h, KERNEL_REQID_SHIELD, &every_local, &k->remote);
+	return IKE_OK;
+}
+
+static void retire(struct whole *w, struct host *h, const struct kernel_request *k)
+{
+	w->retired++;
+	if (retires_out(k))
+		remove_policies(h, k->reqid, request_local(k), request_remote(k), true);
 }
 
 static void unprotect(struct whole *w, struct host *h, const struct kernel_request *k)
@@ -195,50 +239,53 @@ static void unprotect(struct whole *w, struct host *h, const struct kernel_reque
 		if (h->pair[i].asked.reqid == k->reqid)
 			h->pair[i].in = h->pair[i].out = h->pair[i].flushed = false;
 	}
-	remove_policy(h, &k->local, &k->remote);
+	remove_policies(h, k->reqid, NULL, NULL, k->for_good);
 	if (k->shield)
-		remove_policy(h, &every_local, &k->remote);
-	if (h->number == CLIENT && peer && !w->stopping && k->shield &&
-	    w->now_ms < w->answer_expires_ms[peer->number])
+		remove_policies(h, KERNEL_REQID_SHIELD, &every_local, &k->remote, k->for_good);
+	if (h->number == CLIENT && peer && !w->stopping && w->now_ms < w->answer_expires_ms[peer->number] &&
+	    whole_in_clear(h, &k->local, &k->remote))
 		whole_broken(w, "the policy of host %u goes %llu ms before its answer expires",
 		       peer->number,
 		       (unsigned long long)(w->answer_expires_ms[peer->number] - w->now_ms));
 }
 
-enum ike_err whole_apply(struct whole *w, struct host *h, struct kernel_request *k)
+static enum ike_err carry_out(struct whole *w, struct host *h, const struct kernel_request *k)
 {
-	enum ike_err err = IKE_OK;
-
 	switch (k->op) {
 	case KERNEL_PROTECT:
-		if (w->bad_kernels && whole_chance(w, 30) == 0)
-			err = IKE_E_KERNEL;
-		else
-			protect(w, h, k);
-		break;
+		return protect(w, h, k);
 	case KERNEL_ADD_SAS:
-		if (w->bad_kernels && whole_chance(w, 30) == 0)
-			err = IKE_E_KERNEL;
-		else
-			add_sas(w, h, k);
-		break;
+		add_sas(w, h, k);
+		return IKE_OK;
 	case KERNEL_RETIRE:
-		whole_broken(w, "nobody assigns addresses here");
-		break;
-	case KERNEL_REMAP:
-		whole_broken(w, "nobody is behind a NAT here");
-		break;
+		retire(w, h, k);
+		return IKE_OK;
 	case KERNEL_DELETE_SAS:
 		delete_sas(h, k);
-		break;
+		return IKE_OK;
 	case KERNEL_UNPROTECT:
 		unprotect(w, h, k);
-		break;
+		return IKE_OK;
+	case KERNEL_REMAP:
 	case KERNEL_PASS:
 	case KERNEL_UNPASS:
-		whole_broken(w, "nothing is forwarded here");
 		break;
 	}
+	whole_broken(w, "nothing is forwarded here, and the NAT changes no port");
+	return IKE_E_SYNTAX;
+}
+
+enum ike_err whole_apply(struct whole *w, struct host *h, struct kernel_request *k)
+{
+	bool refuses = w->bad_kernels && k->op != KERNEL_DELETE_SAS && whole_chance(w, 30) == 0;
+	enum ike_err err = refuses ? IKE_E_KERNEL : carry_out(w, h, k);
+
+	/* Half-way: the SAs cannot be put back (kernel/plan.c). */
+	if (refuses && k->op == KERNEL_UNPROTECT && whole_chance(w, 2) == 0)
+		for (unsigned i = 0; i < PAIRS_MAX; i++) {
+			if (h->pair[i].asked.reqid == k->reqid)
+				h->pair[i].in = h->pair[i].out = h->pair[i].flushed = false;
+		}
 	secret_wipe(k, sizeof *k);
 	return err;
 }

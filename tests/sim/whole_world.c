@@ -103,12 +103,49 @@ static enum ike_err traffic(void *arg, uint32_t reqid, uint32_t spi_in, uint32_t
 	return IKE_OK;
 }
 
+/* The NAT ---------------------------------------------------------------------------------------- */
+
+static const struct ip_addr nat_address = { .family = IP_V4, .b = { 198, 51, 100, 1 } };
+enum { NAT_PORTS = 20000, NAT_STEP = 10000 };       /* each address of the client has as many of the NAT's ports */
+
+static void go_out(const struct host *client, struct ip_endpoint *from)
+{
+	for (unsigned own = 0; own < OWN_MAX; own++) {
+		if (ip_equal(&client->own[own], &from->addr))
+			*from = (struct ip_endpoint){ nat_address, (uint16_t)(NAT_PORTS + own * NAT_STEP + from->port) };
+	}
+}
+
+static void come_in(const struct host *client, struct ip_endpoint *to)
+{
+	unsigned port = to->port - (unsigned)NAT_PORTS;
+
+	*to = (struct ip_endpoint){ client->own[port / NAT_STEP], (uint16_t)(port % NAT_STEP) };
+}
+
+/* As it arrives; NULL: nowhere. */
+static struct host *translate(struct whole *w, const struct host *from, struct ip_path *path)
+{
+	struct host *client = &w->host[CLIENT];
+
+	if (w->nat && from->number == POOLED && ip_equal(&path->local.addr, &nat_address)) {
+		come_in(client, &path->local);
+		return client;
+	}
+	if (w->nat && from->number == POOLED && whole_is_own(client, &path->local.addr))
+		return NULL;
+	if (w->nat && from == client && whole_is_own(&w->host[POOLED], &path->local.addr))
+		go_out(client, &path->remote);
+	return whole_host_of(w, &path->local.addr);
+}
+
 /* Outputs -------------------------------------------------------------------------------------- */
 
 static void send_datagram(struct whole *w, struct host *from, const struct ip_path *path,
 			  struct span bytes)
 {
-	struct host *to = whole_host_of(w, &path->remote.addr);
+	struct ip_path arrives = { .local = path->remote, .remote = path->local };
+	struct host *to = translate(w, from, &arrives);
 	struct datagram *d, **at = &w->wire;
 
 	if (!to || from->silent || to->silent || (w->bad_wire && whole_chance(w, 100) < 25))
@@ -116,7 +153,7 @@ static void send_datagram(struct whole *w, struct host *from, const struct ip_pa
 	d = malloc(sizeof *d + bytes.n);
 	if (!d)
 		abort();
-	*d = (struct datagram){ .to = to, .path = { .local = path->remote, .remote = path->local }, .n = bytes.n };
+	*d = (struct datagram){ .to = to, .path = arrives, .n = bytes.n };
 	d->due_ms = w->now_ms + 1 + whole_chance(w, w->bad_wire ? 80 : 10);
 	memcpy(d->b, bytes.p, bytes.n);
 	while (*at && (*at)->due_ms <= d->due_ms)
@@ -287,7 +324,7 @@ void whole_run_until(struct whole *w, uint64_t until_ms)
 
 /* Beginning -------------------------------------------------------------------------------------- */
 
-void whole_boot(struct whole *w, struct host *h)
+static void start(struct whole *w, struct host *h)
 {
 	static const struct dnsname everybody = { 1, { 0 } };
 	/* The client says who it is in half of the schedules. */
@@ -304,6 +341,11 @@ void whole_boot(struct whole *w, struct host *h)
 	struct env_arg *arg = &env_args[h->number];
 	char name[32];
 
+	if (h->number == POOLED && w->nat) {
+		/* Another pool each time: what it assigned before is nobody's. */
+		ike.pool_v4 = (struct ip_addr){ .family = IP_V4, .b = { 100, 64, (uint8_t)h->boots++, 1 } };
+		ike.pool_v4_size = 16;
+	}
 	if (h->number != 2)
 		ike.qcd_secret = span_of(secrets[h->number], sizeof secrets[0]);
 	w->back_waits[h->number] = false;
@@ -321,8 +363,22 @@ void whole_boot(struct whole *w, struct host *h)
 	tunnels_free(h->tunnels);
 	ike_free(h->ike);
 	memset(h->pair, 0, sizeof h->pair);
-	memset(h->policy, 0, sizeof h->policy);
 	if (ike_new(&ike, &w->rng, &w->log, &h->ike) != IKE_OK ||
 	    tunnels_new(&config, &arg->env, h->ike, &w->rng, &w->log, &h->tunnels) != IKE_OK)
 		abort();
+}
+
+void whole_boot(struct whole *w, struct host *h)
+{
+	memset(h->policy, 0, sizeof h->policy);
+	start(w, h);
+}
+
+void whole_restart(struct whole *w, struct host *h)
+{
+	whole_make_orphans(h);
+	whole_flush_sas(h);
+	start(w, h);
+	for (unsigned i = 0; i < w->n_requests && h->number == CLIENT; i++)
+		w->request[i].waits = false;    /* the resolver has seen it go */
 }
