@@ -98,6 +98,7 @@ void key_wait_until(int64_t at_s)
 	bool shown = isatty(STDERR_FILENO);
 	char left[TEXT_NUMBER_MAX];
 
+	(void)fflush(stdout);       /* what is done has been said, whoever interrupts this */
 	while (time(NULL) < at_s) {
 		if (shown)
 			fprintf(stderr, "\r%s left \033[K", text_seconds((uint64_t)(at_s - time(NULL)), left));
