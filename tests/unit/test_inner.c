@@ -52,8 +52,8 @@ static bool make_network(void)
 		      "ip route add 100.100.0.0/16 via 192.0.2.253 && "
 		      /* The carrier comes in its own time, too, and routes with it. */
 		      "for i in $(seq 200); do ip link show eth0 | grep -q 'state UP' && ip link show eth1 | grep -q 'state UP' && "
-		      "ip -6 route show table local dev eth0 | grep -q ff00 && ! ip route | grep -q linkdown && exit 0; sleep 0.02; "
-		      "done; exit 1; } >/dev/null 2>&1") == 0;
+		      "ip -6 route show table local dev eth0 | grep -q ff00 && ip -6 route show table local dev eth1 | grep -q ff00 && "
+		      "! ip route | grep -q linkdown && exit 0; sleep 0.02; done; exit 1; } >/dev/null 2>&1") == 0;
 }
 
 static int begin(void **state)
@@ -84,11 +84,12 @@ static void drop(struct inner *n, const char *address, const char *remote)
 	inner_remove(n, &a, &r);
 }
 
-/* Addresses and routes, all of them: two equal texts are two equal states. An IPv6 address is tentative, and without its
- * route, until a kernel thread has looked at it, also with nodad. */
+/* Addresses and routes, all of them: two equal texts are two equal states. An IPv6 address is tentative until a
+ * kernel thread has looked at it, also with nodad, and a moment later it has its route. */
 static const char *snapshot(char to[TEXT_MAX])
 {
-	return run(to, "for i in $(seq 200); do ip -6 addr show tentative | grep -q . || break; sleep 0.02; done; "
+	return run(to, "for i in $(seq 200); do ip -6 addr show tentative | grep -q . || "
+		       "[ $(ip -6 -o addr show | wc -l) != $(ip -6 route show table local type local | wc -l) ] || break; sleep 0.02; done; "
 		       "ip -o addr show | sed 's/\\\\.*//'; ip route show table all; ip -6 route show table all | sort");
 }
 
