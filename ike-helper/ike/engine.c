@@ -301,6 +301,7 @@ void engine_inherit(struct ike_sa *from, struct ike_sa *heir)
 	heir->moved = from->moved;
 	heir->unproved = heir->owes_cookie2 = from->unproved;
 	memcpy(heir->cookie2, from->cookie2, sizeof heir->cookie2);
+	heir->fetch_ms = from->fetch_ms;
 	engine_set_path(heir, &from->path);
 	heir->child = from->child;
 	heir->children = from->children;

@@ -161,6 +161,10 @@ static void run_errand(struct ike_sa *sa, uint64_t now_ms)
 	} else if (sa->rekey_child_asked && now_ms >= sa->rekey_at_ms && child_is_elsewhere(sa)) {
 		sa->rekey_child_asked = false;
 		s.on = ON_REKEY_CHILD;
+	} else if (now_ms >= sa->fetch_ms) {
+		sa->fetch_ms = NEVER_MS;
+		sa->rekey_tries = 0;
+		s.on = ON_REKEY_CHILD;
 	} else if (sa->owes_token && !child_is_elsewhere(sa)) {
 		sa->owes_token = false;
 		s.on = ON_TOKEN;
@@ -185,6 +189,8 @@ static uint64_t due_ms(const struct ike_sa *sa)
 	due = earlier(due, children_due_ms(sa));
 	if (sa->due)
 		due = earlier(due, sa->due->until_ms);
+	if (is_idle(sa))
+		due = earlier(due, sa->fetch_ms);
 	return is_idle(sa) && (sa->rekey_child_asked || sa->rekey_ike_asked) ? earlier(due, sa->rekey_at_ms) : due;
 }
 

@@ -145,7 +145,7 @@ struct ike_sa *sa_new(struct ike *ike, bool initiator)
 	}
 	sa->ike = ike;
 	sa->initiator = sa->we_started = initiator;
-	sa->expire_ms = NEVER_MS;
+	sa->expire_ms = sa->fetch_ms = NEVER_MS;
 	window_init(&sa->window);
 	return sa;
 }

@@ -195,6 +195,7 @@ struct ike_sa {
 	bool unproved, owes_cookie2;    /* the peer has moved: it has not shown that it is there, and is to be asked yet */
 	uint8_t cookie2[16];            /* with this */
 	uint64_t followed_ms;           /* when it was found elsewhere; 0: never (follow.h) */
+	uint64_t fetch_ms;              /* a peer that has moved is asked for a new CHILD SA then, if it has not asked for one; NEVER_MS */
 	enum rp_reason close_reason;    /* with which */
 	uint8_t peer_id_type, auth_method;
 	uint8_t asks;                   /* counts OUT_KERNEL, OUT_SIGN, OUT_AUTHORIZE for their ids */

@@ -8,7 +8,7 @@
  *	CREATE_CHILD_SA for the CHILD SA                         -->      new keys for SAs between the new addresses
  *
  * The old SAs are of no use by then: instead of moving them, which needs a kernel that can, new ones take their place, and the policies
- * name the new ends from the same moment. In transport mode another address is another pair, and another tunnel.
+ * name the new ends from the same moment. A client that moves its SAs (3.5) does not ask for new ones: the host does, a while later. In transport mode another address is another pair, and another tunnel.
  */
 #include <string.h>
 
@@ -20,6 +20,8 @@
 enum { COOKIE2_MIN = 8, COOKIE2_MAX = 64 };
 /* So soon behind its answer the host asks whether we are there, and takes no new keys before that. */
 enum { COOKIE2_WAIT_MS = 30 };
+/* A client that makes new SAs has asked for them by then, even if it had to ask twice. */
+enum { FETCH_WAIT_MS = 1000 };
 
 void mobike_echo(struct msg_wr *m, const struct stimulus *s)
 {
@@ -188,9 +190,12 @@ QUESTION(mobike_has_gone_on)
 HANDLER(mobike_ask)
 {
 	struct msg_wr m = engine_inner(sa->ike);
+	enum ike_err err;
 
 	pl_notify_write(&m, PROTO_NONE, span_of(NULL, 0), N_COOKIE2, span_of(sa->cookie2, sizeof sa->cookie2));
-	return ask(sa, &m, s->now_ms);
+	/* libreswan 4.10 gives the cookie back only where it is asked about NATs. */
+	err = write_natd(sa, &m, &sa->path);
+	return err == IKE_OK ? ask(sa, &m, s->now_ms) : err;
 }
 
 /* RFC 4555 3.7: whoever can be reached there has seen the cookie. An answer to what was asked before that has none. */
@@ -203,6 +208,7 @@ HANDLER(mobike_proved)
 		return IKE_OK;
 	if (pl_notify_find(s->chain, N_COOKIE2, &cookie) && span_equal(cookie.value, span_of(sa->cookie2, sizeof sa->cookie2))) {
 		sa->unproved = false;
+		sa->fetch_ms = s->now_ms + FETCH_WAIT_MS;
 		renew_token(sa);
 		return IKE_OK;
 	}

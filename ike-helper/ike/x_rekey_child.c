@@ -475,6 +475,7 @@ HANDLER(rekey_child_reply)
 
 	sa->asked = NULL;
 	if (s->result == IKE_OK) {
+		sa->fetch_ms = NEVER_MS;
 		fresh->phase = CHILD_HALF;
 		fresh->due_ms = s->now_ms + SWITCH_MS;
 		engine_release_reply(sa, s->now_ms);

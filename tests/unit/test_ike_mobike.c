@@ -289,6 +289,46 @@ static void who_cannot_be_reached_there_is_sent_nothing(void **state)
 	sim_clear(&w);
 }
 
+/* RFC 4555 3.5: it takes its SAs along and thinks that we do, as strongSwan and libreswan. */
+static void client_that_asks_for_no_new_child_is_asked(void **state)
+{
+	struct peer_message plain;
+	struct pl_notify cookie, rekey;
+	struct msg_chain inner;
+	struct sim_world w;
+	struct sim_peer p;
+	struct msg_wr m;
+
+	(void)state;
+	script_has_tunnel(&w, &p, false, true);
+	w.host[CLIENT].addr = addr("198.51.100.66");
+	m = peer_inner();
+	peer_write_notify(&m, N_UPDATE_SA_ADDRESSES);
+	script_sends(&w, &p, EXCH_INFORMATIONAL, 2, REQUEST, &m);
+	script_takes(&w, &p, EXCH_INFORMATIONAL, RESPONSE, &plain, &inner);
+	script_takes(&w, &p, EXCH_INFORMATIONAL, REQUEST, &plain, &inner);
+	assert_true(pl_notify_find(&inner, N_COOKIE2, &cookie));
+	m = peer_inner();
+	pl_notify_write(&m, PROTO_NONE, span_of(NULL, 0), N_COOKIE2, cookie.value);
+	script_sends(&w, &p, EXCH_INFORMATIONAL, 0, RESPONSE, &m);
+	nothing_is_sent(&w);
+	wait_for_send(&w, 1000);
+	script_takes(&w, &p, EXCH_CREATE_CHILD_SA, REQUEST, &plain, &inner);
+	assert_true(pl_notify_find(&inner, N_REKEY_SA, &rekey));
+	/* Then there are SAs between the new addresses, and no more is asked. */
+	m = peer_inner();
+	pl_nonce_write(&m, span_of(p.nonce, sizeof p.nonce));
+	peer_write_child(&m, 0x5678, &w.host[SERVER].addr, &w.host[SERVER].ends[0].last.tunnel.inner_remote);
+	m.w.base[4 + sizeof p.nonce + 4 + 4] = 3;       /* of the proposals the first without a group */
+	script_sends(&w, &p, EXCH_CREATE_CHILD_SA, 1, RESPONSE, &m);
+	assert_true(ip_equal(&sim_sends_with(&w, SERVER, REQID)->asked.remote, &w.host[CLIENT].addr));
+	script_takes(&w, &p, EXCH_INFORMATIONAL, REQUEST, &plain, &inner);
+	assert_non_null(msg_find(&inner, PL_DELETE));
+	assert_int_equal(w.host[SERVER].ends[0].rekeyed, 1);
+	peer_clear(&p);
+	sim_clear(&w);
+}
+
 /* What the host asks with COOKIE2 is told back, and no more than RFC 4555 allows. */
 static void cookie_is_told_back(void **state)
 {
@@ -398,6 +438,7 @@ int main(void)
 		cmocka_unit_test(pair_that_the_host_makes_meanwhile_is_replaced),
 		cmocka_unit_test(only_an_assigned_address_can_move),
 		cmocka_unit_test(who_cannot_be_reached_there_is_sent_nothing),
+		cmocka_unit_test(client_that_asks_for_no_new_child_is_asked),
 		cmocka_unit_test(cookie_is_told_back),
 		cmocka_unit_test(client_with_an_address_is_followed_to_another_one_of_its_nat),
 		cmocka_unit_test(client_finds_out_that_its_nat_has_another_address),

@@ -23,6 +23,7 @@
 # interop: strongswan client nothing in common (NO_PROPOSAL_CHOSEN)
 # interop: strongswan client tunnel mode
 # interop: strongswan client ESP in UDP without a NAT
+# interop: strongswan client the client goes to another network (MOBIKE)
 # interop: strongswan client MOBIKE wanted by the peer, not announced by us
 # interop: strongswan client childless IKE SAs announced
 # interop: strongswan client childless IKE SA forced by the peer
@@ -104,6 +105,7 @@ way nat ed25519
 way lossy ed25519
 # The host is another one for these.
 way pool ed25519 'vips = 0.0.0.0' -- 'mode = tunnel'
+way moves ed25519 'vips = 0.0.0.0' 'mobike = yes' -- 'mode = tunnel'
 way wrong ed25519
 way refused ed25519
 way reboot ed25519
@@ -124,7 +126,7 @@ terminate() { lab_swanctl server --terminate --ike "$way" --timeout 5 >"terminat
 reached() {
 	case $way in
 	v6)	expect_reached server "$client_v6" ;;
-	pool)	expect_reached server "$client_v4" -I "$inner" ;;
+	pool|moves)	expect_reached server "$client_v4" -I "$inner" ;;
 	*)	expect_reached server "$client_v4" -I "${at[$way]}" ;;
 	esac
 }
@@ -217,6 +219,7 @@ for way in "${ways[@]}" v6; do
 	killed)		the_first_ones_end ;;
 	pool)		the_second_ones_end
 			serve 'address-pool: 100.64.0.0/24' ;;
+	moves)		inner=100.64.0.3 ;;
 	wrong)		serve "server-key: $LAB_WORK/by-rsa4096.pem" ;;
 	refused)	serve 'accept-identified: no' ;;
 	reboot)		serve 'always-cookie: yes' ;;
@@ -314,6 +317,12 @@ for way in "${ways[@]}" v6; do
 			inner=100.64.0.2	# it does not ask for its former one, and who had that has not said goodbye
 			reached
 			strongswan_said server "installing new virtual IP $inner" ;;
+	moves)		# Its SAs go along. Where it is now we send when new ones are there, which it leaves to us.
+			strongswan_said server 'peer supports MOBIKE' "installing new virtual IP $inner"
+			ip -n server addr del "${at[moves]}/24" dev eth0
+			expect_ours 'has moved to'
+			expect_ours ': rekeyed'
+			reached ;;
 	lossy)		lab_lose_no_more server "${at[lossy]}" ;;
 	reboot)		reboots
 			reached ;;

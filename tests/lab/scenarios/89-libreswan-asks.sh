@@ -44,6 +44,7 @@
 # interop: libreswan client :nat NAT in between, transport mode
 # interop: libreswan client :nat NAT in between, address assigned
 # interop: libreswan client :nat it reboots, address assigned
+# interop: libreswan client :nat the client goes to another network (MOBIKE)
 # promise: 4
 # libreswan as a client of ours, from one address after the other, each time in another way. Its log, or the kernel, says that it was
 # that way; it deletes every tunnel but one, and then all that it knows is lost.
@@ -73,6 +74,7 @@ way() {
 	case $1 in
 	v6)	address=$server_v6 theirs=$client_v6 ;;
 	nat|pool)	address=$client_v4 theirs=$server_v4 ;;
+	moves)	address=%defaultroute theirs=$server_v4 ;;
 	wrong)	id=wrong ;;&
 	*)	address=${server_v4%.*}.$((100 + ${#ways[@]})) ;;
 	esac
@@ -91,6 +93,7 @@ identified() { way "$1" good "leftid=@$2" leftauth=rsasig "leftckaid=$ckaid" "${
 if [ "$LAB_VARIANT" = nat ]; then
 	anonymous nat good type=transport
 	anonymous pool good type=tunnel leftmodecfgclient=yes narrowing=yes leftsubnet=0.0.0.0/0
+	anonymous moves good type=tunnel leftmodecfgclient=yes narrowing=yes leftsubnet=0.0.0.0/0 mobike=yes
 else
 	anonymous ours good type=transport
 	anonymous reauth good type=transport reauth=yes ikelifetime=10
@@ -163,7 +166,7 @@ reached() {
 	case $way in
 	v6)	expect_reached server "$client_v6" ;;
 	nat)	expect_reached client "$server_v4" ;;
-	pool)	expect_reached client "$server_v4" -I "$inner" ;;
+	pool|moves)	expect_reached client "$server_v4" -I "$inner" ;;
 	*)	expect_reached server "$client_v4" -I "${at[$way]}" ;;
 	esac
 }
@@ -240,6 +243,7 @@ for way in "${ways[@]}"; do
 	refused)	serve good good.keyed.example 'accept-anonymous: no' ;;
 	pool)		serve good good.keyed.example 'address-pool: 100.64.0.0/24'
 			inner=100.64.0.1 ;;
+	moves)		inner=100.64.0.3 ;;
 	reboot)		sed -i '/^accept-anonymous: no/d' oe.conf
 			serve good good.keyed.example ;;
 	*)		serve "${key_of[$way]}" "${key_of[$way]}.keyed.example" ;;
@@ -259,7 +263,7 @@ for way in "${ways[@]}"; do
 		continue ;;
 	esac
 	said 'established Child SA' 'received anti-DDOS COOKIE response'
-	[ "$way" != pool ] || is_assigned
+	[[ $way != pool && $way != moves ]] || is_assigned
 	reached
 	case $way in
 	ours)		lab_daemon keep server ping -q -i 0.5 -I "${at[ours]}" "$client_v4"
@@ -325,6 +329,12 @@ for way in "${ways[@]}"; do
 			initiate
 			inner=100.64.0.2	# it does not ask for its former one, and who had that has not said goodbye
 			is_assigned
+			reached ;;
+	moves)		ip -n client addr del "$client_v4/24" dev eth0
+			ip -n client addr add 198.51.100.2/24 dev eth0
+			ip -n client route add default via 198.51.100.254
+			expect_ours 'has moved to'
+			expect_ours ': rekeyed'
 			reached ;;
 	reboot)		reboots
 			initiate

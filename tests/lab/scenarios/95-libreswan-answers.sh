@@ -25,6 +25,7 @@
 # interop: libreswan host childless IKE SAs announced
 # interop: libreswan host no childless IKE SA forced by the peer: 4.10 has no such setting
 # interop: libreswan host MOBIKE wanted by the peer, not announced by us
+# interop: libreswan host no reauthenticated by the peer: 4.10 ends the IKE SA and then asks us, who serve nobody here (reauth= of ipsec.conf(5) is for who asks)
 # interop: libreswan host no shared secret: we have none, for what is in DNS is public
 # interop: libreswan host rekeyed by both at once
 # interop: libreswan host no IKE SA rekeyed by both at once: 4.10 does not compare the nonces (RFC 7296 2.25.2; libreswan's issue 1903) and may end the CHILD SA; traffic is back within 20 s (95-libreswan-answers)

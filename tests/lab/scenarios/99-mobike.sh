@@ -2,9 +2,10 @@
 # lab: variants=own,strongswan,libreswan timeout=90
 # interop: strongswan host the client goes to another network (MOBIKE)
 # interop: libreswan host no the client goes to another network (MOBIKE): 4.10 takes the address, but leaves ESP in UDP as it was where a NAT comes or goes, so the tunnel is made anew (99-mobike:libreswan)
+# interop: strongswan host it reboots, address assigned
 # promise: 4
 # A client whose host has assigned an address goes from behind a NAT into another network, and back, while an application's one TCP
-# connection goes on: nobody notices, nothing is in clear, and no handshake is made.
+# connection goes on: nobody notices, nothing is in clear, and no handshake is made. In the end strongSwan's host loses all that it knew.
 . "$LAB/lib.sh"
 . "$LAB/lib-strongswan.sh"
 
@@ -20,14 +21,17 @@ lab_zone keyed.example signed <<ZONE
 host A $server_v4
 host IPSECKEY $(lab_ipseckey good)
 ZONE
-case $LAB_VARIANT in
-own)	lab_responder server own good 'address-pool: 100.64.0.0/24' ;;
-libreswan) lab_responder server libreswan good mobike ;;
-strongswan)
+start_strongswan() {
 	mkdir -p charon.server/conf.d
 	echo 'pools { inner { addrs = 100.64.0.0/24 } }' >charon.server/conf.d/pools.conf
 	lab_strongswan server host.keyed.example good router client.keyed.example mine 'mobike = yes' 'pools = inner' 'remote_addrs = %any' \
 		-- 'mode = tunnel'
+}
+case $LAB_VARIANT in
+own)	lab_responder server own good 'address-pool: 100.64.0.0/24' ;;
+libreswan) lab_responder server libreswan good mobike ;;
+strongswan)
+	start_strongswan
 	lab_oe_conf "server-key: $LAB_WORK/mine.pem" 'server-identity: client.keyed.example' 'identify-to: keyed.example' ;;
 esac
 lab_start_client
@@ -104,3 +108,13 @@ goes_on 'back again'
 [ "$(grep -c 'goes along to' oe-iked.log)" = 2 ] || fail "it did not go along twice"
 check_capture cleartext cable.pcap $new_v4 "$server_v4" >cleartext.txt || fail "in clear: $(sed -n 1p cleartext.txt)"
 expect_no_cleartext client server
+
+[ "$LAB_VARIANT" = strongswan ] || exit 0
+kill -9 "${lab_pid[charon.server]}"
+wait "${lab_pid[charon.server]}" || :
+ip -n server xfrm state flush
+ip -n server xfrm policy flush
+rm -f charon.server/charon.vici
+start_strongswan
+lab_wait 10 'an answer after the reboot' in_host client ping -q -c 1 -W 0.5 "$server_v4"
+[ "$(lab_oe status | grep -o 'tunnel/[0-9.]*')" = "$inner" ] || fail "it had $inner before the reboot: $(lab_oe status)"
