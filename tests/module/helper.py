@@ -157,23 +157,25 @@ class Helper:
                 wait = max(0, (self._later[0][0] - time.monotonic()) * 1000)
             for fd, _ in poll.poll(wait):
                 if fd == self._listener.fileno():
-                    peer, _ = self._listener.accept()
-                    with self._lock:
-                        self._peers[peer.fileno()] = peer
-                    poll.register(peer, select.POLLIN)
-                    self._greet(poll, peer)
+                    self._welcome(poll)
                 elif fd in self._peers:
                     self._receive(poll, self._peers[fd])
             while self._later and self._later[0][0] <= time.monotonic():
                 _, _, peer, request, action = heapq.heappop(self._later)
                 self._act(poll, peer, request, action)
 
-    def _greet(self, poll, peer):
+    def _welcome(self, poll):
+        """Its greeting comes before all that is told to everybody."""
+        peer, _ = self._listener.accept()
         try:
             if self.greeting:
                 peer.send(self.greeting)
         except OSError:     # an Unbound that reloads has gone already
-            self._drop(poll, peer)
+            peer.close()
+            return
+        with self._lock:
+            self._peers[peer.fileno()] = peer
+        poll.register(peer, select.POLLIN)
 
     def _drop(self, poll, peer):
         with self._lock:

@@ -256,7 +256,7 @@ for way in "${ways[@]}" v6; do
 	fi
 done
 begun=0
-expect_ours "${handle[asked]} up: asked whether the peer lives"
+lab_wait 20 'a liveness check by us' ours "${handle[asked]} up: asked whether the peer lives"
 expect_ours "${handle[asked]} up: the peer lives"
 expect_ours "${at[renew]}:500.*: IKE SA rekeyed"
 expect_reached client "${at[renew]}"

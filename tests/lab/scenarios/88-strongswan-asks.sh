@@ -183,7 +183,7 @@ the_second_ones_end() {
 	local way=asked
 	begun=0
 	# A client is looked at every 15 s, and one that does not answer is asked for 8 s.
-	expect_ours "$asked_handle up: asked whether the peer lives"
+	lab_wait 20 'a liveness check by us' ours "$asked_handle up: asked whether the peer lives"
 	expect_ours "$asked_handle up: the peer lives"
 	kill "${lab_pid[keep-asked]}"
 	wait "${lab_pid[keep-asked]}" || :

@@ -203,7 +203,7 @@ for way in "${ways[@]:1}"; do
 	fi
 done
 begun=0
-expect_ours "$its_handle up: asked whether the peer lives"
+lab_wait 20 'a liveness check by us' ours "$its_handle up: asked whether the peer lives"
 expect_ours "$its_handle up: the peer lives"
 # told: both ends have said that we deleted it
 told() { grep -E "${at[$way]}:[0-9]*: closed: taken down by the operator" oe-iked.log >/dev/null && libreswan_says server "$way" 'and NOT sending notification'; }
