@@ -4,7 +4,6 @@
 # interop: strongswan host :strongswan another port of the client's NAT
 # interop: libreswan client :libreswan-asks another port of the client's NAT
 # interop: strongswan client :strongswan-asks another port of the client's NAT
-# interop: strongswan client :strongswan-asks another address of the client's NAT, address assigned
 # promise: 4
 # A NAT is restarted: what the client sends comes from another port then, later from another address. The host follows what is authentic
 # (RFC 7296 2.23): with another port the tunnel stays as it is, and so it does with another address if the host has assigned one to the

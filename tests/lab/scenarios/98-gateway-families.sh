@@ -2,6 +2,8 @@
 # lab: variants=libreswan,strongswan timeout=120
 # interop: libreswan host gateway of a host of the other address family
 # interop: strongswan host gateway of a host of the other address family
+# interop: libreswan client no gateway of a host of the other address family: we are nobody's gateway
+# interop: strongswan client no gateway of a host of the other address family: we are nobody's gateway
 # promise: 1 3 4
 # An IPv6 host behind a gateway that is reached by IPv4, and an IPv4 host behind one whose name has an IPv6 address alone. Packets to them
 # have our address of their family, and are in ESP of the gateway's; when our address of that family changes the tunnel is made anew from

@@ -1,10 +1,5 @@
 #!/bin/bash
 # lab: variants=idle,restart,roaming,reboot,takeover,rekey,keyed timeout=120
-# interop: strongswan host :idle several hosts behind a gateway, each ends when it is idle
-# interop: strongswan host :reboot a gateway reboots
-# interop: strongswan host :takeover the next gateway when the first one has said goodbye
-# interop: strongswan host :rekey a gateway's CHILD SA and IKE SA rekeyed by either end
-# interop: strongswan host :keyed a gateway that has a key itself
 # promise: 3 4
 # The life of tunnels to hosts behind a gateway. Whatever ends or moves, between us and these hosts there is ESP to their gateway, or nothing,
 # until the tunnel of a host is released.
