@@ -169,12 +169,14 @@ def test_any_is_guarded(b):
 
 
 def test_class_any_is_guarded(b):
-    """1: the iterator asks each class for itself, by lookups that begin at the iterator."""
+    """1: the iterator asks each class for itself, by lookups that begin at the iterator. What 1.26.0 found so for CD it
+    calls bogus (EDE 6), and keeps."""
     r = b.start(lambda request: request.refuse())
     for qclass in (255, 1, 255):
         for cd in (False, True):
             answer = r.answer('host.example.test', qclass=qclass, cd=cd)
-            assert refused(answer, 'class ANY' if qclass == 255 and cd else 'does not hold the key'), (qclass, cd, str(answer))
+            why = 'class ANY' if qclass == 255 and cd else 'does not hold the key'
+            assert refused(answer, why) or (qclass == 255 and refused(answer, '') and answer.ede[0][0] == 6), (qclass, cd, str(answer))
 
 
 def test_client_may_join_the_iterators_own_lookup(b):
