@@ -113,12 +113,14 @@ ended() {
 	lab_oe down "${at[$way]}"
 	made+=("$way")
 }
+# last_handle: what the log calls the IKE SA that came up last
+last_handle() { awk '$4 == "ike" && /installing: up$/ { n = $5 } END { print "ike", n }' oe-iked.log; }
 made=() protected=()
 
 lab_dig both-ike.keyed.example
 expect_answer "${at[both-ike]}"
 expect_reached client "${at[both-ike]}"
-its_time=${EPOCHSECONDS}
+its_time=${EPOCHSECONDS} both_handle=$(last_handle)
 for way in "${ways[@]:1}"; do
 	note "$way"
 	begun=$(wc -l <oe-iked.log)
@@ -168,7 +170,7 @@ for way in "${ways[@]:1}"; do
 	asked)		# It hears us, and we do not hear it.
 			in_host client iptables-legacy -A INPUT -s "${at[asked]}" -p esp -j DROP
 			lab_daemon keep client ping -q -i 0.5 "${at[asked]}"
-			its_handle=$(awk '$4 == "ike" && /installing: up$/ { n = $5 } END { print "ike", n }' oe-iked.log)
+			its_handle=$(last_handle)
 			continue ;;
 	no-pfs)		lab_whack server 5 --rekey-ipsec --asynchronous --name no-pfs
 			expect_ours "${at[$way]}:500: rekeyed" ;;
@@ -191,7 +193,7 @@ for way in "${ways[@]:1}"; do
 		note "$way"
 		begun=$(wc -l <oe-iked.log)
 		lab_late server
-		lab_wait 15 'a new IKE SA from us' ours 'asked for a new IKE SA'
+		lab_wait 15 'a new IKE SA from us' ours "$both_handle up: asked for a new IKE SA"
 		crossing ike
 		expect_ours "${at[$way]}:500: IKE SA rekeyed"
 		nap 1.1
