@@ -98,6 +98,10 @@ strongswan_said() {
 	for text in "${@:2}"; do lab_wait 5 "\"$text\" in strongSwan's log" strongswan_marked "$1" "$text"; done
 }
 
+# strongswan_settles HOST NAME: it has one IKE SA of that name, or comes to it: one that goes meanwhile makes --terminate fail
+strongswan_settles() { lab_wait 5 "one IKE SA $2" has_one_ike_sa "$@"; }
+has_one_ike_sa() { [ "$(lab_swanctl "$1" --list-sas --ike "$2" | grep -c "^$2: #")" = 1 ]; }
+
 # strongswan_rekeys HOST FROM ADDRESS SWANCTL-ARGUMENT...: it rekeys as told, until its old SA is deleted, while FROM pings ADDRESS;
 # none of the pings is lost
 strongswan_rekeys() {

@@ -155,6 +155,7 @@ crossing() {
 	expect_ours "${at[$way]}:500.*: $3"
 	strongswan_said server "rekey collision"
 	lab_in_time server
+	strongswan_settles server "$way"
 	expect_reached client "${at[$way]}"
 }
 made=() protected=() translated=()

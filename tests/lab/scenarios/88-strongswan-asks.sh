@@ -140,6 +140,7 @@ crossing() {
 	expect_ours "${at[$way]}:500.*: $3"
 	strongswan_said server "rekey collision"
 	lab_in_time server
+	strongswan_settles server "$way"
 	reached
 }
 # ended: by strongSwan
