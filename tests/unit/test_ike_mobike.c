@@ -259,6 +259,20 @@ static void script_has_tunnel(struct sim_world *w, struct sim_peer *p, bool nat,
 	assert_int_equal(has_notify(&inner, N_MOBIKE_SUPPORTED), mobike);
 }
 
+/* The client goes to another address and says so; the host asks it there for the cookie. *inner and *cookie are views into *plain. */
+static void client_moves(struct sim_world *w, struct sim_peer *p, struct peer_message *plain, struct msg_chain *inner,
+			 struct pl_notify *cookie)
+{
+	struct msg_wr m = peer_inner();
+
+	w->host[CLIENT].addr = addr("198.51.100.66");
+	peer_write_notify(&m, N_UPDATE_SA_ADDRESSES);
+	script_sends(w, p, EXCH_INFORMATIONAL, 2, REQUEST, &m);
+	script_takes(w, p, EXCH_INFORMATIONAL, RESPONSE, plain, inner);
+	script_takes(w, p, EXCH_INFORMATIONAL, REQUEST, plain, inner);
+	assert_true(pl_notify_find(inner, N_COOKIE2, cookie));
+}
+
 /* RFC 4555 3.7: somebody gives the address of somebody else, and does not see what is sent there. */
 static void who_cannot_be_reached_there_is_sent_nothing(void **state)
 {
@@ -272,13 +286,7 @@ static void who_cannot_be_reached_there_is_sent_nothing(void **state)
 
 	(void)state;
 	script_has_tunnel(&w, &p, false, true);
-	w.host[CLIENT].addr = addr("198.51.100.66");
-	m = peer_inner();
-	peer_write_notify(&m, N_UPDATE_SA_ADDRESSES);
-	script_sends(&w, &p, EXCH_INFORMATIONAL, 2, REQUEST, &m);
-	script_takes(&w, &p, EXCH_INFORMATIONAL, RESPONSE, &plain, &inner);
-	script_takes(&w, &p, EXCH_INFORMATIONAL, REQUEST, &plain, &inner);
-	assert_true(pl_notify_find(&inner, N_COOKIE2, &cookie));
+	client_moves(&w, &p, &plain, &inner, &cookie);
 	assert_int_equal(cookie.value.n, 16);
 	m = peer_inner();
 	pl_notify_write(&m, PROTO_NONE, span_of(NULL, 0), N_COOKIE2, span_of(wrong, sizeof wrong));
@@ -301,13 +309,7 @@ static void client_that_asks_for_no_new_child_is_asked(void **state)
 
 	(void)state;
 	script_has_tunnel(&w, &p, false, true);
-	w.host[CLIENT].addr = addr("198.51.100.66");
-	m = peer_inner();
-	peer_write_notify(&m, N_UPDATE_SA_ADDRESSES);
-	script_sends(&w, &p, EXCH_INFORMATIONAL, 2, REQUEST, &m);
-	script_takes(&w, &p, EXCH_INFORMATIONAL, RESPONSE, &plain, &inner);
-	script_takes(&w, &p, EXCH_INFORMATIONAL, REQUEST, &plain, &inner);
-	assert_true(pl_notify_find(&inner, N_COOKIE2, &cookie));
+	client_moves(&w, &p, &plain, &inner, &cookie);
 	m = peer_inner();
 	pl_notify_write(&m, PROTO_NONE, span_of(NULL, 0), N_COOKIE2, cookie.value);
 	script_sends(&w, &p, EXCH_INFORMATIONAL, 0, RESPONSE, &m);
