@@ -98,7 +98,8 @@ is_strict(struct oe_env* oe, const struct dnsname* owner,
 	return entry.group == GROUP_BLOCK || entry.group == GROUP_PRIVATE;
 }
 
-/** end an RRset in the cache, if it has an address that is strict now */
+/** End an RRset in the cache, if it has an address that is strict now. Hints
+ * may be for any name and are rare: they end in any case. */
 static void
 end_rrset(struct lruhash_entry* e, void* arg)
 {
@@ -108,12 +109,17 @@ end_rrset(struct lruhash_entry* e, void* arg)
 	struct rd r = rd_over(span_of(k->rk.dname, k->rk.dname_len));
 	struct ip_addr address;
 	struct dnsname owner;
+	uint16_t type = ntohs(k->rk.type);
 	size_t i;
-	if(!oe_type_is_address(ntohs(k->rk.type)) || d->ttl <= end->ttl ||
+	if(!oe_type_is_address(type) || d->ttl <= end->ttl ||
 		dnsname_read(&r, &owner) != IKE_OK)
 		return;
+	if(type != LDNS_RR_TYPE_A && type != LDNS_RR_TYPE_AAAA) {
+		d->ttl = end->ttl;
+		return;
+	}
 	for(i = 0; i < d->count; i++) {
-		/* of hints the name counts */
+		/* RDATA of a wrong length: the name counts */
 		if(ip_from_bytes(span_of(d->rr_data[i]+2, d->rr_len[i]-2),
 			&address) != IKE_OK)
 			memset(&address, 0, sizeof(address));

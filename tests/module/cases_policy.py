@@ -133,6 +133,17 @@ def test_reload_that_keeps_the_cache_does_not_keep_what_is_private_now(b):
 
 
 @only_dynlib
+def test_hints_leave_the_cache_when_a_network_is_blocked(b):
+    r = b.start(helper=False, conf=write(b, private='corp.test'))
+    assert r.answer('webplain.example.test', 65).answer and r.answer('p1.example.test').addresses
+    b.world.leaf.asked = []
+    write(b, block='192.0.2.16')
+    assert r.control('reload_keep_cache').stdout.strip() == 'ok'
+    assert refused(r.answer('webplain.example.test', 65), FORBIDS)
+    assert r.answer('p1.example.test').addresses and ('p1.example.test', A) not in b.world.upstream(), 'others stay there'
+
+
+@only_dynlib
 def test_hints_of_private_names(b):
     r = b.start(conf=write(b, private='webplain.example.test', block='192.0.2.1'))
     assert refused(r.answer('webplain.example.test', 65), WANTS_KEY)
